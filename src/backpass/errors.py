@@ -1,0 +1,43 @@
+"""The exceptions and warnings of backpass, each saying what, where and how to mend it.
+
+Every exception is a :class:`BackpassError`; the ones about wrong input are also a
+:class:`ValueError`, so that code written for scikit-learn catches them as before.
+"""
+
+__all__ = [
+    "BackpassError",
+    "DeadUnitsWarning",
+    "InputError",
+    "ModelFileError",
+    "NonFiniteError",
+    "TableError",
+    "TableWarning",
+]
+
+
+class BackpassError(Exception):
+    """Base class of every exception that backpass raises on purpose."""
+
+
+class InputError(BackpassError, ValueError):
+    """An argument cannot be used; the message says which, why, and how to mend it."""
+
+
+class NonFiniteError(BackpassError, ValueError):
+    """A loss, gradient or parameter became NaN or infinite; training stopped at once."""
+
+
+class TableError(InputError):
+    """A table cannot be used; the message names the file and the line or column."""
+
+
+class ModelFileError(InputError):
+    """A model file is damaged, hostile or too new; the message says what and where."""
+
+
+class TableWarning(UserWarning):
+    """Something about a table is untidy or suspicious; training goes on."""
+
+
+class DeadUnitsWarning(UserWarning):
+    """Most ReLU units of a layer output 0 for every sample, so they no longer learn."""
