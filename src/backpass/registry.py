@@ -1,0 +1,146 @@
+"""Named records: one place to look an activation, loss, optimiser or schedule up by its name.
+
+A record is a frozen dataclass with a ``name`` and the ``numbers`` it was made with. The registry
+keeps a *maker* for each name, so that ``"huber"``, ``"huber:delta=1.35"`` and ``huber(delta=1.35)``
+are the same record; the second form is what the command line takes and model files keep.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from backpass.errors import InputError
+
+__all__ = ["Record", "Registry"]
+
+
+class Record(Protocol):
+    """What every registered record has: a name and the numbers it was made with."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def numbers(self) -> Mapping[str, float]: ...
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Registry(Mapping[str, Callable[..., R]], Generic[R]):
+    """Makers of records by name; iterating gives the names in the order of registration.
+
+    Parameters
+    ----------
+    kind : str
+        What the records are, for messages: ``"activation"``, ``"loss"``.
+
+    Examples
+    --------
+    >>> from backpass.losses import LOSSES
+    >>> LOSSES.get_record("huber:delta=2").numbers
+    {'delta': 2.0}
+    >>> LOSSES.spec(LOSSES.get_record("huber:delta=2"))
+    'huber:delta=2.0'
+    >>> LOSSES.get_record("hubert")
+    Traceback (most recent call last):
+    backpass.errors.InputError: unknown loss 'hubert'; did you mean 'huber'?
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._makers: dict[str, Callable[..., R]] = {}
+
+    def __getitem__(self, name: str) -> Callable[..., R]:
+        return self._makers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def register(self, maker: Callable[..., R]) -> Callable[..., R]:
+        """Add `maker`, a function of keyword numbers with defaults; usable as a decorator.
+
+        Raises
+        ------
+        InputError
+            When the name is taken, or a number has no default.
+        """
+        for parameter in inspect.signature(maker).parameters.values():
+            if parameter.default is inspect.Parameter.empty:
+                raise InputError(
+                    f"{self.kind} {maker.__name__!r}: give {parameter.name!r} a default"
+                )
+        name = maker().name
+        if name in self._makers:
+            raise InputError(f"{self.kind} {name!r} is registered already; choose another name")
+        self._makers[name] = maker
+        return maker
+
+    def get_record(self, spec: "str | R") -> R:
+        """Return the record that `spec` names, or `spec` itself when it is a record.
+
+        Parameters
+        ----------
+        spec : str or record
+            ``"name"``, ``"name:number=value,…"`` or a record.
+
+        Raises
+        ------
+        InputError
+            When the name or one of its numbers is unknown or out of range.
+        """
+        if not isinstance(spec, str):
+            if not (hasattr(spec, "name") and hasattr(spec, "numbers")):
+                raise InputError(
+                    f"{self.kind} must be a name or a record, not {spec!r}; "
+                    f"known names: {', '.join(self)}"
+                )
+            return spec
+        name, _, rest = spec.strip().partition(":")
+        if name not in self._makers:
+            close = difflib.get_close_matches(name, self._makers, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self)}"
+            raise InputError(f"unknown {self.kind} {name!r}; {hint}")
+        maker = self._makers[name]
+        return maker(**self._parse_numbers(name, rest, maker))
+
+    def _parse_numbers(self, name: str, text: str, maker: Callable[..., R]) -> dict[str, float]:
+        allowed = list(inspect.signature(maker).parameters)
+        numbers: dict[str, float] = {}
+        for part in filter(None, (p.strip() for p in text.split(","))):
+            key, _, value = (p.strip() for p in part.partition("="))
+            if key not in allowed:
+                takes = ", ".join(allowed) or "no numbers"
+                raise InputError(f"{self.kind} {name!r} does not take {key!r}; it takes {takes}")
+            try:
+                numbers[key] = float(value)
+            except ValueError:
+                raise InputError(
+                    f"{self.kind} {name!r}: {key} must be a number, not {value!r}"
+                ) from None
+        return numbers
+
+    def spec(self, record: R) -> str:
+        """Return the text that `get_record` turns back into `record`."""
+        numbers = ",".join(f"{key}={value!r}" for key, value in record.numbers.items())
+        return f"{record.name}:{numbers}" if numbers else record.name
+
+    def records(self) -> list[R]:
+        """Return every registered record, made with its default numbers."""
+        return [maker() for maker in self._makers.values()]
+
+
+def require(condition: bool, what: str, value: Any) -> None:
+    """Raise an :class:`InputError` saying `what` is needed and which `value` was given.
+
+    Examples
+    --------
+    >>> require(False, "huber: delta must be positive", -1.0)
+    Traceback (most recent call last):
+    backpass.errors.InputError: huber: delta must be positive, not -1.0
+    """
+    if not condition:
+        raise InputError(f"{what}, not {value!r}")
