@@ -1,0 +1,238 @@
+"""Model files: one safetensors file that holds arrays and JSON and is checked to the last bit.
+
+The layout is that of safetensors: the length of the header (8 bytes, little-endian), the
+header (JSON: name, dtype, shape and place of each tensor), the bytes of the tensors. Its
+``__metadata__`` holds six texts of ours::
+
+    format            "backpass"
+    format_version    "1"
+    backpass_version  which backpass wrote the file
+    kind              what the file holds: "model", "network", …
+    meta              everything that is not an array, as canonical JSON
+    sha256            over the other five and the name, dtype, shape and bytes of each tensor
+
+Any safetensors reader opens such a file. We read and write the layout ourselves because the
+safetensors package has no checksum, takes repeated keys and booleans that are neither 0 nor
+1, and orders the metadata anew each time, so that equal models would not be equal files.
+Nothing in a file is ever executed, and nothing is allocated before its size was checked
+against the size of the file.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping
+from importlib import metadata as distribution
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from backpass.errors import ModelFileError
+from backpass.files import durable_write, shown_path
+from backpass.schema import Schema, Text, check
+from backpass.strict_json import canonical_json, parse_json, quoted
+from backpass.tensor_layout import (
+    Arrays,
+    check_booleans,
+    check_entries,
+    dtype_code,
+    encode_header,
+    file_order,
+    parse_header,
+    raw_bytes,
+    read_array,
+    read_header,
+    storable,
+)
+
+__all__ = ["FORMAT_VERSION", "read_container", "write_container"]
+
+FORMAT_VERSION = 1
+
+_FORMAT = "backpass"
+_DAMAGED = "the file is damaged or no model file; get another copy or train again"
+_ALTERED = "the file was altered or written by another backpass; train again"
+_METADATA = dict.fromkeys(
+    ["format", "format_version", "backpass_version", "kind", "meta", "sha256"], Text()
+)
+
+
+def write_container(
+    path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], tensors: Arrays
+) -> None:
+    """Write arrays and JSON to one file, durably.
+
+    Equal content gives equal files, byte for byte. The old file stays as it was if anything
+    fails.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file to write.
+    kind : str
+        What the file holds; `read_container` asks for the same kind.
+    meta : mapping
+        JSON values: dict with text keys, list, str, int, float (finite), bool, None.
+    tensors : mapping of str to ndarray
+        Arrays of dtype float64, float32, int64, uint8 or bool. Any byte order and memory
+        order is taken; they are read back in C order.
+
+    Raises
+    ------
+    ModelFileError
+        Something cannot be stored, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from backpass.schema import Int, ListOf
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "net.bp")
+    ...     write_container(path, "network", {"sizes": [2, 1]}, {"W_1": np.ones((2, 1))})
+    ...     read_container(path, "network", {"sizes": ListOf(Int(min=1))})
+    ({'sizes': [2, 1]}, {'W_1': array([[1.], [1.]])})
+    """
+    try:
+        arrays = {name: storable(name, array) for name, array in tensors.items()}
+        header = encode_header(_metadata(kind, canonical_json(dict(meta)), arrays), arrays)
+    except ModelFileError as error:
+        message = f"{shown_path(path)}: cannot be written: {error}; the old file is untouched"
+        raise ModelFileError(message) from error
+    durable_write(path, [header, *(raw_bytes(arrays[name]) for name in file_order(arrays))])
+
+
+def read_container(
+    path: str | os.PathLike[str], kind: str, schema: Schema
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read what `write_container` wrote, and nothing else.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file to read.
+    kind : str
+        The kind the file must be of.
+    schema : Schema
+        What the JSON part must look like; see `backpass.schema`.
+
+    Returns
+    -------
+    meta : dict
+        The JSON part, which fits `schema`.
+    tensors : dict of str to ndarray
+        The arrays, by name in order: writable, C-contiguous, native byte order.
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing, damaged, too new, of another kind or not ours. One line says
+        which file, what is wrong and what to do.
+    """
+    try:
+        with _open(path) as file:
+            found, meta, arrays = _read(file, os.fstat(file.fileno()).st_size)
+        if found != kind:
+            raise ModelFileError(
+                f"it holds a {quoted(found)}, not a {quoted(kind)}; give the right file"
+            )
+        with _advise(_ALTERED):
+            check(meta, schema)
+    except ModelFileError as error:
+        raise ModelFileError(f"{shown_path(path)}: {error}") from error
+    except OSError as error:
+        message = f"{shown_path(path)}: cannot be read: {error.strerror or error}; check the path"
+        raise ModelFileError(message) from error
+    except MemoryError as error:
+        message = f"{shown_path(path)}: does not fit into the memory; use a larger machine"
+        raise ModelFileError(message) from error
+    return meta, arrays
+
+
+def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
+    place = Path(path)
+    if not place.is_file():  # opening a pipe would wait for ever
+        reason = "it is not a file" if place.exists() else "there is no such file"
+        raise ModelFileError(f"cannot be read: {reason}; check the path")
+    return place.open("rb")
+
+
+@contextlib.contextmanager
+def _advise(advice: str) -> Iterator[None]:
+    """Add what to do to an error that says what is wrong and where."""
+    try:
+        yield
+    except ModelFileError as error:
+        raise ModelFileError(f"{error}; {advice}") from error
+
+
+def _read(file: io.BufferedReader, size: int) -> tuple[str, Any, dict[str, NDArray[Any]]]:
+    """Return kind, JSON part and arrays of a file of `size` bytes, all checked."""
+    with _advise(_DAMAGED):
+        start, text = read_header(file, size)
+        metadata, entries = parse_header(text)
+    _check_version(metadata)  # first: a newer version may have entries we do not know
+    with _advise(_DAMAGED):
+        check(metadata, _METADATA, "__metadata__")
+        check_entries(entries, size - start)
+        arrays = {}
+        for name in sorted(entries):
+            file.seek(start + entries[name]["data_offsets"][0])
+            arrays[name] = read_array(file, entries[name])
+        if metadata["sha256"] != _digest(metadata, arrays):
+            raise ModelFileError("its SHA-256 does not match its content")
+        for name, array in arrays.items():
+            check_booleans(name, array)
+        return metadata["kind"], parse_json(metadata["meta"]), arrays
+
+
+def _check_version(metadata: Mapping[str, Any]) -> None:
+    if metadata.get("format") != _FORMAT:
+        raise ModelFileError("backpass did not write it; give a file that backpass has written")
+    version = metadata.get("format_version")
+    if not isinstance(version, str) or not re.fullmatch("[1-9][0-9]{0,5}", version):
+        raise ModelFileError(f"__metadata__.format_version is no number; {_DAMAGED}")
+    if int(version) > FORMAT_VERSION:
+        writer = quoted(str(metadata.get("backpass_version", "unknown")))
+        raise ModelFileError(
+            f"it needs a backpass that reads format version {version}, this one reads up to"
+            f" {FORMAT_VERSION}; install backpass {writer}, which wrote it, or a later one"
+        )
+
+
+def _metadata(kind: str, meta: str, arrays: Arrays) -> dict[str, str]:
+    metadata = {
+        "format": _FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "backpass_version": _backpass_version(),
+        "kind": kind,
+        "meta": meta,
+    }
+    return metadata | {"sha256": _digest(metadata, arrays)}
+
+
+def _backpass_version() -> str:
+    try:
+        return distribution.version("backpass")
+    except distribution.PackageNotFoundError:
+        return "unknown"
+
+
+def _digest(metadata: Mapping[str, str], arrays: Arrays) -> str:
+    """Return the SHA-256 of everything the file means, apart from the digest itself.
+
+    Each tensor is announced by one line of JSON that fixes the number of its bytes, so two
+    different contents never give the same input.
+    """
+    texts = {name: text for name, text in metadata.items() if name != "sha256"}
+    digest = hashlib.sha256(canonical_json(texts).encode("ascii"))
+    for name in sorted(arrays):
+        array = arrays[name].astype(arrays[name].dtype.newbyteorder("<"), copy=False)
+        line = canonical_json([name, dtype_code(array), list(array.shape)])
+        digest.update(f"\n{line}\n".encode())
+        digest.update(raw_bytes(array))
+    return digest.hexdigest()
