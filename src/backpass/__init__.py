@@ -1,0 +1,29 @@
+"""Multilayer perceptrons by hand-derived backpropagation: train on a table, see every derivative.
+
+Names are loaded when they are first used: ``import backpass`` itself loads nothing but NumPy.
+"""
+
+from typing import Any
+
+import numpy  # noqa: F401  (the only import: everything else waits until it is used)
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Gradients": "backpass.parameters",
+    "Network": "backpass.network",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'backpass' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -221,9 +221,7 @@ def selu() -> Activation:
     return Activation(
         "selu",
         value=lambda z: _left_right(z, limit * _expm1_of_negative(z), SELU_SCALE * z),
-        derivative=lambda z, a: _left_right(
-            z, a + limit, SELU_SCALE * namespace(z).ones_like(z)
-        ),
+        derivative=lambda z, a: _left_right(z, a + limit, SELU_SCALE * namespace(z).ones_like(z)),
         derivation=(
             r"\varphi(z) = \lambda\alpha\,(e^z - 1) \text{ for } z \le 0,"
             r"\quad \lambda z \text{ for } z > 0 \\"

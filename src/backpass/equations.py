@@ -102,7 +102,7 @@ EQUATIONS: dict[str, Equation] = {
             r"\delta_l = g_l \odot \varphi_l'(z_l)",
             "g * dphi",
             "g (N, out), dphi = φ'(z) (N, out) → delta (N, out)",
-            "note 1 (e^l, E^l); note 2 (∂L/∂b^l); note 3, section 4.3.2 (∇_a); note 4 (ℬ^j); note 5",
+            "note 1 (e^l, E^l); note 2 (∂L/∂b^l); note 3, section 4.3.2 (∇_a); note 4 (ℬ); note 5",
         ),
         Equation(
             "B3",

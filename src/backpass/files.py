@@ -62,10 +62,9 @@ def durable_write(path: str | os.PathLike[str], chunks: Iterable[bytes | memoryv
     try:
         _write_and_replace(target, _permissions(target), chunks)
     except OSError as error:
-        state = "the old file is untouched" if target.exists() else "nothing was written"
         remedy = _REMEDIES.get(error.errno or 0, "mend that, then try again")
         reason = error.strerror or str(error)
-        message = f"{shown_path(path)}: cannot be written: {reason}; {state}; {remedy}"
+        message = f"{shown_path(path)}: cannot be written: {reason}; {_state(target)}; {remedy}"
         raise ModelFileError(message) from error
     try:
         _flush_folder(target.parent)
@@ -104,6 +103,13 @@ def _permissions(target: Path) -> int | None:
         # The folder would let us replace it, but someone protected this file on purpose.
         raise PermissionError(errno.EACCES, "it is write-protected")
     return stat.S_IMODE(mode) & 0o777
+
+
+def _state(target: Path) -> str:
+    with contextlib.suppress(OSError):  # a name too long, a folder that may not be read
+        if target.is_file():
+            return "the old file is untouched"
+    return "nothing was written"
 
 
 def _write_and_replace(

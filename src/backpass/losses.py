@@ -162,7 +162,7 @@ def _one_hot(labels: Array, k: int, xp: object, dtype: object) -> Array:
         kind = "int"
     if not kind.startswith(("int", "uint", "bool")):
         raise InputError(f"cross_entropy: labels must be integers 0 … {k - 1}, not {kind}")
-    if labels.shape[0] and not (0 <= int(xp.min(labels)) and int(xp.max(labels)) < k):  # type: ignore[attr-defined]
+    if labels.shape[0] and not (int(xp.min(labels)) >= 0 and int(xp.max(labels)) < k):  # type: ignore[attr-defined]
         raise InputError(
             f"cross_entropy: labels must lie in 0 … {k - 1} (one of {k} outputs each); found "
             f"{int(xp.min(labels))} … {int(xp.max(labels))}"  # type: ignore[attr-defined]
@@ -215,7 +215,10 @@ def squared_error() -> Loss:
         derivative=lambda y, p: p - y,
         encode=partial(_numbers, name="squared_error"),
         outputs=(*REAL_VALUED, "softmax"),
-        derivation=r"C = \tfrac12 (\hat y - y)^2 \\ \frac{\partial C}{\partial \hat y} = \hat y - y",
+        derivation=(
+            r"C = \tfrac12 (\hat y - y)^2 \\"
+            r"\frac{\partial C}{\partial \hat y} = \hat y - y"
+        ),
         source="note 2, Bro, do you even backprop?; note 4, slide Examples of cost functions",
     )
 
@@ -296,7 +299,8 @@ def hinge() -> Loss:
         outputs=SIGNED,
         derivation=(
             r"C = \max(0, 1 - y\hat y) \\"
-            r"\frac{\partial C}{\partial \hat y} = -y \text{ for } y\hat y < 1,\quad 0 \text{ otherwise}"
+            r"\frac{\partial C}{\partial \hat y} = -y \text{ for } y\hat y < 1,"
+            r"\quad 0 \text{ otherwise}"
         ),
         source="what note 4's slide Examples of cost functions (binary classification) aims at",
         task="margin",
@@ -317,7 +321,8 @@ def shortfall() -> Loss:
         outputs=REAL_VALUED,
         derivation=(
             r"C = \max(0, y - \hat y) \\"
-            r"\frac{\partial C}{\partial \hat y} = -1 \text{ for } \hat y < y,\quad 0 \text{ otherwise}"
+            r"\frac{\partial C}{\partial \hat y} = -1 \text{ for } \hat y < y,"
+            r"\quad 0 \text{ otherwise}"
         ),
         source="note 4, slide Examples of cost functions (binary classification)",
         kinks=lambda y, p: y - p,

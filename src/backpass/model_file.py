@@ -101,7 +101,7 @@ def write_container(
         arrays = {name: storable(name, array) for name, array in tensors.items()}
         header = encode_header(_metadata(kind, canonical_json(dict(meta)), arrays), arrays)
     except ModelFileError as error:
-        message = f"{shown_path(path)}: cannot be written: {error}; the old file is untouched"
+        message = f"{shown_path(path)}: cannot be written: {error}; nothing was written"
         raise ModelFileError(message) from error
     durable_write(path, [header, *(raw_bytes(arrays[name]) for name in file_order(arrays))])
 

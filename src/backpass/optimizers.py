@@ -145,8 +145,7 @@ def _adam(name: str, beta_1: float, beta_2: float, epsilon: float, decoupled: bo
         r"m \leftarrow \beta_1 m + (1 - \beta_1) g,\quad"
         r" v \leftarrow \beta_2 v + (1 - \beta_2) g^2,\quad"
         r" \theta \leftarrow \theta - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}"
-        r" \frac{m}{\sqrt v + \varepsilon}"
-        + (r" - \eta \lambda \theta_W" if decoupled else ""),
+        r" \frac{m}{\sqrt v + \varepsilon}" + (r" - \eta \lambda \theta_W" if decoupled else ""),
         "Loshchilov and Hutter, 2019" if decoupled else "Kingma and Ba, 2015",
         decoupled,
         {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon},

@@ -19,9 +19,12 @@ class Record(Protocol):
     """What every registered record has: a name and the numbers it was made with."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name under which the record is registered."""
+
     @property
-    def numbers(self) -> Mapping[str, float]: ...
+    def numbers(self) -> Mapping[str, float]:
+        """The numbers it was made with."""
 
 
 R = TypeVar("R", bound=Record)

@@ -1,0 +1,75 @@
+"""Engines: who computes a training step. A structural protocol, and the choice.
+
+An engine trains a :class:`~backpass.parameters.Model` on batches of rows; everything that steers
+training (epochs, order, schedule, stopping, progress) stays in :mod:`backpass.training`. The
+reference engine is the readable :mod:`backpass.backprop`, batch by batch.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from backpass.engines.plan import Plan
+from backpass.engines.reference import ReferenceEngine
+from backpass.errors import InputError
+from backpass.ops import Array
+from backpass.parameters import Model
+
+__all__ = ["ENGINES", "Engine", "Plan", "Run", "choose"]
+
+
+class Run(Protocol):
+    """One training run of an engine: parameters and optimiser state that move with each batch."""
+
+    model: Model
+    state: dict[str, Array]
+    steps: int
+
+    def advance(self, batches: Sequence[Array], rates: Sequence[float]) -> list[float]:
+        """Take one step for each batch of row indices; stop after the first non-finite loss.
+
+        Returns the cost J of every batch that was tried, before its step. A batch whose weights
+        sum to zero has no mean: it costs 0 and changes nothing.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Something that can train a model."""
+
+    name: str
+
+    def obstacle(self, plan: Plan) -> str | None:
+        """Return why this engine cannot follow `plan`, or None where it can."""
+        ...
+
+    def start(self, plan: Plan, state: dict[str, Any] | None = None, steps: int = 0) -> Run:
+        """Begin a run, or go on with the optimiser `state` after so many `steps`."""
+        ...
+
+
+ENGINES: dict[str, Engine] = {"reference": ReferenceEngine()}
+"""Engines by name, the fastest first."""
+
+
+def choose(name: str, plan: Plan) -> Engine:
+    """Return the engine called `name`, or for ``"auto"`` the fastest that can follow `plan`.
+
+    Raises
+    ------
+    InputError
+        When the engine is unknown, or cannot follow the plan and was asked for by name.
+
+    Examples
+    --------
+    >>> choose("warp", None)
+    Traceback (most recent call last):
+    backpass.errors.InputError: unknown engine 'warp'; known: auto, reference
+    """
+    if name != "auto" and name not in ENGINES:
+        raise InputError(f"unknown engine {name!r}; known: auto, {', '.join(ENGINES)}")
+    candidates = list(ENGINES.values()) if name == "auto" else [ENGINES[name]]
+    for engine in candidates:
+        why = engine.obstacle(plan)
+        if why is None:
+            return engine
+    raise InputError(f"engine {name!r} cannot train this: {why}")

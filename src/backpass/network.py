@@ -1,0 +1,335 @@
+r"""The public network: a thin face over the model and the two passes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backpass import backprop
+from backpass.activations import ACTIVATIONS, Activation
+from backpass.errors import InputError
+from backpass.initializers import INITIALIZERS, Initializer
+from backpass.losses import LOSSES, Loss
+from backpass.ops import Array, is_sparse, namespace, scalar
+from backpass.parameters import Gradients, Model, Parameters, parameter_count
+
+__all__ = ["Network"]
+
+HiddenSpec = str | Activation | Sequence[str | Activation]
+
+
+def _hidden_records(hidden: HiddenSpec, n_hidden: int) -> tuple[Activation, ...]:
+    """Return one activation a hidden layer, from one for all or one each."""
+    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+        return (ACTIVATIONS.get_record(hidden),) * n_hidden
+    if len(hidden) != n_hidden:
+        raise InputError(
+            f"hidden: {len(hidden)} activations given for {n_hidden} hidden layer(s); "
+            "give one for all or one each"
+        )
+    return tuple(ACTIVATIONS.get_record(spec) for spec in hidden)
+
+
+def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    checked = tuple(sizes)
+    integers = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in checked)
+    if len(checked) < 2 or not integers or any(n < 1 for n in checked):
+        raise InputError(
+            f"sizes must be at least two integers of at least 1, input first; got {list(sizes)}"
+        )
+    return tuple(int(n) for n in checked)
+
+
+class Network:
+    r"""A multilayer perceptron: layers of ``a_l = φ_l(a_{l-1} W_l + b_l)`` and a loss.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of every layer: inputs, hidden layers, outputs.
+    hidden : str, Activation, or a sequence of them
+        Activation of the hidden layers, one for all or one each.
+    output : str or Activation
+        Activation of the output layer.
+    loss : str or Loss
+        The loss; it must be declared for the output.
+    init : str or Initializer
+        How the first parameters are drawn.
+    seed : int, Generator, RandomState or None
+        What they are drawn from.
+    dtype : {"float64", "float32"}
+        Of parameters and results.
+
+    Raises
+    ------
+    InputError
+        When sizes, names or their combination cannot be used.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        θ: the flat buffer and its views.
+
+    Examples
+    --------
+    >>> network = Network([2, 3, 1], hidden="tanh", seed=0)
+    >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0])
+    >>> network.predict(X).shape
+    (2, 1)
+    >>> J, gradients = network.loss_and_gradients(X, y)
+    >>> network.parameters.flat -= 0.1 * gradients.flat  # one step of gradient descent
+    >>> network.loss(X, y) < J
+    True
+    """
+
+    model: Model
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        hidden: HiddenSpec = "relu",
+        output: str | Activation = "identity",
+        loss: str | Loss = "squared_error",
+        *,
+        init: str | Initializer = "glorot_uniform",
+        seed: Any = None,
+        dtype: Any = "float64",
+    ) -> None:
+        sizes = _check_sizes(sizes)
+        if np.dtype(dtype) not in (np.dtype("float32"), np.dtype("float64")):
+            raise InputError(f"dtype must be float32 or float64, not {dtype!r}")
+        activations = (
+            *_hidden_records(hidden, len(sizes) - 2),
+            ACTIVATIONS.get_record(output),
+        )
+        parameters = Parameters(sizes, np.zeros(parameter_count(sizes), dtype=dtype))
+        self.model = Model(parameters, activations, LOSSES.get_record(loss))
+        self._draw(INITIALIZERS.get_record(init), seed)
+
+    def _draw(self, initializer: Initializer, seed: Any) -> None:
+        rng = seed if hasattr(seed, "uniform") else np.random.default_rng(seed)
+        theta = self.parameters
+        first = self.model.activations[0].name
+        for W, b in zip(theta.weights, theta.biases, strict=True):
+            W[...], b[...] = initializer.draw(rng, W.shape[0], W.shape[1], first)
+
+    @classmethod
+    def from_model(cls, model: Model) -> "Network":
+        """Return a network over `model`, which is used, not copied."""
+        network = cls.__new__(cls)
+        network.model = model
+        return network
+
+    @classmethod
+    def from_arrays(
+        cls,
+        weights: Sequence[Array],
+        biases: Sequence[Array],
+        hidden: HiddenSpec = "relu",
+        output: str | Activation = "identity",
+        loss: str | Loss = "squared_error",
+        *,
+        layout: str = "code",
+    ) -> "Network":
+        """Return a network with copies of the given parameters, in their library and dtype.
+
+        Parameters
+        ----------
+        weights : sequence of arrays (in, out)
+            W_1 … W_L.
+        biases : sequence of arrays (out,)
+            b_1 … b_L.
+        hidden, output, loss
+            As in the constructor.
+        layout : {"code"}
+            How the matrices lie: ``"code"`` is samples in rows, ``W`` of (in, out).
+
+        Raises
+        ------
+        InputError
+            When the shapes do not fit together.
+
+        Examples
+        --------
+        >>> W, b = np.array([[1.0], [2.0]]), np.array([0.5])
+        >>> Network.from_arrays([W], [b]).predict(np.array([[1.0, 1.0]]))
+        array([[3.5]])
+        """
+        if layout != "code":
+            raise InputError(f"unknown layout {layout!r}; known: 'code'")
+        parameters = _parameters_from(weights, biases)
+        activations = (
+            *_hidden_records(hidden, len(weights) - 1),
+            ACTIVATIONS.get_record(output),
+        )
+        return cls.from_model(Model(parameters, activations, LOSSES.get_record(loss)))
+
+    @property
+    def parameters(self) -> Parameters:
+        """θ: the flat buffer and its views."""
+        return self.model.parameters
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every layer, input first."""
+        return self.parameters.sizes
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """W_1 … W_L, each (in, out); views of ``parameters.flat``."""
+        return self.parameters.weights
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """b_1 … b_L, each (out,); views of ``parameters.flat``."""
+        return self.parameters.biases
+
+    def predict(self, X: Array) -> Array:
+        """Return the output a_L (N, k) for the rows of `X` (N, n_0).
+
+        Raises
+        ------
+        InputError
+            When `X` does not fit the input layer.
+        """
+        return backprop.forward(self.model, self._check_X(X)).a[-1]
+
+    def loss(
+        self, X: Array, y: Array, sample_weight: Array | None = None, *, alpha: float = 0.0
+    ) -> float:
+        """Return J: the loss, mean over samples, sum over outputs, natural logarithms.
+
+        Parameters
+        ----------
+        X : array of shape (N, n_0)
+        y : array of shape (N,) or (N, k)
+            Targets as the loss takes them.
+        sample_weight : array of shape (N,), optional
+            Weights s ≥ 0 of the mean; 1 each by default.
+        alpha : float
+            L2 strength: α Σ‖W‖² / (2 S) is added.
+
+        Raises
+        ------
+        InputError
+            When shapes, targets or weights cannot be used.
+        """
+        X, targets, s = self._check(X, y, sample_weight)
+        passed = backprop.forward(self.model, X)
+        return scalar(backprop.cost(self.model, passed, targets, s, alpha=alpha))
+
+    def loss_and_gradients(
+        self,
+        X: Array,
+        y: Array,
+        sample_weight: Array | None = None,
+        *,
+        alpha: float = 0.0,
+        observe: backprop.Observer | None = None,
+    ) -> tuple[float, Gradients]:
+        """Return J and its derivatives to every weight, bias and input.
+
+        Parameters
+        ----------
+        X, y, sample_weight, alpha
+            As in :meth:`loss`.
+        observe : callable, optional
+            ``observe(id, layer, operands, result)`` sees every equation as it is computed.
+
+        Raises
+        ------
+        InputError
+            When shapes, targets or weights cannot be used.
+        """
+        X, targets, s = self._check(X, y, sample_weight)
+        J, gradients = backprop.loss_and_gradients(
+            self.model, X, targets, s, alpha=alpha, observe=observe
+        )
+        return scalar(J), gradients
+
+    def _check_X(self, X: Array) -> Array:
+        flat = self.parameters.flat
+        xp = namespace(flat)
+        if is_sparse(X):
+            X = X.tocsr().astype(flat.dtype)
+        else:
+            X = xp.asarray(X)
+            if not xp.isdtype(X.dtype, "complex floating"):
+                X = xp.astype(X, flat.dtype, copy=False)
+        if X.ndim != 2 or X.shape[1] != self.sizes[0]:
+            raise InputError(
+                f"X has shape {tuple(X.shape)}; this network takes (n_samples, {self.sizes[0]})"
+            )
+        return X
+
+    def _check(self, X: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
+        X, flat = self._check_X(X), self.parameters.flat
+        xp = namespace(flat)
+        n = X.shape[0]
+        targets = self.model.loss.encode(y, self.sizes[-1], xp, flat.dtype)
+        if n == 0 or targets.shape[0] != n:
+            raise InputError(
+                f"X has {n} rows and y has {targets.shape[0]}; they must match and not be empty"
+            )
+        if sample_weight is None:
+            return X, targets, xp.ones(n, dtype=flat.dtype)
+        s = xp.astype(xp.asarray(sample_weight), flat.dtype, copy=False)
+        if s.shape != (n,) or bool(xp.any(s < 0)) or not scalar(xp.sum(s)) > 0:
+            raise InputError(f"sample_weight must be {n} numbers of at least 0 with a positive sum")
+        return X, targets, s
+
+    def copy(self) -> "Network":
+        """Return a network with parameters of its own."""
+        return Network.from_model(self.model.with_parameters(self.parameters.copy()))
+
+    def __copy__(self) -> "Network":
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Network":
+        return self.copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        activations, loss = self.model.specs()
+        theta = self.parameters
+        return {
+            "sizes": list(theta.sizes),
+            "flat": theta.flat,
+            "activations": activations,
+            "loss": loss,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        parameters = Parameters(state["sizes"], state["flat"])
+        self.model = Model.from_specs(parameters, state["activations"], state["loss"])
+
+    def __repr__(self) -> str:
+        activations, loss = self.model.specs()
+        hidden = activations[:-1]
+        same = hidden[0] if len(set(hidden)) == 1 else hidden
+        shown = f", hidden={same!r}" if hidden else ""
+        return f"Network({list(self.sizes)}{shown}, output={activations[-1]!r}, loss={loss!r})"
+
+
+def _parameters_from(weights: Sequence[Array], biases: Sequence[Array]) -> Parameters:
+    """Return parameters holding copies of `weights` and `biases`, after checking their shapes."""
+    if len(weights) != len(biases) or not len(weights):
+        raise InputError(
+            f"give as many bias vectors as weight matrices, at least one; got {len(weights)} "
+            f"weights and {len(biases)} biases"
+        )
+    xp = namespace(weights[0])
+    sizes = [int(weights[0].shape[0])] if weights[0].ndim == 2 else []
+    for layer, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
+        fits = W.ndim == 2 and W.shape[0] == sizes[-1] and b.shape == (W.shape[1],)
+        if not fits:
+            raise InputError(
+                f"layer {layer}: W {tuple(W.shape)} and b {tuple(b.shape)} do not fit"
+                + (f" the {sizes[-1]} units below" if sizes else "")
+                + "; W is (in, out) and b is (out,)"
+            )
+        sizes.append(int(W.shape[1]))
+    pieces = [xp.reshape(x, (-1,)) for pair in zip(weights, biases, strict=True) for x in pair]
+    flat = xp.concat(pieces)
+    if not xp.isdtype(flat.dtype, ("real floating", "complex floating")):
+        flat = xp.astype(flat, xp.float64)
+    return Parameters(_check_sizes(sizes), flat)
