@@ -1,0 +1,396 @@
+"""The encoder: a table of numbers, texts and dates becomes one matrix of finite numbers.
+
+It is one scikit-learn transformer rather than a pipeline of scikit-learn's own, because it
+takes the columns by name, says in words what it cannot use, and its fitted state is plain
+numbers and texts, which a model file can hold without executing anything when it is read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from backpass.columns import (
+    CategoryColumn,
+    Column,
+    ColumnRule,
+    DroppedColumn,
+    Rules,
+    column_of,
+    fit_column,
+    state_of,
+)
+from backpass.errors import InputError, ModelFileError, TableError, TableWarning
+from backpass.frames import as_frame, has_names
+from backpass.schema import Bool, Int, ListOf, Number, OneOf, Schema, Text, check
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["STATE_SCHEMA", "ColumnSummary", "TableEncoder"]
+
+#: What `TableEncoder.to_state` returns, for checking a model file.
+STATE_SCHEMA: dict[str, Schema] = {
+    "categorical": ListOf(Text()),
+    "max_levels": Int(min=1),
+    "min_count": Int(min=1),
+    "clip": Number(min=0.01),
+    "dtype": OneOf("float32", "float64"),
+    "named": Bool(),
+    "columns": ListOf(ColumnRule(), shortest=1),
+}
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """What became of one column, for a person to read."""
+
+    name: str
+    kind: str
+    missing: int
+    levels: int
+    outputs: int
+    note: str
+
+
+class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turn the columns of a table into numbers that a network learns well from.
+
+    ===================  ====================================================================
+    column               outputs
+    ===================  ====================================================================
+    number, duration     ``(x − median) / interquartile range``, bent smoothly to ±`clip`
+    text, truth value    0 or 1 for each level; rare levels share "(other)"
+    date, time           a number, and sine and cosine of the year, week and day it spans
+    ===================  ====================================================================
+
+    A missing number or date becomes the median, and one more output says so; a missing
+    category is a level. Columns that tell nothing (constant, empty, or text that differs in
+    almost every row) are dropped with a `TableWarning`. Median and interquartile range, not
+    mean and standard deviation, because single wild values are usual in tables.
+
+    Parameters
+    ----------
+    categorical : sequence of str, default=()
+        Number or date columns to be taken as categories, such as postcodes. All other
+        columns of numbers are numbers, even with few distinct values: 0, 1, 2 children have
+        an order that levels would forget.
+    max_levels : int, default=32
+        How many levels of a category have an output of their own, the most frequent ones.
+        Each costs a row of weights, and beyond a few dozen most are too rare to learn.
+    min_count : int, default=5
+        In how many training rows a level must occur to have an output of its own. What is
+        learnt from fewer is mostly noise, and "(other)" then prepares for new levels.
+    clip : float, default=3.0
+        Scaled numbers ``t`` become ``t / √(1 + (t / clip)²)``: almost unchanged up to about
+        half of `clip`, in order and bounded beyond, so that no outlier dominates a batch.
+    dtype : {"float32", "float64"}, default="float32"
+        Of the outputs; float32 is what networks train in.
+
+    Attributes
+    ----------
+    columns_ : list of Column
+        What was learnt, one record for each column of the table in fit.
+    n_features_in_ : int
+        Number of columns in fit.
+    feature_names_in_ : ndarray of str
+        Names of the columns in fit, if it had names.
+
+    Examples
+    --------
+    >>> from backpass.table import TableEncoder
+    >>> table = {"size": [1.0, 2.0, 3.0, None], "city": ["Bonn", "Oslo", "Oslo", "Bonn"]}
+    >>> encoder = TableEncoder(min_count=1).fit(table)
+    >>> encoder.get_feature_names_out().tolist()
+    ['size', 'size=(missing)', 'city=Bonn', 'city=Oslo']
+    >>> encoder.transform(table).round(2).tolist()[3]
+    [0.0, 1.0, 1.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        categorical: Sequence[str] = (),
+        max_levels: int = 32,
+        min_count: int = 5,
+        clip: float = 3.0,
+        dtype: str = "float32",
+    ) -> None:
+        self.categorical = categorical
+        self.max_levels = max_levels
+        self.min_count = min_count
+        self.clip = clip
+        self.dtype = dtype
+
+    # --- fit and transform -------------------------------------------------------------------
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn how to encode each column.
+
+        Parameters
+        ----------
+        X : polars or pandas DataFrame, mapping of name to column, or 2-D array-like
+            The training rows, without the target.
+        y : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        TableEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        TableError
+            If the table has no row or no useful column, or a value cannot be used.
+        """
+        rules = self._rules()
+        frame = as_frame(X)
+        if frame.width == 0 or frame.height == 0:
+            raise TableError(f"the table has {frame.height} rows and {frame.width} columns")
+        unknown = [name for name in self.categorical if name not in frame.columns]
+        if unknown:
+            raise InputError(f"categorical: {_missing_columns(unknown, frame.columns)}")
+        self.columns_: list[Column] = [
+            fit_column(column, rules, categorical=column.name in self.categorical)
+            for column in frame
+        ]
+        self._set_names(frame.columns, named=has_names(X))
+        self._warn_about_columns(frame.height)
+        return self
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Encode rows; the columns may come in any order, and others are ignored.
+
+        Parameters
+        ----------
+        X : polars or pandas DataFrame, mapping of name to column, or 2-D array-like
+            Rows with the columns of the training rows.
+
+        Returns
+        -------
+        ndarray of shape (rows, outputs)
+            C-contiguous, of `dtype`, without NaN or infinity.
+
+        Raises
+        ------
+        TableError
+            If columns are missing, or a value is not of its column's kind.
+        """
+        check_is_fitted(self)
+        rules = self._rules()
+        frame = self._matched(as_frame(X), named=has_names(X))
+        widths = [len(column.outputs) for column in self.columns_]
+        out = np.zeros((frame.height, sum(widths)), dtype=self.dtype)
+        begin = 0
+        for column, width in zip(self.columns_, widths, strict=True):
+            if width:
+                column.encode(frame[column.name], rules, out[:, begin : begin + width])
+            begin += width
+        return out
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """Return the names of the outputs, such as ``size``, ``city=Oslo``, ``city=(other)``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Must be the names of the columns, if given.
+
+        Returns
+        -------
+        ndarray of str
+            One name for each output, all different.
+        """
+        check_is_fitted(self)
+        known = [column.name for column in self.columns_]
+        if input_features is not None and list(np.asarray(input_features)) != known:
+            raise ValueError("input_features is not equal to feature_names_in_")
+        names: dict[str, None] = {}
+        for name in (name for column in self.columns_ for name in column.outputs):
+            unique, number = name, 2
+            while unique in names:  # a column may be called as another's level
+                unique, number = f"{name} [{number}]", number + 1
+            names[unique] = None
+        return np.array(list(names), dtype=object)
+
+    def describe(self) -> list[ColumnSummary]:
+        """Return what was understood of each column, in the order of the table.
+
+        Returns
+        -------
+        list of ColumnSummary
+            Name, kind (number, category, date or dropped), number of missing values in
+            training, of levels and of outputs, and a note.
+
+        Examples
+        --------
+        >>> from backpass.table import TableEncoder
+        >>> TableEncoder(min_count=1).fit({"city": ["Bonn", "Oslo"]}).describe()
+        [ColumnSummary(name='city', kind='category', missing=0, levels=2, outputs=2, note='')]
+        """
+        check_is_fitted(self)
+        return [
+            ColumnSummary(
+                name=column.name,
+                kind=column.kind,
+                missing=column.missing,
+                levels=len(column.levels) + column.rare
+                if isinstance(column, CategoryColumn)
+                else 0,
+                outputs=len(column.outputs),
+                note=column.note,
+            )
+            for column in self.columns_
+        ]
+
+    # --- state -------------------------------------------------------------------------------
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return settings and everything learnt as JSON values and arrays.
+
+        Returns
+        -------
+        state : dict
+            JSON values.
+        arrays : dict of str to ndarray
+            Empty: the few numbers for each column are exact in JSON, too.
+        """
+        check_is_fitted(self)
+        settings = {**self.get_params(), "categorical": list(self.categorical)}
+        columns = [state_of(column) for column in self.columns_]
+        named = hasattr(self, "feature_names_in_")
+        return {**settings, "named": named, "columns": columns}, {}
+
+    @classmethod
+    def from_state(cls, state: Any, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild an encoder from what `to_state` returned.
+
+        Parameters
+        ----------
+        state : dict
+            JSON values; they are checked, since they may come from a stranger's file.
+        arrays : mapping of str to ndarray
+            Must be empty.
+
+        Returns
+        -------
+        TableEncoder
+            Encodes as the original does, bit for bit.
+
+        Raises
+        ------
+        ModelFileError
+            If the state is not one that `to_state` could have returned.
+
+        Examples
+        --------
+        >>> from backpass.table import TableEncoder
+        >>> encoder = TableEncoder().fit({"size": [1.0, 2.0]})
+        >>> TableEncoder.from_state(*encoder.to_state()).describe() == encoder.describe()
+        True
+        """
+        check(state, STATE_SCHEMA, "encoder")
+        if arrays:
+            raise ModelFileError(f"encoder: {len(arrays)} arrays where none belongs")
+        columns = [column_of(column) for column in state["columns"]]
+        names = [column.name for column in columns]
+        if len(set(names)) < len(names):
+            raise ModelFileError("encoder.columns: two have the same name")
+        settings = {key: state[key] for key in STATE_SCHEMA if key not in ("named", "columns")}
+        encoder = cls(**{**settings, "categorical": tuple(settings["categorical"])})
+        encoder.columns_ = columns
+        encoder._set_names(names, named=state["named"])
+        return encoder
+
+    # --- helpers -----------------------------------------------------------------------------
+
+    def _rules(self) -> Rules:
+        """Return the settings after checking them."""
+        for name in ("max_levels", "min_count"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+                raise InputError(f"{name} must be an integer of at least 1, not {value!r}")
+        if not (isinstance(self.clip, Real) and 0.01 <= self.clip < math.inf):
+            raise InputError(f"clip must be a number of at least 0.01, not {self.clip!r}")
+        if self.dtype not in ("float32", "float64"):
+            raise InputError(f"dtype must be 'float32' or 'float64', not {self.dtype!r}")
+        if isinstance(self.categorical, str):
+            raise InputError(f"categorical must list names: [{self.categorical!r}]")
+        return Rules(int(self.max_levels), int(self.min_count), float(self.clip))
+
+    def _set_names(self, names: list[str], *, named: bool) -> None:
+        self.n_features_in_ = len(names)
+        if named:
+            self.feature_names_in_ = np.array(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def _warn_about_columns(self, rows: int) -> None:
+        dropped: dict[str, list[str]] = {}
+        for column in self.columns_:
+            if isinstance(column, DroppedColumn):
+                dropped.setdefault(column.note, []).append(column.name)
+            elif isinstance(column, CategoryColumn) and column.remark:
+                _warn(f"column {column.name!r} is {column.remark}")
+        for reason, names in dropped.items():
+            _warn(f"dropped {_listed(names)}: {reason}")
+        if sum(map(len, dropped.values())) == len(self.columns_):
+            raise TableError(f"no column tells anything: {rows} sample(s), all columns dropped")
+
+    def _matched(self, frame: pl.DataFrame, *, named: bool) -> pl.DataFrame:
+        """Return the frame with the columns of fit, by name if both have names."""
+        names = [column.name for column in self.columns_]
+        was_named = hasattr(self, "feature_names_in_")
+        if named and was_named:
+            needed = [column.name for column in self.columns_ if column.outputs]
+            absent = [name for name in needed if name not in frame.columns]
+            if absent:
+                raise TableError(_missing_columns(absent, frame.columns))
+            return frame.select(needed)
+        if frame.width != self.n_features_in_:
+            raise TableError(  # scikit-learn's own words, which its users and checks know
+                f"X has {frame.width} features, but {type(self).__name__} is expecting"
+                f" {self.n_features_in_} features as input"
+            )
+        if named != was_named:
+            having = "has no column names, but training had" if was_named else "has column names"
+            _warn(f"X {having}; columns are taken in the order of training")
+        return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []  # `dtype` decides
+        return tags
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, TableWarning, stacklevel=4)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:5])
+    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _missing_columns(absent: list[str], present: list[str]) -> str:
+    """Return ``no column 'citty' (did you mean 'city'?)``."""
+    parts = []
+    folded = {name.casefold(): name for name in present}
+    for name in absent[:5]:
+        close = difflib.get_close_matches(name.casefold(), folded, n=1)
+        parts.append(repr(name) + (f" (did you mean {folded[close[0]]!r}?)" if close else ""))
+    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+    return f"the table has no column {', '.join(parts)}{more}"
