@@ -27,7 +27,7 @@ _DAY = 86_400_000_000  # microseconds
 
 def has_names(X: Any) -> bool:
     """Return whether all columns of a table have texts as names, as in a frame or a dict."""
-    names = X if isinstance(X, Mapping) else getattr(X, "columns", [0])
+    names = X if _is_mapping(X) else getattr(X, "columns", [0])
     return all(isinstance(name, str) for name in names)
 
 
@@ -62,13 +62,18 @@ def as_frame(X: Any) -> pl.DataFrame:
         return X.collect()
     if isinstance(X, pl.DataFrame):
         return X
-    if isinstance(X, Mapping):
+    if _is_mapping(X):
         return _join((str(name), _to_series(column)) for name, column in X.items())
     if hasattr(X, "columns") and hasattr(X, "iloc"):
         names = [str(name) for name in X.columns]
         return _join((name, _from_pandas(X.iloc[:, i])) for i, name in enumerate(names))
     array = _two_dimensional(X)
     return _join((f"x{i}", _to_series(array[:, i])) for i in range(array.shape[1]))
+
+
+def _is_mapping(X: Any) -> bool:
+    # one of SciPy's sparse formats is a dict, too
+    return isinstance(X, Mapping) and not hasattr(X, "toarray")
 
 
 def _join(columns: Iterable[tuple[str, pl.Series]]) -> pl.DataFrame:

@@ -85,9 +85,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Number or date columns to be taken as categories, such as postcodes. All other
         columns of numbers are numbers, even with few distinct values: 0, 1, 2 children have
         an order that levels would forget.
-    max_levels : int, default=32
+    max_levels : int, default=64
         How many levels of a category have an output of their own, the most frequent ones.
-        Each costs a row of weights, and beyond a few dozen most are too rare to learn.
+        Each costs a row of weights; 64 leaves room for months, states or shop branches.
     min_count : int, default=5
         In how many training rows a level must occur to have an output of its own. What is
         learnt from fewer is mostly noise, and "(other)" then prepares for new levels.
@@ -121,7 +121,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         categorical: Sequence[str] = (),
-        max_levels: int = 32,
+        max_levels: int = 64,
         min_count: int = 5,
         clip: float = 3.0,
         dtype: str = "float32",
