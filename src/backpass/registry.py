@@ -128,7 +128,7 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
 
     def spec(self, record: R) -> str:
         """Return the text that `get_record` turns back into `record`."""
-        numbers = ",".join(f"{key}={value!r}" for key, value in record.numbers.items())
+        numbers = ",".join(f"{key}={float(value)!r}" for key, value in record.numbers.items())
         return f"{record.name}:{numbers}" if numbers else record.name
 
     def records(self) -> list[R]:
