@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from backpass.delimited import parse_dates
 from backpass.errors import ModelFileError, TableError
 from backpass.frames import as_levels
 from backpass.scaled_columns import (
@@ -22,7 +23,7 @@ from backpass.scaled_columns import (
     Rules,
     warn_of_values,
 )
-from backpass.schema import Int, ListOf, OneOf, Rule, Schema, Text, check
+from backpass.schema import Bool, Int, ListOf, OneOf, Rule, Schema, Text, check
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 _MOSTLY = 0.9  # a text column with a larger share of numbers was meant to be a number column
+_NUMBER_LIKE = r"^[^\w\s]? ?[0-9][0-9.,' ]* ?[^\w\s]?$"  # $1,200 or 35 % or 1 234,5
+_MONTH_FIRST = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}\b"
 
 
 # --- categories ------------------------------------------------------------------------------
@@ -64,11 +67,13 @@ class CategoryColumn(Record):
     schema: ClassVar[dict[str, Schema]] = Record.schema | {
         "levels": ListOf(Text()),
         "rare": Int(min=0),
+        "text": Bool(),
         "remark": Text(),
     }
 
     levels: tuple[str, ...]
     rare: int  # how many levels were merged into "(other)"
+    text: bool  # whether the column held text, so that 007 is not 7
     remark: str  # something odd about the training rows
 
     @classmethod
@@ -82,13 +87,14 @@ class CategoryColumn(Record):
         # the name decides between equal counts, so that the order of the rows does not
         kept = kept.sort("rows", "level", descending=[True, False]).head(rules.max_levels)
         missing, rare = text.null_count(), counts.height - kept.height
+        remark = _remark(column) if column.dtype == pl.String else ""
         telling = kept.height > 0 or missing > 0
         if not telling or rare > (text.len() - missing) / 2:
-            return DroppedColumn(column.name, missing, "almost every value differs")
+            return DroppedColumn(column.name, missing, remark or "almost every value differs")
         if kept.height + (rare > 0) + (missing > 0) == 1:
             return DroppedColumn(column.name, missing, "constant")
         levels = tuple(sorted(kept["level"], key=_natural))
-        return cls(column.name, missing, levels, rare, _number_remark(column))
+        return cls(column.name, missing, levels, rare, not column.dtype.is_numeric(), remark)
 
     @property
     def note(self) -> str:
@@ -128,8 +134,8 @@ class CategoryColumn(Record):
         shown = ", ".join("missing" if x is None else repr(x) for x in found[:3])
         more = ", …" if found.len() > 3 else ""
         warn_of_values(
-            f"column {self.name!r}: {strange.len()} values that training did not have"
-            f" ({shown}{more}); they are encoded as none of the known levels"
+            f"column {self.name!r}: not among the levels in training: {shown}{more}, in"
+            f" {strange.len()} row(s); encoded as none of the known levels"
         )
 
 
@@ -141,19 +147,24 @@ def _natural(level: str) -> tuple[bool, float, str]:
         return True, 0.0, level
 
 
-def _number_remark(column: pl.Series) -> str:
-    """Return what to say about a text column of which almost all values are numbers."""
+def _remark(column: pl.Series) -> str:
+    """Return what to say about text that was probably meant to be numbers or dates."""
     import polars as pl
 
-    if column.dtype != pl.String:
+    text = column.str.strip_chars()
+    enough = _MOSTLY * (text.len() - text.null_count())
+    numbers = text.cast(pl.Float64, strict=False)
+    bad = (text.is_not_null() & numbers.is_null()).arg_true()
+    if bad.len() == 0:  # all are numbers, and text on purpose: postcodes
         return ""
-    numbers = column.cast(pl.Float64, strict=False)
-    known = column.len() - column.null_count()
-    bad = (column.is_not_null() & numbers.is_null()).arg_true()
-    if bad.len() == 0 or numbers.count() < _MOSTLY * known:
-        return ""
-    row, many = int(bad[0]), "s" * (bad.len() > 1)
-    return f"text because of {bad.len()} value{many} such as {column[row]!r} in row {row + 1}"
+    row = int(bad[0])
+    if numbers.count() >= enough:
+        return f"text because of {bad.len()} value(s) such as {column[row]!r} in row {row + 1}"
+    if text.str.contains(_MONTH_FIRST).sum() >= enough:
+        return f"text: write dates such as {column[row]!r} with the year first, as 2020-12-31"
+    if text.str.contains(_NUMBER_LIKE).sum() >= enough:
+        return f"text: write {column[row]!r} and the like as plain numbers, as 1234.5"
+    return ""
 
 
 # --- all kinds -------------------------------------------------------------------------------
@@ -173,13 +184,14 @@ class ColumnRule(Rule):
         kind = value.get("kind") if isinstance(value, dict) else None
         check(kind, OneOf(*KINDS), f"{where}.kind")
         check(value, KINDS[str(kind)].schema, where)
-        levels = value["levels"] if kind == "category" and isinstance(value, dict) else []
+        column = column_of(value)  # type: ignore[arg-type]
+        levels = column.levels if isinstance(column, CategoryColumn) else ()
         if len(set(levels)) < len(levels):
             raise ModelFileError(f"{where}.levels: one appears twice")
         try:  # JSON can spell half a character, which polars cannot hold
-            "".join(levels).encode()
+            "".join([column.name, *levels]).encode()
         except UnicodeEncodeError:
-            raise ModelFileError(f"{where}.levels: not valid Unicode") from None
+            raise ModelFileError(f"{where}: not valid Unicode") from None
 
 
 def fit_column(column: pl.Series, rules: Rules, *, categorical: bool = False) -> Column:
@@ -213,12 +225,16 @@ def fit_column(column: pl.Series, rules: Rules, *, categorical: bool = False) ->
         missing += int(column.is_nan().sum())
     if missing == column.len():
         return DroppedColumn(column.name, missing, "no value at all")
+    dates = dtype.is_temporal() and not isinstance(dtype, pl.Duration)
+    if dtype == pl.String and not categorical:  # read_table parses dates, pandas may not have
+        parsed = parse_dates(column)
+        dates = parsed is not None and parsed.null_count() == missing
+    if dates and not categorical:
+        return DateColumn.fit(column)
     if categorical or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
         return CategoryColumn.fit(column, rules)
     if dtype.is_numeric() or isinstance(dtype, pl.Duration):
         return NumberColumn.fit(column)
-    if dtype.is_temporal():
-        return DateColumn.fit(column)
     raise TableError(f"column {column.name!r} holds {dtype} values; leave it out")
 
 

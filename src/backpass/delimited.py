@@ -63,8 +63,11 @@ def parse_delimited(
     first = next(i for i in range(len(lines)) if lines[i].strip())
     head = [lines[i].decode() for i in range(first, min(first + 2, len(lines)))]
     separator = "\t" if tabs else _sniff(head)
+    regular = lines.quoting_is_regular(separator)
+    if regular and lines.inside is not None and lines.inside[-1]:
+        raise _unclosed(lines.where(len(lines) - 1))
     names = _names(head, separator, label)
-    if lines.quoting_is_regular(separator):
+    if regular:
         frame = _parse_regular(lines, first, separator, names)
     else:
         frame = _parse_irregular(lines, separator, names)
@@ -75,9 +78,9 @@ def parse_delimited(
 
 
 def _split(line: str, separator: str) -> list[str]:
-    return next(
-        csv.reader(io.StringIO(line, newline=""), delimiter=separator, skipinitialspace=True), []
-    )
+    # csv refuses fields beyond 128 KiB, which a quote that is never closed makes
+    text = io.StringIO(line[:100_000], newline="")
+    return next(csv.reader(text, delimiter=separator, skipinitialspace=True), [])
 
 
 def _sniff(head: list[str]) -> str:
@@ -197,8 +200,6 @@ def _parse_regular(lines: _Lines, first: int, separator: str, names: list[str]) 
     """Parse with polars, after the fields of every record have been counted."""
     import polars as pl
 
-    if lines.inside is not None and lines.inside[-1]:
-        raise _unclosed(lines.where(len(lines) - 1))
     counts = lines.fields(separator)
     # in a table of one column a blank line has as many fields as any other
     doubtful = np.flatnonzero((counts != len(names)) | (len(names) == 1))
@@ -229,7 +230,8 @@ def _parse_irregular(lines: _Lines, separator: str, names: list[str]) -> pl.Data
         if len(row) != len(names):
             raise _ragged(where, len(row), len(names), separator)
         rows.append(row)
-    if lines.inside is not None and lines.inside[-1] and "\n" in "".join(rows[-1]):
+    # such a quote swallows even the newline that ends the text
+    if rows[-1][-1].endswith("\n") and not lines.data.rstrip().endswith(b'"'):
         raise _unclosed(where)
     columns = zip(*rows[1:], strict=True) if rows[1:] else [()] * len(names)
     return pl.DataFrame(dict(zip(names, columns, strict=True)), dict.fromkeys(names, pl.String))

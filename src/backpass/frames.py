@@ -108,7 +108,9 @@ def _from_pandas(column: Any) -> pl.Series:
         return _to_series(column.to_numpy())
     values = column.astype(object).to_numpy(copy=True)
     values[column.isna().to_numpy()] = None
-    return _to_series(values)
+    series = _to_series(values)
+    # whoever made numbers a pandas category meant levels
+    return as_levels(series) if str(column.dtype) == "category" else series
 
 
 def _to_series(column: Any) -> pl.Series:

@@ -84,8 +84,6 @@ def _load(label: str) -> bytes:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
             raise TableError(f"{label}: damaged gzip file: {error}") from None
-    if not data.strip():
-        raise TableError(f"{label}: the file is empty")
     return data
 
 
@@ -122,13 +120,15 @@ def _as_utf8(data: bytes, label: str) -> bytes:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             data = data.decode("utf-16").encode()
         data = data.removeprefix(b"\xef\xbb\xbf")
-        data.decode("utf-8")
+        data.decode("utf-8")  # only to find out whether it is
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise TableError(
             f"{label}, line {line}: byte 0x{data[error.start]:02X} is not UTF-8; save the file"
             " with the encoding UTF-8 (it may be Windows-1252 or Latin-1)"
         ) from None
+    if not data.strip():
+        raise TableError(f"{label}: the file is empty")
     if b"\0" in data:
         raise TableError(f"{label}: holds NUL bytes, so it is not a text table (nor Parquet)")
     return data if b"\n" in data else data.replace(b"\r", b"\n")

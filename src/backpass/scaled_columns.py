@@ -131,8 +131,8 @@ def _mark_missing(column: Record, absent: NDArray[np.bool_], out: NDArray[Any]) 
         out[:, -1] = absent
     elif absent.any():
         warn_of_values(
-            f"column {column.name!r}: {int(absent.sum())} values are missing, none was in"
-            " training; they are taken as the median"
+            f"column {column.name!r}: missing in {int(absent.sum())} row(s), but never in"
+            " training; the median takes its place"
         )
 
 

@@ -254,6 +254,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             for column in self.columns_
         ]
 
+    def text_columns(self) -> list[str]:
+        """Return the categories that were text in training, for ``read_table(as_text=…)``.
+
+        A file of few rows may hold only numbers there, and as numbers 007 and 7 are the same.
+
+        Returns
+        -------
+        list of str
+            Names of columns.
+        """
+        check_is_fitted(self)
+        categories = (c for c in self.columns_ if isinstance(c, CategoryColumn))
+        return [column.name for column in categories if column.text]
+
     # --- state -------------------------------------------------------------------------------
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
