@@ -11,7 +11,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Gradients": "backpass.parameters",
+    "History": "backpass.training",
+    "MLPClassifier": "backpass.estimators",
+    "MLPRegressor": "backpass.estimators",
     "Network": "backpass.network",
+    "train": "backpass.training",
 }
 
 __all__ = ["__version__", *_HOMES]

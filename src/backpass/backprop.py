@@ -188,9 +188,20 @@ def cost(
     if ceiling is not None:
         xp = namespace(terms)
         terms = xp.where(terms > ceiling, xp.asarray(ceiling, dtype=terms.dtype), terms)
-    penalty = sum(namespace(W).sum(W * W) for W in model.parameters.weights) if alpha else 0.0
+    penalty = _squared_norm(model) if alpha else 0.0
     last = len(passed.z)
     return _run(observe, "C", last, mean_cost, terms=terms, s=s, alpha=alpha, penalty=penalty)
+
+
+def penalty_cost(model: Model, s: Array, alpha: float) -> Array:
+    """Return the L2 term of C alone: α Σ‖W‖² / (2 S)."""
+    xp = namespace(s)
+    return alpha * _squared_norm(model) / (2 * xp.sum(s))
+
+
+def _squared_norm(model: Model) -> Array:
+    """Return Σ‖W‖² over the layers; biases are not penalised."""
+    return sum(namespace(W).sum(W * W) for W in model.parameters.weights)
 
 
 def _fused(model: Model, fused: bool) -> Fused | None:

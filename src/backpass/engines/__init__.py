@@ -24,11 +24,14 @@ class Run(Protocol):
     state: dict[str, Array]
     steps: int
 
-    def advance(self, batches: Sequence[Array], rates: Sequence[float]) -> list[float]:
+    def advance(
+        self, batches: Sequence[Array], rates: Sequence[float]
+    ) -> list[tuple[float, float]]:
         """Take one step for each batch of row indices; stop after the first non-finite loss.
 
-        Returns the cost J of every batch that was tried, before its step. A batch whose weights
-        sum to zero has no mean: it costs 0 and changes nothing.
+        Returns the cost J of every batch that was tried, before its step, in its two terms: the
+        mean loss and the L2 penalty. A batch whose weights sum to zero has no mean: it costs 0
+        and changes nothing.
         """
         ...
 

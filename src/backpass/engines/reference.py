@@ -2,14 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from backpass.backprop import loss_and_gradients
+import numpy as np
+
+from backpass.backprop import loss_and_gradients, penalty_cost
 from backpass.engines.plan import Plan
 from backpass.masks import dropout_mask
 from backpass.ops import Array, is_sparse, namespace, scalar
 
-__all__ = ["ReferenceEngine", "ReferenceRun"]
+__all__ = ["ReferenceEngine", "ReferenceRun", "gather"]
+
+Cost: TypeAlias = tuple[float, float]
+"""The cost J of a batch in its two terms: the mean loss and the L2 penalty."""
 
 
 def gather(X: Array, rows: Array, like: Array) -> Array:
@@ -35,39 +40,43 @@ class ReferenceRun:
         self.steps = steps
         self._is_weight = self.model.parameters.is_weight() if plan.optimizer.decoupled else None
 
-    def advance(self, batches: Sequence[Array], rates: Sequence[float]) -> list[float]:
+    def advance(self, batches: Sequence[Array], rates: Sequence[float]) -> list[Cost]:
         """Take one step for each batch; stop after the first non-finite loss."""
-        losses = []
-        for rows, rate in zip(batches, rates, strict=True):
-            losses.append(self._step(rows, rate))
-            if not math.isfinite(losses[-1]):
-                break
-        return losses
+        costs = []
+        # overflow is not warned about batch by batch: the loss that it ends in is reported
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for rows, rate in zip(batches, rates, strict=True):
+                costs.append(self._step(rows, rate))
+                if not math.isfinite(sum(costs[-1])):
+                    break
+        return costs
 
-    def _step(self, rows: Array, rate: float) -> float:
+    def _step(self, rows: Array, rate: float) -> Cost:
         plan, theta = self.plan, self.model.parameters
         xp = namespace(theta.flat)
         s = self._weights(rows)
         if scalar(xp.sum(s)) == 0:
-            return 0.0
+            return 0.0, 0.0
         X = gather(plan.X, rows, theta.flat)
         k = theta.sizes[-1]
         y = self.model.loss.encode(plan.y[rows, ...], k, xp, theta.flat.dtype)
+        alpha = 0.0 if plan.optimizer.decoupled else plan.alpha
         J, gradients = loss_and_gradients(
             self.model,
             X,
             y,
             s,
-            alpha=0.0 if plan.optimizer.decoupled else plan.alpha,
+            alpha=alpha,
             masks=self._masks(len(rows)),
             dropout=plan.dropout,
             ceiling=plan.ceiling,
             inputs=False,
         )
         loss = scalar(J)
+        penalty = scalar(penalty_cost(self.model, s, alpha)) if alpha else 0.0
         if math.isfinite(loss):
             self._update(self._clip(gradients.flat), rate)
-        return loss
+        return loss - penalty, penalty
 
     def _weights(self, rows: Array) -> Array:
         flat = self.model.parameters.flat

@@ -1,0 +1,429 @@
+"""What MLPClassifier and MLPRegressor share: from scikit-learn's parameters to a trained network.
+
+The order of random draws is scikit-learn's (parameters layer by layer, then the validation split,
+then the order of each epoch), so that the same seed trains the same network.
+"""
+
+import math
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from backpass import backprop
+from backpass._parameter_checks import check_parameters, hidden_sizes
+from backpass._sklearn import BaseEstimator, CallbackSupportMixin, EpochCallbacks, validate_data
+from backpass.engines.reference import gather
+from backpass.errors import DeadUnitsWarning, InputError
+from backpass.lbfgs import train_lbfgs
+from backpass.losses import Loss
+from backpass.network import Network
+from backpass.schedules import SCHEDULES
+from backpass.training import History, Settings, Trainer, Validation
+
+__all__ = ["BaseMLP", "steps_are_possible", "warn_of_dead_units"]
+
+SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
+PREDICT_ROWS = 4096  # rows predicted at a time, so that hidden layers stay small
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of the two estimators; not for direct use."""
+
+    # --- what a subclass says ------------------------------------------------------------------
+
+    def _loss_record(self) -> Loss:
+        raise NotImplementedError
+
+    _y_is_numeric = False
+
+    def _check_y(self, y: Any, keep_classes: bool) -> Any:
+        """Return the targets as the loss encodes them, (N,) or (N, k)."""
+        raise NotImplementedError
+
+    def _n_outputs(self, y: Any) -> int:
+        raise NotImplementedError
+
+    def _stratify(self, y: Any) -> Any:
+        return None
+
+    def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
+        raise NotImplementedError
+
+    def _original_y(self, y: Any) -> Any:
+        """Return the user's targets from `_check_y`'s."""
+        return y
+
+    def _class_weights(self, y: Any) -> Any:
+        return None
+
+    # --- fitting -------------------------------------------------------------------------------
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
+    ) -> Any:
+        self._check_parameters(incremental)
+        fitted = hasattr(self, "network_")
+        first = not fitted or not (self.warm_start or incremental)
+        X, y = self._check_data(X, y, reset=first)
+        targets = self._check_y(y, keep_classes=incremental or not first)
+        weights = self._check_weights(X, targets, sample_weight)
+        rng = check_random_state(self.random_state)
+        if first:
+            self._start(X, targets, rng)
+        validation, rows = self._validation(X, targets, weights, validation_data, rng)
+        settings = self._settings(1 if incremental else self.max_iter, len(rows), X.dtype)
+        callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
+        report = _Reporter(self, callbacks)
+        if self.solver == "lbfgs":
+            self._history = train_lbfgs(
+                self.network_,
+                X,
+                targets,
+                weights,
+                settings,
+                max_evaluations=self.max_fun,
+                on_epoch=report,
+                history=self._history,
+            )
+            self.engine_ = "reference"
+        else:
+            self._train(X, targets, weights, rows, settings, validation, rng, report, incremental)
+        self._set_results(report.epochs)
+        self._warn(X, rows, incremental, report.epochs)
+        callbacks.end()
+        return self
+
+    def _train(
+        self,
+        X: Any,
+        targets: Any,
+        weights: Any,
+        rows: Any,
+        settings: Settings,
+        validation: Validation | None,
+        rng: Any,
+        report: Any,
+        incremental: bool,
+    ) -> None:
+        going_on = incremental and self._optimizer_state is not None
+        trainer = Trainer(
+            self.network_,
+            X,
+            targets,
+            weights,
+            settings=settings,
+            rows=rows,
+            rng=rng,
+            validation=validation,
+            engine=self.engine,
+            history=self._history,
+            state=self._optimizer_state if going_on else None,
+            steps=self._steps if going_on else 0,
+        )
+        self.engine_ = trainer.engine.name
+        trainer.train(on_epoch=report)
+        self._optimizer_state, self._steps = dict(trainer.run.state), trainer.run.steps
+
+    def _check_parameters(self, incremental: bool) -> None:
+        check_parameters(self)
+        SCHEDULES.get_record(self.learning_rate)
+        if incremental and self.early_stopping:
+            raise InputError(
+                "partial_fit does not support early_stopping=True: each call sees other rows, "
+                "so there is nothing to hold out; use fit with validation_data"
+            )
+
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        # "numeric" leaves numbers as they are: batches are converted, never the whole array
+        return validate_data(  # type: ignore[no-any-return]
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            dtype="numeric",
+            y_numeric=self._y_is_numeric,
+            reset=reset,
+        )
+
+    def _check_weights(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        dtype = _float_dtype(X)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=dtype)
+            if (sample_weight < 0).any() or not sample_weight.sum() > 0:
+                raise InputError("sample_weight must be at least 0 with a positive sum")
+        by_class = self._class_weights(y)
+        if by_class is None:
+            return sample_weight
+        return by_class if sample_weight is None else sample_weight * by_class
+
+    def _start(self, X: Any, y: Any, rng: Any) -> None:
+        """Draw the first parameters and begin a history."""
+        hidden = hidden_sizes(self.hidden_layer_sizes)
+        activation = self.activation
+        if not (isinstance(activation, str) or hasattr(activation, "name")):
+            activation = list(activation)
+        loss = self._loss_record()
+        self.network_ = Network(
+            [X.shape[1], *hidden, self._n_outputs(y)],
+            activation,
+            self._output_activation(loss),
+            loss,
+            seed=rng,
+            dtype=_float_dtype(X),
+        )
+        self._history = History()
+        self._optimizer_state: dict[str, Any] | None = None
+        self._steps, self.t_ = 0, 0
+
+    def _output_activation(self, loss: Loss) -> str:
+        return loss.outputs[0]
+
+    def _settings(self, epochs: int, n_rows: int, dtype: Any) -> Settings:
+        if self.batch_size != "auto" and self.batch_size > n_rows:
+            warnings.warn(
+                f"batch_size={self.batch_size} is larger than the {n_rows} rows to train on; "
+                "it is clipped to them",
+                UserWarning,
+                stacklevel=4,
+            )
+        schedule = self.learning_rate
+        if self.solver != "sgd" and schedule in SGD_ONLY:
+            schedule = "constant"
+        if schedule == "invscaling":
+            schedule = f"invscaling:power={self.power_t}"
+        # scikit-learn clips probabilities at eps: no term of its log-loss exceeds -log(eps)
+        clipped = self.network_.model.loss.task == "classification"
+        return Settings(
+            optimizer=self._optimizer(),
+            schedule=schedule,
+            learning_rate=self.learning_rate_init,
+            batch_size=min(200, n_rows) if self.batch_size == "auto" else int(self.batch_size),
+            epochs=epochs,
+            sampling="shuffle" if self.shuffle else "sequential",
+            alpha=self.alpha,
+            dropout=self.dropout,
+            clip_norm=self.clip_norm,
+            ceiling=-math.log(np.finfo(self.network_.parameters.flat.dtype).eps)
+            if clipped
+            else None,
+            tolerance=self.tol,
+            patience=self.n_iter_no_change,
+            early_stopping=self.early_stopping,
+            outputs_averaged=self.network_.model.loss.name == "squared_error",
+            time_limit=self.time_limit,
+            gradient_norms=self.gradient_norms,
+            n_threads=self.n_threads,
+        )
+
+    def _optimizer(self) -> str:
+        if self.solver == "sgd":
+            kind = "nesterov" if self.nesterovs_momentum else "momentum"
+            return f"{kind}:momentum={self.momentum}"
+        if self.solver in ("adam", "adamw"):
+            numbers = f"beta_1={self.beta_1},beta_2={self.beta_2},epsilon={self.epsilon}"
+            return f"{self.solver}:{numbers}"
+        return f"rmsprop:decay={self.beta_1},epsilon={self.epsilon}"
+
+    # --- validation ----------------------------------------------------------------------------
+
+    def _validation(
+        self, X: Any, y: Any, weights: Any, validation_data: Any, rng: Any
+    ) -> tuple[Validation | None, Any]:
+        """Return how epochs are judged, if they are, and the rows to train on."""
+        rows = np.arange(X.shape[0])
+        if self.solver == "lbfgs":
+            return None, rows
+        if validation_data is not None:
+            return self._judge(*self._check_validation_data(validation_data)), rows
+        if not self.early_stopping:
+            return None, rows
+        # indices are split, not rows: the data set is not copied
+        rows, held_out = train_test_split(
+            rows,
+            random_state=rng,
+            test_size=self.validation_fraction,
+            stratify=self._stratify(y),
+        )
+        if len(held_out) < 2:
+            raise InputError(
+                f"the validation set has {len(held_out)} row(s); increase validation_fraction "
+                "or give more rows"
+            )
+        held_weights = None if weights is None else weights[held_out]
+        return self._judge(X[held_out], y[held_out], held_weights), rows
+
+    def _check_validation_data(self, validation_data: Any) -> tuple[Any, Any, Any]:
+        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+            raise InputError("validation_data must be (X, y) or (X, y, sample_weight)")
+        X, y = validation_data[0], validation_data[1]
+        weights = validation_data[2] if len(validation_data) == 3 else None
+        X, y = self._check_data(X, y, reset=False)
+        y = self._check_y(y, keep_classes=True)
+        return X, y, self._check_weights(X, y, weights) if weights is not None else None
+
+    def _judge(self, X: Any, y: Any, weights: Any) -> Validation:
+        metric = self.early_stopping_metric
+        scorer = None if metric is None else get_scorer(metric)
+
+        def score() -> float:
+            if scorer is None:
+                output = self._output(X)
+                if not np.isfinite(output).all():
+                    return math.nan
+                return self._default_score(y, output, weights)
+            extra = {} if weights is None else {"sample_weight": weights}
+            return float(scorer(self, X, self._original_y(y), **extra))
+
+        def loss() -> float:
+            return _mean_loss(self.network_, X, y, weights)
+
+        return Validation(score, loss)
+
+    # --- after ---------------------------------------------------------------------------------
+
+    def _set_results(self, epochs: int) -> None:
+        history, network = self._history, self.network_
+        self.n_iter_ = epochs
+        self.n_layers_ = len(network.sizes)
+        self.n_outputs_ = network.sizes[-1]
+        self.out_activation_ = network.model.activations[-1].name
+        self.loss_curve_ = history.loss_curve
+        self.loss_ = history.loss_curve[-1] if history.loss_curve else history.best_loss
+        self.t_ = history.clock.samples
+        judged = bool(history.validation_scores)
+        self.validation_scores_ = history.validation_scores if judged else None
+        self.validation_loss_curve_ = history.validation_loss_curve if judged else None
+        self.best_validation_score_ = history.best_score if judged else None
+        self.best_epoch_ = history.best_epoch if judged else None
+        self.best_loss_ = None if self.early_stopping else history.best_loss
+        self.stop_reason_ = history.stop_reason
+        if self.gradient_norms:
+            self.layer_gradient_norms_ = history.layer_gradient_norms
+
+    def _warn(self, X: Any, rows: Any, incremental: bool, epochs: int) -> None:
+        reason = self._history.stop_reason
+        if reason == "interrupted":
+            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+        elif reason == "max_epochs" and not incremental:
+            what = "L-BFGS" if self.solver == "lbfgs" else "Stochastic Optimizer"
+            warnings.warn(
+                f"{what}: Maximum iterations ({self.max_iter}) reached and the optimization "
+                "hasn't converged yet: increase max_iter or learning_rate_init.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if not incremental:
+            warn_of_dead_units(self.network_, gather(X, rows[:1000], self.network_.weights[0]))
+
+    # --- prediction ----------------------------------------------------------------------------
+
+    def _output(self, X: Any) -> Any:
+        """Return the network's output (N, k) for checked rows, a few thousand at a time."""
+        n, network = X.shape[0], self.network_
+        result = np.empty((n, network.sizes[-1]), dtype=network.parameters.flat.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, n, PREDICT_ROWS):
+                stop = start + PREDICT_ROWS
+                result[start:stop] = network.predict(X[start:stop])
+        return result
+
+    def _checked_output(self, X: Any) -> Any:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        return self._output(X)
+
+    @property
+    def coefs_(self) -> list[Any]:
+        """W_1 … W_L, each (in, out); views of the network's parameters."""
+        return list(self._fitted_network("coefs_").weights)
+
+    @property
+    def intercepts_(self) -> list[Any]:
+        """b_1 … b_L, each (out,); views of the network's parameters."""
+        return list(self._fitted_network("intercepts_").biases)
+
+    def _fitted_network(self, attribute: str) -> Network:
+        if "network_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {attribute!r} before fit")
+        network: Network = self.network_
+        return network
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class _Reporter:
+    """Prints progress as scikit-learn does, and tells its callbacks, after every epoch."""
+
+    def __init__(self, estimator: BaseMLP, callbacks: EpochCallbacks) -> None:
+        self.estimator, self.callbacks = estimator, callbacks
+        self.epochs = 0
+        self._deadline = time.monotonic() + (estimator.time_limit or math.inf)
+
+    def __call__(self, history: History) -> bool:
+        self.epochs += 1
+        if self.estimator.verbose:
+            print(f"Iteration {self.epochs}, loss = {history.loss_curve[-1]:.8f}")
+            if history.validation_scores:
+                print(f"Validation score: {history.validation_scores[-1]:f}")
+        stop = self.callbacks.epoch(self._fitted)
+        # the trainer minds the time itself; L-BFGS has only this
+        return stop or (self.estimator.solver == "lbfgs" and time.monotonic() > self._deadline)
+
+    def _fitted(self) -> dict[str, Any]:
+        """Return what makes a copy of the estimator predict as if the fit had stopped here."""
+        return {"network_": self.estimator.network_.copy(), "n_iter_": self.epochs}
+
+
+def steps_are_possible(estimator: Any) -> bool:
+    """Return True, or raise what scikit-learn raises where `partial_fit` cannot exist."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit needs a stochastic solver; lbfgs is not one")
+    return True
+
+
+def _float_dtype(X: Any) -> Any:
+    """Return float32 for float32 data and float64 for everything else."""
+    return X.dtype if X.dtype == np.float32 else np.dtype(np.float64)
+
+
+def _mean_loss(network: Network, X: Any, y: Any, weights: Any) -> float:
+    """Return the mean loss over many rows, a few thousand at a time."""
+    total, mass = 0.0, 0.0
+    for start in range(0, X.shape[0], PREDICT_ROWS):
+        part = slice(start, start + PREDICT_ROWS)
+        s = np.ones(len(y[part])) if weights is None else weights[part]
+        if s.sum() > 0:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                total += network.loss(X[part], y[part], s) * float(s.sum())
+            mass += float(s.sum())
+    return total / mass if mass else math.nan
+
+
+def warn_of_dead_units(network: Network, X: Any) -> None:
+    """Warn where more than half the units of a ReLU layer are 0 for every row of `X` (N, n_0)."""
+    passed = backprop.forward(network.model, X)
+    for layer, (phi, a) in enumerate(
+        zip(network.model.activations[:-1], passed.a[1:-1], strict=True), start=1
+    ):
+        if phi.name != "relu":
+            continue
+        dead = int((~(np.asarray(a) > 0).any(axis=0)).sum())
+        if 2 * dead > a.shape[1]:
+            warnings.warn(
+                f"hidden layer {layer}: {dead} of {a.shape[1]} ReLU units are 0 for all of "
+                f"{a.shape[0]} rows and no longer learn; lower learning_rate_init, scale the "
+                "inputs, or use activation='leaky_relu'",
+                DeadUnitsWarning,
+                stacklevel=5,
+            )

@@ -1,0 +1,405 @@
+"""MLPClassifier: a drop-in for scikit-learn's, and more."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import column_or_1d
+
+from backpass._fitting import BaseMLP, steps_are_possible
+from backpass._sklearn import ClassifierMixin, with_callbacks
+from backpass.errors import InputError
+from backpass.losses import LOSSES, Loss
+from backpass.ops import is_sparse
+
+__all__ = ["MLPClassifier"]
+
+
+def _gives_probabilities(estimator: Any) -> bool:
+    if estimator._loss_name() in ("hinge", "logistic"):
+        raise AttributeError(f"loss {estimator.loss!r} gives scores, not probabilities")
+    return True
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+    r"""Multilayer perceptron for classes: binary, multi-class or multi-label.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Units of the hidden layers; empty for none.
+    activation : str, Activation, or a list of them, default="relu"
+        Of the hidden layers, one for all or one each: identity, logistic, tanh, relu, leaky_relu,
+        elu, selu, gelu, silu, mish, softplus.
+    solver : {"lbfgs", "sgd", "adam", "adamw", "rmsprop"}, default="adam"
+        The optimiser. ``"rmsprop"`` takes its decay from `beta_1`.
+    alpha : float, default=0.0001
+        L2 strength: α Σ‖W‖² / (2 S) is added to the cost. With ``"adamw"`` the decay is decoupled:
+        every step takes η α W off the weights.
+    batch_size : int or "auto", default="auto"
+        Rows of a mini-batch; "auto" is min(200, rows).
+    learning_rate : str, default="constant"
+        The schedule: constant, invscaling, adaptive (these two for ``"sgd"`` only, as in
+        scikit-learn), cosine, linear_warmup.
+    learning_rate_init : float, default=0.001
+        η before the schedule's factor.
+    power_t : float, default=0.5
+        Exponent of ``"invscaling"``.
+    max_iter : int, default=200
+        Most epochs (iterations of ``"lbfgs"``).
+    shuffle : bool, default=True
+        Whether each epoch sees the rows in a new order.
+    random_state : int, RandomState or None, default=None
+        Of the first parameters, the validation split, the order of the rows and dropout. The same
+        seed trains the same network as scikit-learn's estimator of that name.
+    tol : float, default=1e-4
+        Training stalls when the loss (or validation score) improves by less.
+    verbose : bool or int, default=False
+        Whether every epoch is printed.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the present parameters.
+    momentum : float, default=0.9
+        Of ``"sgd"``.
+    nesterovs_momentum : bool, default=True
+        Whether that momentum looks ahead.
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of the rows (unless `fit` gets
+        `validation_data`) and stop when their score stalls.
+    validation_fraction : float, default=0.1
+        Part of the rows held out.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Of ``"adam"`` and ``"adamw"``.
+    epsilon : float, default=1e-8
+        Of ``"adam"``, ``"adamw"`` and ``"rmsprop"``.
+    n_iter_no_change : int or inf, default=10
+        Training stops after more than so many epochs without improving.
+    max_fun : int, default=15000
+        Most evaluations of the loss by ``"lbfgs"``.
+    loss : str or Loss, default="log_loss"
+        ``"log_loss"`` is scikit-learn's: cross-entropy on softmax for several classes, binary
+        cross-entropy on one logistic output a label otherwise. Also ``"cross_entropy"`` (softmax
+        for two classes too, with ``"cross_entropy:label_smoothing=0.1"``),
+        ``"binary_cross_entropy"`` (one logistic output a class), ``"squared_error"`` (Brier, on
+        softmax), ``"hinge"`` and ``"logistic"`` (one score a class, no probabilities).
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with the sample weights.
+    dropout : float, default=0.0
+        Probability of dropping a hidden unit in training (inverted dropout).
+    clip_norm : float, optional
+        Largest 2-norm of a gradient; longer ones are scaled down to it.
+    early_stopping_metric : str, optional
+        Name of a scikit-learn scorer that judges epochs; by default the accuracy.
+    time_limit : float, optional
+        Most seconds of training.
+    gradient_norms : bool, default=False
+        Whether the norm of each layer's gradient is recorded every epoch.
+    engine : str, default="auto"
+        Who computes: ``"auto"`` is the fastest that can, `engine_` says which.
+    n_threads : int, optional
+        Threads an engine may use; results do not depend on it.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+    network_ : Network
+        The trained network.
+    coefs_, intercepts_ : list of arrays
+        Its weights (in, out) and biases (out,), as views.
+    loss_, best_loss_ : float
+        The last and the smallest training loss (the latter None with early stopping).
+    loss_curve_ : list of float
+        Training loss of every epoch: mean over samples, sum over outputs, L2 included.
+    validation_scores_, validation_loss_curve_ : list of float or None
+        Score and loss on the validation rows after every epoch.
+    best_validation_score_, best_epoch_ : float and int, or None
+        The best score and its epoch, from 1, whose parameters were restored.
+    layer_gradient_norms_ : list of list of float
+        One list an epoch, one number a layer; only with ``gradient_norms=True``.
+    n_iter_, t_ : int
+        Epochs, and samples seen.
+    n_features_in_, n_layers_, n_outputs_ : int
+    out_activation_, engine_, stop_reason_ : str
+
+    Notes
+    -----
+    The gradient is the one of scikit-learn's estimator, and with the same seed, data and float64
+    so are the coefficients. As there, recorded log-losses clip probabilities at the dtype's eps.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
+    >>> classifier = MLPClassifier((16,), tol=0.01, random_state=0).fit(X, y)
+    >>> bool(classifier.score(X, y) > 0.95)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int | float = 10,
+        max_fun: int = 15000,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        dropout: float = 0.0,
+        clip_norm: float | None = None,
+        early_stopping_metric: str | None = None,
+        time_limit: float | None = None,
+        gradient_norms: bool = False,
+        engine: str = "auto",
+        n_threads: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.class_weight = class_weight
+        self.dropout = dropout
+        self.clip_norm = clip_norm
+        self.early_stopping_metric = early_stopping_metric
+        self.time_limit = time_limit
+        self.gradient_norms = gradient_norms
+        self.engine = engine
+        self.n_threads = n_threads
+
+    @with_callbacks
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+    ) -> "MLPClassifier":
+        """Train on `X` (N, n_features) and labels `y`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Integer and boolean arrays are converted batch by batch, not whole.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Classes, or an indicator matrix of labels.
+        sample_weight : array-like of shape (n_samples,), optional
+        validation_data : tuple, optional
+            ``(X, y)`` or ``(X, y, sample_weight)`` that judge every epoch; the best is restored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            When a parameter or the data cannot be used.
+        NonFiniteError
+            As soon as the loss is not finite.
+        """
+        self._fit(X, y, sample_weight, validation_data, incremental=False)
+        return self
+
+    @available_if(steps_are_possible)
+    @with_callbacks
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+    ) -> "MLPClassifier":
+        """Train for one epoch on these rows, going on from where training stands.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`.
+        classes : array-like, optional
+            All classes there will ever be; needed at the first call.
+
+        Returns
+        -------
+        self
+        """
+        if classes is None and not hasattr(self, "classes_"):
+            raise InputError("classes must be passed on the first call to partial_fit")
+        if classes is not None:
+            classes = unique_labels(classes)
+            if not hasattr(self, "classes_"):
+                self._set_classes(y, classes)
+            elif not np.array_equal(self.classes_, classes):
+                raise InputError(
+                    f"classes={classes!r} is not the same as on the last call: {self.classes_!r}"
+                )
+        self._fit(X, y, sample_weight, None, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return the predicted class of every row, or the indicator matrix of its labels.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        """
+        return self._decide(self._checked_output(X))
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of every class (N, n_classes), ordered as `classes_`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        """
+        output = self._checked_output(X)
+        if output.shape[1] == 1:
+            return np.hstack([1 - output, output])
+        if self._target_type == "multiclass" and self.out_activation_ == "logistic":
+            # one independent label a class: made comparable, as scikit-learn's one-vs-rest does
+            return output / np.maximum(
+                output.sum(axis=1, keepdims=True), np.finfo(output.dtype).tiny
+            )
+        return output
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the natural logarithm of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    # --- what the base asks for ------------------------------------------------------------------
+
+    def _loss_name(self) -> str:
+        return str(getattr(self.loss, "name", self.loss)).partition(":")[0]
+
+    def _loss_record(self) -> Loss:
+        if self._loss_name() == "log_loss":
+            several = self._target_type == "multiclass"
+            return LOSSES.get_record("cross_entropy" if several else "binary_cross_entropy")
+        loss = LOSSES.get_record(self.loss)
+        if loss.task == "regression" and loss.name != "squared_error":
+            raise InputError(f"loss {loss.name!r} is for regression; use MLPRegressor")
+        if self._target_type == "multilabel" and loss.name == "cross_entropy":
+            raise InputError(
+                "cross_entropy takes one class a row; use binary_cross_entropy for labels"
+            )
+        return loss
+
+    def _output_activation(self, loss: Loss) -> str:
+        if loss.name == "squared_error":
+            return "logistic" if self._target_type == "multilabel" else "softmax"
+        return loss.outputs[0]
+
+    def _set_classes(self, y: Any, classes: Any) -> None:
+        self.classes_ = classes
+        multilabel = type_of_target(y).startswith("multilabel")
+        several = "multiclass" if len(classes) > 2 else "binary"
+        self._target_type = "multilabel" if multilabel else several
+
+    def _check_y(self, y: Any, keep_classes: bool) -> Any:
+        check_classification_targets(y)
+        y = y.toarray() if is_sparse(y) else np.asarray(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if not keep_classes:
+            self._set_classes(y, unique_labels(y))
+        elif unknown := set(unique_labels(y).tolist()) - set(self.classes_.tolist()):
+            raise InputError(
+                f"`y` has classes not in `self.classes_`: {sorted(unknown)}; training began with "
+                f"{self.classes_.tolist()}"
+            )
+        return self._encode(y)
+
+    def _encode(self, y: Any) -> Any:
+        """Return class codes (N,), or one column a class or label, as the loss takes them."""
+        loss = self._loss_record()
+        if self._target_type == "multilabel":
+            encoded = y != 0
+        else:
+            encoded = np.searchsorted(self.classes_, y)
+            one_column = self._target_type == "binary" and loss.name != "squared_error"
+            if loss.name != "cross_entropy" and not one_column:
+                encoded = encoded[:, None] == np.arange(self._n_classes())
+        return 2 * encoded.astype(np.int8) - 1 if loss.task == "margin" else encoded
+
+    def _original_y(self, y: Any) -> Any:
+        """Return the labels that `_encode` encoded."""
+        if self._target_type == "multilabel":
+            return (y > 0).astype(int)
+        codes = y.argmax(axis=1) if y.ndim == 2 else np.maximum(y, 0)
+        return self.classes_[codes]
+
+    def _n_classes(self) -> int:
+        return max(len(self.classes_), 2)
+
+    def _n_outputs(self, y: Any) -> int:
+        if y.ndim == 2:
+            return int(y.shape[1])
+        return self._n_classes() if self._loss_record().name == "cross_entropy" else 1
+
+    def _decide(self, output: Any) -> Any:
+        """Return labels from the network's output (N, k)."""
+        boundary = 0.0 if self.network_.model.loss.task == "margin" else 0.5
+        if self._target_type == "multilabel":
+            return (output > boundary).astype(int)
+        if output.shape[1] == 1:
+            codes = (output[:, 0] > boundary).astype(int)
+            return self.classes_[np.minimum(codes, len(self.classes_) - 1)]
+        return self.classes_[output[:, : len(self.classes_)].argmax(axis=1)]
+
+    def _stratify(self, y: Any) -> Any:
+        # scikit-learn stratifies two classes, but neither several nor multi-label
+        return y if self.network_.sizes[-1] == 1 else None
+
+    def _class_weights(self, y: Any) -> Any:
+        if self.class_weight is None:
+            return None
+        return compute_sample_weight(self.class_weight, self._original_y(y))
+
+    def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
+        decided = self._decide(output)
+        return float(accuracy_score(self._original_y(y), decided, sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

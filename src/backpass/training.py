@@ -1,0 +1,410 @@
+"""Training: epochs, mini-batches, schedules, stopping, the best epoch, time and interruption.
+
+The steps themselves are an engine's; this file steers them. Its rules are scikit-learn's where
+scikit-learn has one, so that the same seed gives the same network: an epoch's loss is the mean of
+its batch losses weighted by their row counts, training has stalled when the loss (or, with early
+stopping, the validation score) has not improved by ``tolerance`` for more than ``patience``
+epochs, and a stall divides the learning rate by 5 where the schedule is adaptive.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from backpass.batches import Sampler
+from backpass.engines import Engine, Plan, Run, choose
+from backpass.engines.reference import gather
+from backpass.errors import InputError, NonFiniteError
+from backpass.network import Network
+from backpass.ops import Array, namespace, scalar
+from backpass.optimizers import OPTIMIZERS, Optimizer
+from backpass.schedules import SCHEDULES, Clock, Schedule
+
+__all__ = ["History", "Settings", "Trainer", "Validation", "train"]
+
+SMALLEST_RATE = 1e-6  # scikit-learn's: an adaptive rate this small is not divided again
+CHUNK_SECONDS = 0.05  # an engine is asked for about this much work at a time
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every choice of a training run.
+
+    Parameters
+    ----------
+    optimizer : str or Optimizer
+    schedule : str or Schedule
+    learning_rate : float
+        η before the schedule's factor.
+    batch_size : int or None
+        M; None takes all rows (full-batch gradient descent).
+    epochs : int
+        Most epochs.
+    sampling : {"shuffle", "replacement", "sequential"}
+    alpha : float
+        L2 strength; decoupled decay with an optimiser that asks for it.
+    dropout : float
+        Probability of dropping a hidden unit.
+    clip_norm : float, optional
+        Largest 2-norm of a gradient.
+    ceiling : float, optional
+        Largest recorded cost of one sample and output.
+    tolerance, patience : float
+        Training stalls after more than `patience` epochs without improving by `tolerance`.
+    early_stopping : bool
+        Whether a stall is seen in the validation score instead of the training loss.
+    outputs_averaged : bool
+        Whether the stall is seen in data loss / k + L2, scikit-learn's loss of several outputs.
+    time_limit : float, optional
+        Most seconds.
+    gradient_norms : bool
+        Whether the norm of each layer's gradient is recorded every epoch.
+    n_threads : int, optional
+        Threads an engine may use.
+    """
+
+    optimizer: str | Optimizer = "adam"
+    schedule: str | Schedule = "constant"
+    learning_rate: float = 1e-3
+    batch_size: int | None = 200
+    epochs: int = 200
+    sampling: str = "shuffle"
+    alpha: float = 0.0
+    dropout: float = 0.0
+    clip_norm: float | None = None
+    ceiling: float | None = None
+    tolerance: float = 1e-4
+    patience: float = 10
+    early_stopping: bool = False
+    outputs_averaged: bool = False
+    time_limit: float | None = None
+    gradient_norms: bool = False
+    n_threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How a network is judged on rows it is not trained on.
+
+    Parameters
+    ----------
+    score : callable
+        The current score, higher is better.
+    loss : callable
+        The current validation loss.
+    """
+
+    score: Callable[[], float]
+    loss: Callable[[], float]
+
+
+@dataclass
+class History:
+    """What happened, epoch by epoch; it goes on where training goes on.
+
+    Attributes
+    ----------
+    loss_curve, validation_loss_curve, validation_scores : list of float
+    learning_rates : list of float
+        The rate of each epoch's last step.
+    layer_gradient_norms : list of list of float
+        Norm of ∂J/∂(W_l, b_l) after each epoch, on up to 256 rows.
+    best_loss, best_score : float
+        The smallest loss of a stall check, the highest validation score.
+    best_epoch : int
+        The epoch, from 1, with the highest validation score; 0 where there is none.
+    best_parameters : array (P,) or None
+        The parameters of that epoch.
+    epochs : int
+        Epochs since the history began.
+    clock : Clock
+        How far training has come.
+    stalled : int
+        Epochs in a row without improvement.
+    stop_reason : str
+        ``"max_epochs"``, ``"converged"``, ``"time_limit"``, ``"interrupted"`` or ``"callback"``.
+    """
+
+    loss_curve: list[float] = field(default_factory=list)
+    validation_loss_curve: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
+    learning_rates: list[float] = field(default_factory=list)
+    layer_gradient_norms: list[list[float]] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_score: float = -math.inf
+    best_epoch: int = 0
+    stalled: int = 0
+    epochs: int = 0
+    best_parameters: Array | None = None
+    clock: Clock = field(default_factory=Clock)
+    stop_reason: str = ""
+
+
+OnEpoch = Callable[[History], bool | None]
+
+
+class Trainer:
+    """Trains a network on one set of rows.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place.
+    X, y, sample_weight
+        All rows, as in :class:`backpass.engines.Plan`.
+    settings : Settings
+    rows : array of int, optional
+        The rows to train on; all by default.
+    rng : Generator or RandomState
+        Draws the order of the rows and the dropout seed.
+    validation : Validation, optional
+        Judges every epoch; the best epoch's parameters are restored at the end.
+    engine : str
+        ``"auto"`` or an engine's name.
+    history : History, optional
+        Goes on with this one.
+    state, steps
+        Optimiser state of an earlier run and the steps it took, to go on with.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X: Array,
+        y: Array,
+        sample_weight: Array | None = None,
+        *,
+        settings: Settings,
+        rows: Any = None,
+        rng: Any = None,
+        validation: Validation | None = None,
+        engine: str = "auto",
+        history: History | None = None,
+        state: dict[str, Array] | None = None,
+        steps: int = 0,
+    ) -> None:
+        self.network, self.settings, self.validation = network, settings, validation
+        self.rng = np.random.default_rng() if rng is None else rng
+        self.history = History() if history is None else history
+        self.rows = np.arange(X.shape[0]) if rows is None else np.asarray(rows)
+        if len(self.rows) == 0:
+            raise InputError("there are no rows to train on")
+        self.schedule = SCHEDULES.get_record(settings.schedule)
+        self.plan = self._plan(X, y, sample_weight)
+        self.engine: Engine = choose(engine, self.plan)
+        self.run: Run = self.engine.start(self.plan, state, steps)
+        self._last_rate = settings.learning_rate
+
+    def _plan(self, X: Array, y: Array, sample_weight: Array | None) -> Plan:
+        s = self.settings
+        return Plan(
+            self.network.model,
+            X,
+            y,
+            sample_weight,
+            OPTIMIZERS.get_record(s.optimizer),
+            s.alpha,
+            s.dropout,
+            # drawn only where it is needed: scikit-learn draws nothing here
+            int(self.rng.bytes(7).hex(), 16) if s.dropout else 0,
+            s.clip_norm,
+            s.ceiling,
+            s.n_threads,
+        )
+
+    def train(self, epochs: int | None = None, on_epoch: OnEpoch | None = None) -> History:
+        """Train for `epochs` (default: the settings'), or until something stops it.
+
+        Parameters
+        ----------
+        epochs : int, optional
+        on_epoch : callable, optional
+            Called with the history after every epoch; a true result stops training.
+
+        Raises
+        ------
+        NonFiniteError
+            As soon as a loss is not finite; it says epoch, step and learning rate.
+        """
+        epochs = self.settings.epochs if epochs is None else epochs
+        M = min(self.settings.batch_size or len(self.rows), len(self.rows))
+        sampler = Sampler(self.rows, M, self.settings.sampling, self.rng)
+        self.history.clock = replace(
+            self.history.clock, total_steps=self.history.clock.step + epochs * len(sampler)
+        )
+        deadline = time.monotonic() + (self.settings.time_limit or math.inf)
+        self.history.stop_reason = "max_epochs"
+        try:
+            for _ in range(epochs):
+                in_time = self._epoch(sampler, deadline)
+                stop = self._judge()
+                if on_epoch is not None and on_epoch(self.history):
+                    stop = stop or "callback"
+                if not in_time:
+                    stop = stop or "time_limit"
+                if stop:
+                    self.history.stop_reason = stop
+                    break
+        except KeyboardInterrupt:
+            self.history.stop_reason = "interrupted"
+        self._finish()
+        return self.history
+
+    def _epoch(self, sampler: Sampler, deadline: float) -> bool:
+        """Take every step of an epoch; return False where time ran out before its end."""
+        history, n_rows, total, averaged = self.history, 0, 0.0, 0.0
+        k = self.network.sizes[-1] if self.settings.outputs_averaged else 1
+        batches, chunk_size, in_time = sampler.epoch(), 1, True
+        while in_time and (chunk := list(itertools.islice(batches, chunk_size))):
+            started = time.monotonic()
+            for rows, (data, penalty) in zip(chunk, self._advance(chunk), strict=True):
+                n_rows += len(rows)
+                total += len(rows) * (data + penalty)
+                averaged += len(rows) * (data / k + penalty)
+            now = time.monotonic()
+            if now - started < CHUNK_SECONDS / 2:
+                chunk_size *= 2
+            in_time = now < deadline
+        history.epochs += 1
+        history.clock = replace(history.clock, samples=history.clock.samples + len(self.rows))
+        history.loss_curve.append(total / n_rows)
+        self._check_stall(averaged / n_rows)
+        return in_time
+
+    def _advance(self, chunk: list[Array]) -> list[tuple[float, float]]:
+        """Have the engine take a step for each batch of `chunk`, and check what it reports."""
+        clock = self.history.clock
+        rates = [self._rate(replace(clock, step=clock.step + i)) for i in range(len(chunk))]
+        costs = self.run.advance(chunk, rates)
+        self._last_rate = rates[len(costs) - 1]
+        self.history.clock = replace(clock, step=clock.step + len(costs))
+        if not math.isfinite(sum(costs[-1])):
+            raise NonFiniteError(
+                f"the loss is {sum(costs[-1])} in epoch {self.history.epochs + 1}, "
+                f"step {self.history.clock.step}, at learning rate {self._last_rate:g}: lower it, "
+                "scale the inputs, or set clip_norm"
+            )
+        return costs
+
+    def _rate(self, clock: Clock) -> float:
+        return self.settings.learning_rate * self.schedule.factor(clock)
+
+    def _check_stall(self, loss: float) -> None:
+        """Count epochs whose training loss did not improve."""
+        history = self.history
+        history.learning_rates.append(self._last_rate)
+        if not self.settings.early_stopping:
+            stalled = loss > history.best_loss - self.settings.tolerance
+            history.stalled = history.stalled + 1 if stalled else 0
+        history.best_loss = min(loss, history.best_loss)
+
+    def _judge(self) -> str:
+        """Validate, remember the best epoch, and return why training should stop, if it should."""
+        history, settings = self.history, self.settings
+        if settings.gradient_norms:
+            history.layer_gradient_norms.append(self._gradient_norms())
+        if self.validation is not None:
+            score = self.validation.score()
+            history.validation_scores.append(score)
+            history.validation_loss_curve.append(self.validation.loss())
+            if settings.early_stopping:
+                stalled = score < history.best_score + settings.tolerance
+                history.stalled = history.stalled + 1 if stalled else 0
+            if score > history.best_score or history.best_parameters is None:
+                history.best_score, history.best_epoch = score, history.epochs
+                history.best_parameters = self.network.parameters.copy().flat
+        if history.stalled <= settings.patience:
+            return ""
+        if self.schedule.adaptive and self._rate(history.clock) > SMALLEST_RATE:
+            clock = history.clock
+            history.clock = replace(clock, divisions=clock.divisions + 1)
+            history.stalled = 0
+            return ""
+        return "converged"
+
+    def _gradient_norms(self) -> list[float]:
+        """Return the norm of each layer's gradient at the present θ, on up to 256 rows."""
+        network, plan = self.network, self.plan
+        flat, rows = network.parameters.flat, self.rows[:256]
+        xp = namespace(flat)
+        s = None if plan.sample_weight is None else plan.sample_weight[rows]
+        X = gather(plan.X, rows, flat)
+        _, gradients = network.loss_and_gradients(X, plan.y[rows, ...], s)
+        return [
+            math.sqrt(scalar(xp.sum(W * W)) + scalar(xp.sum(b * b)))
+            for W, b in zip(gradients.weights, gradients.biases, strict=True)
+        ]
+
+    def _finish(self) -> None:
+        """Restore the best epoch where there is one, and refuse parameters that are not finite."""
+        if self.validation is not None and self.history.best_parameters is not None:
+            self.network.parameters.flat[...] = self.history.best_parameters
+        if not self.network.model.is_finite():
+            raise NonFiniteError(
+                f"parameters are not finite after epoch {self.history.epochs} at learning rate "
+                f"{self.settings.learning_rate:g}: lower it, scale the inputs, or set clip_norm"
+            )
+
+
+def train(
+    network: Network,
+    X: Array,
+    y: Array,
+    sample_weight: Array | None = None,
+    *,
+    seed: int | None = None,
+    engine: str = "auto",
+    on_epoch: OnEpoch | None = None,
+    **settings: Any,
+) -> History:
+    """Train `network` in place on the rows of `X` and return what happened.
+
+    Parameters
+    ----------
+    network : Network
+    X : array or sparse matrix of shape (N, n_0)
+    y : array of shape (N,) or (N, k)
+        Targets as the network's loss takes them.
+    sample_weight : array of shape (N,), optional
+    seed : int, optional
+        Of the order of the rows and of dropout.
+    engine : str
+        ``"auto"`` or an engine's name.
+    on_epoch : callable, optional
+        Called with the history after every epoch; a true result stops training.
+    **settings
+        Of :class:`Settings`: optimizer, schedule, learning_rate, batch_size, epochs, ….
+
+    Raises
+    ------
+    InputError
+        When a setting cannot be used.
+    NonFiniteError
+        As soon as a loss is not finite.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> y = np.array([0, 1, 1, 0])
+    >>> xor = Network([2, 8, 2], "tanh", "softmax", "cross_entropy", seed=1)
+    >>> history = train(xor, X, y, seed=1, learning_rate=0.1, epochs=100)
+    >>> history.loss_curve[-1] < 0.01, xor.predict(X).argmax(axis=1)
+    (True, array([0, 1, 1, 0]))
+    """
+    if X.shape[0] != len(y):
+        raise InputError(f"X has {X.shape[0]} rows and y has {len(y)}; they must match")
+    trainer = Trainer(
+        network,
+        X,
+        y,
+        sample_weight,
+        settings=Settings(**settings),
+        rng=np.random.default_rng(seed),
+        engine=engine,
+    )
+    return trainer.train(on_epoch=on_epoch)
