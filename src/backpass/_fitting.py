@@ -36,6 +36,10 @@ PREDICT_ROWS = 4096  # rows predicted at a time, so that hidden layers stay smal
 class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the two estimators; not for direct use."""
 
+    _optimizer_state: dict[str, Any] | None
+    _steps: int
+    _history: History
+
     # --- what a subclass says ------------------------------------------------------------------
 
     def _loss_record(self) -> Loss:
@@ -180,7 +184,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             dtype=_float_dtype(X),
         )
         self._history = History()
-        self._optimizer_state: dict[str, Any] | None = None
+        self._optimizer_state = None
         self._steps, self.t_ = 0, 0
 
     def _output_activation(self, loss: Loss) -> str:

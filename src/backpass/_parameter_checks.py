@@ -25,7 +25,7 @@ def _real(low: float, high: float = math.inf, closed: bool = True) -> Check:
 
 
 def _positive_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def _boolean(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The scikit-learn estimators: change ``from sklearn.neural_network import`` to ``from backpass``."""
+"""The scikit-learn estimators: a change of import from ``sklearn.neural_network``."""
 
 from backpass.classifier import MLPClassifier
 from backpass.regressor import MLPRegressor
