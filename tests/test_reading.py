@@ -7,7 +7,7 @@ import time
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backpass.delimited import parse_dates, parse_delimited
@@ -217,6 +217,7 @@ def test_no_dates(text):
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
+@settings(deadline=None)  # the first example loads polars
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
 def test_quoted_text_comes_back(table):
     quoted = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in table]
@@ -229,6 +230,7 @@ def test_quoted_text_comes_back(table):
             assert cell is None or cell == pl.Series([original]).str.strip_chars()[0]
 
 
+@settings(deadline=None)  # the first example loads polars
 @given(st.text(st.sampled_from('ab1,;"\n\r \t'), max_size=40))
 def test_any_text_is_read_or_refused_in_one_line(text):
     message = ""

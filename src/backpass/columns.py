@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _MOSTLY = 0.9  # a text column with a larger share of numbers was meant to be a number column
+_FEW = 20  # rows up to which levels are not called rare, nor text free text
 _NUMBER_LIKE = r"^[^\w\s]? ?[0-9][0-9.,' ]* ?[^\w\s]?$"  # $1,200 or 35 % or 1 234,5
 _MONTH_FIRST = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}\b"
 
@@ -77,22 +78,27 @@ class CategoryColumn(Record):
     remark: str  # something odd about the training rows
 
     @classmethod
-    def fit(cls, column: pl.Series, rules: Rules) -> CategoryColumn | DroppedColumn:
+    def fit(
+        cls, column: pl.Series, rules: Rules, categorical: bool = False
+    ) -> CategoryColumn | DroppedColumn:
         """Learn the levels that are frequent enough to have a weight each."""
         import polars as pl
 
         text = as_levels(column).alias("level")
         counts = text.drop_nulls().value_counts(name="rows")
-        kept = counts.filter(pl.col("rows") >= rules.min_count)
+        missing, known = text.null_count(), text.len() - text.null_count()
+        remark = _remark(column) if column.dtype == pl.String else ""
+        if counts.height == 1 and missing == 0:
+            return DroppedColumn(column.name, missing, "constant")
+        if not categorical and counts.height > known / 2 and known > _FEW:
+            return DroppedColumn(column.name, missing, remark or "almost every value differs")
+        fewest = min(rules.min_count, max(1, known // _FEW))
+        kept = counts.filter(pl.col("rows") >= fewest)
+        if kept.height == 0 and missing == 0:
+            return DroppedColumn(column.name, missing, remark or "every value is rare")
         # the name decides between equal counts, so that the order of the rows does not
         kept = kept.sort("rows", "level", descending=[True, False]).head(rules.max_levels)
-        missing, rare = text.null_count(), counts.height - kept.height
-        remark = _remark(column) if column.dtype == pl.String else ""
-        telling = kept.height > 0 or missing > 0
-        if not telling or rare > (text.len() - missing) / 2:
-            return DroppedColumn(column.name, missing, remark or "almost every value differs")
-        if kept.height + (rare > 0) + (missing > 0) == 1:
-            return DroppedColumn(column.name, missing, "constant")
+        rare = counts.height - kept.height
         levels = tuple(sorted(kept["level"], key=_natural))
         return cls(column.name, missing, levels, rare, not column.dtype.is_numeric(), remark)
 
@@ -232,7 +238,7 @@ def fit_column(column: pl.Series, rules: Rules, *, categorical: bool = False) ->
     if dates and not categorical:
         return DateColumn.fit(column)
     if categorical or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
-        return CategoryColumn.fit(column, rules)
+        return CategoryColumn.fit(column, rules, categorical)
     if dtype.is_numeric() or isinstance(dtype, pl.Duration):
         return NumberColumn.fit(column)
     raise TableError(f"column {column.name!r} holds {dtype} values; leave it out")

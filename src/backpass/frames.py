@@ -27,6 +27,8 @@ _DAY = 86_400_000_000  # microseconds
 
 def has_names(X: Any) -> bool:
     """Return whether all columns of a table have texts as names, as in a frame or a dict."""
+    if hasattr(X, "collect_schema"):  # polars; to ask a lazy frame for its columns warns
+        return True
     names = X if _is_mapping(X) else getattr(X, "columns", [0])
     return all(isinstance(name, str) for name in names)
 
@@ -63,7 +65,7 @@ def as_frame(X: Any) -> pl.DataFrame:
     if isinstance(X, pl.DataFrame):
         return X
     if _is_mapping(X):
-        return _join((str(name), _to_series(column)) for name, column in X.items())
+        return _join((str(name), _to_series(column, str(name))) for name, column in X.items())
     if hasattr(X, "columns") and hasattr(X, "iloc"):
         names = [str(name) for name in X.columns]
         return _join((name, _from_pandas(X.iloc[:, i])) for i, name in enumerate(names))
@@ -113,7 +115,7 @@ def _from_pandas(column: Any) -> pl.Series:
     return as_levels(series) if str(column.dtype) == "category" else series
 
 
-def _to_series(column: Any) -> pl.Series:
+def _to_series(column: Any, name: str = "") -> pl.Series:
     import polars as pl
 
     if isinstance(column, pl.Series):
@@ -121,7 +123,7 @@ def _to_series(column: Any) -> pl.Series:
     if not isinstance(column, np.ndarray):
         column = np.asarray(column, dtype=object)
     if column.ndim != 1:
-        raise TableError(f"a column must have one dimension, found {column.ndim}")
+        raise TableError(f"column {name!r} has {column.ndim} dimensions instead of one")
     if column.dtype.kind in "mM":  # polars knows no seconds, and pandas' default are ns
         return pl.Series(column.astype(f"{column.dtype.kind}8[us]"))
     if column.dtype.kind in "OSU":

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["suspicious_columns"]
 
-# Chosen on a score of real tables. A loan's grade explains 0.95 of its interest rate, which is
-# computed from it; the carbon in wood explains 0.89 of the heat it gives, which is chemistry.
-# The length of a petal alone halves and halves again the errors on irises, by 0.95.
-_EXPLAINED = 0.92
+# Chosen on eighteen real tables. A loan's grade explains 0.93 of the ranks of its interest rate,
+# which is computed from it; the carbon in wood 0.74 of the heat it gives, which is chemistry.
+# The length of a petal alone removes 0.95 of the errors on irises. Ranks, because a few huge
+# values would hide that all the others are known.
+_EXPLAINED = 0.85
 _ERRORS_REMOVED = 0.98
 _RANK_CORRELATION = 0.99
 _FEWEST_ROWS = 40  # below, chance alone makes columns look perfect
@@ -73,9 +74,11 @@ def suspicious_columns(
 
 
 def _target(column: pl.Series, task: str) -> NDArray[np.float64]:
-    """Return numbers, or the numbers of the classes."""
+    """Return the ranks of numbers, or the numbers of the classes."""
+    from scipy.stats import rankdata
+
     if task == "regression":
-        return as_numbers(column)
+        return rankdata(as_numbers(column))  # type: ignore[no-any-return]
     return as_levels(column).rank("dense").to_numpy() - 1.0
 
 
@@ -118,7 +121,7 @@ def _leak(column: pl.Series, labels: NDArray[np.float64], target: str, task: str
         return f"alone ranks the rows as {target!r} does; {advice}"
     explained = _explained(groups, labels)
     if explained >= _EXPLAINED:
-        return f"alone explains {explained:.0%} of {target!r}; {advice}"
+        return f"alone explains {explained:.0%} of how {target!r} ranks the rows; {advice}"
     return ""
 
 
@@ -163,7 +166,7 @@ def _errors_removed(groups: NDArray[np.int64], classes: NDArray[np.int64]) -> fl
 
 def _explained(groups: NDArray[np.int64], values: NDArray[np.float64]) -> float:
     """Return R² of predicting the mean of a row's group."""
-    values = (values - values.mean()) / (np.abs(values).max() or 1.0)
+    values = values - values.mean()
     left = 0.0
     for learn, judge in _halves(len(values)):
         sums = np.bincount(groups[learn], values[learn], groups.max() + 1)
@@ -174,11 +177,11 @@ def _explained(groups: NDArray[np.int64], values: NDArray[np.float64]) -> float:
 
 
 def _rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Return Spearman's correlation; 0 if half of `x` is missing or one side is constant."""
+    """Return the correlation of x's ranks with ranks y; 0 if x is half missing or constant."""
     from scipy.stats import rankdata
 
     known = ~np.isnan(x)
     x, y = x[known], y[known]
     if 2 * len(x) < len(known) or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    return float(np.corrcoef(rankdata(x), y)[0, 1])

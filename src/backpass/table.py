@@ -32,12 +32,13 @@ from backpass.columns import (
 from backpass.errors import InputError, ModelFileError, TableError, TableWarning
 from backpass.frames import as_frame, has_names
 from backpass.schema import Bool, Int, ListOf, Number, OneOf, Schema, Text, check
+from backpass.suspicious import suspicious_columns
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["STATE_SCHEMA", "ColumnSummary", "TableEncoder"]
+__all__ = ["STATE_SCHEMA", "ColumnSummary", "TableEncoder", "suspicious_columns"]
 
 #: What `TableEncoder.to_state` returns, for checking a model file.
 STATE_SCHEMA: dict[str, Schema] = {
@@ -75,9 +76,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ===================  ====================================================================
 
     A missing number or date becomes the median, and one more output says so; a missing
-    category is a level. Columns that tell nothing (constant, empty, or text that differs in
-    almost every row) are dropped with a `TableWarning`. Median and interquartile range, not
-    mean and standard deviation, because single wild values are usual in tables.
+    category is a level. Columns that tell nothing are dropped with a `TableWarning`: constant
+    or empty ones, and text that differs in more than half of the rows. Median and
+    interquartile range rather than mean and standard deviation, because single wild values
+    are usual in tables.
 
     Parameters
     ----------
@@ -89,8 +91,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         How many levels of a category have an output of their own, the most frequent ones.
         Each costs a row of weights; 64 leaves room for months, states or shop branches.
     min_count : int, default=5
-        In how many training rows a level must occur to have an output of its own. What is
-        learnt from fewer is mostly noise, and "(other)" then prepares for new levels.
+        In how many training rows a level must occur to have an output of its own (below 100
+        rows, in a twentieth of them). What is learnt from fewer is mostly noise, and
+        "(other)" then prepares for new levels.
     clip : float, default=3.0
         Scaled numbers ``t`` become ``t / √(1 + (t / clip)²)``: almost unchanged up to about
         half of `clip`, in order and bounded beyond, so that no outlier dominates a batch.
@@ -110,7 +113,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     --------
     >>> from backpass.table import TableEncoder
     >>> table = {"size": [1.0, 2.0, 3.0, None], "city": ["Bonn", "Oslo", "Oslo", "Bonn"]}
-    >>> encoder = TableEncoder(min_count=1).fit(table)
+    >>> encoder = TableEncoder().fit(table)
     >>> encoder.get_feature_names_out().tolist()
     ['size', 'size=(missing)', 'city=Bonn', 'city=Oslo']
     >>> encoder.transform(table).round(2).tolist()[3]
@@ -236,7 +239,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Examples
         --------
         >>> from backpass.table import TableEncoder
-        >>> TableEncoder(min_count=1).fit({"city": ["Bonn", "Oslo"]}).describe()
+        >>> TableEncoder().fit({"city": ["Bonn", "Oslo"]}).describe()
         [ColumnSummary(name='city', kind='category', missing=0, levels=2, outputs=2, note='')]
         """
         check_is_fitted(self)
