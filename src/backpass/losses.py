@@ -158,8 +158,9 @@ def _classes(y: Array, k: int, xp: object, dtype: object, *, smoothing: float) -
 def _one_hot(labels: Array, k: int, xp: object, dtype: object) -> Array:
     """Return e_ℓ by row (note 3's E, samples in rows) of integer `labels` 0 … k−1."""
     kind = dtype_name(labels.dtype)
-    if kind.startswith("float") and bool(xp.all(labels == xp.floor(labels))):  # type: ignore[attr-defined]
-        kind = "int"
+    if kind.startswith("float"):
+        whole = xp.isfinite(labels) & (labels == xp.floor(labels))  # type: ignore[attr-defined]
+        kind = "int" if bool(xp.all(whole)) else kind  # type: ignore[attr-defined]
     if not kind.startswith(("int", "uint", "bool")):
         raise InputError(f"cross_entropy: labels must be integers 0 … {k - 1}, not {kind}")
     if labels.shape[0] and not (int(xp.min(labels)) >= 0 and int(xp.max(labels)) < k):  # type: ignore[attr-defined]
@@ -194,7 +195,8 @@ def _quotient(x: Array, y: Array) -> Array:
 
 
 def _where_positive(x: Array, yes: Array, no: Array) -> Array:
-    return namespace(x).where(real(x) > 0, yes, no)
+    """Return `yes` where x > 0 or NaN, else `no`: a NaN prediction must not cost 0."""
+    return namespace(x).where(real(x) <= 0, no, yes)
 
 
 def _sign(x: Array) -> Array:
