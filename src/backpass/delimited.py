@@ -30,7 +30,7 @@ __all__ = ["MISSING", "parse_dates", "parse_delimited"]
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?")
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_NEWLINE, _RETURN, _QUOTE = b'\n\r"'
+_NEWLINE, _QUOTE = b'\n"'
 
 
 def parse_delimited(
@@ -177,12 +177,12 @@ class _Lines:
         """
         if self.inside is None:
             return True
-        codes = np.frombuffer(b"\n" + self.data, np.uint8)
+        codes = np.frombuffer(b"\n" + self.data.replace(b"\r\n", b"\n\n"), np.uint8)
         at = np.flatnonzero(codes == _QUOTE)
         opens = self.inside[at - 1] == 1
-        borders = np.array([ord(separator), _NEWLINE, _QUOTE, _RETURN], np.uint8)
+        borders = np.array([ord(separator), _NEWLINE, _QUOTE], np.uint8)
         before, after = codes[at[opens] - 1], codes[at[~opens] + 1]
-        return bool(np.isin(before, borders[:3]).all() and np.isin(after, borders).all())
+        return bool(np.isin(before, borders).all() and np.isin(after, borders).all())
 
 
 def _ragged(where: str, found: int, expected: int, separator: str) -> TableError:

@@ -234,12 +234,17 @@ def as_levels(column: pl.Series) -> pl.Series:
         column = column.cast(pl.Float64).fill_nan(None)
         whole = (column == column.round()) & (column.abs() < 1e15)
         integers = column.cast(pl.Int64, strict=False).cast(pl.String)
-        return integers.zip_with(whole.fill_null(False), column.cast(pl.String))
+        # spelled by Python: polars has spelled 1e20 in two ways, and levels are kept in files
+        others = column.filter(~whole).drop_nulls().unique().to_list()
+        spelled = column.replace_strict(
+            [*others, None], [*map(repr, others), None], default=None, return_dtype=pl.String
+        )
+        return integers.zip_with(whole.fill_null(False), spelled)
     if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
         raise TableError(f"column {column.name!r} holds {dtype} values, which cannot be levels")
     text = column.cast(pl.String)
-    spelled = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
-    return text.replace(spelled)
+    truths = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
+    return text.replace(truths)
 
 
 def _tidy(column: pl.Series) -> pl.Series:
