@@ -317,14 +317,18 @@ def draw_case(
 
 
 def _clear_of_kinks(case: Case, margin: float = 5e-3) -> bool:
+    """Return whether a small step crosses no kink, nor a jump of a second derivative."""
     passed = backprop.forward(case.model, case.X, masks=case.masks, dropout=case.dropout)
     gaps = [
         np.abs(z - kink).min()
         for z, phi in zip(passed.z, case.model.activations, strict=True)
-        for kink in phi.kinks
+        for kink in (phi.kinks or ((0.0,) if phi.name == "elu" else ()))
     ]
-    if case.model.loss.kinks is not None:
-        gaps.append(np.abs(case.model.loss.kinks(case.y, passed.a[-1])).min())
+    loss, p = case.model.loss, passed.a[-1]
+    if loss.kinks is not None:
+        gaps.append(np.abs(loss.kinks(case.y, p)).min())
+    if loss.name == "huber":
+        gaps.append(np.abs(np.abs(p - case.y) - loss.numbers["delta"]).min())
     return all(gap > margin for gap in gaps)
 
 
