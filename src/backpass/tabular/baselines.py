@@ -1,0 +1,135 @@
+"""What a score means: the same split given to trivial, linear and boosted-tree models."""
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.columns import CategoryColumn
+from backpass.table import TableEncoder
+from backpass.tabular.metrics import class_metrics, number_metrics
+
+__all__ = ["BASELINES", "score_baselines", "tree_matrix"]
+
+Matrix = NDArray[Any]
+
+
+def tree_matrix(encoder: TableEncoder, encoded: Matrix) -> tuple[Matrix, list[bool]]:
+    """Return the encoded rows as trees like them, and which columns are categories.
+
+    One column for each of the table: a category as the number of its level, a number with NaN
+    where it was missing. Trees do not mind the scaling of numbers, which keeps their order.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+    encoded : array of shape (N, d)
+        What it returned.
+
+    Examples
+    --------
+    >>> table = {"size": [1.0, 2.0, None], "city": ["Bonn", "Oslo", "Oslo"]}
+    >>> encoder = TableEncoder(min_count=1).fit(table)
+    >>> tree_matrix(encoder, encoder.transform(table))[0].round(1).tolist()[2]
+    [nan, 1.0]
+    """
+    columns, categorical, start = [], [], 0
+    for column in encoder.columns_:
+        stop = start + len(column.outputs)
+        block = encoded[:, start:stop]
+        if stop == start:
+            continue
+        if isinstance(column, CategoryColumn):
+            codes = block.argmax(axis=1).astype(np.float64)
+            codes[block.sum(axis=1) == 0] = np.nan
+            columns.append(codes[:, None])
+        else:
+            numbers = block.astype(np.float64)
+            if column.outputs[-1].endswith("=(missing)"):
+                numbers = np.where(block[:, -1:] > 0, np.nan, numbers)[:, :-1]
+            columns.append(numbers)
+        categorical += [isinstance(column, CategoryColumn)] * columns[-1].shape[1]
+        start = stop
+    return np.hstack(columns), categorical
+
+
+def _trivial(task: str, seed: int, categorical: list[bool]) -> Any:
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    return DummyClassifier(strategy="prior") if task == "classification" else DummyRegressor()
+
+
+def _linear(task: str, seed: int, categorical: list[bool]) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    return LogisticRegression(max_iter=500) if task == "classification" else Ridge()
+
+
+def _trees(task: str, seed: int, categorical: list[bool]) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind = HistGradientBoostingRegressor
+    if task == "classification":
+        kind = HistGradientBoostingClassifier
+    return kind(random_state=seed, categorical_features=categorical)
+
+
+BASELINES: dict[str, tuple[Callable[[str, int, list[bool]], Any], bool]] = {
+    "majority class or mean": (_trivial, False),
+    "linear model": (_linear, False),
+    "boosted trees": (_trees, True),
+}
+"""Each baseline: what makes the model, and whether it takes the matrix for trees."""
+
+
+def score_baselines(
+    task: str,
+    encoder: TableEncoder,
+    train: tuple[Matrix, Matrix, Matrix | None],
+    test: tuple[Matrix, Matrix, Matrix | None],
+    *,
+    n_classes: int = 0,
+    seed: int = 0,
+    unscale: Callable[[Matrix], Matrix] = lambda y: y,
+) -> dict[str, dict[str, float]]:
+    """Return the test metrics of every baseline, and the seconds each took to train.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+    encoder : TableEncoder
+        Fitted on the training rows.
+    train, test : tuple of (X, y, weights)
+        Encoded rows, encoded targets, weights or None.
+    n_classes : int
+        Of a classification.
+    seed : int
+        Of the boosted trees.
+    unscale : callable
+        Turns the scaled numbers of a regression into the target's own.
+    """
+    results = {}
+    for name, (make, wants_trees) in BASELINES.items():
+        (X, y, s), (X_test, y_test, s_test) = train, test
+        categorical = [False] * X.shape[1]
+        if wants_trees:
+            X, categorical = tree_matrix(encoder, X)
+            X_test, _ = tree_matrix(encoder, X_test)
+        model = make(task, seed, categorical)
+        started = time.monotonic()
+        with warnings.catch_warnings():
+            # a baseline that has not converged is a fair, slightly worse one
+            warnings.simplefilter("ignore")
+            model.fit(X, y, sample_weight=s)
+        seconds = time.monotonic() - started
+        if task == "classification":
+            p = np.zeros((len(y_test), n_classes))
+            p[:, model.classes_] = model.predict_proba(X_test)
+            scores = class_metrics(y_test, p, s_test)
+        else:
+            scores = number_metrics(unscale(y_test), unscale(model.predict(X_test)), s_test)
+        results[name] = {**scores, "seconds": seconds}
+    return results

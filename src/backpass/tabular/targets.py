@@ -1,0 +1,205 @@
+"""The target column: what is predicted, as numbers for the network and back again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from backpass.errors import TableError
+from backpass.frames import as_levels, as_numbers
+from backpass.schema import ListOf, Number, OneOf, Schema, Text
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = ["TARGET_SCHEMAS", "ClassTarget", "NumberTarget", "guess_task", "target_from_state"]
+
+MOST_CLASSES_OF_NUMBERS = 20
+"""Whole numbers with more distinct values than this are a quantity, not classes."""
+
+
+def guess_task(column: pl.Series) -> str:
+    """Return ``"classification"`` or ``"regression"`` from the values of a target column.
+
+    Text and truth values are classes. Numbers are classes when they are whole, have at most 20
+    distinct values and each value occurs 10 times on average; everything else is a quantity.
+
+    Examples
+    --------
+    >>> import polars
+    >>> guess_task(polars.Series(["a", "b"])), guess_task(polars.Series([1.5, 2.0]))
+    ('classification', 'regression')
+    >>> guess_task(polars.Series([0, 1] * 20)), guess_task(polars.Series(range(40)))
+    ('classification', 'regression')
+    """
+    import polars as pl
+
+    if not column.dtype.is_numeric():
+        temporal = column.dtype.is_temporal()
+        return "regression" if temporal else "classification"
+    values = column.cast(pl.Float64).fill_nan(None).drop_nulls()
+    whole = bool((values == values.round()).all())
+    distinct = values.n_unique()
+    few = distinct <= MOST_CLASSES_OF_NUMBERS and values.len() >= 10 * distinct
+    return "classification" if whole and (few or distinct <= 2) else "regression"
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """Classes, each by its text.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    classes : tuple of str
+        In sorted order, numbers by value; class i is output i.
+    values : {"text", "integer", "boolean"}
+        How predictions are given back.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    values: str = "text"
+    task: ClassVar[str] = "classification"
+
+    @classmethod
+    def fit(cls, column: pl.Series) -> ClassTarget:
+        """Learn the classes of a column without missing values."""
+        import polars as pl
+
+        levels = as_levels(column)
+        texts = levels.unique().to_list()
+        if len(texts) < 2:
+            raise TableError(
+                f"target {column.name!r} has one class only, {texts[0]!r}: there is nothing to "
+                "learn; give rows of at least two classes"
+            )
+        values = "boolean" if column.dtype == pl.Boolean else "text"
+        if column.dtype.is_numeric() and all(text.lstrip("-").isdigit() for text in texts):
+            values = "integer"
+        return cls(column.name, tuple(sorted(texts, key=_by_number)), values)
+
+    def encode(self, column: pl.Series) -> NDArray[np.int64]:
+        """Return the class of every row, 0 … k−1."""
+        levels = as_levels(column).to_list()
+        codes = {text: code for code, text in enumerate(self.classes)}
+        unknown = sorted(set(levels) - codes.keys())
+        if unknown:
+            raise TableError(
+                f"target {column.name!r} has a class that training had not: {unknown[0]!r}; "
+                f"known: {', '.join(self.classes[:10])}"
+            )
+        return np.array([codes[text] for text in levels], dtype=np.int64)
+
+    def decode(self, codes: NDArray[np.int64]) -> pl.Series:
+        """Return the classes that `codes` stand for, as the column had them."""
+        import polars as pl
+
+        named = pl.Series(self.name, [self.classes[code] for code in codes], dtype=pl.String)
+        if self.values == "integer":
+            return named.cast(pl.Int64)
+        return named == "true" if self.values == "boolean" else named
+
+    def state(self) -> dict[str, Any]:
+        """Return JSON values for the model file."""
+        return {
+            "task": self.task,
+            "name": self.name,
+            "classes": list(self.classes),
+            "values": self.values,
+        }
+
+
+def _by_number(text: str) -> tuple[bool, float, str]:
+    """Sort numbers by value, before texts."""
+    try:
+        return (False, float(text), text)
+    except ValueError:
+        return (True, 0.0, text)
+
+
+@dataclass(frozen=True)
+class NumberTarget:
+    """A quantity, scaled so that the network sees numbers around 0 and of size 1.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    center, scale : float
+        The network learns (y − center) / scale.
+    """
+
+    name: str
+    center: float
+    scale: float
+    task: ClassVar[str] = "regression"
+
+    @classmethod
+    def fit(cls, column: pl.Series, *, robust: bool = False) -> NumberTarget:
+        """Learn mean and standard deviation (or median and IQR) of a column."""
+        y = numbers_of(column)
+        if y.min() == y.max():
+            raise TableError(
+                f"target {column.name!r} is {y[0]:g} in every row: there is nothing to learn"
+            )
+        center, scale = float(y.mean()), float(y.std())
+        if robust:
+            low, center, high = (float(q) for q in np.quantile(y, [0.25, 0.5, 0.75]))
+            scale = (high - low) / 1.349 or scale  # of a normal distribution: its deviation
+        return cls(column.name, center, scale)
+
+    def encode(self, column: pl.Series) -> NDArray[np.float64]:
+        """Return the scaled numbers of a column without missing values."""
+        return (numbers_of(column) - self.center) / self.scale
+
+    def decode(self, scaled: NDArray[Any]) -> pl.Series:
+        """Return the numbers that `scaled` (N,) stand for."""
+        import polars as pl
+
+        return pl.Series(self.name, scaled.astype(np.float64) * self.scale + self.center)
+
+    def state(self) -> dict[str, Any]:
+        """Return JSON values for the model file."""
+        return {
+            "task": self.task,
+            "name": self.name,
+            "center": self.center,
+            "scale": self.scale,
+        }
+
+
+Target = ClassTarget | NumberTarget
+
+TARGET_SCHEMAS: dict[str, dict[str, Schema]] = {
+    "classification": {
+        "task": OneOf("classification"),
+        "name": Text(),
+        "classes": ListOf(Text(), shortest=2),
+        "values": OneOf("text", "integer", "boolean"),
+    },
+    "regression": {
+        "task": OneOf("regression"),
+        "name": Text(),
+        "center": Number(),
+        "scale": Number(),
+    },
+}
+"""What a target in a model file must look like, by task."""
+
+
+def target_from_state(state: dict[str, Any]) -> Target:
+    """Return the target that `state` described; the state has been checked."""
+    numbers = {key: value for key, value in state.items() if key != "task"}
+    if state["task"] == "regression":
+        return NumberTarget(**numbers)
+    return ClassTarget(**{**numbers, "classes": tuple(numbers["classes"])})
+
+
+def numbers_of(column: pl.Series) -> NDArray[np.float64]:
+    """Return a numeric target as float64; text or infinite values raise a :class:`TableError`."""
+    return as_numbers(column)
