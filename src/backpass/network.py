@@ -1,5 +1,6 @@
 r"""The public network: a thin face over the model and the two passes."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -274,8 +275,10 @@ class Network:
         if sample_weight is None:
             return X, targets, xp.ones(n, dtype=flat.dtype)
         s = xp.astype(xp.asarray(sample_weight), flat.dtype, copy=False)
-        if s.shape != (n,) or bool(xp.any(s < 0)) or not scalar(xp.sum(s)) > 0:
-            raise InputError(f"sample_weight must be {n} numbers of at least 0 with a positive sum")
+        if s.shape != (n,) or bool(xp.any(s < 0)) or not 0 < scalar(xp.sum(s)) < math.inf:
+            raise InputError(
+                f"sample_weight must be {n} finite numbers of at least 0 with a positive sum"
+            )
         return X, targets, s
 
     def copy(self) -> "Network":
