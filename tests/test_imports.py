@@ -15,7 +15,7 @@ ROOT = Path(backpass.__file__).parent
 
 ROWS = [
     # 0: the ground
-    "errors registry equations ops files schema strict_json tensor_layout version",
+    "errors registry equations ops storage",
     # 1: the records
     "activations losses initializers optimizers schedules masks",
     # 2: the state
@@ -29,14 +29,13 @@ ROWS = [
     # 6: what a person calls
     "network training batches stopping lbfgs trace check homework notation",
     # 7: what the ecosystem expects
-    "estimators _sklearn _fitting _parameter_checks table columns scaled_columns frames delimited "
-    "reading suspicious plots model_file render tabular recipe report",
+    "estimators tabular plots render report",
     # 8: the faces
     "cli __init__",
 ]
 ROW = {name: row for row, names in enumerate(ROWS) for name in names.split()}
 
-ESTIMATOR_BASE = {"_sklearn", "table"}  # who may import scikit-learn's estimator base
+ESTIMATOR_BASE = {"estimators.sklearn_versions", "tabular.encoder"}  # who may import scikit-learn's estimator base
 
 
 def modules():

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backpass.delimited import parse_dates, parse_delimited
 from backpass.errors import TableError
-from backpass.reading import example_names, example_target, read_table
+from backpass.tabular.delimited import parse_dates, parse_delimited
+from backpass.tabular.reading import example_names, example_target, read_table
 
 
 def rows(text, **options):

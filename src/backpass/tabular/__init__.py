@@ -1,1 +1,1 @@
-"""From a table to a trained network: targets, split, recipe, model, metrics, baselines."""
+"""From a table to a trained network: reading, encoding, targets, recipe, model, baselines."""

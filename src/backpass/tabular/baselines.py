@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.columns import CategoryColumn
-from backpass.table import TableEncoder
+from backpass.tabular.columns import CategoryColumn
+from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.metrics import class_metrics, number_metrics
 
 __all__ = ["BASELINES", "score_baselines", "tree_matrix"]

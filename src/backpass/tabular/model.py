@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass.errors import InputError, ModelFileError, TableError
-from backpass.frames import as_frame, as_numbers
-from backpass.model_file import read_container, write_container
 from backpass.network import Network
 from backpass.parameters import Model, Parameters, parameter_count
-from backpass.schema import AnyOf, Int, ListOf, Number, Optional, Schema, Text
-from backpass.table import STATE_SCHEMA, TableEncoder
+from backpass.storage.container import read_container, write_container
+from backpass.storage.schema import AnyOf, Int, ListOf, Number, Optional, Schema, Text
+from backpass.tabular.encoder import STATE_SCHEMA, TableEncoder
+from backpass.tabular.frames import as_frame, as_numbers
 from backpass.tabular.metrics import MAIN_METRIC, class_metrics, number_metrics
 from backpass.tabular.recipe import RECIPE, RECIPE_SCHEMA, Recipe
 from backpass.tabular.splitting import split_rows

@@ -6,7 +6,7 @@ One small record, chosen by measurement and then frozen; the docs say how, with 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from backpass.schema import Bool, Int, ListOf, Number, OneOf, Optional, Schema, Text
+from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Optional, Schema, Text
 
 __all__ = ["RECIPE", "RECIPE_SCHEMA", "Recipe"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from backpass.errors import TableError
-from backpass.frames import as_levels, as_numbers
-from backpass.schema import ListOf, Number, OneOf, Schema, Text
+from backpass.storage.schema import ListOf, Number, OneOf, Schema, Text
+from backpass.tabular.frames import as_levels, as_numbers
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,6 +1,6 @@
 """The scikit-learn estimators: a change of import from ``sklearn.neural_network``."""
 
-from backpass.classifier import MLPClassifier
-from backpass.regressor import MLPRegressor
+from backpass.estimators.classifier import MLPClassifier
+from backpass.estimators.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]

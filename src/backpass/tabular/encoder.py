@@ -19,7 +19,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from backpass.columns import (
+from backpass.errors import InputError, ModelFileError, TableError, TableWarning
+from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Schema, Text, check
+from backpass.tabular.columns import (
     CategoryColumn,
     Column,
     ColumnRule,
@@ -29,10 +31,8 @@ from backpass.columns import (
     fit_column,
     state_of,
 )
-from backpass.errors import InputError, ModelFileError, TableError, TableWarning
-from backpass.frames import as_frame, has_names
-from backpass.schema import Bool, Int, ListOf, Number, OneOf, Schema, Text, check
-from backpass.suspicious import suspicious_columns
+from backpass.tabular.frames import as_frame, has_names
+from backpass.tabular.suspicious import suspicious_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,7 +111,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Examples
     --------
-    >>> from backpass.table import TableEncoder
+    >>> from backpass.tabular.encoder import TableEncoder
     >>> table = {"size": [1.0, 2.0, 3.0, None], "city": ["Bonn", "Oslo", "Oslo", "Bonn"]}
     >>> encoder = TableEncoder().fit(table)
     >>> encoder.get_feature_names_out().tolist()
@@ -238,7 +238,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Examples
         --------
-        >>> from backpass.table import TableEncoder
+        >>> from backpass.tabular.encoder import TableEncoder
         >>> TableEncoder().fit({"city": ["Bonn", "Oslo"]}).describe()
         [ColumnSummary(name='city', kind='category', missing=0, levels=2, outputs=2, note='')]
         """
@@ -312,7 +312,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Examples
         --------
-        >>> from backpass.table import TableEncoder
+        >>> from backpass.tabular.encoder import TableEncoder
         >>> encoder = TableEncoder().fit({"size": [1.0, 2.0]})
         >>> TableEncoder.from_state(*encoder.to_state()).describe() == encoder.describe()
         True

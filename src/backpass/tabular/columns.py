@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from backpass.delimited import parse_dates
 from backpass.errors import ModelFileError, TableError
-from backpass.frames import as_levels
-from backpass.scaled_columns import (
+from backpass.storage.schema import Bool, Int, ListOf, OneOf, Rule, Schema, Text, check
+from backpass.tabular.delimited import parse_dates
+from backpass.tabular.frames import as_levels
+from backpass.tabular.scaled_columns import (
     DateColumn,
     DroppedColumn,
     NumberColumn,
@@ -23,7 +24,6 @@ from backpass.scaled_columns import (
     Rules,
     warn_of_values,
 )
-from backpass.schema import Bool, Int, ListOf, OneOf, Rule, Schema, Text, check
 
 if TYPE_CHECKING:
     import polars as pl

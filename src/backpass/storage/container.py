@@ -31,10 +31,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from backpass.errors import ModelFileError
-from backpass.files import durable_write, shown_path
-from backpass.schema import Schema, Text, check
-from backpass.strict_json import canonical_json, parse_json, quoted
-from backpass.tensor_layout import (
+from backpass.storage.durable import durable_write, shown_path
+from backpass.storage.schema import Schema, Text, check
+from backpass.storage.strict_json import canonical_json, parse_json, quoted
+from backpass.storage.tensor_layout import (
     Arrays,
     check_booleans,
     check_entries,
@@ -90,7 +90,7 @@ def write_container(
     >>> import tempfile
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from backpass.schema import Int, ListOf
+    >>> from backpass.storage.schema import Int, ListOf
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "net.bp")
     ...     write_container(path, "network", {"sizes": [2, 1]}, {"W_1": np.ones((2, 1))})
@@ -118,7 +118,7 @@ def read_container(
     kind : str
         The kind the file must be of.
     schema : Schema
-        What the JSON part must look like; see `backpass.schema`.
+        What the JSON part must look like; see `backpass.storage.schema`.
 
     Returns
     -------

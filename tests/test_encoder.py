@@ -15,9 +15,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from backpass.errors import InputError, ModelFileError, TableError, TableWarning
-from backpass.frames import as_frame, as_levels
-from backpass.reading import example_names, example_target, read_table
-from backpass.table import TableEncoder, suspicious_columns
+from backpass.tabular.encoder import TableEncoder, suspicious_columns
+from backpass.tabular.frames import as_frame, as_levels
+from backpass.tabular.reading import example_names, example_target, read_table
 
 
 def fit(table, **settings):

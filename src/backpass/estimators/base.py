@@ -17,10 +17,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from backpass import backprop
-from backpass._parameter_checks import check_parameters, hidden_sizes
-from backpass._sklearn import BaseEstimator, CallbackSupportMixin, EpochCallbacks, validate_data
 from backpass.engines.reference import gather
 from backpass.errors import DeadUnitsWarning, InputError
+from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
+from backpass.estimators.sklearn_versions import (
+    BaseEstimator,
+    CallbackSupportMixin,
+    EpochCallbacks,
+    validate_data,
+)
 from backpass.lbfgs import train_lbfgs
 from backpass.losses import Loss
 from backpass.network import Network

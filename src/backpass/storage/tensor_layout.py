@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.errors import ModelFileError
-from backpass.schema import Int, ListOf, OneOf, check
-from backpass.strict_json import canonical_json, parse_json, quoted
+from backpass.storage.schema import Int, ListOf, OneOf, check
+from backpass.storage.strict_json import canonical_json, parse_json, quoted
 
 __all__ = [
     "Arrays",

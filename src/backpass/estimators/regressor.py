@@ -1,34 +1,29 @@
-"""MLPClassifier: a drop-in for scikit-learn's, and more."""
+"""MLPRegressor: a drop-in for scikit-learn's, and more."""
 
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
-from backpass._fitting import BaseMLP, steps_are_possible
-from backpass._sklearn import ClassifierMixin, with_callbacks
 from backpass.errors import InputError
+from backpass.estimators.base import BaseMLP, steps_are_possible
+from backpass.estimators.sklearn_versions import RegressorMixin, with_callbacks
 from backpass.losses import LOSSES, Loss
-from backpass.ops import is_sparse
 
-__all__ = ["MLPClassifier"]
-
-
-def _gives_probabilities(estimator: Any) -> bool:
-    if estimator._loss_name() in ("hinge", "logistic"):
-        raise AttributeError(f"loss {estimator.loss!r} gives scores, not probabilities")
-    return True
+__all__ = ["MLPRegressor"]
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
-    r"""Multilayer perceptron for classes: binary, multi-class or multi-label.
+class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+    r"""Multilayer perceptron for numbers: one output or several.
 
     Parameters
     ----------
+    loss : str or Loss, default="squared_error"
+        squared_error (half), absolute_error, huber, pinball, shortfall, or poisson (half the
+        deviance, on the output activation exp, for targets of at least 0); with numbers, as in
+        ``"huber:delta=2"`` or ``"pinball:tau=0.9"``.
     hidden_layer_sizes : int or sequence of int, default=(100,)
         Units of the hidden layers; empty for none.
     activation : str, Activation, or a list of them, default="relu"
@@ -78,20 +73,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Training stops after more than so many epochs without improving.
     max_fun : int, default=15000
         Most evaluations of the loss by ``"lbfgs"``.
-    loss : str or Loss, default="log_loss"
-        ``"log_loss"`` is scikit-learn's: cross-entropy on softmax for several classes, binary
-        cross-entropy on one logistic output a label otherwise. Also ``"cross_entropy"`` (softmax
-        for two classes too, with ``"cross_entropy:label_smoothing=0.1"``),
-        ``"binary_cross_entropy"`` (one logistic output a class), ``"squared_error"`` (Brier, on
-        softmax), ``"hinge"`` and ``"logistic"`` (one score a class, no probabilities).
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights.
     dropout : float, default=0.0
         Probability of dropping a hidden unit in training (inverted dropout).
     clip_norm : float, optional
         Largest 2-norm of a gradient; longer ones are scaled down to it.
     early_stopping_metric : str, optional
-        Name of a scikit-learn scorer that judges epochs; by default the accuracy.
+        Name of a scikit-learn scorer that judges epochs; by default R².
     time_limit : float, optional
         Most seconds of training.
     gradient_norms : bool, default=False
@@ -103,7 +90,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     Attributes
     ----------
-    classes_ : array of shape (n_classes,)
     network_ : Network
         The trained network.
     coefs_, intercepts_ : list of arrays
@@ -125,21 +111,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     Notes
     -----
-    The gradient is the one of scikit-learn's estimator, and with the same seed, data and float64
-    so are the coefficients. As there, recorded log-losses clip probabilities at the dtype's eps.
+    The cost sums over the outputs. scikit-learn's gradient does too, but the squared loss it
+    *reports*, and compares with `tol`, averages over them (its issue 8349): with several outputs
+    the data term of our ``loss_curve_`` is k times its. For ``tol`` we use its average, so SGD and
+    Adam stop at the same epoch with the same coefficients; its L-BFGS descends on the inconsistent
+    pair and cannot agree.
 
     Examples
     --------
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
-    >>> classifier = MLPClassifier((16,), tol=0.01, random_state=0).fit(X, y)
-    >>> bool(classifier.score(X, y) > 0.95)
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> y = X[:, 0] ** 2
+    >>> regressor = MLPRegressor(hidden_layer_sizes=(16,), solver="lbfgs", random_state=0)
+    >>> bool(regressor.fit(X, y).score(X, y) > 0.99)
     True
     """
 
     def __init__(
         self,
+        loss: Any = "squared_error",
         hidden_layer_sizes: Any = (100,),
         activation: Any = "relu",
         *,
@@ -164,8 +153,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: int | float = 10,
         max_fun: int = 15000,
-        loss: Any = "log_loss",
-        class_weight: Any = None,
         dropout: float = 0.0,
         clip_norm: float | None = None,
         early_stopping_metric: str | None = None,
@@ -174,6 +161,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         engine: str = "auto",
         n_threads: int | None = None,
     ) -> None:
+        self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.solver = solver
@@ -197,8 +185,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
-        self.loss = loss
-        self.class_weight = class_weight
         self.dropout = dropout
         self.clip_norm = clip_norm
         self.early_stopping_metric = early_stopping_metric
@@ -210,15 +196,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     @with_callbacks
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
-    ) -> "MLPClassifier":
-        """Train on `X` (N, n_features) and labels `y`.
+    ) -> "MLPRegressor":
+        """Train on `X` (N, n_features) and numbers `y`.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Integer and boolean arrays are converted batch by batch, not whole.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Classes, or an indicator matrix of labels.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
         validation_data : tuple, optional
             ``(X, y)`` or ``(X, y, sample_weight)`` that judge every epoch; the best is restored.
@@ -239,167 +224,54 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     @available_if(steps_are_possible)
     @with_callbacks
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
-    ) -> "MLPClassifier":
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train for one epoch on these rows, going on from where training stands.
 
         Parameters
         ----------
         X, y, sample_weight
             As in :meth:`fit`.
-        classes : array-like, optional
-            All classes there will ever be; needed at the first call.
 
         Returns
         -------
         self
         """
-        if classes is None and not hasattr(self, "classes_"):
-            raise InputError("classes must be passed on the first call to partial_fit")
-        if classes is not None:
-            classes = unique_labels(classes)
-            if not hasattr(self, "classes_"):
-                self._set_classes(y, classes)
-            elif not np.array_equal(self.classes_, classes):
-                raise InputError(
-                    f"classes={classes!r} is not the same as on the last call: {self.classes_!r}"
-                )
         self._fit(X, y, sample_weight, None, incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
-        """Return the predicted class of every row, or the indicator matrix of its labels.
+        """Return the predicted numbers, (N,) or (N, n_outputs).
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
         """
-        return self._decide(self._checked_output(X))
-
-    @available_if(_gives_probabilities)
-    def predict_proba(self, X: Any) -> Any:
-        """Return the probability of every class (N, n_classes), ordered as `classes_`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-        """
-        output = self._checked_output(X)
-        if output.shape[1] == 1:
-            return np.hstack([1 - output, output])
-        if self._target_type == "multiclass" and self.out_activation_ == "logistic":
-            # one independent label a class: made comparable, as scikit-learn's one-vs-rest does
-            return output / np.maximum(
-                output.sum(axis=1, keepdims=True), np.finfo(output.dtype).tiny
-            )
-        return output
-
-    @available_if(_gives_probabilities)
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the natural logarithm of :meth:`predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        return _one_column_flat(self._checked_output(X))
 
     # --- what the base asks for ------------------------------------------------------------------
 
-    def _loss_name(self) -> str:
-        return str(getattr(self.loss, "name", self.loss)).partition(":")[0]
+    _y_is_numeric = True
 
     def _loss_record(self) -> Loss:
-        if self._loss_name() == "log_loss":
-            several = self._target_type == "multiclass"
-            return LOSSES.get_record("cross_entropy" if several else "binary_cross_entropy")
         loss = LOSSES.get_record(self.loss)
-        if loss.task == "regression" and loss.name != "squared_error":
-            raise InputError(f"loss {loss.name!r} is for regression; use MLPRegressor")
-        if self._target_type == "multilabel" and loss.name == "cross_entropy":
-            raise InputError(
-                "cross_entropy takes one class a row; use binary_cross_entropy for labels"
-            )
+        if loss.task != "regression":
+            raise InputError(f"loss {loss.name!r} is for classes; use MLPClassifier")
         return loss
 
-    def _output_activation(self, loss: Loss) -> str:
-        if loss.name == "squared_error":
-            return "logistic" if self._target_type == "multilabel" else "softmax"
-        return loss.outputs[0]
-
-    def _set_classes(self, y: Any, classes: Any) -> None:
-        self.classes_ = classes
-        multilabel = type_of_target(y).startswith("multilabel")
-        several = "multiclass" if len(classes) > 2 else "binary"
-        self._target_type = "multilabel" if multilabel else several
-
     def _check_y(self, y: Any, keep_classes: bool) -> Any:
-        check_classification_targets(y)
-        y = y.toarray() if is_sparse(y) else np.asarray(y)
+        y = np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not keep_classes:
-            self._set_classes(y, unique_labels(y))
-        elif unknown := set(unique_labels(y).tolist()) - set(self.classes_.tolist()):
-            raise InputError(
-                f"`y` has classes not in `self.classes_`: {sorted(unknown)}; training began with "
-                f"{self.classes_.tolist()}"
-            )
-        return self._encode(y)
-
-    def _encode(self, y: Any) -> Any:
-        """Return class codes (N,), or one column a class or label, as the loss takes them."""
-        loss = self._loss_record()
-        if self._target_type == "multilabel":
-            encoded = y != 0
-        else:
-            encoded = np.searchsorted(self.classes_, y)
-            one_column = self._target_type == "binary" and loss.name != "squared_error"
-            if loss.name != "cross_entropy" and not one_column:
-                encoded = encoded[:, None] == np.arange(self._n_classes())
-        return 2 * encoded.astype(np.int8) - 1 if loss.task == "margin" else encoded
-
-    def _original_y(self, y: Any) -> Any:
-        """Return the labels that `_encode` encoded."""
-        if self._target_type == "multilabel":
-            return (y > 0).astype(int)
-        codes = y.argmax(axis=1) if y.ndim == 2 else np.maximum(y, 0)
-        return self.classes_[codes]
-
-    def _n_classes(self) -> int:
-        return max(len(self.classes_), 2)
+        # what the loss asks of its targets is found out here, before training
+        self._loss_record().encode(y, self._n_outputs(y), np, np.dtype(np.float64))
+        return y
 
     def _n_outputs(self, y: Any) -> int:
-        if y.ndim == 2:
-            return int(y.shape[1])
-        return self._n_classes() if self._loss_record().name == "cross_entropy" else 1
-
-    def _decide(self, output: Any) -> Any:
-        """Return labels from the network's output (N, k)."""
-        boundary = 0.0 if self.network_.model.loss.task == "margin" else 0.5
-        if self._target_type == "multilabel":
-            return (output > boundary).astype(int)
-        if output.shape[1] == 1:
-            codes = (output[:, 0] > boundary).astype(int)
-            return self.classes_[np.minimum(codes, len(self.classes_) - 1)]
-        return self.classes_[output[:, : len(self.classes_)].argmax(axis=1)]
-
-    def _stratify(self, y: Any) -> Any:
-        # scikit-learn stratifies two classes, but neither several nor multi-label
-        return y if self.network_.sizes[-1] == 1 else None
-
-    def _class_weights(self, y: Any) -> Any:
-        if self.class_weight is None:
-            return None
-        return compute_sample_weight(self.class_weight, self._original_y(y))
+        return 1 if y.ndim == 1 else int(y.shape[1])
 
     def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
-        decided = self._decide(output)
-        return float(accuracy_score(self._original_y(y), decided, sample_weight=sample_weight))
+        return float(r2_score(y, _one_column_flat(output), sample_weight=sample_weight))
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
+
+def _one_column_flat(output: Any) -> Any:
+    return output[:, 0] if output.shape[1] == 1 else output

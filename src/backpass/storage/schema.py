@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from backpass.errors import ModelFileError
-from backpass.strict_json import quoted
+from backpass.storage.strict_json import quoted
 
 __all__ = [
     "AnyOf",

@@ -52,7 +52,7 @@ def parse_delimited(
     Returns
     -------
     polars.DataFrame
-        Typed columns; see :func:`backpass.reading.read_table`.
+        Typed columns; see :func:`backpass.tabular.reading.read_table`.
 
     Examples
     --------

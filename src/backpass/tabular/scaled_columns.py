@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from backpass.errors import TableWarning
-from backpass.frames import as_days, as_numbers
-from backpass.schema import Int, ListOf, Number, OneOf, Schema, Text
+from backpass.storage.schema import Int, ListOf, Number, OneOf, Schema, Text
+from backpass.tabular.frames import as_days, as_numbers
 
 if TYPE_CHECKING:
     import polars as pl

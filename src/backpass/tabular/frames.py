@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass.delimited import MISSING, parse_dates
 from backpass.errors import TableError
+from backpass.tabular.delimited import MISSING, parse_dates
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,8 +16,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backpass.delimited import parse_delimited
 from backpass.errors import TableError
+from backpass.tabular.delimited import parse_delimited
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from backpass.errors import InputError
-from backpass.frames import as_days, as_levels, as_numbers
+from backpass.tabular.frames import as_days, as_levels, as_numbers
 
 if TYPE_CHECKING:
     import polars as pl

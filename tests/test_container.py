@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from backpass import model_file
 from backpass.errors import ModelFileError
-from backpass.model_file import read_container, write_container
-from backpass.schema import Int, ListOf, MapOf, Optional, Rule, Text
+from backpass.storage import container as model_file
+from backpass.storage.container import read_container, write_container
+from backpass.storage.schema import Int, ListOf, MapOf, Optional, Rule, Text
 
 SCHEMA = {"name": Text(), "sizes": ListOf(Int(min=1)), "note": Optional(Text())}
 META = {"name": "é\ud800\n", "sizes": [2, 1]}

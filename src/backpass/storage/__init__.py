@@ -1,0 +1,1 @@
+"""Files: durable writing, strict JSON, schemas and the safetensors container."""
