@@ -163,6 +163,8 @@ def _one_hot(labels: Array, k: int, xp: object, dtype: object) -> Array:
         kind = "int" if bool(xp.all(whole)) else kind  # type: ignore[attr-defined]
     if not kind.startswith(("int", "uint", "bool")):
         raise InputError(f"cross_entropy: labels must be integers 0 … {k - 1}, not {kind}")
+    if kind == "bool":  # the standard has no minimum of booleans
+        labels = xp.astype(labels, xp.uint8)  # type: ignore[attr-defined]
     if labels.shape[0] and not (int(xp.min(labels)) >= 0 and int(xp.max(labels)) < k):  # type: ignore[attr-defined]
         raise InputError(
             f"cross_entropy: labels must lie in 0 … {k - 1} (one of {k} outputs each); found "

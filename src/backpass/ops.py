@@ -10,7 +10,17 @@ from typing import Any, TypeAlias
 import array_api_compat
 import numpy as np
 
-__all__ = ["Array", "dtype_name", "erf", "is_sparse", "namespace", "real", "scalar", "to_numpy"]
+__all__ = [
+    "Array",
+    "dtype_name",
+    "erf",
+    "is_sparse",
+    "namespace",
+    "real",
+    "scalar",
+    "take_rows",
+    "to_numpy",
+]
 
 Array: TypeAlias = Any
 """An array of any array-API library (NumPy, PyTorch, CuPy, array-api-strict)."""
@@ -80,7 +90,9 @@ def to_numpy(x: Array) -> Any:
     """
     if array_api_compat.is_numpy_array(x):
         return x
-    return np.from_dlpack(array_api_compat.to_device(x, "cpu"))
+    if array_api_compat.is_torch_array(x) or array_api_compat.is_cupy_array(x):
+        x = array_api_compat.to_device(x, "cpu")  # the standard has no name for the processor
+    return np.from_dlpack(x)
 
 
 def scalar(x: Array) -> float:
@@ -103,6 +115,21 @@ def is_sparse(x: object) -> bool:
     False
     """
     return hasattr(x, "tocsr") and hasattr(x, "nnz")
+
+
+def take_rows(x: Array, rows: Array) -> Array:
+    """Return the given `rows` of `x`, dense or sparse; the rows may be NumPy's.
+
+    Examples
+    --------
+    >>> take_rows(np.eye(3), np.array([2, 0]))
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    if is_sparse(x) or array_api_compat.is_numpy_array(x):
+        return x[rows]  # not np.take, which first copies all of an array that is not C-contiguous
+    xp = namespace(x)  # the standard indexes one axis by an array only through `take`
+    return xp.take(x, xp.asarray(rows), axis=0)
 
 
 def dtype_name(dtype: Any) -> str:

@@ -21,7 +21,7 @@ from backpass.engines import Engine, Plan, Run, choose
 from backpass.engines.reference import gather
 from backpass.errors import InputError, NonFiniteError
 from backpass.network import Network
-from backpass.ops import Array, namespace, scalar
+from backpass.ops import Array, namespace, scalar, take_rows
 from backpass.optimizers import OPTIMIZERS, Optimizer
 from backpass.schedules import SCHEDULES, Clock, Schedule
 
@@ -332,9 +332,9 @@ class Trainer:
         network, plan = self.network, self.plan
         flat, rows = network.parameters.flat, self.rows[:256]
         xp = namespace(flat)
-        s = None if plan.sample_weight is None else plan.sample_weight[rows]
+        s = None if plan.sample_weight is None else take_rows(plan.sample_weight, rows)
         X = gather(plan.X, rows, flat)
-        _, gradients = network.loss_and_gradients(X, plan.y[rows, ...], s)
+        _, gradients = network.loss_and_gradients(X, take_rows(plan.y, rows), s)
         return [
             math.sqrt(scalar(xp.sum(W * W)) + scalar(xp.sum(b * b)))
             for W, b in zip(gradients.weights, gradients.biases, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 from backpass.backprop import loss_and_gradients, penalty_cost
 from backpass.engines.plan import Plan
 from backpass.masks import dropout_mask
-from backpass.ops import Array, is_sparse, namespace, scalar
+from backpass.ops import Array, is_sparse, namespace, scalar, take_rows
 
 __all__ = ["ReferenceEngine", "ReferenceRun", "gather"]
 
@@ -23,7 +23,7 @@ def gather(X: Array, rows: Array, like: Array) -> Array:
     Only the batch is converted: the data set itself is never copied or cast whole.
     """
     xp = namespace(like)
-    batch = X[rows] if is_sparse(X) else X[rows, ...]
+    batch = take_rows(X, rows)
     if is_sparse(batch):
         return batch if batch.dtype == like.dtype else batch.astype(like.dtype)
     return xp.astype(xp.asarray(batch), like.dtype, copy=False)
@@ -59,7 +59,7 @@ class ReferenceRun:
             return 0.0, 0.0
         X = gather(plan.X, rows, theta.flat)
         k = theta.sizes[-1]
-        y = self.model.loss.encode(plan.y[rows, ...], k, xp, theta.flat.dtype)
+        y = self.model.loss.encode(take_rows(plan.y, rows), k, xp, theta.flat.dtype)
         alpha = 0.0 if plan.optimizer.decoupled else plan.alpha
         J, gradients = loss_and_gradients(
             self.model,
@@ -67,7 +67,7 @@ class ReferenceRun:
             y,
             s,
             alpha=alpha,
-            masks=self._masks(len(rows)),
+            masks=self._masks(rows.shape[0]),
             dropout=plan.dropout,
             ceiling=plan.ceiling,
             inputs=False,
@@ -81,7 +81,7 @@ class ReferenceRun:
     def _weights(self, rows: Array) -> Array:
         flat = self.model.parameters.flat
         if self.plan.sample_weight is None:
-            return namespace(flat).ones(len(rows), dtype=flat.dtype)
+            return namespace(flat).ones(rows.shape[0], dtype=flat.dtype)
         return gather(self.plan.sample_weight, rows, flat)
 
     def _masks(self, n_rows: int) -> list[Array | None] | None:
