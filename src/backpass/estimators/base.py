@@ -32,7 +32,7 @@ from backpass.network import Network
 from backpass.schedules import SCHEDULES
 from backpass.training import History, Settings, Trainer, Validation
 
-__all__ = ["BaseMLP", "steps_are_possible", "warn_of_dead_units"]
+__all__ = ["BaseMLP", "one_validation_set", "steps_are_possible", "warn_of_dead_units"]
 
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
 PREDICT_ROWS = 4096  # rows predicted at a time, so that hidden layers stay small
@@ -188,9 +188,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             seed=rng,
             dtype=_float_dtype(X),
         )
+        self._set_shape()
         self._history = History()
         self._optimizer_state = None
         self._steps, self.t_ = 0, 0
+
+    def _set_shape(self) -> None:
+        self.n_layers_ = len(self.network_.sizes)
+        self.n_outputs_ = self.network_.sizes[-1]
+        self.out_activation_ = self.network_.model.activations[-1].name
 
     def _output_activation(self, loss: Loss) -> str:
         return loss.outputs[0]
@@ -299,11 +305,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     # --- after ---------------------------------------------------------------------------------
 
     def _set_results(self, epochs: int) -> None:
-        history, network = self._history, self.network_
+        history = self._history
         self.n_iter_ = epochs
-        self.n_layers_ = len(network.sizes)
-        self.n_outputs_ = network.sizes[-1]
-        self.out_activation_ = network.model.activations[-1].name
         self.loss_curve_ = history.loss_curve
         self.loss_ = history.loss_curve[-1] if history.loss_curve else history.best_loss
         self.t_ = history.clock.samples
@@ -399,6 +402,21 @@ def steps_are_possible(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit needs a stochastic solver; lbfgs is not one")
     return True
+
+
+def one_validation_set(validation_data: Any, X_val: Any, y_val: Any) -> Any:
+    """Return ``validation_data``, given as such or in its two parts.
+
+    Raises
+    ------
+    InputError
+        When it is given both ways, or in half.
+    """
+    if X_val is None and y_val is None:
+        return validation_data
+    if validation_data is not None or X_val is None or y_val is None:
+        raise InputError("give validation_data=(X, y), or both X_val and y_val")
+    return X_val, y_val
 
 
 def _float_dtype(X: Any) -> Any:

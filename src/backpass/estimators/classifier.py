@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from backpass.errors import InputError
-from backpass.estimators.base import BaseMLP, steps_are_possible
+from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.sklearn_versions import ClassifierMixin, with_callbacks
 from backpass.losses import LOSSES, Loss
 from backpass.ops import is_sparse
@@ -209,7 +209,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     @with_callbacks
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> "MLPClassifier":
         """Train on `X` (N, n_features) and labels `y`.
 
@@ -222,6 +229,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         sample_weight : array-like of shape (n_samples,), optional
         validation_data : tuple, optional
             ``(X, y)`` or ``(X, y, sample_weight)`` that judge every epoch; the best is restored.
+        X_val, y_val : array-like, optional
+            The same in two parts, so that a pipeline can transform the first
+            (``transform_input=["X_val"]``).
 
         Returns
         -------
@@ -234,6 +244,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         NonFiniteError
             As soon as the loss is not finite.
         """
+        validation_data = one_validation_set(validation_data, X_val, y_val)
         self._fit(X, y, sample_weight, validation_data, incremental=False)
         return self
 

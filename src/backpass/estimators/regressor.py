@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from backpass.errors import InputError
-from backpass.estimators.base import BaseMLP, steps_are_possible
+from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.sklearn_versions import RegressorMixin, with_callbacks
 from backpass.losses import LOSSES, Loss
 
@@ -195,7 +195,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     @with_callbacks
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> "MLPRegressor":
         """Train on `X` (N, n_features) and numbers `y`.
 
@@ -207,6 +214,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         sample_weight : array-like of shape (n_samples,), optional
         validation_data : tuple, optional
             ``(X, y)`` or ``(X, y, sample_weight)`` that judge every epoch; the best is restored.
+        X_val, y_val : array-like, optional
+            The same in two parts, so that a pipeline can transform the first
+            (``transform_input=["X_val"]``).
 
         Returns
         -------
@@ -219,6 +229,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         NonFiniteError
             As soon as the loss is not finite.
         """
+        validation_data = one_validation_set(validation_data, X_val, y_val)
         self._fit(X, y, sample_weight, validation_data, incremental=False)
         return self
 
