@@ -1,0 +1,206 @@
+"""Directives that render the records: what a page shows is what the code computes with."""
+
+import hashlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from pictures import draw
+from sphinx.util.docutils import SphinxDirective
+
+from backpass.activations import ACTIVATIONS
+from backpass.equations import EQUATIONS
+from backpass.initializers import INITIALIZERS
+from backpass.losses import LOSSES
+from backpass.optimizers import OPTIMIZERS
+from backpass.registry import Registry
+from backpass.schedules import SCHEDULES
+
+__all__ = ["REGISTRIES", "setup"]
+
+REGISTRIES: dict[str, Registry[Any]] = {
+    "activations": ACTIVATIONS,
+    "losses": LOSSES,
+    "optimizers": OPTIMIZERS,
+    "schedules": SCHEDULES,
+    "initializers": INITIALIZERS,
+}
+
+ALT = {
+    "activations": "{name}: value and derivative over z",
+    "losses": "{name}: value and derivative over the prediction",
+    "optimizers": "{name}: forty steps in an elongated bowl",
+    "schedules": "{name}: the learning rate over twenty epochs",
+    "initializers": "{name}: distribution of the first weights and biases",
+}
+
+
+def _math(latex: str, owner: SphinxDirective) -> nodes.math_block:
+    node = nodes.math_block("", latex.strip(), nowrap=False, number=None, docname=owner.env.docname)
+    node["label"] = None
+    return node
+
+
+def _inline(text: str) -> list[nodes.Node]:
+    """Return text with ``code`` in backquotes."""
+    return [
+        nodes.literal("", part.strip("`")) if part.startswith("`") else nodes.Text(part)
+        for part in re.split(r"(`+[^`]+`+)", text)
+        if part
+    ]
+
+
+def _paragraph(text: str, *classes: str) -> nodes.paragraph:
+    return nodes.paragraph("", "", *_inline(text), classes=list(classes))
+
+
+def _summary(maker: Any) -> str:
+    """Return the first line of a maker's docstring as a description of the record."""
+    line = re.sub(r"\s+", " ", (inspect.getdoc(maker) or "").split("\n\n")[0])
+    line = re.sub(r"^Return (the |an? )?", "", line)
+    return line[:1].upper() + line[1:]
+
+
+def _table(head: list[str], rows: list[list[list[nodes.Node]]], widths: list[int], *classes: str):
+    group = nodes.tgroup(cols=len(head))
+    group += [nodes.colspec(colwidth=width) for width in widths]
+    titles = nodes.row("", *(nodes.entry("", nodes.paragraph("", h)) for h in head))
+    group += nodes.thead("", titles)
+    group += nodes.tbody("", *(
+        nodes.row("", *(nodes.entry("", *cell) for cell in cells)) for cells in rows
+    ))  # fmt: skip
+    return nodes.table("", group, classes=list(classes))
+
+
+class Records(SphinxDirective):
+    """``{records} activations``: a section for every record of a registry."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        kind = directives.choice(self.arguments[0], tuple(REGISTRIES))
+        registry = REGISTRIES[kind]
+        return [self._section(kind, registry, name) for name in registry]
+
+    def _section(self, kind: str, registry: Registry[Any], name: str) -> nodes.section:
+        record = registry[name]()
+        anchor = f"{registry.kind}-{name.replace('_', '-')}"
+        section = nodes.section(ids=[anchor], names=[anchor])
+        section += nodes.title("", "", nodes.literal("", name))
+        section += _paragraph(_summary(registry[name]))
+        body = nodes.container(classes=["record-body"])
+        mathematics = nodes.container()
+        if len(lines := self._mathematics(record)) > 0:
+            mathematics += lines
+        body += [mathematics, nodes.container("", *self._pictures(kind, record))]
+        section += body
+        section += [_paragraph(fact, "record-facts") for fact in self._facts(registry, record)]
+        return section
+
+    def _mathematics(self, record: Any) -> list[nodes.Node]:
+        latex = getattr(record, "derivation", None) or getattr(record, "formula", "")
+        found: list[nodes.Node] = [_math(self._broken(latex), self)]
+        for output, pair in getattr(record, "fused", {}).items():
+            found += [_paragraph(f"With output `{output}`, in one formula:"), _math(pair.derivation, self)]
+        return found
+
+    @staticmethod
+    def _broken(latex: str) -> str:
+        r"""Return a formula whose steps stand on one line with a row for each (at ``,\quad``)."""
+        if "\\\\" in latex:
+            return latex
+        pieces = re.split(r",\\quad\s*", latex)
+        return r" \\ ".join(pieces)
+
+    def _pictures(self, kind: str, record: Any) -> list[nodes.Node]:
+        folder = Path(self.env.app.srcdir) / "generated" / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{kind}-{record.name}"
+        draw(kind, record, folder / name)
+        images: list[nodes.Node] = []
+        for theme in ("light", "dark"):
+            image = nodes.image(
+                uri=f"/generated/pictures/{name}-{theme}.svg",
+                alt=ALT[kind].format(name=record.name),
+                classes=[f"only-{theme}"],
+            )
+            images.append(image)
+        return images
+
+    def _facts(self, registry: Registry[Any], record: Any) -> list[str]:
+        facts = []
+        if source := getattr(record, "source", ""):
+            facts.append(f"From: {source}.")
+        takes = inspect.signature(registry[record.name]).parameters
+        if takes:
+            first = next(iter(takes.values()))
+            numbers = ", ".join(f"`{p.name}` = {p.default:g}" for p in takes.values())
+            facts.append(f"Takes {numbers}: `\"{record.name}:{first.name}={first.default:g}\"`.")
+        if registry is ACTIVATIONS:
+            facts.append("For hidden layers and the output." if record.hidden else "Output only.")
+        if registry is LOSSES:
+            facts.append(f"Goes with output {', '.join(f'`{o}`' for o in record.outputs)}.")
+        if getattr(record, "per_step", False):
+            facts.append("Changes at every step; the others at the start of an epoch.")
+        return facts
+
+
+class Equations(SphinxDirective):
+    """``{equations}``: the table of the equations, from their records."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = []
+        for equation in EQUATIONS.values():
+            mark = nodes.target("", "", ids=[f"equation-{equation.id.lower()}"])
+            what = nodes.paragraph("", "", mark, nodes.Text(equation.id))
+            code = nodes.paragraph("", "", nodes.literal("", equation.code, classes=["wrap"]))
+            rows.append([
+                [what, _paragraph(equation.title)],
+                [_math(equation.latex, self), code, _paragraph(equation.shapes, "record-facts")],
+                [_paragraph(equation.source, "record-facts")],
+            ])  # fmt: skip
+        head = ["", "equation, code and shapes", "in the notes"]
+        return [_table(head, rows, [18, 54, 28], "equations")]
+
+
+class Outputs(SphinxDirective):
+    """``{outputs}``: which output activations go with which loss, from the registry."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = []
+        for loss in LOSSES.records():
+            usual, *others = loss.outputs
+            fused = ", ".join(f"`{o}`" for o in loss.fused) or "–"
+            rows.append([
+                [_paragraph(f"`{loss.name}`")],
+                [_paragraph(loss.task)],
+                [_paragraph(f"`{usual}`")],
+                [_paragraph(", ".join(f"`{o}`" for o in others) or "–")],
+                [_paragraph(fused)],
+            ])  # fmt: skip
+        head = ["loss", "a prediction is", "usual output", "also", "fused error signal"]
+        return [_table(head, rows, [20, 14, 14, 34, 18])]
+
+
+def _reread(app: Any, env: Any, added: Any, changed: Any, removed: Any) -> list[str]:
+    """Read the pages of records anew when a record's file changed."""
+    import backpass
+
+    folder = Path(backpass.__file__).parent
+    files = [folder / f"{name}.py" for name in (*REGISTRIES, "equations")]
+    files += list(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    before, env.backpass_records = getattr(env, "backpass_records", None), digest
+    return [] if before == digest else [d for d in env.found_docs if d.startswith(("records/", "concepts/"))]
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Add the directives."""
+    app.add_directive("records", Records)
+    app.add_directive("equations", Equations)
+    app.add_directive("outputs", Outputs)
+    app.connect("env-get-outdated", _reread)
+    return {"parallel_read_safe": True, "env_version": 1}
