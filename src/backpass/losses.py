@@ -410,6 +410,21 @@ def binary_cross_entropy() -> Loss:
     )
 
 
+def _log_softplus(z: Array) -> Array:
+    """Return log log(1 + exp(z)): z itself where exp(z) is far below eps and may be 0."""
+    xp = namespace(z)
+    far = real(z) < -40
+    return xp.where(far, z, xp.log(_log_one_plus_exp(xp.where(far, xp.zeros_like(z), z))))
+
+
+def _shrinking_ratio(p: Array) -> Array:
+    """Return (1 − exp(−p)) / p, and its limit 1 where p is 0."""
+    xp = namespace(p)
+    zero = p == 0
+    safe = xp.where(zero, xp.ones_like(p), p)
+    return xp.where(zero, safe, -xp.expm1(-safe) / safe)
+
+
 @LOSSES.register
 def poisson() -> Loss:
     """Return half the Poisson deviance, y log(y/ŷ) − y + ŷ, for counts y ≥ 0 and ŷ > 0."""
@@ -432,7 +447,16 @@ def poisson() -> Loss:
                     r"\frac{\partial C}{\partial z} = \Bigl(1 - \frac{y}{\hat y}\Bigr)\,\hat y"
                     r" = \hat y - y"
                 ),
-            )
+            ),
+            "softplus": Fused(
+                terms=lambda y, z: _x_log_y(y, y) - y * _log_softplus(z) - y + _log_one_plus_exp(z),
+                delta=lambda y, p: -namespace(p).expm1(-p) - y * _shrinking_ratio(p),
+                derivation=(
+                    r"\hat y = \log(1 + e^z) \Rightarrow \sigma(z) = 1 - e^{-\hat y} \\"
+                    r"\frac{\partial C}{\partial z} = \Bigl(1 - \frac{y}{\hat y}\Bigr)\,\sigma(z)"
+                    r" = (1 - e^{-\hat y}) - y\,\frac{1 - e^{-\hat y}}{\hat y}"
+                ),
+            ),
         },
     )
 
