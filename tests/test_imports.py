@@ -35,7 +35,8 @@ ROWS = [
 ]
 ROW = {name: row for row, names in enumerate(ROWS) for name in names.split()}
 
-ESTIMATOR_BASE = {"estimators.sklearn_versions", "tabular.encoder"}  # who may import scikit-learn's estimator base
+# who may import scikit-learn's estimator base
+ESTIMATOR_BASE = {"estimators.sklearn_versions", "tabular.encoder"}
 
 
 def modules():

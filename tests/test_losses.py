@@ -169,6 +169,18 @@ def test_fused_equals_general_for_one_label(z):
         assert_close(loss.fused["logistic"].delta(y, p), general, 4 * EPS * condition)
 
 
+@pytest.mark.parametrize("z", [-700.0, -41.0, -40.0, -39.0, -1e-9, 0.0, 3.0, 50.0, 700.0])
+@pytest.mark.parametrize("count", [0.0, 1.0, 7.0])
+def test_fused_equals_general_for_counts_by_softplus(z, count):
+    loss, phi = LOSSES.get_record("poisson"), ACTIVATIONS["softplus"]()
+    y, logit = np.array([[count]]), np.array([[z]])
+    p = phi.value(logit)
+    general = loss.derivative(y, p) * phi.derivative(logit, p)
+    size = (1 + abs(z)) * (1 + count)
+    assert_close(loss.fused["softplus"].terms(y, logit), loss.terms(y, p), 4 * EPS * size)
+    assert_close(loss.fused["softplus"].delta(y, p), general, 8 * EPS * (1 + count))
+
+
 @pytest.mark.parametrize("z", [-700.0, -30.0, 0.0, 3.0, 700.0])
 @pytest.mark.parametrize("count", [0.0, 1.0, 7.0])
 def test_fused_equals_general_for_counts(z, count):
@@ -202,6 +214,12 @@ def test_finite_and_right_for_logits_of_ten_thousand():
     low = np.array([[-1e4]])
     assert_close(poisson.terms(np.array([[2.0]]), low), [[2 * math.log(2) + 2e4 - 2]], 8e4 * EPS)
     assert_close(poisson.terms(np.array([[0.0]]), low), [[0.0]], 0.0)
+    softplus, counts = LOSSES["poisson"]().fused["softplus"], np.array([[0.0, 2.0, 2.0]])
+    ends = np.array([[-1e4, -1e4, 1e4]])
+    want = [[0.0, 2 * math.log(2) + 2e4 - 2, 2 * math.log(2e-4) - 2 + 1e4]]
+    assert_close(softplus.terms(counts, ends), want, 8e4 * EPS)
+    p = ACTIVATIONS["softplus"]().value(ends)
+    assert_close(softplus.delta(counts, p), [[0.0, -2.0, 1 - 2e-4]], 2 * EPS)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +228,7 @@ def test_finite_and_right_for_logits_of_ten_thousand():
         ("softmax", "cross_entropy", [0, 2]),
         ("softmax", "cross_entropy:label_smoothing=0.1", [0, 2]),
         ("logistic", "binary_cross_entropy", [[1, 0, 1], [0, 1, 0]]),
+        ("softplus", "poisson", [[2, 0, 1], [1, 3, 0]]),
         ("identity", "logistic", [[1, -1, 1], [-1, 1, -1]]),
         ("identity", "hinge", [[1, -1, 1], [-1, 1, -1]]),
         ("identity", "huber", [[1, -1, 1], [-1, 1, -1]]),
