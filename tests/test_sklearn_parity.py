@@ -174,6 +174,7 @@ def test_lbfgs_reaches_the_same_loss():
     params = {"solver": "lbfgs", "hidden_layer_sizes": (5,), "random_state": 0, "max_iter": 15}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)  # scikit-learn 1.7's use of SciPy
         theirs = Theirs(**params).fit(X, y)
         ours = Ours(**params).fit(X, y)
     np.testing.assert_allclose(ours.loss_, theirs.loss_, rtol=1e-4)
