@@ -8,6 +8,7 @@ dependencies) translates; docutils' own translator gets ``\hat y_i`` and ``\tfra
 
 import html
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,12 +36,44 @@ def split_at(latex: str, mark: str) -> Iterator[str]:
     yield piece
 
 
+_VARIANT = re.compile(r'<m([in]) mathvariant="(script|bold|double-struck)">(\w)</m[in]>')
+
+_TALL = re.compile(r'<msup>(<mo stretchy="true" fence="true" minsize="([\d.]+)em"[^>]*>[^<]*</mo>)')
+
+
+def _styled(found: re.Match[str]) -> str:
+    """Return a letter in the alphabet asked for: browsers no longer look at ``mathvariant``."""
+    tag, style, letter = found.groups()
+    case = "DIGIT" if letter.isdigit() else "CAPITAL" if letter.isupper() else "SMALL"
+    name = unicodedata.name(letter).split()[-1]
+    for prefix in ("MATHEMATICAL ", ""):  # some, like ℬ, were in Unicode before the others
+        try:
+            letter = unicodedata.lookup(f"{prefix}{style.upper()} {case} {name}")
+        except KeyError:
+            continue
+        return f"<m{tag}>{letter}</m{tag}>"
+    return found[0]
+
+
 def _row(latex: str) -> str:
     """Return the inside of ``<math>`` for one formula, with the spacing of LaTeX mended."""
     inner = re.sub(r"^<math[^>]*>|</math>$", "", convert(latex.strip()))
-    inner = inner.replace("<mo>:</mo><mo>&#x0003D;</mo>", "<mo>&#x02254;</mo>")
+    inner = _VARIANT.sub(_styled, inner)
+    inner = re.sub(
+        r'(?:<mi mathvariant="normal">\w</mi>){2,}',
+        lambda found: f"<mi>{re.sub('<[^>]*>', '', found[0])}</mi>",
+        inner,
+    )
+    inner = inner.replace("<mi>:</mi><mo>&#x0003D;</mo>", "<mo>&#x02254;</mo>")
     inner = re.sub(r"<mo>(&#x0002F;|/)</mo>", '<mo lspace="0" rspace="0">/</mo>', inner)
-    inner = re.sub(r"<mo>(max|min)</mo>", r'<mi>\1</mi>', inner)
+    inner = re.sub(r"<mo>(max|min)</mo>", r"<mi>\1</mi>", inner)
+    # a bracket that carries an exponent is not stretched: the exponent gets a base of its own
+    inner = _TALL.sub(
+        lambda found: (
+            f'{found[1]}<msup><mspace width="0em" height="{0.75 * float(found[2]):.2f}em"/>'
+        ),
+        inner,
+    )
     # |x|: no gaps inside; after a relation the browser's own gap is enough
     return re.sub(
         r'<mo stretchy="false">(&#x0007C;|\|)</mo>',

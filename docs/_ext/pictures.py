@@ -31,7 +31,8 @@ def picture_style(theme: str) -> Any:
     with matplotlib.rc_context(
         {
             "svg.hashsalt": "backpass",
-            "font.size": 9,
+            "font.size": 10,
+            "axes.labelsize": 11,
             "mathtext.fontset": "stix",
             "text.color": ink,
             "axes.edgecolor": ink,
@@ -47,7 +48,7 @@ def picture_style(theme: str) -> Any:
             "grid.color": style["grid"],
             "grid.linewidth": 0.6,
             "legend.frameon": False,
-            "legend.fontsize": 8.5,
+            "legend.fontsize": 10,
             "lines.linewidth": 1.8,
         }
     ):
@@ -132,7 +133,7 @@ BOWL = (1.0, 12.0)  # J = ½ (1·θ₁² + 12·θ₂²): a valley twelve times s
 
 def _optimizer(ax: Any, optimizer: Any, style: Any) -> None:
     curvature = np.array(BOWL)
-    grid = np.meshgrid(np.linspace(-0.6, 4.4, 120), np.linspace(-1.5, 1.5, 120))
+    grid = np.meshgrid(np.linspace(-2.0, 4.4, 120), np.linspace(-1.5, 1.5, 120))
     J = 0.5 * (curvature[0] * grid[0] ** 2 + curvature[1] * grid[1] ** 2)
     ax.contour(*grid, J, levels=[0.1, 0.5, 1.5, 3.5, 7, 12], colors=[style["grid"]], linewidths=0.9)
     theta = np.array([4.0, 1.0])
@@ -148,7 +149,7 @@ def _optimizer(ax: Any, optimizer: Any, style: Any) -> None:
     ax.plot(0, 0, "+", color=style["second"], ms=9, mew=1.6)
     ax.set(
         xlabel=rf"$\theta_1$    (40 steps, $\eta = {rate}$)", ylabel=r"$\theta_2$",
-        xlim=(-0.6, 4.4), ylim=(-1.5, 1.5),
+        xlim=(-2.0, 4.4), ylim=(-1.5, 1.5),
     )  # fmt: skip
     ax.grid(visible=False)
 

@@ -92,10 +92,11 @@ class Records(SphinxDirective):
         section += nodes.title("", "", nodes.literal("", name))
         section += _paragraph(_summary(registry[name]))
         body = nodes.container(classes=["record-body"])
-        mathematics = nodes.container()
+        mathematics = nodes.container(classes=["record-mathematics"])
         if len(lines := self._mathematics(record)) > 0:
             mathematics += lines
-        body += [mathematics, nodes.container("", *self._pictures(kind, record))]
+        picture = nodes.container("", *self._pictures(kind, record), classes=["record-picture"])
+        body += [mathematics, picture]
         section += body
         section += [_paragraph(fact, "record-facts") for fact in self._facts(registry, record)]
         return section
@@ -104,7 +105,10 @@ class Records(SphinxDirective):
         latex = getattr(record, "derivation", None) or getattr(record, "formula", "")
         found: list[nodes.Node] = [_math(self._broken(latex), self)]
         for output, pair in getattr(record, "fused", {}).items():
-            found += [_paragraph(f"With output `{output}`, in one formula:"), _math(pair.derivation, self)]
+            found += [
+                _paragraph(f"With output `{output}`, in one formula:"),
+                _math(pair.derivation, self),
+            ]
         return found
 
     @staticmethod
@@ -138,7 +142,7 @@ class Records(SphinxDirective):
         if takes:
             first = next(iter(takes.values()))
             numbers = ", ".join(f"`{p.name}` = {p.default:g}" for p in takes.values())
-            facts.append(f"Takes {numbers}: `\"{record.name}:{first.name}={first.default:g}\"`.")
+            facts.append(f'Takes {numbers}: `"{record.name}:{first.name}={first.default:g}"`.')
         if registry is ACTIVATIONS:
             facts.append("For hidden layers and the output." if record.hidden else "Output only.")
         if registry is LOSSES:
@@ -194,7 +198,11 @@ def _reread(app: Any, env: Any, added: Any, changed: Any, removed: Any) -> list[
     files += list(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     before, env.backpass_records = getattr(env, "backpass_records", None), digest
-    return [] if before == digest else [d for d in env.found_docs if d.startswith(("records/", "concepts/"))]
+    return (
+        []
+        if before == digest
+        else [d for d in env.found_docs if d.startswith(("records/", "concepts/"))]
+    )
 
 
 def setup(app: Any) -> dict[str, Any]:

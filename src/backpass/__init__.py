@@ -10,8 +10,10 @@ import numpy  # noqa: F401  (the only import: everything else waits until it is 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "GradientFlowDisplay": "backpass.plots",
     "Gradients": "backpass.parameters",
     "History": "backpass.training",
+    "LossCurveDisplay": "backpass.plots",
     "MLPClassifier": "backpass.estimators",
     "MLPRegressor": "backpass.estimators",
     "Network": "backpass.network",
