@@ -105,14 +105,16 @@ class Network:
         )
         parameters = Parameters(sizes, np.zeros(parameter_count(sizes), dtype=dtype))
         self.model = Model(parameters, activations, LOSSES.get_record(loss))
-        self._draw(INITIALIZERS.get_record(init), seed)
+        # scikit-learn's rule looks at `hidden` even where no layer is hidden
+        one_for_all = isinstance(hidden, str) or not isinstance(hidden, Sequence)
+        first = ACTIVATIONS.get_record(hidden) if one_for_all else activations[0]
+        self._draw(INITIALIZERS.get_record(init), seed, first.name)
 
-    def _draw(self, initializer: Initializer, seed: Any) -> None:
+    def _draw(self, initializer: Initializer, seed: Any, hidden: str) -> None:
         rng = seed if hasattr(seed, "uniform") else np.random.default_rng(seed)
         theta = self.parameters
-        first = self.model.activations[0].name
         for W, b in zip(theta.weights, theta.biases, strict=True):
-            W[...], b[...] = initializer.draw(rng, W.shape[0], W.shape[1], first)
+            W[...], b[...] = initializer.draw(rng, W.shape[0], W.shape[1], hidden)
 
     @classmethod
     def from_model(cls, model: Model) -> "Network":
