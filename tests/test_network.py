@@ -127,6 +127,22 @@ def test_scikit_learn_draws_the_same_parameters():
     assert_close(network.predict(X), mlp.predict(X), 16 * EPS)
 
 
+@pytest.mark.parametrize("hidden", ["relu", "logistic"])
+def test_scikit_learn_draws_the_same_parameters_without_a_hidden_layer(hidden):
+    """Its rule asks for the hidden activation even where no layer has it."""
+    from sklearn.neural_network import MLPClassifier
+
+    mlp = MLPClassifier(
+        (), activation=hidden, solver="sgd", learning_rate_init=1e-300, random_state=3
+    )
+    mlp.partial_fit(X, np.arange(6) % 2, classes=[0, 1])
+    network = Network(
+        [3, 1], hidden, "logistic", "binary_cross_entropy", seed=np.random.RandomState(3)
+    )
+    assert_identical(network.weights[0], mlp.coefs_[0])
+    assert_identical(network.biases[0], mlp.intercepts_[0])
+
+
 def test_scikit_learns_probabilities():
     from sklearn.neural_network import MLPClassifier
 
