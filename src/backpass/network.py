@@ -106,8 +106,10 @@ class Network:
         parameters = Parameters(sizes, np.zeros(parameter_count(sizes), dtype=dtype))
         self.model = Model(parameters, activations, LOSSES.get_record(loss))
         # scikit-learn's rule looks at `hidden` even where no layer is hidden
-        one_for_all = isinstance(hidden, str) or not isinstance(hidden, Sequence)
-        first = ACTIVATIONS.get_record(hidden) if one_for_all else activations[0]
+        if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+            first = ACTIVATIONS.get_record(hidden)
+        else:
+            first = activations[0]
         self._draw(INITIALIZERS.get_record(init), seed, first.name)
 
     def _draw(self, initializer: Initializer, seed: Any, hidden: str) -> None:
