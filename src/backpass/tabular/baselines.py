@@ -12,7 +12,7 @@ from backpass.tabular.columns import CategoryColumn
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.metrics import class_metrics, number_metrics
 
-__all__ = ["BASELINES", "score_baselines", "tree_matrix"]
+__all__ = ["BASELINES", "score_baseline", "score_baselines", "tree_matrix"]
 
 Matrix = NDArray[Any]
 
@@ -111,25 +111,51 @@ def score_baselines(
     unscale : callable
         Turns the scaled numbers of a regression into the target's own.
     """
-    results = {}
-    for name, (make, wants_trees) in BASELINES.items():
-        (X, y, s), (X_test, y_test, s_test) = train, test
-        categorical = [False] * X.shape[1]
-        if wants_trees:
-            X, categorical = tree_matrix(encoder, X)
-            X_test, _ = tree_matrix(encoder, X_test)
-        model = make(task, seed, categorical)
-        started = time.monotonic()
-        with warnings.catch_warnings():
-            # a baseline that has not converged is a fair, slightly worse one
-            warnings.simplefilter("ignore")
-            model.fit(X, y, sample_weight=s)
-        seconds = time.monotonic() - started
-        if task == "classification":
-            p = np.zeros((len(y_test), n_classes))
-            p[:, model.classes_] = model.predict_proba(X_test)
-            scores = class_metrics(y_test, p, s_test)
-        else:
-            scores = number_metrics(unscale(y_test), unscale(model.predict(X_test)), s_test)
-        results[name] = {**scores, "seconds": seconds}
-    return results
+    return {
+        name: score_baseline(
+            name, task, encoder, train, test, n_classes=n_classes, seed=seed, unscale=unscale
+        )
+        for name in BASELINES
+    }
+
+
+def score_baseline(
+    name: str,
+    task: str,
+    encoder: TableEncoder,
+    train: tuple[Matrix, Matrix, Matrix | None],
+    test: tuple[Matrix, Matrix, Matrix | None],
+    *,
+    n_classes: int = 0,
+    seed: int = 0,
+    unscale: Callable[[Matrix], Matrix] = lambda y: y,
+) -> dict[str, float]:
+    """Return the test metrics of one baseline, and the seconds it took to train.
+
+    Parameters
+    ----------
+    name : str
+        A key of `BASELINES`.
+    task, encoder, train, test, n_classes, seed, unscale
+        As in :func:`score_baselines`.
+    """
+    make, wants_trees = BASELINES[name]
+    (X, y, s), (X_test, y_test, s_test) = train, test
+    categorical = [False] * X.shape[1]
+    if wants_trees:
+        X, categorical = tree_matrix(encoder, X)
+        X_test, _ = tree_matrix(encoder, X_test)
+    model = make(task, seed, categorical)
+    started = time.monotonic()
+    with warnings.catch_warnings():
+        # a baseline that has not converged is a fair, slightly worse one
+        warnings.simplefilter("ignore")
+        model.fit(X, y, sample_weight=s)
+    seconds = time.monotonic() - started
+    if task == "classification":
+        p = np.zeros((len(y_test), n_classes))
+        p[:, model.classes_] = model.predict_proba(X_test)
+        scores = class_metrics(y_test, p, s_test)
+    else:
+        scores = number_metrics(unscale(y_test), unscale(model.predict(X_test)), s_test)
+    return {**scores, "seconds": seconds}

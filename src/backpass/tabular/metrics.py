@@ -6,12 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-__all__ = ["MAIN_METRIC", "class_metrics", "number_metrics"]
+__all__ = ["MAIN_METRIC", "accuracy", "class_metrics", "number_metrics", "r_squared"]
 
 Floats = NDArray[Any]
 
 MAIN_METRIC = {"classification": "accuracy", "regression": "R²"}
 """The metric shown first."""
+
+
+def accuracy(y: NDArray[Any], probabilities: Floats, weights: Floats | None = None) -> float:
+    """Return the part of the rows (N,) whose most probable class (N, k) is right."""
+    return float(np.average(probabilities.argmax(axis=1) == y, weights=weights))
+
+
+def r_squared(y: Floats, predicted: Floats, weights: Floats | None = None) -> float:
+    """Return R² of predicted numbers (N,), or NaN where all true ones are equal."""
+    y, predicted = y.astype(np.float64), predicted.astype(np.float64)
+    spread = np.average((y - np.average(y, weights=weights)) ** 2, weights=weights)
+    error = np.average((y - predicted) ** 2, weights=weights)
+    return float(1 - error / spread) if spread > 0 else float("nan")
 
 
 def class_metrics(

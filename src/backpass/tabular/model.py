@@ -6,81 +6,38 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from backpass.errors import InputError, ModelFileError, TableError
+from backpass.errors import InputError
 from backpass.network import Network
-from backpass.parameters import Model, Parameters, parameter_count
-from backpass.storage.container import read_container, write_container
-from backpass.storage.schema import AnyOf, Int, ListOf, Number, Optional, Schema, Text
-from backpass.tabular.encoder import STATE_SCHEMA, TableEncoder
-from backpass.tabular.frames import as_frame, as_numbers
-from backpass.tabular.metrics import MAIN_METRIC, class_metrics, number_metrics
-from backpass.tabular.recipe import RECIPE, RECIPE_SCHEMA, Recipe
+from backpass.tabular.encoder import TableEncoder
+from backpass.tabular.evaluation import Evaluation, evaluate_classes, evaluate_numbers
+from backpass.tabular.frames import as_frame
+from backpass.tabular.metrics import MAIN_METRIC, accuracy, r_squared
+from backpass.tabular.model_file import read_model, write_model
+from backpass.tabular.preparing import input_columns, original_rows, sample_weights, usable_rows
+from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.splitting import split_rows
-from backpass.tabular.targets import (
-    TARGET_SCHEMAS,
-    ClassTarget,
-    NumberTarget,
-    Target,
-    guess_task,
-    target_from_state,
-)
+from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
 from backpass.training import History, Settings, Trainer, Validation
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["TabularModel", "target_rows"]
+__all__ = ["Encoded", "TabularModel"]
 
 PREDICT_ROWS = 8192  # rows predicted at a time, so that hidden layers stay small
-KIND = "model"
-
-MODEL_SCHEMA: dict[str, Schema] = {
-    "target": AnyOf(*TARGET_SCHEMAS.values()),
-    "encoder": STATE_SCHEMA,
-    "recipe": RECIPE_SCHEMA,
-    "seed": Int(),
-    "weights": Optional(Text()),
-    "network": {
-        "sizes": ListOf(Int(min=1), shortest=2),
-        "activations": ListOf(Text(), shortest=1),
-        "loss": Text(),
-    },
-    "history": {
-        "epochs": Int(min=0),
-        "best_epoch": Int(min=0),
-        "stop_reason": Text(),
-        "seconds": Number(min=0),
-        "rows": Int(min=1),
-    },
-}
-"""What the JSON of a model file must look like."""
 
 
-def target_rows(frame: pl.DataFrame, target: str) -> pl.DataFrame:
-    """Return the rows of `frame` whose target is there.
+class Encoded(NamedTuple):
+    """Rows as the network takes them: inputs (N, d), targets (N,) and weights (N,) or None."""
 
-    Raises
-    ------
-    TableError
-        When the column is not in the table, or empty.
-    """
-    if target not in frame.columns:
-        raise TableError(
-            f"the table has no column {target!r} to predict; it has "
-            f"{', '.join(repr(c) for c in frame.columns[:12])}"
-        )
-    column = frame[target]
-    present = column.is_not_null()
-    if column.dtype.is_float():
-        present = present & column.is_not_nan()
-    if not present.any():
-        raise TableError(f"target {target!r} has no values; choose another column")
-    return frame.filter(present)
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weights: NDArray[np.float64] | None
 
 
 @dataclass
@@ -105,6 +62,8 @@ class TabularModel:
         Training time.
     n_rows : int
         Rows it was trained on.
+    metric_curve : list of float
+        Accuracy or R² on the validation rows after each epoch of the training.
 
     Examples
     --------
@@ -127,6 +86,7 @@ class TabularModel:
     history: History = field(default_factory=History)
     seconds: float = 0.0
     n_rows: int = 1
+    metric_curve: list[float] = field(default_factory=list)
 
     # --- training ------------------------------------------------------------------------------
 
@@ -176,43 +136,105 @@ class TabularModel:
         TableError
             When the table cannot be used; the message says which column and why.
         """
-        frame = target_rows(as_frame(table), target)
-        if task == "auto":
-            task = guess_task(frame[target])
-        learn = ClassTarget.fit if task == "classification" else NumberTarget.fit
-        learnt: Target = learn(frame[target], **({"robust": True} if _robust(task, recipe) else {}))
-        s = sample_weights(frame, weights)
-        inputs = input_columns(frame, target, weights, drop)
-        encoder = TableEncoder(categorical=tuple(categorical)).fit(inputs)
-        X, y = encoder.transform(inputs), learnt.encode(frame[target])
-        model = cls(learnt, encoder, _new_network(learnt, X, recipe, seed), recipe, seed, weights)
-        model._train(X, y, s, time_limit, gradient_norms, on_epoch)
+        model, rows = cls.prepare(
+            table,
+            target,
+            task=task,
+            weights=weights,
+            categorical=categorical,
+            drop=drop,
+            recipe=recipe,
+            seed=seed,
+        )
+        model.train(rows, time_limit, gradient_norms=gradient_norms, on_epoch=on_epoch)
         return model
 
-    def _train(
+    @classmethod
+    def prepare(
+        cls,
+        table: Any,
+        target: str,
+        *,
+        task: str = "auto",
+        weights: str | None = None,
+        categorical: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        recipe: Recipe = RECIPE,
+        seed: int = 0,
+    ) -> tuple[TabularModel, Encoded]:
+        """Return a model that knows the table but is not trained yet, and the encoded rows.
+
+        The arguments are those of :meth:`fit`.
+        """
+        whole = as_frame(table)
+        rows = usable_rows(whole, target, weights)
+        frame = whole[rows]
+        with original_rows(rows):
+            if task == "auto":
+                task = guess_task(frame[target])
+            learnt = _learn_target(frame[target], task, recipe)
+            inputs = input_columns(frame, target, weights, drop)
+            encoder = TableEncoder(categorical=tuple(categorical)).fit(inputs)
+            encoded = Encoded(
+                encoder.transform(inputs),
+                learnt.encode(frame[target]),
+                sample_weights(frame, weights),
+            )
+        network = _new_network(learnt, encoded.X, recipe, seed)
+        return cls(learnt, encoder, network, recipe, seed, weights), encoded
+
+    def encode(self, table: Any) -> Encoded:
+        """Return the rows that have a target (and a weight above 0, where there are weights).
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, or mapping of columns
+            With the target and the columns of training.
+        """
+        whole = as_frame(table)
+        weights = self.weights if self.weights in whole.columns else None
+        rows = usable_rows(whole, self.target.name, weights)
+        frame = whole[rows]
+        with original_rows(rows):
+            return Encoded(
+                self._encode(frame),
+                self.target.encode(frame[self.target.name]),
+                sample_weights(frame, weights),
+            )
+
+    def train(
         self,
-        X: NDArray[Any],
-        y: NDArray[Any],
-        s: NDArray[Any] | None,
-        time_limit: float | None,
-        gradient_norms: bool,
-        on_epoch: Callable[[History], bool | None] | None,
+        rows: Encoded,
+        time_limit: float | None = None,
+        *,
+        gradient_norms: bool = False,
+        on_epoch: Callable[[History], bool | None] | None = None,
     ) -> None:
+        """Train on the rows that :meth:`prepare` returned; Ctrl-C keeps the best so far.
+
+        Parameters
+        ----------
+        rows : Encoded
+        time_limit, gradient_norms, on_epoch
+            As in :meth:`fit`.
+        """
+        X, y, s = rows
         classes = self.target.classes if isinstance(self.target, ClassTarget) else None
-        recipe = self.recipe
-        rows, held_out = split_rows(y, recipe.validation_fraction, self.seed, classes=classes)
+        fraction = self.recipe.validation_fraction
+        kept, held_out = split_rows(y, fraction, self.seed, classes=classes, quiet=True)
         started = time.monotonic()
         trainer = Trainer(
             self.network,
             X,
             y,
             s,
-            settings=_settings(recipe, len(rows), time_limit, gradient_norms),
-            rows=rows,
+            settings=_settings(self.recipe, len(kept), time_limit, gradient_norms),
+            rows=kept,
             rng=np.random.default_rng(self.seed),
             validation=self._judge(X[held_out], y[held_out], None if s is None else s[held_out]),
         )
-        self.history = trainer.train(on_epoch=on_epoch)
+        with np.errstate(over="ignore", invalid="ignore"):  # the trainer raises, and says when
+            self.history = trainer.train(on_epoch=on_epoch)
         self.seconds, self.n_rows = time.monotonic() - started, len(y)
 
     def _judge(self, X: NDArray[Any], y: NDArray[Any], s: NDArray[Any] | None) -> Validation:
@@ -222,12 +244,12 @@ class TabularModel:
         def score() -> float:
             output = self._output(X)
             if isinstance(self.target, ClassTarget):
-                return class_metrics(y, output, s)["accuracy"]
-            return number_metrics(y, output[:, 0], s)["R²"]
+                self.metric_curve.append(accuracy(y, output, s))
+            else:
+                self.metric_curve.append(r_squared(y, output[:, 0], s))
+            return self.metric_curve[-1] if self.recipe.judge == "metric" else -loss()
 
-        if self.recipe.judge == "metric":
-            return Validation(score, loss)
-        return Validation(lambda: -loss(), loss)
+        return Validation(score, loss)
 
     # --- prediction ----------------------------------------------------------------------------
 
@@ -261,12 +283,28 @@ class TabularModel:
 
         if not isinstance(self.target, ClassTarget):
             raise InputError(
-                f"{self.target.name!r} is a quantity: there are no probabilities to predict"
+                f"target {self.target.name!r} is a quantity: there are no probabilities to predict"
             )
         output = self._output(self._encode(table))
         return pl.DataFrame(
             {name: output[:, i].astype(np.float64) for i, name in enumerate(self.target.classes)}
         )
+
+    def predict_table(self, table: Any, *, proba: bool = False) -> pl.DataFrame:
+        """Return the predictions as a column named as the target, in the order of the rows.
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, or mapping of columns
+        proba : bool
+            Whether the probability of each class is added, as ``churn=yes``.
+        """
+        predictions = self.predict(table).to_frame()
+        if not proba:
+            return predictions
+        chances = self.predict_proba(table)
+        name = self.target.name
+        return predictions.hstack(chances.rename(lambda level: f"{name}={level}"))
 
     def evaluate(self, table: Any) -> dict[str, float]:
         """Return the metrics of the predictions against the target column of `table`.
@@ -276,14 +314,20 @@ class TabularModel:
         table : DataFrame of polars or pandas, or mapping of columns
             Rows without a target are left out; a column of weights counts where there is one.
         """
-        frame = target_rows(as_frame(table), self.target.name)
-        has_weights = self.weights is not None and self.weights in frame.columns
-        s = sample_weights(frame, self.weights if has_weights else None)
-        output, column = self._output(self._encode(frame)), frame[self.target.name]
+        return self.judge(self.encode(table)).metrics
+
+    def judge(self, rows: Encoded) -> Evaluation:
+        """Return the metrics on encoded rows, and where the predictions err."""
+        output = self._output(rows.X)
         if isinstance(self.target, ClassTarget):
-            return class_metrics(self.target.encode(column), output, s)
-        predicted = self.target.decode(output[:, 0]).to_numpy()
-        return number_metrics(as_numbers(column), predicted, s)
+            return evaluate_classes(rows.y, output, rows.weights, self.target.classes)
+        y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))
+        return evaluate_numbers(y, predicted, rows.weights)
+
+    def text_columns(self) -> list[str]:
+        """Return the columns to keep as text when a file is read: ``read_table(as_text=…)``."""
+        texts = isinstance(self.target, ClassTarget) and self.target.values == "text"
+        return self.encoder.text_columns() + [self.target.name] * texts
 
     @property
     def main_metric(self) -> str:
@@ -312,29 +356,24 @@ class TabularModel:
         ModelFileError
             When it cannot be written; an old file of that name is then untouched.
         """
-        state, arrays = self.encoder.to_state()
-        activations, loss = self.network.model.specs()
-        meta = {
-            "target": self.target.state(),
-            "encoder": state,
-            "recipe": self.recipe.to_json(),
-            "seed": self.seed,
-            "weights": self.weights,
-            "network": {
-                "sizes": list(self.network.sizes),
-                "activations": activations,
-                "loss": loss,
+        write_model(
+            path,
+            self.target,
+            self.encoder,
+            self.network,
+            {
+                "recipe": self.recipe.to_json(),
+                "seed": self.seed,
+                "weights": self.weights,
+                "history": {
+                    "epochs": self.history.epochs,
+                    "best_epoch": self.history.best_epoch,
+                    "stop_reason": self.history.stop_reason,
+                    "seconds": self.seconds,
+                    "rows": self.n_rows,
+                },
             },
-            "history": {
-                "epochs": self.history.epochs,
-                "best_epoch": self.history.best_epoch,
-                "stop_reason": self.history.stop_reason,
-                "seconds": self.seconds,
-                "rows": self.n_rows,
-            },
-        }
-        tensors = {f"encoder.{name}": array for name, array in arrays.items()}
-        write_container(path, KIND, meta, {**tensors, "network.flat": self.network.parameters.flat})
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> TabularModel:
@@ -345,74 +384,20 @@ class TabularModel:
         ModelFileError
             When it is no model file, or damaged; the message says what and where.
         """
-        meta, tensors = read_container(path, KIND, MODEL_SCHEMA)
-        arrays = {
-            name.removeprefix("encoder."): array
-            for name, array in tensors.items()
-            if name.startswith("encoder.")
-        }
-        told = meta["history"]
-        target = target_from_state(meta["target"])
-        encoder = TableEncoder.from_state(meta["encoder"], arrays)
-        n_inputs = sum(len(column.outputs) for column in encoder.columns_)
+        target, encoder, network, told = read_model(path)
+        recipe = Recipe(**{**told["recipe"], "hidden": tuple(told["recipe"]["hidden"])})
+        past = dict(told["history"])
+        seconds, n_rows = past.pop("seconds"), past.pop("rows")
+        weights, history = told.get("weights"), History(**past)
         return cls(
-            target,
-            encoder,
-            _network_from(path, meta["network"], tensors, n_inputs, target),
-            Recipe(**{**meta["recipe"], "hidden": tuple(meta["recipe"]["hidden"])}),
-            meta["seed"],
-            meta.get("weights"),
-            History(
-                epochs=told["epochs"],
-                best_epoch=told["best_epoch"],
-                stop_reason=told["stop_reason"],
-            ),
-            told["seconds"],
-            told["rows"],
+            target, encoder, network, recipe, told["seed"], weights, history, seconds, n_rows
         )
 
 
-def _robust(task: str, recipe: Recipe) -> bool:
-    return task == "regression" and recipe.robust
-
-
-def input_columns(
-    frame: pl.DataFrame, target: str, weights: str | None, drop: Sequence[str]
-) -> pl.DataFrame:
-    """Return the columns to learn from.
-
-    Raises
-    ------
-    TableError
-        When a column to leave out is not there, is the target, or nothing remains.
-    """
-    if target in drop:
-        raise TableError(f"column {target!r} is the target; it cannot be dropped, too")
-    if unknown := [name for name in drop if name not in frame.columns]:
-        raise TableError(f"the table has no column {unknown[0]!r} to drop")
-    inputs = frame.drop({target, *drop, *([weights] if weights else [])})
-    if not inputs.width:
-        raise TableError(f"no columns are left to predict {target!r} from")
-    return inputs
-
-
-def sample_weights(frame: pl.DataFrame, name: str | None) -> NDArray[np.float64] | None:
-    """Return the column of weights (N,), checked to be finite, at least 0 and of positive sum."""
-    if name is None:
-        return None
-    if name not in frame.columns:
-        raise TableError(f"the table has no column {name!r} to take weights from")
-    s = as_numbers(frame[name])
-    bad = ~np.isfinite(s) | (s < 0)
-    if bad.any():
-        row = int(bad.argmax()) + 1
-        raise TableError(
-            f"column {name!r}: the weight in data row {row} is {s[row - 1]:g}; "
-            "weights must be numbers of at least 0"
-        )
-    if s.sum() == 0:
-        raise TableError(f"column {name!r}: all weights are 0")
-    return s
+def _learn_target(column: pl.Series, task: str, recipe: Recipe) -> Target:
+    if task == "classification":
+        return ClassTarget.fit(column)
+    return NumberTarget.fit(column, robust=recipe.robust)
 
 
 def _new_network(target: Target, X: NDArray[Any], recipe: Recipe, seed: int) -> Network:
@@ -449,25 +434,3 @@ def _settings(
         time_limit=time_limit,
         gradient_norms=gradient_norms,
     )
-
-
-def _network_from(
-    path: str | Path, told: dict[str, Any], tensors: dict[str, Any], n_inputs: int, target: Target
-) -> Network:
-    """Return the network of a model file, after checking that its parts fit together."""
-    sizes, flat = told["sizes"], tensors.get("network.flat")
-    n_outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
-    if flat is None or flat.dtype.kind != "f" or flat.shape != (parameter_count(sizes),):
-        raise ModelFileError(f"{path}: tensor 'network.flat' does not fit sizes {sizes}")
-    if sizes[0] != n_inputs or sizes[-1] != n_outputs:
-        raise ModelFileError(
-            f"{path}: the network is {sizes[0]} to {sizes[-1]}, but the encoder gives {n_inputs} "
-            f"inputs and the target has {n_outputs} output(s)"
-        )
-    try:
-        model = Model.from_specs(Parameters(sizes, flat), told["activations"], told["loss"])
-    except InputError as error:
-        raise ModelFileError(f"{path}: network: {error}") from None
-    if not model.is_finite():
-        raise ModelFileError(f"{path}: a parameter is not a finite number; train the model again")
-    return Network.from_model(model)

@@ -15,17 +15,52 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["TARGET_SCHEMAS", "ClassTarget", "NumberTarget", "guess_task", "target_from_state"]
+__all__ = [
+    "TARGET_SCHEMAS",
+    "ClassTarget",
+    "NumberTarget",
+    "Target",
+    "explain_task",
+    "guess_task",
+    "numbers_of",
+    "target_from_state",
+]
 
 MOST_CLASSES_OF_NUMBERS = 20
 """Whole numbers with more distinct values than this are a quantity, not classes."""
 
 
-def guess_task(column: pl.Series) -> str:
-    """Return ``"classification"`` or ``"regression"`` from the values of a target column.
+def explain_task(column: pl.Series) -> tuple[str, str]:
+    """Return ``"classification"`` or ``"regression"``, and what about the values says so.
 
     Text and truth values are classes. Numbers are classes when they are whole, have at most 20
     distinct values and each value occurs 10 times on average; everything else is a quantity.
+
+    Examples
+    --------
+    >>> import polars
+    >>> explain_task(polars.Series([0, 1] * 20))
+    ('classification', '2 distinct whole numbers')
+    """
+    import polars as pl
+
+    if column.dtype == pl.Boolean:
+        return "classification", "true or false"
+    if not column.dtype.is_numeric():
+        if column.dtype.is_temporal():
+            return "regression", "dates, times or durations"
+        return "classification", "text"
+    values = column.cast(pl.Float64).fill_nan(None).drop_nulls()
+    distinct = values.n_unique()
+    if (values != values.round()).any():
+        return "regression", "numbers with decimals"
+    few = distinct <= MOST_CLASSES_OF_NUMBERS and values.len() >= 10 * distinct
+    why = f"{distinct} distinct whole numbers"
+    return ("classification" if few or distinct <= 2 else "regression"), why
+
+
+def guess_task(column: pl.Series) -> str:
+    """Return ``"classification"`` or ``"regression"`` from the values of a target column.
 
     Examples
     --------
@@ -35,16 +70,7 @@ def guess_task(column: pl.Series) -> str:
     >>> guess_task(polars.Series([0, 1] * 20)), guess_task(polars.Series(range(40)))
     ('classification', 'regression')
     """
-    import polars as pl
-
-    if not column.dtype.is_numeric():
-        temporal = column.dtype.is_temporal()
-        return "regression" if temporal else "classification"
-    values = column.cast(pl.Float64).fill_nan(None).drop_nulls()
-    whole = bool((values == values.round()).all())
-    distinct = values.n_unique()
-    few = distinct <= MOST_CLASSES_OF_NUMBERS and values.len() >= 10 * distinct
-    return "classification" if whole and (few or distinct <= 2) else "regression"
+    return explain_task(column)[0]
 
 
 @dataclass(frozen=True)
@@ -147,7 +173,9 @@ class NumberTarget:
             raise TableError(
                 f"target {column.name!r} is {y[0]:g} in every row: there is nothing to learn"
             )
-        center, scale = float(y.mean()), float(y.std())
+        center = float(y.mean())
+        largest = np.abs(y - center).max()  # squares of huge or tiny numbers leave float64
+        scale = float(largest * np.sqrt(np.mean(((y - center) / largest) ** 2)))
         if robust:
             low, center, high = (float(q) for q in np.quantile(y, [0.25, 0.5, 0.75]))
             scale = (high - low) / 1.349 or scale  # of a normal distribution: its deviation
@@ -202,4 +230,11 @@ def target_from_state(state: dict[str, Any]) -> Target:
 
 def numbers_of(column: pl.Series) -> NDArray[np.float64]:
     """Return a numeric target as float64; text or infinite values raise a :class:`TableError`."""
+    import polars as pl
+
+    if column.dtype.is_temporal() and not isinstance(column.dtype, pl.Duration):
+        raise TableError(
+            f"target {column.name!r} holds dates or times, and a network predicts numbers or "
+            "classes; predict a number of days, say, or take another target"
+        )
     return as_numbers(column)

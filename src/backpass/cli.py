@@ -1,0 +1,229 @@
+"""The command line: its commands, arguments and help.
+
+Only arguments are declared here; what needs more than a moment to load waits in
+:mod:`backpass.cli_commands` until a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Optional
+
+import typer
+
+from backpass import __version__
+from backpass.cli_guard import guarded
+from backpass.cli_messages import tolerate_encodings
+from backpass.tabular.wording import one_line
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="backpass",
+    help="Train a neural network on a table, judge it honestly, and predict with it.",
+    epilog="Start with: backpass fit example:digits",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+TABLE_HELP = (
+    "CSV, TSV or Parquet file, gzipped or not; - for standard input; or example:NAME "
+    "(breast_cancer, diabetes, digits, iris, wine)."
+)
+
+Table = Annotated[str, typer.Argument(metavar="TABLE", help=TABLE_HELP)]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model file that fit has written.")]
+Json = Annotated[
+    Optional[str],  # noqa: UP045 (typer 0.15 evaluates it)
+    typer.Option("--json", metavar="FILE.json", help="Write everything that came out as JSON."),
+]
+
+
+class Task(StrEnum):
+    """What the target is."""
+
+    auto = "auto"
+    classification = "classification"
+    regression = "regression"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"backpass {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _backpass(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def fit(
+    table: Table,
+    target: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--target", "-t", metavar="COLUMN", help="Column to predict; examples know theirs."
+        ),
+    ] = None,
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="FILE",
+            help="Where the model goes; by default TABLE's name with .backpass, here.",
+        ),
+    ] = None,
+    test: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--test", metavar="FILE", help="Judge the model on this table instead."),
+    ] = None,
+    test_fraction: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            "--test-fraction", metavar="PART", help="Part of the rows to judge on. [default: 0.2]"
+        ),
+    ] = None,
+    task: Annotated[Task, typer.Option(help="What the target is.")] = Task.auto,
+    weights: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="COLUMN", help="Column of sample weights, at least 0."),
+    ] = None,
+    categorical: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="COLUMN,…", help="Number columns that are categories."),
+    ] = None,
+    drop: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="COLUMN,…", help="Columns to leave out."),
+    ] = None,
+    hidden: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="WIDTH,…", help="Units of the hidden layers, such as 256,256,256."),
+    ] = None,
+    epochs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, max=1_000_000, metavar="N", help="Most passes over the table."),
+    ] = None,
+    time_limit: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--time-limit", metavar="SECONDS", help="Most seconds of training."),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of the split and of the network."),
+    ] = 0,
+    json: Json = None,
+    report: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--report", metavar="FILE.html", help="Write a page with the curves."),
+    ] = None,
+) -> None:
+    r"""Train a network on TABLE, judge it on rows held out, and save it.
+
+    \b
+    Examples:
+      backpass fit example:digits
+      backpass fit churn.csv --target churn --drop customer_id --report churn.html
+      backpass fit 2023.parquet --target price --test 2024.parquet --time-limit 60
+      zcat big.csv.gz | backpass fit - --target y --model big.backpass
+    """
+    from backpass.cli_commands import FitOptions, run_fit
+
+    options = FitOptions(
+        table=table,
+        target=target,
+        model=model,
+        test=test,
+        test_fraction=test_fraction,
+        task=task.value,
+        weights=weights,
+        categorical=categorical or [],
+        drop=drop or [],
+        hidden=hidden,
+        epochs=epochs,
+        time_limit=time_limit,
+        seed=seed,
+        json=json,
+        report=report,
+    )
+    raise typer.Exit(guarded(lambda: run_fit(options)))
+
+
+@app.command()
+def predict(
+    model: Model,
+    table: Table,
+    proba: Annotated[
+        bool, typer.Option("--proba", help="Add the probability of each class.")
+    ] = False,
+    output: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="CSV, TSV or Parquet file, by its suffix."
+        ),
+    ] = None,
+) -> None:
+    r"""Predict the target of every row of TABLE, as CSV on standard output or to a file.
+
+    \b
+    Examples:
+      backpass predict churn.backpass new.csv
+      backpass predict churn.backpass new.parquet --proba -o predictions.parquet
+    """
+    from backpass.cli_commands import run_predict
+
+    raise typer.Exit(guarded(lambda: run_predict(model, table, proba=proba, output=output)))
+
+
+@app.command()
+def evaluate(model: Model, table: Table, json: Json = None) -> None:
+    r"""Judge MODEL on the rows of TABLE, whose target is known.
+
+    \b
+    Example:
+      backpass evaluate churn.backpass last_month.csv
+    """
+    from backpass.cli_commands import run_evaluate
+
+    raise typer.Exit(guarded(lambda: run_evaluate(model, table, json=json)))
+
+
+# the class of all usage errors, which typer 0.15 takes from click and later has itself
+_UsageError = typer.BadParameter.__mro__[1]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0, 1, 2 (wrong input) or 130 (Ctrl-C).
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Those of the process by default.
+    """
+    tolerate_encodings()
+    return guarded(lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments, prog_name="backpass", standalone_mode=False)
+    except _UsageError as error:
+        where = f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
+        sys.stderr.write(f"error: {one_line(error.format_message())}{where}\n")
+        return 2
+    return code if isinstance(code, int) else 0

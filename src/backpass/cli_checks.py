@@ -1,0 +1,198 @@
+"""What the command line checks before any work is done: options and paths."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from backpass.errors import InputError
+from backpass.storage.durable import shown_path
+
+__all__ = [
+    "Output",
+    "check_model_place",
+    "check_outputs",
+    "column_names",
+    "default_model",
+    "hidden_sizes",
+    "possible_names",
+]
+
+_TABLE_SUFFIXES = {".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", ".gz", ".xlsx"}
+WIDEST, MOST_LAYERS = 16384, 64
+
+
+# --- options ---------------------------------------------------------------------------------
+
+
+def hidden_sizes(text: str) -> tuple[int, ...]:
+    """Return the widths of the hidden layers.
+
+    Examples
+    --------
+    >>> hidden_sizes("256, 128")
+    (256, 128)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise InputError(
+            f"--hidden {text!r}: give the width of each hidden layer, as in --hidden 256,256"
+        )
+    sizes = tuple(int(part[:9]) for part in parts)
+    if not all(1 <= size <= WIDEST for size in sizes) or len(sizes) > MOST_LAYERS:
+        raise InputError(
+            f"--hidden {text!r}: up to {MOST_LAYERS} layers of 1 to {WIDEST} units are possible"
+        )
+    return sizes
+
+
+def check_numbers(test_fraction: float, time_limit: float | None) -> None:
+    """Refuse numbers out of range; the command line's own ranges let NaN pass."""
+    if not 0 < test_fraction < 1:
+        raise InputError(
+            f"--test-fraction {test_fraction:g}: give a part between 0 and 1, such as 0.2"
+        )
+    if time_limit is not None and not 0 < time_limit < math.inf:
+        raise InputError(f"--time-limit {time_limit:g}: give a number of seconds above 0")
+
+
+def possible_names(options: Iterable[str]) -> list[str]:
+    """Return all column names that ``a`` or ``a,b`` may mean, before the table is read.
+
+    Examples
+    --------
+    >>> possible_names(["a", "b, c"])
+    ['a', 'b, c', 'b', 'c']
+    """
+    names: dict[str, None] = {}
+    for option in options:
+        for name in (option, *option.split(",")):
+            names[name.strip()] = None
+    return list(names)
+
+
+def column_names(options: Iterable[str], columns: Sequence[str]) -> list[str]:
+    """Return the columns that ``a`` or ``a,b`` mean: an exact name wins over a list.
+
+    Examples
+    --------
+    >>> column_names(["Smith, J.", "b,a"], ["a", "b", "Smith, J."])
+    ['Smith, J.', 'b', 'a']
+    """
+    names: dict[str, None] = {}
+    for option in options:
+        if option in columns:
+            names[option] = None
+        else:
+            names.update(dict.fromkeys(part.strip() for part in option.split(",") if part.strip()))
+    return list(names)
+
+
+# --- paths -----------------------------------------------------------------------------------
+
+
+def default_model(table: str) -> Path:
+    """Return the model file for a table, in the current folder.
+
+    Examples
+    --------
+    >>> [str(default_model(table)) for table in ("-", "example:iris", "data/churn.csv.gz")]
+    ['model.backpass', 'iris.backpass', 'churn.backpass']
+    """
+    if table == "-":
+        return Path("model.backpass")
+    if table.startswith("example:"):
+        return Path(table.removeprefix("example:") + ".backpass")
+    name = Path(table).name
+    for suffix in (".gz", ".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq"):
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            name = name[: -len(suffix)]
+    return Path(f"{name}.backpass")
+
+
+class Output:
+    """A file to be written.
+
+    Parameters
+    ----------
+    option : str
+        Where its name came from: ``"--json"``.
+    path : str or Path
+    suffixes : tuple of str
+        One of which its name must end in; none for any that is not a table's.
+    """
+
+    def __init__(self, option: str, path: str | Path, suffixes: tuple[str, ...] = ()) -> None:
+        self.option, self.path, self.suffixes = option, Path(path), suffixes
+
+    def check(self) -> None:
+        """Refuse a path that could not be written to."""
+        path, shown = self.path, f"{self.option} {shown_path(self.path)}"
+        suffix = path.suffix.lower()
+        if self.suffixes and suffix not in self.suffixes:
+            raise InputError(f"{shown}: the name must end in {' or '.join(self.suffixes)}")
+        if not self.suffixes and suffix in _TABLE_SUFFIXES | {".html", ".json"}:
+            raise InputError(f"{shown}: a model is no {suffix} file; call it NAME.backpass")
+        try:
+            if path.is_dir():
+                raise InputError(f"{shown}: is a folder; give the name of a file")
+            path.stat()
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{shown}: cannot be written: {reason}; choose another name") from None
+        else:
+            if not path.is_file():
+                raise InputError(f"{shown}: is a device or a pipe; give the name of a file")
+            if not os.access(path, os.W_OK):
+                raise InputError(f"{shown}: is write-protected; choose another name")
+        folder = Path(os.path.realpath(path)).parent
+        if not folder.is_dir():
+            raise InputError(f"{shown}: there is no folder {shown_path(folder)!r}; make it first")
+        if not os.access(folder, os.W_OK):
+            raise InputError(f"{shown}: you may not write in its folder; choose another")
+
+
+def check_outputs(outputs: Sequence[Output], inputs: Iterable[str]) -> None:
+    """Refuse outputs that cannot be written, that name an input, or that name the same file."""
+    read = {os.path.realpath(path) for path in inputs if path != "-"}
+    taken: dict[str, str] = {}
+    for output in outputs:
+        real = os.path.realpath(output.path)
+        shown = f"{output.option} {shown_path(output.path)}"
+        if real in read or any(_same(real, path) for path in read):
+            raise InputError(f"{shown}: is read as input, too; choose another name")
+        if real in taken:
+            raise InputError(f"{shown}: is the file of {taken[real]}, too; choose another name")
+        output.check()
+        taken[real] = output.option
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)  # hard links
+    except (OSError, ValueError):
+        return False
+
+
+def check_model_place(path: Path) -> None:
+    """Refuse to replace a file that is not a model of ours."""
+    from backpass.errors import ModelFileError
+    from backpass.storage.tensor_layout import parse_header, read_header
+
+    if not path.exists():
+        return
+    try:
+        with path.open("rb") as file:
+            metadata, _ = parse_header(read_header(file, path.stat().st_size)[1])
+        ours = metadata.get("format") == "backpass" and metadata.get("kind") == "model"
+    except (ModelFileError, OSError):
+        ours = False
+    if not ours:
+        raise InputError(
+            f"{shown_path(path)}: is there already and is no backpass model; it was left as it "
+            "is: move it, or choose another name with --model"
+        )

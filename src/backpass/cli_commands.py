@@ -1,0 +1,235 @@
+"""What the commands do, once their arguments are known."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backpass.cli_checks import (
+    Output,
+    check_model_place,
+    check_numbers,
+    check_outputs,
+    column_names,
+    default_model,
+    hidden_sizes,
+    possible_names,
+)
+from backpass.cli_guard import INTERRUPTED
+from backpass.cli_messages import Messages
+from backpass.errors import InputError, TableError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from backpass.tabular.experiment import Experiment, Question
+
+__all__ = ["FitOptions", "run_evaluate", "run_fit", "run_predict"]
+
+HTML, JSON = (".html", ".htm"), (".json",)
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """The arguments of ``backpass fit``, as they were given."""
+
+    table: str
+    target: str | None
+    model: str | None
+    test: str | None
+    test_fraction: float | None
+    task: str
+    weights: str | None
+    categorical: list[str]
+    drop: list[str]
+    hidden: str | None
+    epochs: int | None
+    time_limit: float | None
+    seed: int
+    json: str | None
+    report: str | None
+
+    @property
+    def command(self) -> str:
+        """The command that was typed, in its plainest form."""
+        parts = ["backpass", "fit", self.table]
+        for name, value in vars(self).items():
+            if name == "table" or value in (None, [], "auto") or (name, value) == ("seed", 0):
+                continue
+            values = value if isinstance(value, list) else [value]
+            for one in values:
+                parts += [f"--{name.replace('_', '-')}", str(one)]
+        return shlex.join(parts)
+
+
+# --- fit -------------------------------------------------------------------------------------
+
+
+def run_fit(options: FitOptions) -> int:
+    """Train, judge, save and show; return the exit code."""
+    model_path = _check(options)
+    from backpass import render
+    from backpass.cli_progress import TerminalHooks
+    from backpass.tabular.experiment import run_experiment
+    from backpass.tabular.reading import read_table
+
+    messages = Messages()
+    with messages.catching():
+        as_text = possible_names(options.categorical)
+        frame = read_table(options.table, as_text=as_text)
+        question = _question(options, frame)
+
+        def other_table(text_columns: list[str]) -> Any:
+            return read_table(str(options.test), as_text=[*text_columns, *as_text])
+
+        hooks = TerminalHooks(render.output(), messages, options.table, question)
+        with hooks:
+            experiment = run_experiment(
+                frame,
+                question,
+                test=None if options.test is None else other_table,
+                names=(_label(options.table), _label(options.test or options.table)),
+                save_to=model_path,
+                hooks=hooks,
+            )
+    return _present(options, experiment, model_path)
+
+
+def _present(options: FitOptions, experiment: Experiment, model_path: Path) -> int:
+    """Show the results and write them to the files that were asked for."""
+    from backpass import render
+
+    files = {"model": str(model_path)}
+    files |= {n: str(p) for n, p in (("json", options.json), ("report", options.report)) if p}
+    out = render.output()
+    out.print(render.results(experiment))
+    if options.report:
+        from backpass.report import write_report
+
+        write_report(experiment, options.report, options.table, options.command)
+    if options.json:
+        from backpass.tabular.as_json import experiment_json, write_json
+
+        write_json(experiment_json(experiment, options.table, options.command, files), options.json)
+    out.print(render.whereabouts(experiment, files))
+    if not experiment.interrupted:
+        return 0
+    sys.stderr.write(f"{render.interruption(experiment)}\n")
+    return INTERRUPTED
+
+
+def _label(table: str) -> str:
+    return "standard input" if table == "-" else table
+
+
+def _check(options: FitOptions) -> Path:
+    """Refuse whatever is wrong before anything is read; return where the model goes."""
+    if options.test is not None and options.test_fraction is not None:
+        raise InputError("give --test or --test-fraction, not both")
+    if options.test == "-" and options.table == "-":
+        raise InputError("standard input holds one table; give --test a file")
+    check_numbers(
+        0.2 if options.test_fraction is None else options.test_fraction, options.time_limit
+    )
+    if options.hidden is not None:
+        hidden_sizes(options.hidden)
+    model_path = Path(options.model) if options.model else default_model(options.table)
+    outputs = [Output("--model", model_path)]
+    outputs += [Output("--json", options.json, JSON)] if options.json else []
+    outputs += [Output("--report", options.report, HTML)] if options.report else []
+    check_outputs(outputs, filter(None, [options.table, options.test]))
+    check_model_place(model_path)
+    return model_path
+
+
+def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
+    from backpass.tabular.experiment import Question
+    from backpass.tabular.reading import example_target
+    from backpass.tabular.recipe import RECIPE
+
+    target = options.target or example_target(options.table)
+    if target is None:
+        shown = ", ".join(frame.columns[:12]) + ", …" * (frame.width > 12)
+        raise TableError(
+            f"{_label(options.table)}: say with --target which column to predict: {shown}"
+        )
+    recipe = RECIPE
+    if options.hidden is not None:
+        recipe = replace(recipe, hidden=hidden_sizes(options.hidden))
+    if options.epochs is not None:
+        recipe = replace(recipe, epochs=options.epochs)
+    return Question(
+        target=target,
+        task=options.task,
+        weights=options.weights,
+        categorical=column_names(options.categorical, frame.columns),
+        drop=column_names(options.drop, frame.columns),
+        test_fraction=0.2 if options.test_fraction is None else options.test_fraction,
+        recipe=recipe,
+        seed=options.seed,
+        time_limit=options.time_limit,
+        gradient_norms=options.report is not None,
+    )
+
+
+# --- predict and evaluate --------------------------------------------------------------------
+
+
+def run_predict(model_path: str, table: str, *, proba: bool, output: str | None) -> int:
+    """Write the predictions; return the exit code."""
+    if output is not None:
+        from backpass.tabular.writing import check_table_suffix
+
+        place = Output("--output", output, (Path(output).suffix.lower(),))
+        check_table_suffix(output)
+        check_outputs([place], [model_path, table])
+    from backpass.tabular.model import TabularModel
+    from backpass.tabular.reading import read_table
+    from backpass.tabular.writing import table_bytes, write_table
+
+    messages = Messages()
+    with messages.catching():
+        model = TabularModel.load(model_path)
+        frame = read_table(table, as_text=model.text_columns())
+        with _named(table):
+            predictions = model.predict_table(frame, proba=proba)
+    if output is not None:
+        write_table(predictions, output)
+        return 0
+    sys.stdout.flush()
+    sys.stdout.buffer.write(table_bytes(predictions))
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
+    """Show the metrics of a model on a table; return the exit code."""
+    if json:
+        check_outputs([Output("--json", json, JSON)], [model_path, table])
+    from backpass import render
+    from backpass.tabular.as_json import evaluation_json, write_json
+    from backpass.tabular.model import TabularModel
+    from backpass.tabular.reading import read_table
+
+    messages = Messages()
+    with messages.catching():
+        model = TabularModel.load(model_path)
+        frame = read_table(table, as_text=model.text_columns())
+        with _named(table):
+            evaluation = model.judge(model.encode(frame))
+    render.output().print(render.evaluation(evaluation, model, table))
+    if json:
+        write_json(evaluation_json(evaluation, model_path, table), json)
+    return 0
+
+
+def _named(table: str) -> Any:
+    """Put the table's name in front of errors about its values."""
+    import numpy as np
+
+    from backpass.tabular.preparing import original_rows
+
+    return original_rows(np.arange(0), _label(table))

@@ -1,0 +1,103 @@
+"""The progress bar of a training, on standard error and only where somebody sees it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from backpass import render
+from backpass.tabular.experiment import Hooks
+from backpass.tabular.wording import clock
+
+if TYPE_CHECKING:
+    from backpass.cli_messages import Messages
+    from backpass.tabular.experiment import Question
+    from backpass.tabular.model import TabularModel
+    from backpass.tabular.understanding import Understanding
+    from backpass.training import History
+
+__all__ = ["TerminalHooks", "seconds_left"]
+
+
+def seconds_left(elapsed: float, epochs: int, most_epochs: int, time_limit: float | None) -> float:
+    """Return how long training takes at most, from how long it has taken so far.
+
+    Examples
+    --------
+    >>> seconds_left(10.0, 5, 20, None), seconds_left(10.0, 5, 20, 15.0)
+    (30.0, 5.0)
+    """
+    left = elapsed / epochs * (most_epochs - epochs)
+    return left if time_limit is None else max(0.0, min(left, time_limit - elapsed))
+
+
+class TerminalHooks(Hooks):
+    """Shows what an experiment does; a context, so that the bar is gone whatever happens.
+
+    Parameters
+    ----------
+    out : rich.console.Console
+        Where the tables go.
+    messages : Messages
+        Warnings to be said once the table was shown.
+    source : str
+        The table's name.
+    question : Question
+    """
+
+    def __init__(self, out: Console, messages: Messages, source: str, question: Question) -> None:
+        self.out, self.messages, self.source, self.question = out, messages, source, question
+        console = Console(stderr=True)
+        seen = console.is_terminal and not console.is_dumb_terminal
+        self.progress = Progress(
+            SpinnerColumn("line"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=18),
+            TextColumn("{task.fields[told]}", markup=False),
+            console=console,
+            transient=True,
+            disable=not seen,
+        )
+        self.bar = self.progress.add_task("preparing", total=None, told="")
+        self.started = 0.0
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def understood(self, table: Understanding) -> None:
+        """Show the table and the warnings, then the bar."""
+        self.progress.stop()
+        self.out.print(render.understanding(table, self.source, self.question))
+        self.messages.flush()
+        self.started = time.monotonic()
+        total = self.question.recipe.epochs
+        self.progress.update(self.bar, description="training", total=total)
+        self.progress.start()
+
+    def epoch(self, history: History) -> None:
+        """Move the bar on."""
+        recipe, elapsed = self.question.recipe, time.monotonic() - self.started
+        left = seconds_left(elapsed, history.epochs, recipe.epochs, self.question.time_limit)
+        told = f"{history.epochs}/{recipe.epochs}  loss {history.loss_curve[-1]:.3g}"
+        told += f"  validation {history.validation_loss_curve[-1]:.3g}"
+        told += f"  ≤ {clock(left)} left"
+        self.progress.update(self.bar, completed=history.epochs, told=told)
+
+    def trained(self, model: TabularModel) -> None:
+        """Take the bar away and say how it went."""
+        self.progress.stop()
+        self.out.print(render.training(model))
+        self.progress.start()
+
+    def comparing(self, baseline: str) -> None:
+        """Say what takes its time."""
+        self.progress.update(
+            self.bar, description=f"comparing with {baseline}", total=None, told=""
+        )

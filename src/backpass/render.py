@@ -1,0 +1,243 @@
+"""What is shown in the terminal: an experiment as rich tables, plain where nobody sees colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from backpass.tabular.wording import (
+    STOPPED,
+    count,
+    metric,
+    number,
+    one_line,
+    seconds,
+    share,
+)
+
+if TYPE_CHECKING:
+    from backpass.tabular.evaluation import Evaluation
+    from backpass.tabular.experiment import Experiment, Question
+    from backpass.tabular.model import TabularModel
+    from backpass.tabular.understanding import Understanding
+
+__all__ = [
+    "evaluation",
+    "interruption",
+    "output",
+    "results",
+    "training",
+    "understanding",
+    "whereabouts",
+]
+
+MOST_COLUMNS = 24  # of a table, shown in the terminal
+MOST_CLASSES = 12  # of a confusion matrix, which then fits into 80 columns
+MOST_CONFUSIONS = 10
+
+
+def output() -> Console:
+    """Return standard output: no colours or lines where it is no terminal."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def _text(value: object, style: str = "") -> Text:
+    return Text(one_line(value), style=style)
+
+
+def _grid(title: str, columns: Iterable[str], *, left: int = 1) -> Table:
+    """Return an empty table whose first `left` columns are texts and the others numbers."""
+    title_text = Text(title, style="bold")
+    table = Table(title=title_text, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(columns):
+        align = "left" if i < left else "right"
+        table.add_column(_text(name), justify=align, overflow="fold")  # type: ignore[arg-type]
+    return table
+
+
+# --- before training -------------------------------------------------------------------------
+
+
+def understanding(table: Understanding, source: str, question: Question) -> RenderableType:
+    """Return what was understood of a table."""
+    name = "standard input" if source == "-" else source
+    kinds = ", ".join(f"{n} {kind}" for kind, n in table.kinds.items())
+    lines = [
+        Text.assemble((one_line(name), "bold"), f": {count(table.rows)} rows, {kinds}"),
+        Text.assemble("target ", (one_line(table.target), "bold"), f": {_target(table)}"),
+        _text(
+            f"split: {count(table.n_train)} rows to train on, {count(table.n_test)} to test on"
+            f" (seed {question.seed})"
+        ),
+        _text(f"network: {'-'.join(map(str, table.sizes))}, {count(table.parameters)} parameters"),
+    ]
+    if table.weights:
+        lines.append(_text(f"weights: {table.weights}"))
+    if table.dropped:
+        lines.append(_text(f"left out as asked: {', '.join(table.dropped)}"))
+    return Group(*lines, _columns(table))
+
+
+def _target(table: Understanding) -> str:
+    if table.quantiles:
+        low, _, middle, _, high = map(number, table.quantiles)
+        values = f"{low} to {high}, median {middle}"
+    else:
+        largest = sorted(table.classes, key=lambda c: -table.classes[c])
+        shown = [
+            f"{one_line(name)} {share(table.classes[name], table.rows)}"
+            for name in (table.classes if len(largest) <= MOST_CLASSES else largest[:MOST_CLASSES])
+        ]
+        more = len(largest) - len(shown)
+        values = f"{len(largest)} classes: {', '.join(shown)}" + f", {more} more" * bool(more)
+    return f"{table.task} ({table.why}), {values}"
+
+
+def _columns(table: Understanding) -> RenderableType:
+    grid = _grid("", ("column", "kind", "missing", "levels", "inputs", ""))
+    for column in grid.columns[1:2] + grid.columns[5:]:
+        column.justify = "left"
+    for summary in table.columns[:MOST_COLUMNS]:
+        style = "dim" if summary.kind == "dropped" else ""
+        grid.add_row(
+            _text(summary.name, style),
+            _text(summary.kind, style),
+            *(_text(n or "", style) for n in (summary.missing, summary.levels, summary.outputs)),
+            _text(summary.note, "dim"),
+        )
+    more = len(table.columns) - MOST_COLUMNS
+    if more > 0:
+        return Group(grid, _text(f"… and {more} more columns (--report lists them all)"))
+    return grid
+
+
+# --- training --------------------------------------------------------------------------------
+
+
+def training(model: TabularModel) -> RenderableType:
+    """Return how the training went, in a line."""
+    history = model.history
+    why = STOPPED.get(history.stop_reason, history.stop_reason)
+    return _text(
+        f"trained {history.epochs} epochs in {seconds(model.seconds)} ({why}); "
+        f"kept epoch {history.best_epoch}, the best on validation rows"
+    )
+
+
+# --- results ---------------------------------------------------------------------------------
+
+
+def results(experiment: Experiment) -> RenderableType:
+    """Return metrics beside the baselines, and where the predictions err."""
+    return Group(_metrics(experiment), _errors(experiment.test))
+
+
+def _metrics(experiment: Experiment) -> Table:
+    names = list(experiment.test.metrics)
+    rows = {"this network": {**experiment.test.metrics, "seconds": experiment.model.seconds}}
+    rows |= experiment.baselines
+    best = _best(names, list(rows.values()))
+    title = f"test scores, {count(experiment.test.rows)} rows"
+    grid = _grid(title, ["", *names, "training"])
+    for name, row in rows.items():
+        cells = [_text(metric(m, row[m]), "bold green" if row[m] == best[m] else "") for m in names]
+        style = "bold" if name == "this network" else ""
+        grid.add_row(_text(name, style), *cells, _text(seconds(row["seconds"])))
+    return grid
+
+
+LOWER_IS_BETTER = {"log-loss", "RMSE", "MAE"}
+
+
+def _best(names: list[str], rows: list[dict[str, float]]) -> dict[str, float]:
+    """Return the best value of each metric, NaN where there is nothing to compare."""
+    if len(rows) < 2:
+        return dict.fromkeys(names, np.nan)
+    return {m: (min if m in LOWER_IS_BETTER else max)(row[m] for row in rows) for m in names}
+
+
+def _errors(test: Evaluation) -> RenderableType:
+    if test.residuals is not None:
+        labels = ["smallest", "5%", "25%", "median", "75%", "95%", "largest"]
+        grid = _grid("errors, predicted − actual", labels, left=0)
+        grid.add_row(*(_text(number(value)) for value in test.residuals.values()))
+        return grid
+    if len(test.classes) > MOST_CLASSES:
+        return _confusions(test)
+    return _matrix(test)
+
+
+def _matrix(test: Evaluation) -> RenderableType:
+    assert test.confusion is not None
+    # names of many classes are cut, so that the matrix fits into a terminal
+    width = max(3, 56 // len(test.classes) - 2)
+    short = [one_line(name) for name in test.classes]
+    short = [name if len(name) <= width else name[: width - 1] + "…" for name in short]
+    grid = _grid("confusion matrix", ["actual ↓  predicted →", *short, "right"])
+    for i, name in enumerate(test.classes):
+        row = test.confusion[i]
+        cells = [
+            _text(n or "·", "bold green" if i == j else "red" if n else "dim")
+            for j, n in enumerate(row.tolist())
+        ]
+        grid.add_row(_text(name), *cells, _text(share(row[i], row.sum())))
+    return grid
+
+
+def _confusions(test: Evaluation) -> RenderableType:
+    """Return the most frequent confusions of many classes, whose matrix nobody could read."""
+    assert test.confusion is not None
+    wrong = test.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:MOST_CONFUSIONS]
+    title = f"most frequent confusions of {len(test.classes)} classes"
+    grid = _grid(title, ["actual", "predicted", "rows", "of actual"], left=2)
+    for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        if wrong[i, j]:
+            part = share(wrong[i, j], test.confusion[i].sum())
+            cells = (test.classes[i], test.classes[j], wrong[i, j], part)
+            grid.add_row(*map(_text, cells))
+    return grid if grid.row_count else _text("no row was given a wrong class", "green")
+
+
+def evaluation(test: Evaluation, model: TabularModel, source: str) -> RenderableType:
+    """Return the metrics of a model on another table."""
+    name = "standard input" if source == "-" else source
+    grid = _grid(f"{one_line(name)}, {count(test.rows)} rows", ["", *test.metrics])
+    values = (metric(m, value) for m, value in test.metrics.items())
+    grid.add_row(_text(model.target.name, "bold"), *map(_text, values))
+    return Group(grid, _errors(test))
+
+
+# --- where it went ---------------------------------------------------------------------------
+
+
+def whereabouts(experiment: Experiment, files: dict[str, str]) -> RenderableType:
+    """Return where the files went, and what to type next."""
+    lines = []
+    for kind, path in files.items():
+        size = Path(path).stat().st_size / 1024
+        lines.append(Text.assemble(f"{kind:<7}", (one_line(path), "bold"), f" ({size:.0f} KB)"))
+    model = files["model"]
+    named = f"'{model}'" if " " in model else model
+    lines.append(
+        Text.assemble(
+            "next   ", (f"backpass predict {one_line(named)} NEW.csv -o predictions.csv", "cyan")
+        )
+    )
+    return Group(*lines)
+
+
+def interruption(experiment: Experiment) -> str:
+    """Return what became of an interrupted run, in a line."""
+    if experiment.history.stop_reason == "interrupted":
+        best = experiment.history.best_epoch
+        return f"interrupted: training ended early; the best epoch so far, {best}, was kept"
+    return "interrupted: the comparison with other models was cut short; the model is complete"

@@ -1,0 +1,119 @@
+"""An experiment as strict JSON: everything that the terminal and the page show, and the curves."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backpass.storage.durable import durable_write
+from backpass.tabular.evaluation import Evaluation
+from backpass.tabular.experiment import Experiment
+
+__all__ = ["evaluation_json", "experiment_json", "strict", "write_json"]
+
+
+def strict(value: Any) -> Any:
+    """Return a value with plain JSON types, and null for what is not a finite number.
+
+    Examples
+    --------
+    >>> strict({"a": np.float64("nan"), "b": np.arange(2), "c": (1.5, None)})
+    {'a': None, 'b': [0, 1], 'c': [1.5, None]}
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_json(value: Any, path: str | Path) -> None:
+    """Write JSON so that the file is all there, or as it was before."""
+    text = json.dumps(strict(value), indent=1, ensure_ascii=False, allow_nan=False)
+    durable_write(path, [text.encode(), b"\n"])
+
+
+def _versions() -> dict[str, str]:
+    packages = ("backpass", "numpy", "polars", "scikit-learn")
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
+
+
+def _evaluation(test: Evaluation) -> dict[str, Any]:
+    told: dict[str, Any] = {"rows": test.rows, "metrics": test.metrics}
+    if test.confusion is not None:
+        told["confusion"] = {"classes": test.classes, "matrix": test.confusion}
+    if test.residuals is not None:
+        told["residual_quantiles"] = test.residuals
+    return told
+
+
+def evaluation_json(test: Evaluation, model: str, table: str) -> dict[str, Any]:
+    """Return what ``backpass evaluate`` found, as JSON values."""
+    told = {"model": model, "table": table, "test": _evaluation(test), "versions": _versions()}
+    plain: dict[str, Any] = strict(told)
+    return plain
+
+
+def experiment_json(
+    experiment: Experiment, source: str, command: str, files: dict[str, str]
+) -> dict[str, Any]:
+    """Return an experiment as JSON values.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    source, command : str
+        The table's name, and what was typed.
+    files : dict of str to str
+        What was written, by kind.
+    """
+    table, question, history = experiment.table, experiment.question, experiment.history
+    told = {
+        "command": command,
+        "versions": _versions(),
+        "table": {
+            "source": source,
+            "rows": table.rows,
+            "rows_left_out": table.left_out,
+            "target": table.target,
+            "task": table.task,
+            "why": table.why,
+            "classes": table.classes,
+            "target_quantiles": table.quantiles,
+            "weights": table.weights,
+            "dropped": table.dropped,
+            "columns": [vars(column) for column in table.columns],
+        },
+        "split": {"train": table.n_train, "test": table.n_test, "seed": question.seed},
+        "recipe": question.recipe.to_json(),
+        "network": {"sizes": table.sizes, "parameters": table.parameters},
+        "history": {
+            "epochs": history.epochs,
+            "best_epoch": history.best_epoch,
+            "stop_reason": history.stop_reason,
+            "seconds": experiment.model.seconds,
+            "loss": history.loss_curve,
+            "validation_loss": history.validation_loss_curve,
+            f"validation_{experiment.model.main_metric}": experiment.model.metric_curve,
+            "learning_rate": history.learning_rates,
+            "layer_gradient_norms": history.layer_gradient_norms,
+        },
+        "test": _evaluation(experiment.test),
+        "baselines": experiment.baselines,
+        "warnings": experiment.warnings,
+        "interrupted": experiment.interrupted,
+        "seconds": experiment.seconds,
+        "files": files,
+    }
+    plain: dict[str, Any] = strict(told)
+    return plain

@@ -1,0 +1,184 @@
+"""From a table to what is learnt from: the rows with a target, the inputs, the weights."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backpass.errors import TableError, TableWarning
+from backpass.tabular.frames import as_numbers
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = [
+    "input_columns",
+    "known_column",
+    "original_rows",
+    "sample_weights",
+    "target_rows",
+    "usable_rows",
+]
+
+
+def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
+    """Return a column, or raise a :class:`TableError` that lists those there are.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+    name : str
+    purpose : str
+        What it is wanted for: ``"to predict"``.
+    """
+    import difflib
+
+    if name in frame.columns:
+        return frame[name]
+    folded = {column.casefold(): column for column in frame.columns}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    if close:
+        hint = f"did you mean {folded[close[0]]!r}?"
+    else:
+        more = ", …" if frame.width > 12 else ""
+        hint = f"it has {', '.join(repr(c) for c in frame.columns[:12])}{more}"
+    raise TableError(f"the table has no column {name!r} {purpose}; {hint}")
+
+
+def usable_rows(frame: pl.DataFrame, target: str, weights: str | None = None) -> NDArray[np.int64]:
+    """Return the numbers, from 0, of the rows that have a target and a weight above 0.
+
+    Raises
+    ------
+    TableError
+        When a column is not in the table or empty, or a weight cannot be used.
+    """
+    column = known_column(frame, target, "to predict")
+    present = column.is_not_null()
+    if column.dtype.is_float():
+        present = present & column.is_not_nan()
+    if not present.any():
+        raise TableError(f"target {target!r} has no values; choose another column")
+    keep = present.to_numpy()
+    if weights is not None:
+        keep = keep & (_checked_weights(frame, weights) > 0)
+    if not keep.any():
+        raise TableError(f"no row has both a target {target!r} and a weight {weights!r} above 0")
+    return np.flatnonzero(keep)
+
+
+def target_rows(frame: pl.DataFrame, target: str) -> pl.DataFrame:
+    """Return the rows of `frame` whose target is there.
+
+    Raises
+    ------
+    TableError
+        When the column is not in the table, or empty.
+    """
+    return frame[usable_rows(frame, target)]
+
+
+def input_columns(
+    frame: pl.DataFrame, target: str, weights: str | None, drop: Sequence[str]
+) -> pl.DataFrame:
+    """Return the columns to learn from.
+
+    Raises
+    ------
+    TableError
+        When a column to leave out is not there, is the target, or nothing remains.
+    """
+    if target in drop:
+        raise TableError(f"column {target!r} is the target; it cannot be dropped, too")
+    if target == weights:
+        raise TableError(f"column {target!r} is the target; it cannot hold the weights, too")
+    for name in drop:
+        known_column(frame, name, "to drop")
+    inputs = frame.drop({target, *drop, *([weights] if weights else [])})
+    if not inputs.width:
+        raise TableError(f"no columns are left to predict {target!r} from; drop fewer")
+    return inputs
+
+
+def _checked_weights(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
+    s = as_numbers(known_column(frame, name, "to take weights from"))
+    bad = ~np.isfinite(s) | (s < 0)
+    if bad.any():
+        row = int(bad.argmax()) + 1
+        found = "missing" if np.isnan(s[row - 1]) else f"{s[row - 1]:g}"
+        raise TableError(
+            f"column {name!r}, row {row}: the weight is {found}; "
+            "weights must be numbers of at least 0"
+        )
+    if not s.any():
+        raise TableError(f"column {name!r}: all weights are 0")
+    return s
+
+
+def sample_weights(frame: pl.DataFrame, name: str | None) -> NDArray[np.float64] | None:
+    """Return the column of weights (N,), divided by their mean; None without a column.
+
+    Only their ratios count, and numbers around 1 neither overflow nor vanish in float32.
+
+    Raises
+    ------
+    TableError
+        When a weight is missing, negative or not finite, or all are 0.
+    """
+    if name is None:
+        return None
+    s = _checked_weights(frame, name)
+    s = s / s.max()
+    mean: NDArray[np.float64] = s / s.mean()
+    return mean
+
+
+@contextmanager
+def original_rows(rows: NDArray[np.int64], label: str = "") -> Iterator[None]:
+    """Let messages about row i of a part of a table name the row of the whole table.
+
+    Parameters
+    ----------
+    rows : array of int
+        The number, from 0, that each row of the part has in the table.
+    label : str
+        The table's name, put in front of errors.
+
+    Examples
+    --------
+    >>> with original_rows(np.array([3, 7]), "a.csv"):
+    ...     raise TableError("column 'x', row 2: 'y' is not a number")
+    Traceback (most recent call last):
+    backpass.errors.TableError: a.csv: column 'x', row 8: 'y' is not a number
+    """
+
+    def renumber(message: str) -> str:
+        def number(match: re.Match[str]) -> str:
+            i = int(match[1])
+            return f"row {rows[i - 1] + 1}" if 1 <= i <= len(rows) else match[0]
+
+        # quoted names and values may hold the word, too, and stay as they are
+        pieces = re.split(r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", message)
+        return "".join(
+            piece if i % 2 else re.sub(r"\brow (\d+)\b", number, piece)
+            for i, piece in enumerate(pieces)
+        )
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TableWarning)
+        try:
+            yield
+        except TableError as error:
+            prefix = f"{label}: " if label and not str(error).startswith(label) else ""
+            raise TableError(f"{prefix}{renumber(str(error))}") from error
+    for warning in caught:
+        text = str(warning.message)
+        if issubclass(warning.category, TableWarning):
+            text = renumber(text)
+        warnings.warn(text, warning.category, stacklevel=3)
