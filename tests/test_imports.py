@@ -148,7 +148,7 @@ def test_importing_backpass_loads_numpy_and_nothing_heavier():
 
 def test_every_module_can_be_imported_first():
     """No module leans on another of the package having been imported before it."""
-    names = [name for name in MODULES if ROW.get(name, 9) < 7]
+    names = [name for name in MODULES if ROW.get(name.partition(".")[0], 9) < 7]
     done = run(
         "import importlib, sys\n"
         f"for name in {names!r}:\n"
