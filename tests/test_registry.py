@@ -151,3 +151,22 @@ def test_glorot_is_scikit_learns():
             assert (W_want == W).all()
             assert (b == b_want).all()
             assert abs(W).max() <= math.sqrt(factor / (n_in + n_out))
+
+
+def test_a_record_of_the_users_own_works_but_is_not_written_as_text():
+    """It could not be read back elsewhere: saving says so instead of failing at loading."""
+    import pickle
+
+    import numpy as np
+
+    from backpass import Network
+    from backpass.activations import ACTIVATIONS, Activation
+
+    cube = Activation("cube", lambda z: z**3, lambda z, a: 3 * z**2, r"z^3 \\ 3 z^2", "here")
+    network = Network([2, 3, 1], cube, seed=0)
+    assert np.isfinite(network.predict(np.ones((1, 2)))).all()
+    assert "hidden='cube'" in repr(network)
+    with pytest.raises(InputError, match="activation 'cube' is not registered: register it"):
+        pickle.dumps(network)
+    with pytest.raises(InputError, match="loss must be a name or a record"):
+        Network([2, 1], loss=ACTIVATIONS.get_record("tanh"))

@@ -13,6 +13,7 @@ from backpass.initializers import INITIALIZERS, Initializer
 from backpass.losses import LOSSES, Loss
 from backpass.ops import Array, is_sparse, namespace, scalar
 from backpass.parameters import Gradients, Model, Parameters, parameter_count
+from backpass.registry import shown
 
 __all__ = ["Network"]
 
@@ -310,11 +311,11 @@ class Network:
         self.model = Model.from_specs(parameters, state["activations"], state["loss"])
 
     def __repr__(self) -> str:
-        activations, loss = self.model.specs()
+        activations, loss = [shown(a) for a in self.model.activations], shown(self.model.loss)
         hidden = activations[:-1]
         same = hidden[0] if len(set(hidden)) == 1 else hidden
-        shown = f", hidden={same!r}" if hidden else ""
-        return f"Network({list(self.sizes)}{shown}, output={activations[-1]!r}, loss={loss!r})"
+        layers = f", hidden={same!r}" if hidden else ""
+        return f"Network({list(self.sizes)}{layers}, output={activations[-1]!r}, loss={loss!r})"
 
 
 def _parameters_from(weights: Sequence[Array], biases: Sequence[Array]) -> Parameters:

@@ -96,7 +96,7 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
             When the name or one of its numbers is unknown or out of range.
         """
         if not isinstance(spec, str):
-            if not (hasattr(spec, "name") and hasattr(spec, "numbers")):
+            if not isinstance(spec, self._record_type()):
                 raise InputError(
                     f"{self.kind} must be a name or a record, not {spec!r}; "
                     f"known names: {', '.join(self)}"
@@ -127,13 +127,33 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
         return numbers
 
     def spec(self, record: R) -> str:
-        """Return the text that `get_record` turns back into `record`."""
-        numbers = ",".join(f"{key}={float(value)!r}" for key, value in record.numbers.items())
-        return f"{record.name}:{numbers}" if numbers else record.name
+        """Return the text that `get_record` turns back into `record`.
+
+        Raises
+        ------
+        InputError
+            When no record of that name is registered, so that its text could not be read back.
+        """
+        if record.name not in self._makers:
+            raise InputError(
+                f"{self.kind} {record.name!r} is not registered: register it, so that a network "
+                "that uses it can be saved and copied to other processes"
+            )
+        return shown(record)
+
+    def _record_type(self) -> type:
+        """Return the class of this registry's records."""
+        return type(next(iter(self._makers.values()))()) if self._makers else object
 
     def records(self) -> list[R]:
         """Return every registered record, made with its default numbers."""
         return [maker() for maker in self._makers.values()]
+
+
+def shown(record: Record) -> str:
+    """Return a record as text, its name and numbers: ``"huber:delta=2.0"``."""
+    numbers = ",".join(f"{key}={float(value)!r}" for key, value in record.numbers.items())
+    return f"{record.name}:{numbers}" if numbers else record.name
 
 
 def require(condition: bool, what: str, value: Any) -> None:
