@@ -52,8 +52,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     _y_is_numeric = False
 
-    def _check_y(self, y: Any, keep_classes: bool) -> Any:
-        """Return the targets as the loss encodes them, (N,) or (N, k)."""
+    def _check_y(self, y: Any, classes: str) -> Any:
+        """Return the targets as the loss encodes them, (N,) or (N, k).
+
+        `classes` says which may occur: ``"new"`` ones, all the ``"same"``, or any ``"known"``.
+        """
         raise NotImplementedError
 
     def _n_outputs(self, y: Any) -> int:
@@ -81,7 +84,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         fitted = hasattr(self, "network_")
         first = not fitted or not (self.warm_start or incremental)
         X, y = self._check_data(X, y, reset=first)
-        targets = self._check_y(y, keep_classes=incremental or not first)
+        targets = self._check_y(y, "known" if incremental else "new" if first else "same")
         weights = self._check_weights(X, targets, sample_weight)
         rng = check_random_state(self.random_state)
         if first:
@@ -217,7 +220,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         # scikit-learn clips probabilities at eps: no term of its log-loss exceeds -log(eps)
         clipped = self.network_.model.loss.task == "classification"
         return Settings(
-            optimizer=self._optimizer(),
+            optimizer=self._optimizer_spec(),
             schedule=schedule,
             learning_rate=self.learning_rate_init,
             batch_size=min(200, n_rows) if self.batch_size == "auto" else int(self.batch_size),
@@ -238,7 +241,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             n_threads=self.n_threads,
         )
 
-    def _optimizer(self) -> str:
+    def _optimizer_spec(self) -> str:
         if self.solver == "sgd":
             kind = "nesterov" if self.nesterovs_momentum else "momentum"
             return f"{kind}:momentum={self.momentum}"
@@ -269,8 +272,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         )
         if len(held_out) < 2:
             raise InputError(
-                f"the validation set has {len(held_out)} row(s); increase validation_fraction "
-                "or give more rows"
+                f"The validation set is too small ({len(held_out)} row(s)): increase "
+                "validation_fraction or the size of your dataset"
             )
         held_weights = None if weights is None else weights[held_out]
         return self._judge(X[held_out], y[held_out], held_weights), rows
@@ -281,7 +284,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         X, y = validation_data[0], validation_data[1]
         weights = validation_data[2] if len(validation_data) == 3 else None
         X, y = self._check_data(X, y, reset=False)
-        y = self._check_y(y, keep_classes=True)
+        y = self._check_y(y, "known")
         return X, y, self._check_weights(X, y, weights) if weights is not None else None
 
     def _judge(self, X: Any, y: Any, weights: Any) -> Validation:
@@ -357,10 +360,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """W_1 … W_L, each (in, out); views of the network's parameters."""
         return list(self._fitted_network("coefs_").weights)
 
+    @coefs_.setter
+    def coefs_(self, weights: Any) -> None:
+        _assign("coefs_", self._fitted_network("coefs_").weights, weights)
+
     @property
     def intercepts_(self) -> list[Any]:
         """b_1 … b_L, each (out,); views of the network's parameters."""
         return list(self._fitted_network("intercepts_").biases)
+
+    @intercepts_.setter
+    def intercepts_(self, biases: Any) -> None:
+        _assign("intercepts_", self._fitted_network("intercepts_").biases, biases)
 
     def _fitted_network(self, attribute: str) -> Network:
         if "network_" not in vars(self):
@@ -417,6 +428,15 @@ def one_validation_set(validation_data: Any, X_val: Any, y_val: Any) -> Any:
     if validation_data is not None or X_val is None or y_val is None:
         raise InputError("give validation_data=(X, y), or both X_val and y_val")
     return X_val, y_val
+
+
+def _assign(name: str, views: Any, arrays: Any) -> None:
+    """Copy `arrays` into the network's own, layer by layer."""
+    shapes = [view.shape for view in views]
+    if [np.shape(array) for array in arrays] != shapes:
+        raise InputError(f"{name} must be arrays of shapes {shapes}")
+    for view, array in zip(views, arrays, strict=True):
+        view[...] = array
 
 
 def _float_dtype(X: Any) -> Any:

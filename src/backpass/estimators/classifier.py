@@ -346,19 +346,29 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         several = "multiclass" if len(classes) > 2 else "binary"
         self._target_type = "multilabel" if multilabel else several
 
-    def _check_y(self, y: Any, keep_classes: bool) -> Any:
+    def _check_y(self, y: Any, classes: str) -> Any:
         check_classification_targets(y)
         y = y.toarray() if is_sparse(y) else np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not keep_classes:
+        if classes == "new":
             self._set_classes(y, unique_labels(y))
-        elif unknown := set(unique_labels(y).tolist()) - set(self.classes_.tolist()):
+        else:
+            self._check_classes(set(unique_labels(y).tolist()), all_of_them=classes == "same")
+        return self._encode(y)
+
+    def _check_classes(self, classes: set[Any], all_of_them: bool) -> None:
+        known = set(self.classes_.tolist())
+        if all_of_them and classes != known:
+            raise InputError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {np.array(sorted(classes))}"
+            )
+        if unknown := classes - known:
             raise InputError(
                 f"`y` has classes not in `self.classes_`: {sorted(unknown)}; training began with "
-                f"{self.classes_.tolist()}"
+                f"{sorted(known)}"
             )
-        return self._encode(y)
 
     def _encode(self, y: Any) -> Any:
         """Return class codes (N,), or one column a class or label, as the loss takes them."""
@@ -399,7 +409,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     def _stratify(self, y: Any) -> Any:
         # scikit-learn stratifies two classes, but neither several nor multi-label
-        return y if self.network_.sizes[-1] == 1 else None
+        return self._original_y(y) if self.network_.sizes[-1] == 1 else None
 
     def _class_weights(self, y: Any) -> Any:
         if self.class_weight is None:

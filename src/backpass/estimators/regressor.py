@@ -269,7 +269,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             raise InputError(f"loss {loss.name!r} is for classes; use MLPClassifier")
         return loss
 
-    def _check_y(self, y: Any, keep_classes: bool) -> Any:
+    def _check_y(self, y: Any, classes: str) -> Any:
         y = np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
