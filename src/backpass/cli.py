@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -132,7 +132,7 @@ def fit(
         typer.Option("--report", metavar="FILE.html", help="Write a page with the curves."),
     ] = None,
 ) -> None:
-    r"""Train a network on TABLE, judge it on rows held out, and save it.
+    """Train a network on TABLE, judge it on rows held out, and save it.
 
     \b
     Examples:
@@ -140,7 +140,7 @@ def fit(
       backpass fit churn.csv --target churn --drop customer_id --report churn.html
       backpass fit 2023.parquet --target price --test 2024.parquet --time-limit 60
       zcat big.csv.gz | backpass fit - --target y --model big.backpass
-    """
+    """  # noqa: D301 (typer wants the character, which keeps the lines apart)
     from backpass.cli_commands import FitOptions, run_fit
 
     options = FitOptions(
@@ -177,13 +177,13 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    r"""Predict the target of every row of TABLE, as CSV on standard output or to a file.
+    """Predict the target of every row of TABLE, as CSV on standard output or to a file.
 
     \b
     Examples:
       backpass predict churn.backpass new.csv
       backpass predict churn.backpass new.parquet --proba -o predictions.parquet
-    """
+    """  # noqa: D301
     from backpass.cli_commands import run_predict
 
     raise typer.Exit(guarded(lambda: run_predict(model, table, proba=proba, output=output)))
@@ -191,19 +191,19 @@ def predict(
 
 @app.command()
 def evaluate(model: Model, table: Table, json: Json = None) -> None:
-    r"""Judge MODEL on the rows of TABLE, whose target is known.
+    """Judge MODEL on the rows of TABLE, whose target is known.
 
     \b
     Example:
       backpass evaluate churn.backpass last_month.csv
-    """
+    """  # noqa: D301
     from backpass.cli_commands import run_evaluate
 
     raise typer.Exit(guarded(lambda: run_evaluate(model, table, json=json)))
 
 
 # the class of all usage errors, which typer 0.15 takes from click and later has itself
-_UsageError = typer.BadParameter.__mro__[1]
+_UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 def main(arguments: list[str] | None = None) -> int:

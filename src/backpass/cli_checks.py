@@ -135,9 +135,9 @@ class Output:
             raise InputError(f"{shown}: the name must end in {' or '.join(self.suffixes)}")
         if not self.suffixes and suffix in _TABLE_SUFFIXES | {".html", ".json"}:
             raise InputError(f"{shown}: a model is no {suffix} file; call it NAME.backpass")
+        if path.is_dir():
+            raise InputError(f"{shown}: is a folder; give the name of a file")
         try:
-            if path.is_dir():
-                raise InputError(f"{shown}: is a folder; give the name of a file")
             path.stat()
         except FileNotFoundError:
             pass

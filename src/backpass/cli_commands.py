@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import dataclass, replace
@@ -71,6 +72,8 @@ class FitOptions:
 def run_fit(options: FitOptions) -> int:
     """Train, judge, save and show; return the exit code."""
     model_path = _check(options)
+    # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from backpass import render
     from backpass.cli_progress import TerminalHooks
     from backpass.tabular.experiment import run_experiment
@@ -136,10 +139,10 @@ def _check(options: FitOptions) -> Path:
     )
     if options.hidden is not None:
         hidden_sizes(options.hidden)
-    model_path = Path(options.model) if options.model else default_model(options.table)
+    model_path = Path(options.model) if options.model is not None else default_model(options.table)
     outputs = [Output("--model", model_path)]
-    outputs += [Output("--json", options.json, JSON)] if options.json else []
-    outputs += [Output("--report", options.report, HTML)] if options.report else []
+    outputs += [Output("--json", options.json, JSON)] if options.json is not None else []
+    outputs += [Output("--report", options.report, HTML)] if options.report is not None else []
     check_outputs(outputs, filter(None, [options.table, options.test]))
     check_model_place(model_path)
     return model_path
@@ -207,7 +210,7 @@ def run_predict(model_path: str, table: str, *, proba: bool, output: str | None)
 
 def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
     """Show the metrics of a model on a table; return the exit code."""
-    if json:
+    if json is not None:
         check_outputs([Output("--json", json, JSON)], [model_path, table])
     from backpass import render
     from backpass.tabular.as_json import evaluation_json, write_json

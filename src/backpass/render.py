@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from rich import box
@@ -12,14 +12,17 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from backpass.tabular.metrics import best_values
 from backpass.tabular.wording import (
     STOPPED,
+    baseline_name,
     count,
     metric,
     number,
     one_line,
     seconds,
     share,
+    short_name,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ __all__ = [
     "whereabouts",
 ]
 
-MOST_COLUMNS = 24  # of a table, shown in the terminal
+MOST_COLUMNS = 20  # of a table, shown in the terminal
 MOST_CLASSES = 12  # of a confusion matrix, which then fits into 80 columns
 MOST_CONFUSIONS = 10
 
@@ -52,14 +55,18 @@ def _text(value: object, style: str = "") -> Text:
     return Text(one_line(value), style=style)
 
 
-def _grid(title: str, columns: Iterable[str], *, left: int = 1) -> Table:
+def _grid(columns: Iterable[str], *, left: int = 1) -> Table:
     """Return an empty table whose first `left` columns are texts and the others numbers."""
-    title_text = Text(title, style="bold")
-    table = Table(title=title_text, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(columns):
-        align = "left" if i < left else "right"
-        table.add_column(_text(name), justify=align, overflow="fold")  # type: ignore[arg-type]
+        align: Literal["left", "right"] = "left" if i < left else "right"
+        table.add_column(_text(name), justify=align, overflow="fold")
     return table
+
+
+def _titled(title: str, body: RenderableType) -> RenderableType:
+    # a title of the table itself would be wrapped to the table's width
+    return Group(_text(title, "bold"), body)
 
 
 # --- before training -------------------------------------------------------------------------
@@ -68,7 +75,11 @@ def _grid(title: str, columns: Iterable[str], *, left: int = 1) -> Table:
 def understanding(table: Understanding, source: str, question: Question) -> RenderableType:
     """Return what was understood of a table."""
     name = "standard input" if source == "-" else source
-    kinds = ", ".join(f"{n} {kind}" for kind, n in table.kinds.items())
+    kinds = ", ".join(
+        f"{n} {kind}" + "s" * (n > 1) for kind, n in table.kinds.items() if kind != "dropped"
+    ).replace("categorys", "categories")
+    kinds += f", {count(table.missing)} values missing" if table.missing else ""
+    kinds += f" ({table.kinds['dropped']} dropped)" if "dropped" in table.kinds else ""
     lines = [
         Text.assemble((one_line(name), "bold"), f": {count(table.rows)} rows, {kinds}"),
         Text.assemble("target ", (one_line(table.target), "bold"), f": {_target(table)}"),
@@ -101,7 +112,7 @@ def _target(table: Understanding) -> str:
 
 
 def _columns(table: Understanding) -> RenderableType:
-    grid = _grid("", ("column", "kind", "missing", "levels", "inputs", ""))
+    grid = _grid(("column", "kind", "missing", "levels", "inputs", ""))
     for column in grid.columns[1:2] + grid.columns[5:]:
         column.justify = "left"
     for summary in table.columns[:MOST_COLUMNS]:
@@ -110,7 +121,8 @@ def _columns(table: Understanding) -> RenderableType:
             _text(summary.name, style),
             _text(summary.kind, style),
             *(_text(n or "", style) for n in (summary.missing, summary.levels, summary.outputs)),
-            _text(summary.note, "dim"),
+            # the median of a number tells little and takes much room
+            _text("" if summary.note.startswith("median") else summary.note, "dim"),
         )
     more = len(table.columns) - MOST_COLUMNS
     if more > 0:
@@ -139,36 +151,26 @@ def results(experiment: Experiment) -> RenderableType:
     return Group(_metrics(experiment), _errors(experiment.test))
 
 
-def _metrics(experiment: Experiment) -> Table:
+def _metrics(experiment: Experiment) -> RenderableType:
     names = list(experiment.test.metrics)
     rows = {"this network": {**experiment.test.metrics, "seconds": experiment.model.seconds}}
     rows |= experiment.baselines
-    best = _best(names, list(rows.values()))
-    title = f"test scores, {count(experiment.test.rows)} rows"
-    grid = _grid(title, ["", *names, "training"])
+    best = best_values(names, list(rows.values()))
+    grid = _grid(["", *map(short_name, names), "training"])
     for name, row in rows.items():
         cells = [_text(metric(m, row[m]), "bold green" if row[m] == best[m] else "") for m in names]
         style = "bold" if name == "this network" else ""
-        grid.add_row(_text(name, style), *cells, _text(seconds(row["seconds"])))
-    return grid
-
-
-LOWER_IS_BETTER = {"log-loss", "RMSE", "MAE"}
-
-
-def _best(names: list[str], rows: list[dict[str, float]]) -> dict[str, float]:
-    """Return the best value of each metric, NaN where there is nothing to compare."""
-    if len(rows) < 2:
-        return dict.fromkeys(names, np.nan)
-    return {m: (min if m in LOWER_IS_BETTER else max)(row[m] for row in rows) for m in names}
+        label = baseline_name(name, experiment.table.task)
+        grid.add_row(_text(label, style), *cells, _text(seconds(row["seconds"])))
+    return _titled(f"test scores, {count(experiment.test.rows)} rows", grid)
 
 
 def _errors(test: Evaluation) -> RenderableType:
     if test.residuals is not None:
         labels = ["smallest", "5%", "25%", "median", "75%", "95%", "largest"]
-        grid = _grid("errors, predicted − actual", labels, left=0)
+        grid = _grid(labels, left=0)
         grid.add_row(*(_text(number(value)) for value in test.residuals.values()))
-        return grid
+        return _titled("errors, predicted − actual", grid)
     if len(test.classes) > MOST_CLASSES:
         return _confusions(test)
     return _matrix(test)
@@ -180,7 +182,7 @@ def _matrix(test: Evaluation) -> RenderableType:
     width = max(3, 56 // len(test.classes) - 2)
     short = [one_line(name) for name in test.classes]
     short = [name if len(name) <= width else name[: width - 1] + "…" for name in short]
-    grid = _grid("confusion matrix", ["actual ↓  predicted →", *short, "right"])
+    grid = _grid(["", *short, "right"])
     for i, name in enumerate(test.classes):
         row = test.confusion[i]
         cells = [
@@ -188,7 +190,7 @@ def _matrix(test: Evaluation) -> RenderableType:
             for j, n in enumerate(row.tolist())
         ]
         grid.add_row(_text(name), *cells, _text(share(row[i], row.sum())))
-    return grid
+    return _titled("confusion matrix: actual classes in rows, predicted ones in columns", grid)
 
 
 def _confusions(test: Evaluation) -> RenderableType:
@@ -197,23 +199,25 @@ def _confusions(test: Evaluation) -> RenderableType:
     wrong = test.confusion.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(wrong, axis=None, kind="stable")[::-1][:MOST_CONFUSIONS]
-    title = f"most frequent confusions of {len(test.classes)} classes"
-    grid = _grid(title, ["actual", "predicted", "rows", "of actual"], left=2)
+    grid = _grid(["actual", "predicted", "rows", "of actual"], left=2)
     for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True):
         if wrong[i, j]:
             part = share(wrong[i, j], test.confusion[i].sum())
             cells = (test.classes[i], test.classes[j], wrong[i, j], part)
             grid.add_row(*map(_text, cells))
-    return grid if grid.row_count else _text("no row was given a wrong class", "green")
+    if not grid.row_count:
+        return _text("no row was given a wrong class", "green")
+    return _titled(f"most frequent confusions of {len(test.classes)} classes", grid)
 
 
 def evaluation(test: Evaluation, model: TabularModel, source: str) -> RenderableType:
     """Return the metrics of a model on another table."""
     name = "standard input" if source == "-" else source
-    grid = _grid(f"{one_line(name)}, {count(test.rows)} rows", ["", *test.metrics])
+    grid = _grid(["", *map(short_name, test.metrics)])
     values = (metric(m, value) for m, value in test.metrics.items())
     grid.add_row(_text(model.target.name, "bold"), *map(_text, values))
-    return Group(grid, _errors(test))
+    title = f"{name}, {count(test.rows)} rows"
+    return Group(_titled(title, grid), _errors(test))
 
 
 # --- where it went ---------------------------------------------------------------------------

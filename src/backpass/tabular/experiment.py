@@ -238,7 +238,8 @@ def _prepare(
             recipe=question.recipe,
             seed=question.seed,
         )
-        ignored = [*question.drop, *filter(None, [question.weights])]
+        ignored = {*question.drop, *filter(None, [question.weights])}
+        ignored |= {c.name for c in model.encoder.describe() if c.kind == "dropped"}
         for message in suspicious_columns(train.drop(ignored), question.target, task):  # type: ignore[arg-type]
             warnings.warn(message, TableWarning, stacklevel=2)
     test_rows = rows[parts[1]]

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["STOPPED", "clock", "count", "metric", "number", "one_line", "seconds", "share"]
+__all__ = [
+    "STOPPED",
+    "baseline_name",
+    "clock",
+    "count",
+    "metric",
+    "number",
+    "one_line",
+    "seconds",
+    "share",
+    "short_name",
+]
 
 STOPPED = {
     "max_epochs": "all epochs done",
@@ -48,6 +59,17 @@ def metric(name: str, value: float) -> str:
     if name in ("RMSE", "MAE") or abs(value) >= 100 or math.isnan(value):
         return number(value)
     return f"{value:.4f}"
+
+
+def short_name(name: str) -> str:
+    """Return a metric's name as the head of a narrow column."""
+    return {"balanced accuracy": "balanced"}.get(name, name)
+
+
+def baseline_name(name: str, task: str) -> str:
+    """Return a baseline's name for one task."""
+    trivial = "majority class" if task == "classification" else "mean"
+    return trivial if name == "majority class or mean" else name
 
 
 def count(value: int) -> str:

@@ -1,0 +1,280 @@
+"""An experiment as a page: scores, curves, where the predictions err, the columns, the command."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backpass.report.charts import Line, line_chart, scatter_chart
+from backpass.report.markup import Markup, element, join
+from backpass.report.style import STYLE
+from backpass.storage.durable import durable_write
+from backpass.tabular.evaluation import Evaluation
+from backpass.tabular.experiment import Experiment
+from backpass.tabular.metrics import best_values
+from backpass.tabular.wording import STOPPED, baseline_name, count, metric, number, seconds, share
+
+__all__ = ["report_page", "write_report"]
+
+MOST_CLASSES = 25  # of a matrix; beyond, its most frequent confusions say more
+MOST_CONFUSIONS = 20
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def write_report(experiment: Experiment, path: str | Path, source: str, command: str) -> None:
+    """Write the page so that the file is all there, or as it was before."""
+    durable_write(path, [report_page(experiment, source, command).encode()])
+
+
+def report_page(experiment: Experiment, source: str, command: str) -> str:
+    """Return the page of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        With gradient norms, if the page is to show them.
+    source, command : str
+        The table's name, and what was typed.
+    """
+    name = "standard input" if source == "-" else Path(source).name
+    title = f"{experiment.table.target} from {name}"
+    sections = [
+        _scores(experiment),
+        _losses(experiment),
+        _errors(experiment.test),
+        _gradients(experiment),
+        _training(experiment),
+        _warnings(experiment.warnings),
+        _columns(experiment),
+        _section("Command", element("p", element("code", command)), wide=True),
+    ]
+    head = join(
+        Markup('<meta charset="utf-8">'),
+        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
+        element("title", f"{title} · backpass"),
+        element("style", Markup(STYLE)),
+    )
+    body = join(_header(experiment, title), element("main", *filter(None, sections)))
+    page = element("html", element("head", head), element("body", body), lang="en")
+    return f"<!doctype html>\n{page}\n"
+
+
+def _section(title: str, *children: Markup, wide: bool = False) -> Markup:
+    return element("section", element("h2", title), *children, class_="wide" if wide else None)
+
+
+def _table(
+    head: Sequence[str], rows: Sequence[Markup], *, left: Sequence[int] = (0,), **attributes: Any
+) -> Markup:
+    """Return a table whose columns `left` hold texts."""
+    cells = [
+        element("th", name, class_="text" if i in left else None) for i, name in enumerate(head)
+    ]
+    table = element(
+        "table",
+        element("thead", element("tr", *cells)),
+        element("tbody", *rows),
+        **attributes,
+    )
+    return element("div", table, class_="scroll")
+
+
+def _header(experiment: Experiment, title: str) -> Markup:
+    table, main = experiment.table, experiment.model.main_metric
+    score = metric(main, experiment.test.metrics[main])
+    early = " Training was interrupted early." if experiment.interrupted else ""
+    return element(
+        "header",
+        element("p", "backpass", class_="dim"),
+        element("h1", title),
+        element(
+            "p",
+            f"{table.task.capitalize()} ({table.why}) · {count(table.rows)} rows, "
+            f"{len(table.columns)} columns · {main} ",
+            element("strong", score),
+            f" on {count(experiment.test.rows)} rows the network has not seen.{early}",
+        ),
+    )
+
+
+# --- scores ----------------------------------------------------------------------------------
+
+
+def _scores(experiment: Experiment) -> Markup:
+    names = list(experiment.test.metrics)
+    ours = {**experiment.test.metrics, "seconds": experiment.model.seconds}
+    rows = {"this network": ours, **experiment.baselines}
+    best = best_values(names, list(rows.values()))
+    lines = []
+    for name, row in rows.items():
+        cells = [
+            element("td", metric(m, row[m]), class_="best" if row[m] == best[m] else "plain")
+            for m in names
+        ]
+        time = element("td", seconds(row["seconds"]))
+        label = baseline_name(name, experiment.table.task)
+        css = "ours" if name == "this network" else None
+        lines.append(element("tr", element("td", label, class_="text"), *cells, time, class_=css))
+    note = element("p", "★ best in its column, on the same test rows.", class_="dim")
+    return _section("Test scores", _table(["", *names, "training"], lines), note, wide=True)
+
+
+def _errors(test: Evaluation) -> Markup:
+    if test.pairs is not None:
+        return _scatter(test)
+    if len(test.classes) > MOST_CLASSES:
+        return _confusions(test)
+    return _matrix(test)
+
+
+def _scatter(test: Evaluation) -> Markup:
+    assert test.pairs is not None
+    assert test.residuals is not None
+    points = [(float(a), float(b)) for a, b in test.pairs]
+    chart = scatter_chart(points, "predicted against actual numbers", "actual", "predicted")
+    low, _, lower, middle, upper, _, high = map(number, test.residuals.values())
+    told = (
+        f"Errors (predicted − actual): half of them between {lower} and {upper}, "
+        f"median {middle}, from {low} to {high}."
+    )
+    return _section("Predicted and actual", chart, element("p", told, class_="dim"))
+
+
+def _matrix(test: Evaluation) -> Markup:
+    assert test.confusion is not None
+    rows = []
+    for i, name in enumerate(test.classes):
+        counts = test.confusion[i].tolist()
+        total = sum(counts)
+        cells = [_cell(n, n / total if total else 0, i == j) for j, n in enumerate(counts)]
+        right = element("td", share(counts[i], total), class_="text dim")
+        rows.append(element("tr", element("td", name, class_="text"), *cells, right))
+    head = ["actual", *test.classes, "right"]
+    note = "Rows: actual class; columns: predicted class. Darker: a larger part of the row."
+    return _section(
+        "Confusion matrix",
+        _table(head, rows, class_="matrix"),
+        element("p", note, class_="dim"),
+        wide=len(test.classes) > 8,
+    )
+
+
+def _cell(rows: int, part: float, right: bool) -> Markup:
+    # a part of a hundredth must be visible, too: the eye sees the square root
+    strength = round(math.sqrt(part), 2)
+    colour = f"background: rgb(var(--{'good' if right else 'bad'}) / {strength})"
+    light = "; color: #fff" if strength > 0.6 else ""
+    return element("td", rows or "", style=colour + light if rows else None)
+
+
+def _confusions(test: Evaluation) -> Markup:
+    assert test.confusion is not None
+    wrong = test.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:MOST_CONFUSIONS]
+    rows = []
+    for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        if wrong[i, j]:
+            part = share(wrong[i, j], test.confusion[i].sum())
+            names = [element("td", test.classes[c], class_="name") for c in (i, j)]
+            cells = [element("td", value) for value in (wrong[i, j], part)]
+            rows.append(element("tr", *names, *cells))
+    title = f"Most frequent confusions of {len(test.classes)} classes"
+    return _section(title, _table(["actual", "predicted", "rows", "of actual"], rows, left=(0, 1)))
+
+
+# --- curves ----------------------------------------------------------------------------------
+
+
+def _legend(lines: Sequence[Line]) -> Markup:
+    items = [element("li", element("i", class_=line.css), line.name) for line in lines]
+    return element("ul", *items, class_="legend")
+
+
+def _losses(experiment: Experiment) -> Markup | None:
+    history = experiment.history
+    lines = [
+        Line("training loss", history.loss_curve, "one"),
+        Line("validation loss", history.validation_loss_curve, "two"),
+    ]
+    if not history.loss_curve:
+        return None
+    best = history.best_epoch
+    chart = line_chart(
+        lines, "training and validation loss by epoch", mark=best, marked=f"best: epoch {best}"
+    )
+    note = element("p", "Training loss is taken with dropout, validation loss without.")
+    note = note if experiment.question.recipe.dropout else Markup("")
+    return _section("Loss", chart, _legend(lines), element("div", note, class_="dim"))
+
+
+def _gradients(experiment: Experiment) -> Markup | None:
+    norms = experiment.history.layer_gradient_norms
+    if not norms:
+        return None
+    layers = list(zip(*norms, strict=True))
+    lines = [
+        Line(_layer(i, len(layers)), values, f"layer{round(5 * i / max(1, len(layers) - 1))}")
+        for i, values in enumerate(layers)
+    ]
+    chart = line_chart(lines, "norm of each layer's gradient by epoch", log=True)
+    note = "Curves that fall far apart: some layers learn and others hardly do."
+    return _section(
+        "Gradient norm of each layer", chart, _legend(lines), element("p", note, class_="dim")
+    )
+
+
+def _layer(i: int, n_layers: int) -> str:
+    if i == 0:
+        return "layer 1 (first)"
+    return f"layer {i + 1}" + " (output)" * (i == n_layers - 1)
+
+
+# --- what it was made from -------------------------------------------------------------------
+
+
+def _training(experiment: Experiment) -> Markup:
+    history, table, recipe = experiment.history, experiment.table, experiment.question.recipe
+    why = STOPPED.get(history.stop_reason, history.stop_reason)
+    told = {
+        "network": f"{' – '.join(map(str, table.sizes))}, {count(table.parameters)} parameters",
+        "rows": f"{count(table.n_train)} to train on, {count(table.n_test)} to test on",
+        "epochs": f"{history.epochs} ({why}), best {history.best_epoch}",
+        "seconds": seconds(experiment.model.seconds),
+        "optimiser": f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}",
+        "activation": recipe.activation,
+        "seed": experiment.question.seed,
+    }
+    rows = [
+        element("tr", element("td", key, class_="text dim"), element("td", value, class_="name"))
+        for key, value in told.items()
+    ]
+    return _section("Training", element("table", element("tbody", *rows)))
+
+
+def _warnings(messages: Sequence[str]) -> Markup | None:
+    if not messages:
+        return None
+    items = [element("li", message) for message in messages]
+    return _section("Worth a look", element("ul", *items, class_="plain"), wide=True)
+
+
+def _columns(experiment: Experiment) -> Markup:
+    rows = [
+        element(
+            "tr",
+            element("td", column.name, class_="name"),
+            element("td", column.kind, class_="text"),
+            *(element("td", n or "") for n in (column.missing, column.levels, column.outputs)),
+            element("td", column.note, class_="note"),
+            class_="dropped" if column.kind == "dropped" else None,
+        )
+        for column in experiment.table.columns
+    ]
+    head = ["column", "kind", "missing", "levels", "inputs", ""]
+    return _section("Columns", _table(head, rows, left=(0, 1, 5)), wide=True)
