@@ -15,7 +15,7 @@ ROOT = Path(backpass.__file__).parent
 
 ROWS = [
     # 0: the ground
-    "errors registry equations ops storage",
+    "errors registry equations ops threads storage",
     # 1: the records
     "activations losses initializers optimizers schedules masks",
     # 2: the state

@@ -250,3 +250,17 @@ def test_sample_weights_count_as_repeated_rows():
 def test_history_starts_empty():
     assert History().epochs == 0
     assert History().best_score == -math.inf
+
+
+def test_small_networks_train_with_one_blas_thread():
+    """Spinning BLAS threads make small steps ten times slower on a machine with other work."""
+    import threadpoolctl
+
+    def threads():
+        return {pool["num_threads"] for pool in threadpoolctl.threadpool_info()
+                if pool["user_api"] == "blas"}  # fmt: skip
+
+    seen, before = [], threads()
+    train(new_network(), X, Y, epochs=2, on_epoch=lambda h: seen.append(threads()))
+    assert seen == [{1}, {1}]
+    assert threads() == before

@@ -24,6 +24,7 @@ from backpass.network import Network
 from backpass.ops import Array, namespace, scalar, take_rows
 from backpass.optimizers import OPTIMIZERS, Optimizer
 from backpass.schedules import SCHEDULES, Clock, Schedule
+from backpass.threads import blas_threads, threads_worth_using
 
 __all__ = ["History", "Settings", "Trainer", "Validation", "train"]
 
@@ -239,21 +240,29 @@ class Trainer:
         )
         deadline = time.monotonic() + (self.settings.time_limit or math.inf)
         self.history.stop_reason = "max_epochs"
+        threads = self.settings.n_threads or threads_worth_using(self.network.sizes, M)
         try:
-            for _ in range(epochs):
-                in_time = self._epoch(sampler, deadline)
-                stop = self._judge()
-                if on_epoch is not None and on_epoch(self.history):
-                    stop = stop or "callback"
-                if not in_time:
-                    stop = stop or "time_limit"
-                if stop:
-                    self.history.stop_reason = stop
-                    break
+            with blas_threads(threads):
+                self._epochs(epochs, sampler, deadline, on_epoch)
         except KeyboardInterrupt:
             self.history.stop_reason = "interrupted"
         self._finish()
         return self.history
+
+    def _epochs(
+        self, epochs: int, sampler: Sampler, deadline: float, on_epoch: OnEpoch | None
+    ) -> None:
+        """Train epoch by epoch until something stops it."""
+        for _ in range(epochs):
+            in_time = self._epoch(sampler, deadline)
+            stop = self._judge()
+            if on_epoch is not None and on_epoch(self.history):
+                stop = stop or "callback"
+            if not in_time:
+                stop = stop or "time_limit"
+            if stop:
+                self.history.stop_reason = stop
+                break
 
     def _epoch(self, sampler: Sampler, deadline: float) -> bool:
         """Take every step of an epoch; return False where time ran out before its end."""
