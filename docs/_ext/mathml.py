@@ -15,7 +15,7 @@ from typing import Any
 from docutils import nodes
 from latex2mathml.converter import convert
 
-__all__ = ["mathml", "setup"]
+__all__ = ["aligned", "mathml", "setup"]
 
 _TOKEN = re.compile(r"\\begin\{\w+\*?\}|\\end\{\w+\*?\}|\\\\|\\.|[{}&]|[^\\{}&]+", re.S)
 
@@ -55,8 +55,26 @@ def _styled(found: re.Match[str]) -> str:
     return found[0]
 
 
+_RELATION = re.compile(r"=|\\leftarrow|\\sim")
+
+
+def aligned(latex: str) -> str:
+    """Return rows ending in ``\\\\`` with an ``&`` before the first relation of each."""
+    return r" \\ ".join(_split_row(row) for row in split_at(latex, r"\\"))
+
+
+def _split_row(row: str) -> str:
+    for found in _RELATION.finditer(row):
+        before = row[: found.start()]
+        if before.count("{") == before.count("}") and not before.rstrip().endswith(":"):
+            return f"{before}& {row[found.start() :]}"
+    return f"& {row}"
+
+
 def _row(latex: str) -> str:
     """Return the inside of ``<math>`` for one formula, with the spacing of LaTeX mended."""
+    if not latex.strip():
+        return ""
     inner = re.sub(r"^<math[^>]*>|</math>$", "", convert(latex.strip()))
     inner = _VARIANT.sub(_styled, inner)
     inner = re.sub(
@@ -90,7 +108,7 @@ def mathml(latex: str, *, block: bool = False) -> str:
     alt = html.escape(" ".join(latex.split()), quote=True)
     head = f'<math display="{"block" if block else "inline"}" alttext="{alt}">'
     if len(rows) == 1:
-        return f"{head}{_row(rows[0])}</math>"
+        return f"{head}{_row(''.join(split_at(rows[0], '&')))}</math>"
     table = "".join(
         "<mtr>" + "".join(f"<mtd>{_row(cell)}</mtd>" for cell in split_at(row, "&")) + "</mtr>"
         for row in rows

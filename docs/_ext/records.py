@@ -2,12 +2,16 @@
 
 import hashlib
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from mathml import aligned
 from pictures import draw
 from sphinx.util.docutils import SphinxDirective
 
@@ -61,7 +65,8 @@ def _summary(maker: Any) -> str:
     """Return the first line of a maker's docstring as a description of the record."""
     line = re.sub(r"\s+", " ", (inspect.getdoc(maker) or "").split("\n\n")[0])
     line = re.sub(r"^Return (the |an? )?", "", line)
-    return line[:1].upper() + line[1:]
+    # a sentence gets its capital, a formula does not
+    return line[:1].upper() + line[1:] if re.match(r"[a-z]+[ ’']", line) else line
 
 
 def _table(head: list[str], rows: list[list[list[nodes.Node]]], widths: list[int], *classes: str):
@@ -107,17 +112,16 @@ class Records(SphinxDirective):
         for output, pair in getattr(record, "fused", {}).items():
             found += [
                 _paragraph(f"With output `{output}`, in one formula:"),
-                _math(pair.derivation, self),
+                _math(aligned(pair.derivation), self),
             ]
         return found
 
     @staticmethod
     def _broken(latex: str) -> str:
-        r"""Return a formula whose steps stand on one line with a row for each (at ``,\quad``)."""
-        if "\\\\" in latex:
-            return latex
-        pieces = re.split(r",\\quad\s*", latex)
-        return r" \\ ".join(pieces)
+        r"""Return a formula with a row a step, at ``\\`` or else ``,\quad``, aligned at =."""
+        if "\\\\" not in latex:
+            latex = r" \\ ".join(re.split(r",\\quad\s*", latex))
+        return aligned(latex)
 
     def _pictures(self, kind: str, record: Any) -> list[nodes.Node]:
         folder = Path(self.env.app.srcdir) / "generated" / "pictures"
@@ -189,6 +193,24 @@ class Outputs(SphinxDirective):
         return [_table(head, rows, [20, 14, 14, 34, 18])]
 
 
+class CommandHelp(SphinxDirective):
+    """``{command-help} fit``: what ``backpass fit --help`` prints."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        command = [sys.executable, "-c", "from backpass.cli import main; main()"]
+        shown = subprocess.run(
+            [*command, *self.arguments, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "COLUMNS": "88", "NO_COLOR": "1", "TERM": "dumb"},
+        )
+        text = shown.stdout.replace("python -c", "backpass").replace("Usage: -c", "Usage: backpass")
+        return [nodes.literal_block(text, text, language="none")]
+
+
 def _reread(app: Any, env: Any, added: Any, changed: Any, removed: Any) -> list[str]:
     """Read the pages of records anew when a record's file changed."""
     import backpass
@@ -210,5 +232,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("records", Records)
     app.add_directive("equations", Equations)
     app.add_directive("outputs", Outputs)
+    app.add_directive("command-help", CommandHelp)
     app.connect("env-get-outdated", _reread)
     return {"parallel_read_safe": True, "env_version": 1}

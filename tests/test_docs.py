@@ -1,0 +1,210 @@
+"""The documentation: its examples run, its links lead somewhere, and no record is left out.
+
+Examples run in a process of their own, a page each: some register records, which must not reach
+other tests. Building the pages is ``.ci/run``'s; here is what a build would not find out.
+"""
+
+import importlib
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from backpass.equations import EQUATIONS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    page
+    for page in DOCS.rglob("*.md")
+    if not {"_build", "generated", "_templates"} & set(page.relative_to(DOCS).parts)
+)
+
+pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="docs/ is not in this checkout")
+
+
+def blocks(text, language):
+    """Return the fenced code blocks of a page in `language`, with the line each starts on."""
+    pattern = re.compile(rf"^```{language}\n(.*?)^```$", re.M | re.S)
+    return [(text.count("\n", 0, m.start(1)) + 1, m[1]) for m in pattern.finditer(text)]
+
+
+RUNNER = """
+import doctest, json, sys, warnings
+import matplotlib
+matplotlib.use("Agg")
+warnings.simplefilter("error", UserWarning)
+page, plain, sessions = json.load(sys.stdin)
+names = {"__name__": "page"}
+for line, code in plain:
+    exec(compile("\\n" * (line - 1) + code, page, "exec"), names)
+flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+runner = doctest.DocTestRunner(optionflags=flags)
+for line, code in sessions:
+    test = doctest.DocTestParser().get_doctest(code, names, page, page, line - 1)
+    runner.run(test, clear_globs=False)
+    names = test.globs
+sys.exit(bool(runner.summarize(verbose=False).failed))
+"""
+
+
+def pages_with_code():
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        if blocks(text, "python") or blocks(text, "pycon"):
+            found.append(pytest.param(page, id=str(page.relative_to(DOCS))))
+    return found
+
+
+@pytest.mark.parametrize("page", pages_with_code())
+def test_the_examples_of_a_page_run(page):
+    text = page.read_text(encoding="utf-8")
+    if "import torch" in text:
+        pytest.importorskip("torch")
+    plain, sessions = blocks(text, "python"), blocks(text, "pycon")
+    run = subprocess.run(
+        [sys.executable, "-c", RUNNER],
+        input=json.dumps([str(page), plain, sessions]),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_runner_finds_wrong_examples():
+    for plain, sessions in (([[1, "1 / 0"]], []), ([], [[1, ">>> 1 + 1\n3\n"]])):
+        run = subprocess.run(
+            [sys.executable, "-c", RUNNER],
+            input=json.dumps(["page", plain, sessions]),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode != 0
+
+
+def anchors(text):
+    """Return the anchors of a page's headings, as GitHub and MyST make them, and its labels."""
+    titles = re.findall(r"^#+ (.+)$", text, re.M)
+    slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return slugs | set(re.findall(r"^\(([\w-]+)\)=$", text, re.M))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_internal_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name} links to {target}, which is not there"
+        if anchor and file.suffix == ".md":
+            assert anchor in anchors(file.read_text(encoding="utf-8")), f"{page.name}: {target}"
+
+
+def test_every_page_is_reached_from_a_table_of_contents():
+    listed = set()
+    for page in PAGES:
+        for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text(), re.M | re.S):
+            entries = [e for e in tree.splitlines() if e and not e.startswith(":")]
+            for entry in entries:
+                for suffix in (".md", ".rst"):
+                    listed |= set(page.parent.glob((entry + suffix).removeprefix("../")))
+                    listed |= {(page.parent / (entry + suffix)).resolve()}
+    missing = {p for p in PAGES if p.resolve() not in listed and p.name != "index.md"}
+    assert not missing, f"in no toctree: {sorted(p.name for p in missing)}"
+
+
+# --- the records: rendered by the extension, so it is asked ---------------------------------------
+
+
+@pytest.fixture(scope="module")
+def extension():
+    """Return the modules of docs/_ext, where what they need is installed."""
+    for name in ("sphinx", "latex2mathml", "matplotlib"):
+        pytest.importorskip(name)
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        yield importlib.import_module("records"), importlib.import_module("mathml")
+    finally:
+        sys.path.remove(str(DOCS / "_ext"))
+        for name in ("records", "mathml", "pictures"):
+            sys.modules.pop(name, None)
+
+
+def formulas(records):
+    for equation in EQUATIONS.values():
+        yield equation.id, equation.latex
+    for registry in records.REGISTRIES.values():
+        for record in registry.records():
+            latex = getattr(record, "derivation", None) or record.formula
+            yield record.name, latex
+            for pair in getattr(record, "fused", {}).values():
+                yield f"{record.name}, fused", pair.derivation
+
+
+def test_every_registry_has_a_page(extension):
+    records, _ = extension
+    import backpass
+
+    kinds = {
+        line.split(" ")[0].rstrip(":")
+        for file in Path(backpass.__file__).parent.glob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if re.match(r"[A-Z]+: Registry\[", line)
+    }
+    assert {kind.lower() for kind in kinds} == set(records.REGISTRIES)
+    for kind in records.REGISTRIES:
+        page = DOCS / "records" / f"{kind}.md"
+        assert f"```{{records}} {kind}\n" in page.read_text(encoding="utf-8")
+    assert "```{equations}\n" in (DOCS / "concepts" / "equations.md").read_text(encoding="utf-8")
+
+
+def test_every_formula_becomes_mathml(extension):
+    records, mathml = extension
+    for name, latex in formulas(records):
+        for rendered in (
+            mathml.mathml(latex, block=True),
+            mathml.mathml(mathml.aligned(latex), block=True),
+        ):
+            root = ET.fromstring(rendered)
+            text = "".join(root.itertext())
+            assert text.strip(), name
+            assert "\\" not in text, f"{name}: a command was not understood: {text}"
+            assert "&" not in text, f"{name}: an alignment mark was left over: {text}"
+
+
+def test_formulas_are_what_latex_means(extension):
+    """What docutils' own translator gets wrong, and browsers leave out."""
+    _, mathml = extension
+    assert "<mfrac><mn>1</mn><mn>2</mn></mfrac>" in mathml.mathml(r"\tfrac12 r^2")
+    assert "<msub><mover" in mathml.mathml(r"\hat y_i")
+    assert "𝒫" in mathml.mathml(r"\mathcal P")
+    assert "ℬ" in mathml.mathml(r"\mathcal B")
+    assert "𝟙" in mathml.mathml(r"\mathbb{1}_{k=i}")
+    assert mathml.mathml(r"a &= b \\ &= c", block=True).count("<mtd>") == 4
+    assert "mtable" not in mathml.mathml(r"\begin{matrix}a\end{matrix}").split("<mrow>")[0]
+
+
+def test_every_record_is_drawn_in_both_themes(extension, tmp_path):
+    records, _ = extension
+    pictures = importlib.import_module("pictures")
+    for kind, registry in records.REGISTRIES.items():
+        for record in registry.records():
+            pictures.draw(kind, record, tmp_path / record.name)
+            light, dark = ((tmp_path / f"{record.name}-{t}.svg") for t in ("light", "dark"))
+            assert ET.parse(light).getroot().tag.endswith("svg")
+            assert light.read_bytes() != dark.read_bytes()
