@@ -7,13 +7,15 @@ Only arguments are declared here; what needs more than a moment to load waits in
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, Optional
 
 import typer
 
 from backpass import __version__
-from backpass.cli_guard import guarded
+from backpass.cli_guard import INTERRUPTED, guarded
 from backpass.cli_messages import tolerate_encodings
 from backpass.tabular.wording import one_line
 
@@ -23,7 +25,6 @@ app = typer.Typer(
     name="backpass",
     help="Train a neural network on a table, judge it honestly, and predict with it.",
     epilog="Start with: backpass fit example:digits",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -131,7 +132,7 @@ def fit(
         Optional[str],  # noqa: UP045
         typer.Option("--report", metavar="FILE.html", help="Write a page with the curves."),
     ] = None,
-) -> None:
+) -> Callable[[], int]:
     """Train a network on TABLE, judge it on rows held out, and save it.
 
     \b
@@ -160,7 +161,7 @@ def fit(
         json=json,
         report=report,
     )
-    raise typer.Exit(guarded(lambda: run_fit(options)))
+    return partial(run_fit, options)
 
 
 @app.command()
@@ -176,7 +177,7 @@ def predict(
             "--output", "-o", metavar="FILE", help="CSV, TSV or Parquet file, by its suffix."
         ),
     ] = None,
-) -> None:
+) -> Callable[[], int]:
     """Predict the target of every row of TABLE, as CSV on standard output or to a file.
 
     \b
@@ -186,11 +187,11 @@ def predict(
     """  # noqa: D301
     from backpass.cli_commands import run_predict
 
-    raise typer.Exit(guarded(lambda: run_predict(model, table, proba=proba, output=output)))
+    return partial(run_predict, model, table, proba=proba, output=output)
 
 
 @app.command()
-def evaluate(model: Model, table: Table, json: Json = None) -> None:
+def evaluate(model: Model, table: Table, json: Json = None) -> Callable[[], int]:
     """Judge MODEL on the rows of TABLE, whose target is known.
 
     \b
@@ -199,7 +200,7 @@ def evaluate(model: Model, table: Table, json: Json = None) -> None:
     """  # noqa: D301
     from backpass.cli_commands import run_evaluate
 
-    raise typer.Exit(guarded(lambda: run_evaluate(model, table, json=json)))
+    return partial(run_evaluate, model, table, json=json)
 
 
 # the class of all usage errors, which typer 0.15 takes from click and later has itself
@@ -219,11 +220,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
+    """Read the arguments, then do what they ask for where typer does not catch Ctrl-C first."""
     command = typer.main.get_command(app)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = command.main(arguments, prog_name="backpass", standalone_mode=False)
+        work = command.main(arguments or ["--help"], prog_name="backpass", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     except _UsageError as error:
         where = f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
         sys.stderr.write(f"error: {one_line(error.format_message())}{where}\n")
         return 2
-    return code if isinstance(code, int) else 0
+    if work == INTERRUPTED:
+        raise KeyboardInterrupt
+    return work() if callable(work) else int(work or 0)

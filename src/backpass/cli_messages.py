@@ -67,6 +67,9 @@ class Messages:
             self.add(message)
 
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what libraries say to programmers
+            for category in (UserWarning, RuntimeWarning):
+                warnings.simplefilter("always", category)
             warnings.showwarning = show
             yield
         self.flush()

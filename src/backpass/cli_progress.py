@@ -92,6 +92,8 @@ class TerminalHooks(Hooks):
 
     def trained(self, model: TabularModel) -> None:
         """Take the bar away and say how it went."""
+        if not model.history.best_epoch:  # interrupted, with nothing to keep
+            return
         self.progress.stop()
         self.out.print(render.training(model))
         self.progress.start()

@@ -57,7 +57,7 @@ def _text(value: object, style: str = "") -> Text:
 
 def _grid(columns: Iterable[str], *, left: int = 1) -> Table:
     """Return an empty table whose first `left` columns are texts and the others numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, name in enumerate(columns):
         align: Literal["left", "right"] = "left" if i < left else "right"
         table.add_column(_text(name), justify=align, overflow="fold")
@@ -115,7 +115,11 @@ def _columns(table: Understanding) -> RenderableType:
     grid = _grid(("column", "kind", "missing", "levels", "inputs", ""))
     for column in grid.columns[1:2] + grid.columns[5:]:
         column.justify = "left"
-    for summary in table.columns[:MOST_COLUMNS]:
+    shown = table.columns[:MOST_COLUMNS]
+    for head in grid.columns[:5]:  # only the notes are folded
+        head.no_wrap = True
+    grid.columns[0].max_width, grid.columns[0].overflow = 26, "ellipsis"
+    for summary in shown:
         style = "dim" if summary.kind == "dropped" else ""
         grid.add_row(
             _text(summary.name, style),
@@ -137,8 +141,9 @@ def training(model: TabularModel) -> RenderableType:
     """Return how the training went, in a line."""
     history = model.history
     why = STOPPED.get(history.stop_reason, history.stop_reason)
+    epochs = f"{history.epochs} epoch{'s' * (history.epochs != 1)}"
     return _text(
-        f"trained {history.epochs} epochs in {seconds(model.seconds)} ({why}); "
+        f"trained {epochs} in {seconds(model.seconds)} ({why}); "
         f"kept epoch {history.best_epoch}, the best on validation rows"
     )
 

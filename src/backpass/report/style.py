@@ -31,8 +31,9 @@ td.text, th.text { text-align: left } td.name { text-align: left; white-space: n
 tr.ours td { font-weight: 600 } td.best { color: var(--two); font-weight: 700 }
 tr.dropped td { color: var(--dim) } td.best::after { content: " ★" } td.plain::after {
   content: " ★"; visibility: hidden }
-.matrix { width: auto; margin: 0 auto } .matrix td { text-align: center; border: 2px solid
-  var(--card); min-width: 2rem; padding: .25rem .3rem } .matrix td.text { border: 0; text-align: right }
+.matrix { width: auto; margin: 0 auto } .matrix td { text-align: center;
+  border: 2px solid var(--card); min-width: 2rem; padding: .25rem .3rem }
+.matrix td.text { border: 0; text-align: right }
 .matrix th { text-align: center; max-width: 7rem; overflow: hidden; text-overflow: ellipsis }
 svg { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif }
 svg text { fill: var(--dim) } svg .name { fill: var(--ink) } svg .end { text-anchor: end }
@@ -41,7 +42,8 @@ svg .mark { stroke: var(--ink); stroke-dasharray: 3 3 }
 svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round; stroke: var(--line) }
 svg .dot { fill: var(--line) } svg .dots { fill: var(--two); fill-opacity: .45 }
 svg .diagonal { stroke: var(--one); stroke-width: 1.5; stroke-dasharray: 5 4 }
-.layer0 { --line: var(--one) } .layer1 { --line: #e08214 } .layer2 { --line: #a98b6b }
+.layer0 { --line: var(--one) }
+.layer1 { --line: #e08214 } .layer2 { --line: #a98b6b }
 .layer3 { --line: #8b93a8 } .layer4 { --line: #67a9cf } .layer5 { --line: var(--two) }
 .one { --line: var(--one) } .two { --line: var(--two) }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .4rem 0 0; padding: 0;

@@ -236,6 +236,10 @@ class TabularModel:
         with np.errstate(over="ignore", invalid="ignore"):  # the trainer raises, and says when
             self.history = trainer.train(on_epoch=on_epoch)
         self.seconds, self.n_rows = time.monotonic() - started, len(y)
+        if self.recipe.activation == "relu":  # the estimators load half of scikit-learn
+            from backpass.estimators.base import warn_of_dead_units
+
+            warn_of_dead_units(self.network, X[kept[:PREDICT_ROWS]])
 
     def _judge(self, X: NDArray[Any], y: NDArray[Any], s: NDArray[Any] | None) -> Validation:
         def loss() -> float:
