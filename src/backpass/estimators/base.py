@@ -35,6 +35,7 @@ from backpass.training import History, Settings, Trainer, Validation
 __all__ = ["BaseMLP", "one_validation_set", "steps_are_possible", "warn_of_dead_units"]
 
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
+FEWEST_ROWS = 20  # from which dead units are told
 PREDICT_ROWS = 4096  # rows predicted at a time, so that hidden layers stay small
 
 
@@ -458,7 +459,12 @@ def _mean_loss(network: Network, X: Any, y: Any, weights: Any) -> float:
 
 
 def warn_of_dead_units(network: Network, X: Any) -> None:
-    """Warn where more than half the units of a ReLU layer are 0 for every row of `X` (N, n_0)."""
+    """Warn where more than half the units of a ReLU layer are 0 for every row of `X` (N, n_0).
+
+    A few rows say little: a healthy unit is 0 for about half of them.
+    """
+    if X.shape[0] < FEWEST_ROWS:
+        return
     passed = backprop.forward(network.model, X)
     for layer, (phi, a) in enumerate(
         zip(network.model.activations[:-1], passed.a[1:-1], strict=True), start=1
