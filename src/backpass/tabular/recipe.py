@@ -42,13 +42,13 @@ class Recipe:
     """
 
     hidden: tuple[int, ...] = (128, 128)
-    activation: str = "selu"
-    init: str = "lecun_normal"
+    activation: str = "mish"
+    init: str = "he_normal"
     optimizer: str = "adamw"
     schedule: str = "cosine:warmup=0.05"
     learning_rate: float = 2e-3
     weight_decay: float = 1.0
-    dropout: float = 0.1
+    dropout: float = 0.3
     label_smoothing: float = 0.0
     batch_size: int = 256
     min_steps: int = 20
