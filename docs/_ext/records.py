@@ -66,7 +66,7 @@ def _summary(maker: Any) -> str:
     line = re.sub(r"\s+", " ", (inspect.getdoc(maker) or "").split("\n\n")[0])
     line = re.sub(r"^Return (the |an? )?", "", line)
     # a sentence gets its capital, a formula does not
-    return line[:1].upper() + line[1:] if re.match(r"[a-z]+[ ’']", line) else line
+    return line[:1].upper() + line[1:] if re.match(r"[a-z]+[ ,’']", line) else line
 
 
 def _table(head: list[str], rows: list[list[list[nodes.Node]]], widths: list[int], *classes: str):
