@@ -55,7 +55,7 @@ def _styled(found: re.Match[str]) -> str:
     return found[0]
 
 
-_RELATION = re.compile(r"=|\\leftarrow|\\sim")
+_RELATION = re.compile(r":?=|\\leftarrow|\\sim")
 
 
 def aligned(latex: str) -> str:
@@ -66,7 +66,7 @@ def aligned(latex: str) -> str:
 def _split_row(row: str) -> str:
     for found in _RELATION.finditer(row):
         before = row[: found.start()]
-        if before.count("{") == before.count("}") and not before.rstrip().endswith(":"):
+        if before.count("{") == before.count("}"):
             return f"{before}& {row[found.start() :]}"
     return f"& {row}"
 
@@ -84,6 +84,7 @@ def _row(latex: str) -> str:
     )
     inner = inner.replace("<mi>:</mi><mo>&#x0003D;</mo>", "<mo>&#x02254;</mo>")
     inner = re.sub(r"<mo>(&#x0002F;|/)</mo>", '<mo lspace="0" rspace="0">/</mo>', inner)
+    inner = re.sub("<mi>(&#x0007E;|&#x0223C;)</mi>", "<mo>&#x0223C;</mo>", inner)
     inner = re.sub(r"<mo>(max|min)</mo>", r"<mi>\1</mi>", inner)
     # a bracket that carries an exponent is not stretched: the exponent gets a base of its own
     inner = _TALL.sub(

@@ -64,7 +64,7 @@ def _paragraph(text: str, *classes: str) -> nodes.paragraph:
 def _summary(maker: Any) -> str:
     """Return the first line of a maker's docstring as a description of the record."""
     line = re.sub(r"\s+", " ", (inspect.getdoc(maker) or "").split("\n\n")[0])
-    line = re.sub(r"^Return (the |an? )?", "", line)
+    line = re.sub(r"^Return |\*", "", line)
     # a sentence gets its capital, a formula does not
     return line[:1].upper() + line[1:] if re.match(r"[a-z]+[ ,’']", line) else line
 
