@@ -135,7 +135,7 @@ class Output:
             raise InputError(f"{shown}: the name must end in {' or '.join(self.suffixes)}")
         if not self.suffixes and suffix in _TABLE_SUFFIXES | {".html", ".json"}:
             raise InputError(f"{shown}: a model is no {suffix} file; call it NAME.backpass")
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 (pathlib's raises for a name that is too long)
             raise InputError(f"{shown}: is a folder; give the name of a file")
         try:
             path.stat()

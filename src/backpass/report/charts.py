@@ -76,6 +76,8 @@ def log_axis(low: float, high: float) -> Axis:
     >>> log_axis(0.02, 30).ticks
     (0.01, 0.1, 1.0, 10.0, 100.0)
     """
+    if not high > low:
+        low, high = low / 2, high * 2
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     every = max(1, (last - first) // 5)
     if last - first > 2:
@@ -87,10 +89,11 @@ def log_axis(low: float, high: float) -> Axis:
     return Axis(ticks[0], ticks[-1], tuple(ticks), log=True)
 
 
-def _value_axis(values: Sequence[float]) -> Axis:
+def _value_axis(values: Sequence[float], *, log: bool) -> Axis:
+    """Return an axis for what is finite of `values`, logarithmic where they span much."""
     known = [v for v in values if math.isfinite(v)]
     low, high = min(known, default=0.0), max(known, default=1.0)
-    return log_axis(low, high) if low > 0 and high / low > 20 else nice_axis(low, high)
+    return log_axis(low, high) if low > 0 and (log or high / low > 20) else nice_axis(low, high)
 
 
 # --- charts ----------------------------------------------------------------------------------
@@ -111,8 +114,7 @@ def line_chart(
     mark : int
         An epoch to mark, from 1, with the text `marked`.
     """
-    values = [value for line in lines for value in line.values if math.isfinite(value)]
-    y = log_axis(min(values), max(values)) if log and min(values) > 0 else _value_axis(values)
+    y = _value_axis([value for line in lines for value in line.values], log=log)
     most = max(len(line.values) for line in lines)
     x = nice_axis(0, max(most, 2), whole=True)
     x = Axis(0, max(most, 2), tuple(t for t in x.ticks if t <= max(most, 2)))

@@ -1,0 +1,219 @@
+"""The model of a table: what it learns, what it promises, its file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from backpass.errors import InputError, ModelFileError, TableError
+from backpass.tabular.evaluation import evaluate_classes, evaluate_numbers
+from backpass.tabular.metrics import accuracy, class_metrics, number_metrics, r_squared
+from backpass.tabular.model import TabularModel
+from backpass.tabular.preparing import original_rows, sample_weights, usable_rows
+from backpass.tabular.recipe import RECIPE
+from backpass.tabular.writing import table_bytes
+
+SMALL = replace(RECIPE, hidden=(8,), epochs=15, dropout=0.0)
+
+
+def flats(rows=200, seed=0):
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(20, 120, rows)
+    city = rng.choice(["Bonn", "Oslo"], rows)
+    price = 5 * size + 100 * (city == "Oslo") + rng.normal(0, 5, rows)
+    return pl.DataFrame({"size": size, "city": city, "price": price, "dear": price > 400})
+
+
+@pytest.fixture(scope="module")
+def dear():
+    return TabularModel.fit(flats().drop("price"), "dear", recipe=SMALL)
+
+
+@pytest.fixture(scope="module")
+def price():
+    return TabularModel.fit(flats().drop("dear"), "price", recipe=replace(SMALL, epochs=60))
+
+
+def test_it_learns(dear, price):
+    new = flats(seed=1)
+    assert dear.evaluate(new)["accuracy"] > 0.85
+    assert price.evaluate(new)["R²"] > 0.85
+    assert len(price.metric_curve) == price.history.epochs
+    assert max(dear.metric_curve) > 0.8
+
+
+def test_predictions_are_as_the_column_had_them(dear, price):
+    new = flats(7, seed=2)
+    assert dear.predict(new).dtype == pl.Boolean
+    assert price.predict(new).dtype == pl.Float64
+    told = dear.predict_table(new, proba=True)
+    assert told.columns == ["dear", "dear=false", "dear=true"]
+    assert np.allclose(told["dear=false"] + told["dear=true"], 1)
+    assert (told["dear"] == (told["dear=true"] > 0.5)).all()
+    with pytest.raises(InputError, match="'price' is a quantity"):
+        price.predict_proba(new)
+
+
+def test_rows_are_predicted_one_by_one_whatever_comes_with_them(price):
+    new = flats(9000, seed=3)
+    whole = price.predict(new).to_numpy()
+    order = np.random.default_rng(0).permutation(9000)
+    assert np.allclose(price.predict(new[order]), whole[order], rtol=1e-4)
+    assert np.allclose(price.predict(new.select(reversed(new.columns)))[:5], whole[:5], rtol=1e-4)
+    assert len(price.predict(new.clear())) == 0
+
+
+def test_pandas_and_mappings_are_taken_like_polars(dear):
+    new = flats(20, seed=4)
+    want = dear.predict(new).to_list()
+    assert dear.predict(pd.DataFrame(new.to_dict(as_series=False))).to_list() == want
+    assert dear.predict(new.to_dict(as_series=False)).to_list() == want
+
+
+def test_the_same_seed_trains_the_same_network(dear):
+    again = TabularModel.fit(flats().drop("price"), "dear", recipe=SMALL)
+    assert np.array_equal(again.network.parameters.flat, dear.network.parameters.flat)
+    other = TabularModel.fit(flats().drop("price"), "dear", recipe=SMALL, seed=1)
+    assert not np.array_equal(other.network.parameters.flat, dear.network.parameters.flat)
+
+
+def test_only_ratios_of_weights_count_and_zero_leaves_a_row_out():
+    frame = flats().drop("price").with_columns(w=pl.int_range(200) % 3)
+    recipe = replace(SMALL, epochs=2)
+
+    def fit(table):
+        model = TabularModel.fit(table, "dear", weights="w", recipe=recipe)
+        return model.network.parameters.flat
+
+    want = fit(frame)
+    assert np.array_equal(fit(frame.with_columns(pl.col("w") * 4)), want)
+    assert np.array_equal(fit(frame.with_columns(pl.col("w") * 1e280)), want)
+    assert np.array_equal(fit(frame.filter(pl.col("w") > 0)), want)
+
+
+def test_weights_are_no_input_and_need_not_be_there_later():
+    frame = flats().drop("price").with_columns(w=1.0)
+    model = TabularModel.fit(frame, "dear", weights="w", recipe=replace(SMALL, epochs=1))
+    assert [c.name for c in model.encoder.describe()] == ["size", "city"]
+    assert model.evaluate(frame.drop("w")) == model.evaluate(frame)
+
+
+def test_a_file_gives_the_same_model(dear, price, tmp_path):
+    for model in (dear, price):
+        path = tmp_path / "m.backpass"
+        model.save(path)
+        loaded = TabularModel.load(path)
+        new = flats(30, seed=5)
+        assert loaded.predict(new).equals(model.predict(new))
+        assert (loaded.recipe, loaded.seed, loaded.target) == (SMALL, 0, model.target) or (
+            loaded.recipe == model.recipe
+        )
+        assert loaded.history.best_epoch == model.history.best_epoch
+        assert (loaded.seconds, loaded.n_rows) == (model.seconds, 200)
+        first = path.read_bytes()
+        loaded.save(path)
+        assert path.read_bytes() == first
+
+
+def test_a_file_whose_parts_do_not_fit_is_refused(dear, tmp_path):
+    from backpass.storage.container import read_container, write_container
+    from backpass.tabular.model_file import MODEL_SCHEMA
+
+    path = tmp_path / "m.backpass"
+    dear.save(path)
+    meta, tensors = read_container(path, "model", MODEL_SCHEMA)
+    meta["network"]["sizes"][0] += 1
+    write_container(path, "model", meta, tensors)
+    with pytest.raises(ModelFileError, match=r"m\.backpass.*does not fit"):
+        TabularModel.load(path)
+    meta["network"]["sizes"][0] -= 1
+    tensors["network.flat"][3] = np.nan
+    write_container(path, "model", meta, tensors)
+    with pytest.raises(ModelFileError, match="not a finite number"):
+        TabularModel.load(path)
+
+
+def test_text_columns_are_kept_as_text():
+    table = {"zip": ["01", "02"] * 30, "y": ["1", "2"] * 30}
+    model = TabularModel.fit(table, "y", recipe=replace(SMALL, epochs=1))
+    assert model.text_columns() == ["zip", "y"]
+
+
+def test_a_callback_stops_and_time_runs_out():
+    model = TabularModel.fit(flats(), "dear", recipe=SMALL, on_epoch=lambda h: h.epochs == 2)
+    assert model.history.stop_reason == "callback"
+    assert model.history.epochs == 2
+    slow = replace(SMALL, epochs=100_000, patience=100_000)
+    model = TabularModel.fit(flats(), "dear", recipe=slow, time_limit=0.2)
+    assert model.history.stop_reason == "time_limit"
+    assert model.seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "prize"}, "no column 'prize'.*did you mean 'price'"),
+        ({"target": "price", "drop": ["price"]}, "'price' is the target"),
+        ({"target": "price", "drop": ["size", "city", "dear"]}, "no columns are left"),
+        ({"target": "price", "weights": "price"}, "cannot hold the weights"),
+        ({"target": "price", "categorical": ["no"]}, "no column 'no'"),
+    ],
+)
+def test_wrong_arguments_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        TabularModel.fit(flats(), **options)
+
+
+def test_rows_in_messages_are_those_of_the_table():
+    frame = flats().with_columns(size=pl.when(pl.int_range(200) == 7).then(np.inf).otherwise(1.0))
+    frame = frame.with_columns(dear=pl.when(pl.int_range(200) < 3).then(None).otherwise("dear"))
+    with pytest.raises(TableError, match="column 'size', row 8: inf"):
+        TabularModel.fit(frame, "dear")
+
+
+def test_row_numbers_within_quotes_stay():
+    with (
+        pytest.raises(TableError, match=r"^t: column 'row 1', row 6: 'row 2' is not"),
+        original_rows(np.array([5, 9]), "t"),
+    ):
+        raise TableError("column 'row 1', row 1: 'row 2' is not a number")
+
+
+def test_weights_are_checked():
+    frame = pl.DataFrame({"y": [1, 2, 3], "w": [1.0, 0.0, 3.0]})
+    assert usable_rows(frame, "y", "w").tolist() == [0, 2]
+    assert sample_weights(frame, "w").mean() == pytest.approx(1)
+    with pytest.raises(TableError, match="all weights are 0"):
+        usable_rows(frame.with_columns(w=0), "y", "w")
+
+
+def test_quick_metrics_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    y, p, s = rng.integers(0, 3, 50), rng.dirichlet(np.ones(3), 50), rng.random(50)
+    for weights in (None, s):
+        assert accuracy(y, p, weights) == pytest.approx(class_metrics(y, p, weights)["accuracy"])
+        numbers = rng.normal(size=50)
+        guess = numbers + rng.normal(size=50)
+        want = number_metrics(numbers, guess, weights)["R²"]
+        assert r_squared(numbers, guess, weights) == pytest.approx(want)
+    assert np.isnan(r_squared(np.ones(3), np.ones(3)))
+
+
+def test_evaluations_count_every_row():
+    y = np.array([0, 1, 2, 2])
+    test = evaluate_classes(y, np.eye(3)[[0, 2, 2, 2]], None, ("a", "b", "c"))
+    assert test.confusion.tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 2]]
+    numbers = np.arange(5000.0)
+    test = evaluate_numbers(numbers, numbers + 1, None)
+    assert set(test.residuals.values()) == {1.0}
+    assert len(test.pairs) == 1500
+    assert (test.pairs[:, 1] - test.pairs[:, 0] == 1).all()
+
+
+def test_tables_are_written_as_they_are_read():
+    frame = pl.DataFrame({"a": ["x,y", 'q"', None], "b": [1.5, None, 2.0]})
+    assert pl.read_csv(table_bytes(frame)).equals(frame)
+    assert pl.read_csv(table_bytes(frame, ".tsv"), separator="\t").equals(frame)
+    assert pl.read_parquet(table_bytes(frame, ".parquet")).equals(frame)
