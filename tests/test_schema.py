@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backpass.errors import ModelFileError
-from backpass.schema import (
+from backpass.storage.schema import (
     AnyOf,
     Bool,
     Int,
