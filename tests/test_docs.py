@@ -28,10 +28,11 @@ PAGES = sorted(
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="docs/ is not in this checkout")
 
 
-def blocks(text, language):
-    """Return the fenced code blocks of a page in `language`, with the line each starts on."""
-    pattern = re.compile(rf"^```{language}\n(.*?)^```$", re.M | re.S)
-    return [(text.count("\n", 0, m.start(1)) + 1, m[1]) for m in pattern.finditer(text)]
+def examples(page):
+    """Return the Python examples of a page in order: line, whether it is a session, code."""
+    text = page.read_text(encoding="utf-8")
+    fences = re.finditer(r"^```(?:python|pycon)\n(.*?)^```$", text, re.M | re.S)
+    return [(text.count("\n", 0, m.start(1)), m[1].startswith(">>>"), m[1]) for m in fences]
 
 
 RUNNER = """
@@ -39,56 +40,59 @@ import doctest, json, sys, warnings
 import matplotlib
 matplotlib.use("Agg")
 warnings.simplefilter("error", UserWarning)
-page, plain, sessions = json.load(sys.stdin)
+page, examples = json.load(sys.stdin)
 names = {"__name__": "page"}
-for line, code in plain:
-    exec(compile("\\n" * (line - 1) + code, page, "exec"), names)
 flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 runner = doctest.DocTestRunner(optionflags=flags)
-for line, code in sessions:
-    test = doctest.DocTestParser().get_doctest(code, names, page, page, line - 1)
-    runner.run(test, clear_globs=False)
-    names = test.globs
+for line, is_session, code in examples:
+    if is_session:
+        test = doctest.DocTestParser().get_doctest(code, names, page, page, line)
+        runner.run(test, clear_globs=False)
+        names = test.globs
+    else:
+        exec(compile("\\n" * line + code, page, "exec"), names)
 sys.exit(bool(runner.summarize(verbose=False).failed))
 """
 
 
-def pages_with_code():
-    found = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        if blocks(text, "python") or blocks(text, "pycon"):
-            found.append(pytest.param(page, id=str(page.relative_to(DOCS))))
-    return found
-
-
-@pytest.mark.parametrize("page", pages_with_code())
-def test_the_examples_of_a_page_run(page):
-    text = page.read_text(encoding="utf-8")
-    if "import torch" in text:
-        pytest.importorskip("torch")
-    plain, sessions = blocks(text, "python"), blocks(text, "pycon")
-    run = subprocess.run(
+def run(name, found):
+    """Run the examples of a page in a process of their own."""
+    return subprocess.run(
         [sys.executable, "-c", RUNNER],
-        input=json.dumps([str(page), plain, sessions]),
+        input=json.dumps([name, found]),
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
     )
-    assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_runner_finds_wrong_examples():
-    for plain, sessions in (([[1, "1 / 0"]], []), ([], [[1, ">>> 1 + 1\n3\n"]])):
-        run = subprocess.run(
-            [sys.executable, "-c", RUNNER],
-            input=json.dumps(["page", plain, sessions]),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode != 0
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, id=str(page.relative_to(DOCS))) for page in PAGES if examples(page)],
+)
+def test_the_examples_of_a_page_run(page):
+    found = examples(page)
+    if any("import torch" in code for *_, code in found):
+        pytest.importorskip("torch")
+    done = run(str(page), found)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong", [[0, False, "1 / 0"], [0, True, ">>> 1 + 1\n3\n"], [0, True, ">>> 1 / 0\n"]]
+)
+def test_the_runner_finds_wrong_examples(wrong):
+    assert run("page", [[0, False, "x = 1"], wrong]).returncode != 0
+
+
+def test_examples_of_a_page_share_their_names():
+    shared = [
+        [0, False, "x = 1"],
+        [2, True, ">>> x + 1\n2\n>>> y = 5\n"],
+        [6, False, "assert y == 5"],
+    ]
+    assert run("page", shared).returncode == 0
 
 
 def anchors(text):
