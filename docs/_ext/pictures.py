@@ -14,7 +14,7 @@ import numpy as np
 
 from backpass.schedules import Clock
 
-__all__ = ["PICTURES", "STYLES", "draw", "picture_style"]
+__all__ = ["PICTURES", "STYLES", "draw", "draw_displays", "picture_style"]
 
 # Okabe and Ito's colours, told apart by all kinds of colour vision; lines differ in dash, too
 STYLES: dict[str, dict[str, Any]] = {
@@ -64,6 +64,39 @@ def draw(kind: str, record: Any, path: Path) -> None:
             handles, labels = ax.get_legend_handles_labels()
             if labels:
                 figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+            figure.savefig(path.with_name(f"{path.name}-{theme}.svg"), metadata={"Date": None})
+            plt.close(figure)
+
+
+def draw_displays(path: Path) -> None:
+    """Draw both displays of one run on digits, in both themes."""
+    from sklearn.datasets import load_digits
+
+    from backpass import GradientFlowDisplay, LossCurveDisplay, MLPClassifier
+
+    X, y = load_digits(return_X_y=True)
+    classifier = MLPClassifier(
+        (32, 32),
+        "logistic",
+        learning_rate_init=0.01,
+        early_stopping=True,
+        n_iter_no_change=5,
+        gradient_norms=True,
+        random_state=0,
+    )
+    classifier.fit(X / 16, y)
+    for theme in STYLES:
+        with picture_style(theme):
+            figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.2), layout="constrained")
+            loss = LossCurveDisplay.from_estimator(classifier, ax=left)
+            for line, colour in zip(loss.lines_, ("first", "second"), strict=True):
+                line.set_color(STYLES[theme][colour])
+            left.legend()
+            flow = GradientFlowDisplay.from_estimator(classifier, ax=right)
+            if theme == "dark":  # from light to dark, as the page is
+                for line, shade in zip(flow.lines_, (0.45, 0.7, 1.0), strict=True):
+                    line.set_color(plt.get_cmap("viridis")(shade))
+                right.legend()
             figure.savefig(path.with_name(f"{path.name}-{theme}.svg"), metadata={"Date": None})
             plt.close(figure)
 

@@ -12,7 +12,7 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import directives
 from mathml import aligned
-from pictures import draw
+from pictures import draw, draw_displays
 from sphinx.util.docutils import SphinxDirective
 
 from backpass.activations import ACTIVATIONS
@@ -80,6 +80,32 @@ def _table(head: list[str], rows: list[list[list[nodes.Node]]], widths: list[int
     return nodes.table("", group, classes=list(classes))
 
 
+def _picture_folder(owner: SphinxDirective) -> Path:
+    folder = Path(owner.env.app.srcdir) / "generated" / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _images(name: str, alt: str) -> list[nodes.Node]:
+    """Return the light and the dark version of a picture; the theme shows one of them."""
+    return [
+        nodes.image(
+            uri=f"/generated/pictures/{name}-{theme}.svg", alt=alt, classes=[f"only-{theme}"]
+        )
+        for theme in ("light", "dark")
+    ]
+
+
+class Displays(SphinxDirective):
+    """``{displays}``: both displays of one run."""
+
+    def run(self) -> list[nodes.Node]:
+        draw_displays(_picture_folder(self) / "displays")
+        alt = "Left: training and validation loss over the epochs, the best epoch marked. "
+        alt += "Right: the norm of each layer's gradient over the epochs."
+        return _images("displays", alt)
+
+
 class Records(SphinxDirective):
     """``{records} activations``: a section for every record of a registry."""
 
@@ -124,19 +150,9 @@ class Records(SphinxDirective):
         return aligned(latex)
 
     def _pictures(self, kind: str, record: Any) -> list[nodes.Node]:
-        folder = Path(self.env.app.srcdir) / "generated" / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
         name = f"{kind}-{record.name}"
-        draw(kind, record, folder / name)
-        images: list[nodes.Node] = []
-        for theme in ("light", "dark"):
-            image = nodes.image(
-                uri=f"/generated/pictures/{name}-{theme}.svg",
-                alt=ALT[kind].format(name=record.name),
-                classes=[f"only-{theme}"],
-            )
-            images.append(image)
-        return images
+        draw(kind, record, _picture_folder(self) / name)
+        return _images(name, ALT[kind].format(name=record.name))
 
     def _facts(self, registry: Registry[Any], record: Any) -> list[str]:
         facts = []
@@ -233,5 +249,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("equations", Equations)
     app.add_directive("outputs", Outputs)
     app.add_directive("command-help", CommandHelp)
+    app.add_directive("displays", Displays)
     app.connect("env-get-outdated", _reread)
     return {"parallel_read_safe": True, "env_version": 1}
