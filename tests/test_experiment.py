@@ -157,7 +157,7 @@ def test_the_understanding_is_true():
     assert table.dropped == ["old"]
     assert table.sizes == (2, 4, 2)
     assert table.parameters == 2 * 4 + 4 + 4 * 2 + 2
-    assert table.missing == 80
+    assert table.missing == 100
 
 
 class Stop(Hooks):

@@ -133,7 +133,9 @@ def fit(
         typer.Option("--report", metavar="FILE.html", help="Write a page with the curves."),
     ] = None,
 ) -> Callable[[], int]:
-    """Train a network on TABLE, judge it on rows held out, and save it.
+    """Train a network on TABLE, judge and save it.
+
+    Some rows are held out and judge it, beside a linear model and boosted trees.
 
     \b
     Examples:
@@ -178,7 +180,9 @@ def predict(
         ),
     ] = None,
 ) -> Callable[[], int]:
-    """Predict the target of every row of TABLE, as CSV on standard output or to a file.
+    """Predict the target of every row of TABLE.
+
+    Predictions go to standard output as CSV, or to a file.
 
     \b
     Examples:
@@ -192,7 +196,7 @@ def predict(
 
 @app.command()
 def evaluate(model: Model, table: Table, json: Json = None) -> Callable[[], int]:
-    """Judge MODEL on the rows of TABLE, whose target is known.
+    """Judge MODEL on a TABLE with known targets.
 
     \b
     Example:

@@ -223,6 +223,8 @@ def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
         frame = read_table(table, as_text=model.text_columns())
         with _named(table):
             evaluation = model.judge(model.encode(frame))
+        if left_out := frame.height - evaluation.rows:
+            messages.add(f"{left_out} row(s) without target {model.target.name!r} are left out")
     render.output().print(render.evaluation(evaluation, model, table))
     if json:
         write_json(evaluation_json(evaluation, model_path, table), json)

@@ -14,6 +14,7 @@ import numpy as np
 from backpass.storage.durable import durable_write
 from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.experiment import Experiment
+from backpass.tabular.understanding import Understanding
 
 __all__ = ["evaluation_json", "experiment_json", "strict", "write_json"]
 
@@ -77,37 +78,15 @@ def experiment_json(
     files : dict of str to str
         What was written, by kind.
     """
-    table, question, history = experiment.table, experiment.question, experiment.history
+    table, question = experiment.table, experiment.question
     told = {
         "command": command,
         "versions": _versions(),
-        "table": {
-            "source": source,
-            "rows": table.rows,
-            "rows_left_out": table.left_out,
-            "target": table.target,
-            "task": table.task,
-            "why": table.why,
-            "classes": table.classes,
-            "target_quantiles": table.quantiles,
-            "weights": table.weights,
-            "dropped": table.dropped,
-            "columns": [vars(column) for column in table.columns],
-        },
+        "table": _table(table, source),
         "split": {"train": table.n_train, "test": table.n_test, "seed": question.seed},
         "recipe": question.recipe.to_json(),
         "network": {"sizes": table.sizes, "parameters": table.parameters},
-        "history": {
-            "epochs": history.epochs,
-            "best_epoch": history.best_epoch,
-            "stop_reason": history.stop_reason,
-            "seconds": experiment.model.seconds,
-            "loss": history.loss_curve,
-            "validation_loss": history.validation_loss_curve,
-            f"validation_{experiment.model.main_metric}": experiment.model.metric_curve,
-            "learning_rate": history.learning_rates,
-            "layer_gradient_norms": history.layer_gradient_norms,
-        },
+        "history": _history(experiment),
         "test": _evaluation(experiment.test),
         "baselines": experiment.baselines,
         "warnings": experiment.warnings,
@@ -117,3 +96,34 @@ def experiment_json(
     }
     plain: dict[str, Any] = strict(told)
     return plain
+
+
+def _table(table: Understanding, source: str) -> dict[str, Any]:
+    return {
+        "source": source,
+        "rows": table.rows,
+        "rows_left_out": table.left_out,
+        "target": table.target,
+        "task": table.task,
+        "why": table.why,
+        "classes": table.classes,
+        "target_quantiles": table.quantiles,
+        "weights": table.weights,
+        "dropped": table.dropped,
+        "columns": [vars(column) for column in table.columns],
+    }
+
+
+def _history(experiment: Experiment) -> dict[str, Any]:
+    history, model = experiment.history, experiment.model
+    return {
+        "epochs": history.epochs,
+        "best_epoch": history.best_epoch,
+        "stop_reason": history.stop_reason,
+        "seconds": model.seconds,
+        "loss": history.loss_curve,
+        "validation_loss": history.validation_loss_curve,
+        f"validation_{model.main_metric}": model.metric_curve,
+        "learning_rate": history.learning_rates,
+        "layer_gradient_norms": history.layer_gradient_norms,
+    }

@@ -8,71 +8,24 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from backpass.errors import InputError, TableError, TableWarning
+from backpass.errors import TableWarning
+from backpass.tabular.arrangement import Arrangement, arrange
 from backpass.tabular.baselines import BASELINES, score_baseline
-from backpass.tabular.encoder import suspicious_columns
 from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.frames import as_frame
-from backpass.tabular.model import Encoded, TabularModel
-from backpass.tabular.preparing import known_column, original_rows, usable_rows
-from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.splitting import split_rows
-from backpass.tabular.targets import ClassTarget, NumberTarget, explain_task
-from backpass.tabular.understanding import Understanding, understand
+from backpass.tabular.model import TabularModel
+from backpass.tabular.question import Question
+from backpass.tabular.targets import ClassTarget
+from backpass.tabular.understanding import Understanding
 from backpass.training import History
 
-if TYPE_CHECKING:
-    import polars as pl
-    from numpy.typing import NDArray
-
 __all__ = ["Experiment", "Hooks", "Question", "run_experiment"]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a table, and how it is to be answered.
-
-    Parameters
-    ----------
-    target : str
-        The column to predict.
-    task : {"auto", "classification", "regression"}
-    weights : str, optional
-        A column of sample weights.
-    categorical, drop : sequence of str
-        Number columns to be taken as categories; columns to leave out.
-    test_fraction : float
-        Part of the rows that the model is judged on, where there is no other table for it.
-    recipe : Recipe
-    seed : int
-        The same seed gives the same split and the same network.
-    time_limit : float, optional
-        Most seconds of training.
-    gradient_norms : bool
-        Whether each layer's gradient norm is recorded every epoch.
-    baselines : bool
-        Whether other models are trained for comparison.
-    """
-
-    target: str
-    task: str = "auto"
-    weights: str | None = None
-    categorical: Sequence[str] = ()
-    drop: Sequence[str] = ()
-    test_fraction: float = 0.2
-    recipe: Recipe = RECIPE
-    seed: int = 0
-    time_limit: float | None = None
-    gradient_norms: bool = False
-    baselines: bool = True
 
 
 class Hooks:
@@ -175,7 +128,7 @@ def run_experiment(
     started, hooks = time.monotonic(), hooks or Hooks()
     notes: list[str] = []
     with _noted(notes):
-        prepared = _prepare(as_frame(table), question, test, names)
+        prepared = arrange(as_frame(table), question, test, names)
     hooks.understood(prepared.table)
     model = prepared.model
     with _noted(notes):
@@ -199,118 +152,10 @@ def run_experiment(
     return experiment
 
 
-# --- before training -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    table: Understanding
-    model: TabularModel
-    train: Encoded
-    test: Encoded
-
-
-def _prepare(
-    frame: pl.DataFrame, question: Question, test: Any, names: tuple[str, str]
-) -> _Prepared:
-    """Split and encode, and find whatever is wrong before any time is spent on training."""
-    everything = np.arange(frame.height)
-    with original_rows(everything, names[0]):
-        _check_names(frame, question)
-        rows = usable_rows(frame, question.target, question.weights)
-    target = frame[question.target][rows]
-    with original_rows(rows, names[0]):
-        task, why = _task(target, question.task)
-        _warn_of_rows(frame.height - len(rows), question)
-        parts = (np.arange(len(rows)), np.arange(0))
-        if test is None:
-            parts = _split(target, task, question)
-    train_rows = rows[parts[0]]
-    train = frame[train_rows]
-    with original_rows(train_rows, names[0]):
-        model, encoded = TabularModel.prepare(
-            train,
-            question.target,
-            task=task,
-            weights=question.weights,
-            categorical=question.categorical,
-            drop=question.drop,
-            recipe=question.recipe,
-            seed=question.seed,
-        )
-        ignored = {*question.drop, *filter(None, [question.weights])}
-        ignored |= {c.name for c in model.encoder.describe() if c.kind == "dropped"}
-        for message in suspicious_columns(train.drop(ignored), question.target, task):  # type: ignore[arg-type]
-            warnings.warn(message, TableWarning, stacklevel=2)
-    test_rows = rows[parts[1]]
-    if test is None:
-        test, label = frame[test_rows], names[0]
-    else:
-        test, label = as_frame(test(model.text_columns()) if callable(test) else test), names[1]
-        test_rows = np.arange(test.height)
-    with original_rows(test_rows, label):
-        judged = model.encode(test)
-    table = understand(
-        target,
-        model,
-        why=why,
-        left_out=frame.height - len(rows),
-        dropped=question.drop,
-        n_train=len(encoded.y),
-        n_test=len(judged.y),
-    )
-    return _Prepared(table, model, encoded, judged)
-
-
-def _check_names(frame: pl.DataFrame, question: Question) -> None:
-    """Refuse columns that are not there, or are meant for two things."""
-    known_column(frame, question.target, "to predict")
-    for name in question.categorical:
-        known_column(frame, name, "to take as a category")
-        if name == question.target:
-            raise TableError(
-                f"column {name!r} is the target; for classes, ask for task 'classification'"
-            )
-        if name in question.drop:
-            raise TableError(f"column {name!r} is dropped; it cannot be a category, too")
-        if name == question.weights:
-            raise TableError(f"column {name!r} holds the weights; it cannot be a category, too")
-
-
-def _task(target: pl.Series, task: str) -> tuple[str, str]:
-    guessed, why = explain_task(target)
-    if task == "auto":
-        return guessed, why
-    if task not in ("classification", "regression"):
-        raise InputError(f"task must be auto, classification or regression, not {task!r}")
-    return task, "as asked for"
-
-
-def _warn_of_rows(left_out: int, question: Question) -> None:
-    if left_out:
-        weight = f" or have no weight {question.weights!r}" if question.weights else ""
-        warnings.warn(
-            f"{left_out} row(s) have no target {question.target!r}{weight} and are left out",
-            TableWarning,
-            stacklevel=2,
-        )
-
-
-def _split(
-    target: pl.Series, task: str, question: Question
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if task == "classification":
-        learnt = ClassTarget.fit(target)
-        y, classes = learnt.encode(target), learnt.classes
-        return split_rows(y, question.test_fraction, question.seed, classes=classes)
-    NumberTarget.fit(target)  # finds what is wrong with it, and in which row
-    return split_rows(np.zeros(target.len()), question.test_fraction, question.seed)
-
-
 # --- after training --------------------------------------------------------------------------
 
 
-def _compare(experiment: Experiment, prepared: _Prepared, hooks: Hooks) -> None:
+def _compare(experiment: Experiment, prepared: Arrangement, hooks: Hooks) -> None:
     """Train the baselines; Ctrl-C leaves out the rest of them."""
     model, train, test = prepared.model, prepared.train, prepared.test
     target = model.target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,8 @@ class Understanding:
     target, task, why : str
         What is predicted, ``"classification"`` or ``"regression"``, and what says so.
     columns : list of ColumnSummary
-        The inputs; what is missing is counted in the training part, as all the encoder learns.
+        The inputs, as the encoder learnt them from the training part; what is missing is
+        counted in all rows.
     dropped : list of str
         Columns left out because the caller said so.
     weights : str or None
@@ -71,12 +72,12 @@ class Understanding:
 
     @property
     def missing(self) -> int:
-        """How many values are missing in the training part."""
+        """How many values of the inputs are missing."""
         return sum(column.missing for column in self.columns)
 
 
 def understand(
-    target: pl.Series,
+    frame: pl.DataFrame,
     model: TabularModel,
     *,
     why: str,
@@ -89,14 +90,14 @@ def understand(
 
     Parameters
     ----------
-    target : polars.Series
-        Of all rows that are used.
+    frame : polars.DataFrame
+        All rows that are used.
     model : TabularModel
         Prepared on the training part.
     why, left_out, dropped, n_train, n_test
         As in :class:`Understanding`.
     """
-    classes, quantiles = {}, []
+    classes, quantiles, target = {}, [], frame[model.target.name]
     if isinstance(model.target, ClassTarget):
         found = as_levels(target).value_counts()
         counts = dict(zip(*found, strict=True))
@@ -109,7 +110,7 @@ def understand(
         target=target.name,
         task=model.task,
         why=why,
-        columns=model.encoder.describe(),
+        columns=[replace(c, missing=_missing(frame[c.name])) for c in model.encoder.describe()],
         dropped=list(dropped),
         weights=model.weights,
         n_train=n_train,
@@ -119,3 +120,8 @@ def understand(
         classes=classes,
         quantiles=quantiles,
     )
+
+
+def _missing(column: pl.Series) -> int:
+    nan = int(column.is_nan().sum()) if column.dtype.is_float() else 0
+    return column.null_count() + nan

@@ -46,8 +46,8 @@ def number(value: float) -> str:
 
     Examples
     --------
-    >>> [number(x) for x in (1234567.8, 12345.6, 12.3456, 0.00012345, 0, float("nan"))]
-    ['1.235e+06', '12346', '12.35', '0.0001235', '0', '–']
+    >>> [number(x) for x in (1234567.8, 12345.6, 12.3456, 0.000123, 0, float("nan"))]
+    ['1.235e+06', '12346', '12.35', '0.000123', '0', '–']
     """
     if math.isnan(value):
         return "–"
@@ -58,7 +58,7 @@ def metric(name: str, value: float) -> str:
     """Return a metric: those around 1 with four decimals, for their columns to line up."""
     if name in ("RMSE", "MAE") or abs(value) >= 100 or math.isnan(value):
         return number(value)
-    return f"{value:.4f}"
+    return f"{round(value, 4) + 0.0:.4f}"  # + 0 makes −0 positive
 
 
 def short_name(name: str) -> str:

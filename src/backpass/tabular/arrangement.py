@@ -1,0 +1,158 @@
+"""Before training: split and encode, and find whatever is wrong before time is spent on it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backpass.errors import InputError, TableError, TableWarning
+from backpass.tabular.encoder import suspicious_columns
+from backpass.tabular.frames import as_frame
+from backpass.tabular.model import Encoded, TabularModel
+from backpass.tabular.preparing import known_column, original_rows, usable_rows
+from backpass.tabular.question import Question
+from backpass.tabular.splitting import split_rows
+from backpass.tabular.targets import ClassTarget, NumberTarget, explain_task
+from backpass.tabular.understanding import Understanding, understand
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = ["Arrangement", "arrange"]
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """All that is known before training.
+
+    Parameters
+    ----------
+    table : Understanding
+    model : TabularModel
+        Not trained yet.
+    train, test : Encoded
+        The rows of the two parts.
+    """
+
+    table: Understanding
+    model: TabularModel
+    train: Encoded
+    test: Encoded
+
+
+def arrange(
+    frame: pl.DataFrame, question: Question, test: Any, names: tuple[str, str]
+) -> Arrangement:
+    """Split a table and encode its parts; the encoder learns from the training part only.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+    question : Question
+    test, names
+        As in :func:`backpass.tabular.experiment.run_experiment`.
+    """
+    with original_rows(np.arange(frame.height), names[0]):
+        _check_names(frame, question)
+        rows = usable_rows(frame, question.target, question.weights)
+    target = frame[question.target][rows]
+    kept, held_out = np.arange(len(rows)), np.arange(0)
+    with original_rows(rows, names[0]):
+        task, why = _task(target, question.task)
+        _warn_of_rows(frame.height - len(rows), question)
+        if test is None:
+            kept, held_out = _split(target, task, question)
+    with original_rows(rows[kept], names[0]):
+        model, train = _learn(frame[rows[kept]], task, question)
+    if test is None:
+        judged = _encode(model, frame[rows[held_out]], rows[held_out], names[0])
+    else:
+        other = as_frame(test(model.text_columns()) if callable(test) else test)
+        judged = _encode(model, other, np.arange(other.height), names[1])
+    table = understand(
+        frame[rows],
+        model,
+        why=why,
+        left_out=frame.height - len(rows),
+        dropped=question.drop,
+        n_train=len(train.y),
+        n_test=len(judged.y),
+    )
+    return Arrangement(table, model, train, judged)
+
+
+def _learn(train: pl.DataFrame, task: str, question: Question) -> tuple[TabularModel, Encoded]:
+    """Let the encoder learn from the training part, and doubt its columns."""
+    model, encoded = TabularModel.prepare(
+        train,
+        question.target,
+        task=task,
+        weights=question.weights,
+        categorical=question.categorical,
+        drop=question.drop,
+        recipe=question.recipe,
+        seed=question.seed,
+    )
+    ignored = {*question.drop, *filter(None, [question.weights])}
+    ignored |= {c.name for c in model.encoder.describe() if c.kind == "dropped"}
+    for message in suspicious_columns(train.drop(ignored), question.target, task):  # type: ignore[arg-type]
+        _warn(message)
+    return model, encoded
+
+
+def _encode(
+    model: TabularModel, frame: pl.DataFrame, rows: NDArray[np.int64], label: str
+) -> Encoded:
+    with original_rows(rows, label):
+        if model.weights and model.weights not in frame.columns:
+            _warn(f"{label or 'the test table'} has no weights {model.weights!r}; rows count alike")
+        return model.encode(frame)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, TableWarning, stacklevel=2)
+
+
+def _check_names(frame: pl.DataFrame, question: Question) -> None:
+    """Refuse columns that are not there, or are meant for two things."""
+    known_column(frame, question.target, "to predict")
+    for name in question.categorical:
+        known_column(frame, name, "to take as a category")
+        if name == question.target:
+            raise TableError(
+                f"column {name!r} is the target; for classes, ask for task 'classification'"
+            )
+        if name in question.drop:
+            raise TableError(f"column {name!r} is dropped; it cannot be a category, too")
+        if name == question.weights:
+            raise TableError(f"column {name!r} holds the weights; it cannot be a category, too")
+
+
+def _task(target: pl.Series, task: str) -> tuple[str, str]:
+    guessed, why = explain_task(target)
+    if task == "auto":
+        return guessed, why
+    if task not in ("classification", "regression"):
+        raise InputError(f"task must be auto, classification or regression, not {task!r}")
+    return task, "as asked for"
+
+
+def _warn_of_rows(left_out: int, question: Question) -> None:
+    if left_out:
+        weight = f" or have no weight {question.weights!r}" if question.weights else ""
+        _warn(f"{left_out} row(s) have no target {question.target!r}{weight} and are left out")
+
+
+def _split(
+    target: pl.Series, task: str, question: Question
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if task == "classification":
+        learnt = ClassTarget.fit(target)
+        y, classes = learnt.encode(target), learnt.classes
+        return split_rows(y, question.test_fraction, question.seed, classes=classes)
+    NumberTarget.fit(target)  # finds what is wrong with it, and in which row
+    return split_rows(np.zeros(target.len()), question.test_fraction, question.seed)
