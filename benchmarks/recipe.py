@@ -646,12 +646,9 @@ def verdicts(all_scores: dict[str, Scores]) -> list[str]:
 def seconds_table(about: dict[str, Row], seconds: Scores) -> list[str]:
     models = [m for m in SHOWN if m != "guess"]
     lines = [f"| table | rows | inputs | {' | '.join(models)} |", "|---|---:|---:|" + "---:|" * 4]
-    for table in sorted(
-        UNSEEN, key=lambda t: float(about[t.name]["training_rows"]) * float(about[t.name]["inputs"])
-    ):
-        row = about[table.name]
-        cells = [f"{np.median(seconds[table.name, model]):.1f}" for model in models]
-        start = f"| {table.name} | {spaced(float(row['training_rows']))} | {row['inputs']} "
+    for name, row in sorted(about.items(), key=lambda item: float(item[1]["training_rows"])):
+        cells = [f"{np.median(seconds[name, model]):.1f}" for model in models]
+        start = f"| {name} | {spaced(float(row['training_rows']))} | {row['inputs']} "
         lines.append(f"{start}| {' | '.join(cells)} |")
     return lines
 
@@ -680,6 +677,7 @@ def draw(scores: dict[str, Scores]) -> Any:
     order = sorted(lines, key=lambda name: lines[name]["backpass"])
     low, high = 0.45, 1.3
     for height, name in enumerate(order):
+        outside = 0
         for model, (colour, marker) in STYLES.items():
             x = lines[name][model]
             inside = low <= x <= high
@@ -694,7 +692,9 @@ def draw(scores: dict[str, Scores]) -> Any:
             )
             if not inside:
                 text = f"{x:.1f}".replace("-", "−")
-                offset = {"xytext": (7 if x < low else -7, 0), "textcoords": "offset points"}
+                shift = 7 + 22 * outside  # several may lie outside
+                outside += 1
+                offset = {"xytext": (shift if x < low else -shift, 0)}
                 axes.annotate(
                     text,
                     (np.clip(x, low, high), height),
@@ -702,6 +702,7 @@ def draw(scores: dict[str, Scores]) -> Any:
                     fontsize=8,
                     va="center",
                     ha="left" if x < low else "right",
+                    textcoords="offset points",
                     **offset,
                 )
     for model, (colour, marker) in STYLES.items():
