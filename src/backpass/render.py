@@ -16,6 +16,7 @@ from backpass.tabular.metrics import best_values
 from backpass.tabular.wording import (
     STOPPED,
     baseline_name,
+    column_heads,
     count,
     metric,
     number,
@@ -183,12 +184,12 @@ def _errors(test: Evaluation) -> RenderableType:
 
 def _matrix(test: Evaluation) -> RenderableType:
     assert test.confusion is not None
-    # names of many classes are cut, so that the matrix fits into a terminal
-    width = max(3, 56 // len(test.classes) - 2)
-    short = [one_line(name) for name in test.classes]
-    short = [name if len(name) <= width else name[: width - 1] + "…" for name in short]
-    grid = _grid(["", *short, "right"])
-    for i, name in enumerate(test.classes):
+    rows, columns = column_heads(test.classes, max(3, 54 // len(test.classes) - 2))
+    grid = _grid(["", *columns, "right"])
+    for head in grid.columns:
+        head.no_wrap = True
+    grid.columns[0].max_width, grid.columns[0].overflow = 22, "ellipsis"
+    for i, name in enumerate(rows):
         row = test.confusion[i]
         cells = [
             _text(n or "·", "bold green" if i == j else "red" if n else "dim")

@@ -16,7 +16,16 @@ from backpass.storage.durable import durable_write
 from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.experiment import Experiment
 from backpass.tabular.metrics import best_values
-from backpass.tabular.wording import STOPPED, baseline_name, count, metric, number, seconds, share
+from backpass.tabular.wording import (
+    STOPPED,
+    baseline_name,
+    column_heads,
+    count,
+    metric,
+    number,
+    seconds,
+    share,
+)
 
 __all__ = ["report_page", "write_report"]
 
@@ -45,8 +54,8 @@ def report_page(experiment: Experiment, source: str, command: str) -> str:
     sections = [
         _scores(experiment),
         _losses(experiment),
-        _errors(experiment.test),
         _gradients(experiment),
+        _errors(experiment.test),
         _training(experiment),
         _warnings(experiment.warnings),
         _columns(experiment),
@@ -147,20 +156,21 @@ def _scatter(test: Evaluation) -> Markup:
 
 def _matrix(test: Evaluation) -> Markup:
     assert test.confusion is not None
-    rows = []
-    for i, name in enumerate(test.classes):
+    k, rows = len(test.classes), []
+    names, heads = column_heads(test.classes, 12 if k <= 4 else 8 if k <= 8 else 4)
+    for i, name in enumerate(names):
         counts = test.confusion[i].tolist()
         total = sum(counts)
         cells = [_cell(n, n / total if total else 0, i == j) for j, n in enumerate(counts)]
         right = element("td", share(counts[i], total), class_="text dim")
         rows.append(element("tr", element("td", name, class_="text"), *cells, right))
-    head = ["actual", *test.classes, "right"]
+    head = ["actual", *heads, "right"]
     note = "Rows: actual class; columns: predicted class. Darker: a larger part of the row."
     return _section(
         "Confusion matrix",
         _table(head, rows, class_="matrix"),
         element("p", note, class_="dim"),
-        wide=len(test.classes) > 8,
+        wide=k > 8,
     )
 
 

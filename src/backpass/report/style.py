@@ -34,7 +34,8 @@ tr.dropped td { color: var(--dim) } td.best::after { content: " ★" } td.plain:
 .matrix { width: auto; margin: 0 auto } .matrix td { text-align: center;
   border: 2px solid var(--card); min-width: 2rem; padding: .25rem .3rem }
 .matrix td.text { border: 0; text-align: right }
-.matrix th { text-align: center; max-width: 7rem; overflow: hidden; text-overflow: ellipsis }
+.matrix th { text-align: center; padding: .25rem .3rem;
+  max-width: 7rem; overflow: hidden; text-overflow: ellipsis }
 svg { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif }
 svg text { fill: var(--dim) } svg .name { fill: var(--ink) } svg .end { text-anchor: end }
 svg .middle { text-anchor: middle } svg .grid { stroke: var(--rule) }

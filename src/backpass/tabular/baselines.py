@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from backpass.tabular.columns import CategoryColumn
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.metrics import class_metrics, number_metrics
+from backpass.threads import blas_threads
 
 __all__ = ["BASELINES", "score_baseline", "score_baselines", "tree_matrix"]
 
 Matrix = NDArray[Any]
+
+SMALL_TABLE = 1_000_000  # numbers in the training matrix
 
 
 def tree_matrix(encoder: TableEncoder, encoded: Matrix) -> tuple[Matrix, list[bool]]:
@@ -150,7 +153,9 @@ def score_baseline(
     with warnings.catch_warnings():
         # a baseline that has not converged is a fair, slightly worse one
         warnings.simplefilter("ignore")
-        model.fit(X, y, sample_weight=s)
+        # on small tables threads wait for one another longer than they work
+        with blas_threads(1 if X.size < SMALL_TABLE else None, openmp=True):
+            model.fit(X, y, sample_weight=s)
     seconds = time.monotonic() - started
     if task == "classification":
         p = np.zeros((len(y_test), n_classes))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 __all__ = [
     "STOPPED",
     "baseline_name",
     "clock",
+    "column_heads",
     "count",
     "metric",
     "number",
@@ -73,14 +75,31 @@ def baseline_name(name: str, task: str) -> str:
 
 
 def count(value: int) -> str:
-    """Return a count with spaces between thousands.
+    """Return a count with commas between thousands.
 
     Examples
     --------
     >>> count(61395)
-    '61 395'
+    '61,395'
     """
-    return f"{value:,}".replace(",", " ") if abs(value) >= 10_000 else str(value)
+    return f"{value:,}" if abs(value) >= 10_000 else str(value)
+
+
+def column_heads(names: Sequence[str], width: int) -> tuple[list[str], list[str]]:
+    """Return the heads of a matrix's rows and columns: numbers, where names are too wide.
+
+    Examples
+    --------
+    >>> column_heads(["no", "yes"], 5)
+    (['no', 'yes'], ['no', 'yes'])
+    >>> column_heads(["medical", "major"], 5)
+    (['1 medical', '2 major'], ['1', '2'])
+    """
+    plain = [one_line(name) for name in names]
+    if max(map(len, plain)) <= width:
+        return plain, plain
+    numbers = [str(i) for i in range(1, len(plain) + 1)]
+    return [f"{i} {name}" for i, name in zip(numbers, plain, strict=True)], numbers
 
 
 def share(part: float, whole: float) -> str:
