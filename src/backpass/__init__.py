@@ -17,6 +17,9 @@ _HOMES = {
     "MLPClassifier": "backpass.estimators",
     "MLPRegressor": "backpass.estimators",
     "Network": "backpass.network",
+    "TableEncoder": "backpass.tabular.encoder",
+    "TabularModel": "backpass.tabular.model",
+    "read_table": "backpass.tabular.reading",
     "train": "backpass.training",
 }
 

@@ -14,7 +14,7 @@ stays NaN.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from backpass.ops import SQRT_HALF, Array, erf, namespace, real
+from backpass.ops import SQRT_HALF, Array, erf, log_one_plus_exp, namespace, real, sigma
 from backpass.registry import Registry, require
 
 __all__ = ["ACTIVATIONS", "Activation"]
@@ -77,21 +77,6 @@ ACTIVATIONS: Registry[Activation] = Registry("activation")
 """Every activation by name."""
 
 
-def _sigma(z: Array) -> Array:
-    """Return the logistic function without overflow: exp is only taken of numbers ≤ 0."""
-    xp = namespace(z)
-    positive = real(z) >= 0
-    e = xp.exp(xp.where(positive, -z, z))
-    return xp.where(positive, 1 / (1 + e), e / (1 + e))
-
-
-def _log_one_plus_exp(z: Array) -> Array:
-    """Return log(1 + exp(z)) without overflow."""
-    xp = namespace(z)
-    positive = real(z) > 0
-    return xp.where(positive, z, xp.zeros_like(z)) + xp.log1p(xp.exp(xp.where(positive, -z, z)))
-
-
 def _left_right(z: Array, left: Array, right: Array) -> Array:
     """Return `left` where z ≤ 0 and `right` where z > 0 or NaN."""
     return namespace(z).where(real(z) <= 0, left, right)
@@ -114,7 +99,7 @@ def logistic() -> Activation:
     """Return the logistic function (sigmoid)."""
     return Activation(
         "logistic",
-        value=_sigma,
+        value=sigma,
         derivative=lambda z, a: a * (1 - a),
         derivation=(
             r"\sigma(z) = \frac{1}{1 + e^{-z}} \\"
@@ -263,8 +248,8 @@ def silu() -> Activation:
     """Return the sigmoid linear unit z·σ(z) (swish)."""
     return Activation(
         "silu",
-        value=lambda z: z * _sigma(z),
-        derivative=lambda z, a: _sigma(z) + a * (1 - _sigma(z)),
+        value=lambda z: z * sigma(z),
+        derivative=lambda z, a: sigma(z) + a * (1 - sigma(z)),
         derivation=(
             r"\varphi(z) = z\,\sigma(z) \\"
             r"\varphi'(z) = \sigma(z) + z\,\sigma(z)(1 - \sigma(z)) \\"
@@ -279,12 +264,12 @@ def mish() -> Activation:
     """Return z·tanh(log(1 + exp z))."""
 
     def squashed(z: Array) -> Array:
-        return namespace(z).tanh(_log_one_plus_exp(z))
+        return namespace(z).tanh(log_one_plus_exp(z))
 
     return Activation(
         "mish",
         value=lambda z: z * squashed(z),
-        derivative=lambda z, a: squashed(z) + z * (1 - squashed(z) ** 2) * _sigma(z),
+        derivative=lambda z, a: squashed(z) + z * (1 - squashed(z) ** 2) * sigma(z),
         derivation=(
             r"\varphi(z) = z\,t,\quad t = \tanh(s),\quad s = \log(1 + e^z) \\"
             r"s' = \sigma(z),\quad t' = (1 - t^2)\,\sigma(z) \\"
@@ -299,8 +284,8 @@ def softplus() -> Activation:
     """Return log(1 + exp z), a smooth ReLU."""
     return Activation(
         "softplus",
-        value=_log_one_plus_exp,
-        derivative=lambda z, a: _sigma(z),
+        value=log_one_plus_exp,
+        derivative=lambda z, a: sigma(z),
         derivation=(
             r"\varphi(z) = \log(1 + e^z) \\"
             r"\varphi'(z) = \frac{e^z}{1 + e^z} = \frac{1}{1 + e^{-z}} = \sigma(z)"

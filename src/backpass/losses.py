@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
-from backpass.activations import ACTIVATIONS, _log_one_plus_exp, _sigma
-from backpass.errors import InputError
-from backpass.ops import Array, dtype_name, namespace, real
+from backpass.activations import ACTIVATIONS
+from backpass.loss_targets import checked_targets, class_targets, is_sign, numeric_targets
+from backpass.ops import Array, log_one_plus_exp, namespace, real, sigma
 from backpass.registry import Registry, require
 
 __all__ = ["LOSSES", "Fused", "Loss"]
@@ -106,79 +106,6 @@ LOSSES: Registry[Loss] = Registry("loss")
 """Every loss by name."""
 
 
-# --- targets: the user's y to (N, k) ------------------------------------------------------------
-
-
-def _numbers(y: Array, k: int, xp: object, dtype: object, *, name: str) -> Array:
-    """Return numeric targets (N,) or (N, k) as (N, k) in `dtype`."""
-    y = xp.asarray(y)  # type: ignore[attr-defined]
-    if y.ndim == 1:
-        y = y[:, None]
-    if y.ndim != 2 or y.shape[1] != k:
-        raise InputError(
-            f"{name}: targets of shape {tuple(y.shape)} do not fit {k} output(s); "
-            f"give shape (n_samples, {k})" + (" or (n_samples,)" if k == 1 else "")
-        )
-    return xp.astype(y, dtype, copy=False)  # type: ignore[attr-defined]
-
-
-def _checked(
-    y: Array,
-    k: int,
-    xp: object,
-    dtype: object,
-    *,
-    name: str,
-    good: Callable[[Array], Array],
-    needs: str,
-) -> Array:
-    """Return numeric targets after checking that every one of them is `good`."""
-    y = _numbers(y, k, xp, dtype, name=name)
-    ok = good(y)
-    if not bool(xp.all(ok)):  # type: ignore[attr-defined]
-        row = int(xp.argmin(xp.astype(xp.all(ok, axis=1), xp.int8)))  # type: ignore[attr-defined]
-        raise InputError(f"{name}: targets must be {needs}; row {row} is {y[row, :]}")
-    return y
-
-
-def _classes(y: Array, k: int, xp: object, dtype: object, *, smoothing: float) -> Array:
-    """Return integer labels 0 … k−1, one-hot or soft targets as rows (N, k) of sum 1."""
-    y = xp.asarray(y)  # type: ignore[attr-defined]
-    if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1 and k > 1):
-        e = _one_hot(y if y.ndim == 1 else y[:, 0], k, xp, dtype)
-    else:
-        e = _checked(
-            y, k, xp, dtype, name="cross_entropy",
-            good=lambda t: (t >= 0) & (abs(xp.sum(t, axis=1, keepdims=True) - 1) < 1e-6 * k),  # type: ignore[attr-defined]
-            needs="integer labels, or rows of probabilities with sum 1",
-        )  # fmt: skip
-    return e if smoothing == 0 else (1 - smoothing) * e + smoothing / k
-
-
-def _one_hot(labels: Array, k: int, xp: object, dtype: object) -> Array:
-    """Return e_ℓ by row (note 3's E, samples in rows) of integer `labels` 0 … k−1."""
-    kind = dtype_name(labels.dtype)
-    if kind.startswith("float"):
-        whole = xp.isfinite(labels) & (labels == xp.floor(labels))  # type: ignore[attr-defined]
-        kind = "int" if bool(xp.all(whole)) else kind  # type: ignore[attr-defined]
-    if not kind.startswith(("int", "uint", "bool")):
-        raise InputError(f"cross_entropy: labels must be integers 0 … {k - 1}, not {kind}")
-    if kind == "bool":  # the standard has no minimum of booleans
-        labels = xp.astype(labels, xp.uint8)  # type: ignore[attr-defined]
-    if labels.shape[0] and not (int(xp.min(labels)) >= 0 and int(xp.max(labels)) < k):  # type: ignore[attr-defined]
-        raise InputError(
-            f"cross_entropy: labels must lie in 0 … {k - 1} (one of {k} outputs each); found "
-            f"{int(xp.min(labels))} … {int(xp.max(labels))}"  # type: ignore[attr-defined]
-        )
-    columns = xp.arange(k)  # type: ignore[attr-defined]
-    labels = xp.astype(labels, columns.dtype, copy=False)  # type: ignore[attr-defined]
-    return xp.astype(labels[:, None] == columns[None, :], dtype)  # type: ignore[attr-defined]
-
-
-def _is_sign(y: Array) -> Array:
-    return (y == 1) | (y == -1)
-
-
 # --- small helpers -------------------------------------------------------------------------------
 
 
@@ -217,7 +144,7 @@ def squared_error() -> Loss:
         "squared_error",
         terms=lambda y, p: 0.5 * (p - y) ** 2,
         derivative=lambda y, p: p - y,
-        encode=partial(_numbers, name="squared_error"),
+        encode=partial(numeric_targets, name="squared_error"),
         outputs=(*REAL_VALUED, "softmax"),
         derivation=(
             r"C = \tfrac12 (\hat y - y)^2 \\"
@@ -234,7 +161,7 @@ def absolute_error() -> Loss:
         "absolute_error",
         terms=lambda y, p: _sign(p - y) * (p - y),
         derivative=lambda y, p: _sign(p - y),
-        encode=partial(_numbers, name="absolute_error"),
+        encode=partial(numeric_targets, name="absolute_error"),
         outputs=REAL_VALUED,
         derivation=(
             r"C = |\hat y - y| \\"
@@ -260,7 +187,7 @@ def huber(delta: float = 1.35) -> Loss:
             inside(y, p), 0.5 * (p - y) ** 2, delta * (_sign(p - y) * (p - y) - 0.5 * delta)
         ),
         derivative=lambda y, p: namespace(p).where(inside(y, p), p - y, delta * _sign(p - y)),
-        encode=partial(_numbers, name="huber"),
+        encode=partial(numeric_targets, name="huber"),
         outputs=REAL_VALUED,
         derivation=(
             r"C = \tfrac12 r^2 \text{ for } |r| \le \delta,\quad"
@@ -278,9 +205,9 @@ def logistic() -> Loss:
     """Return log(1 + exp(−yŷ)) for labels y in {−1, 1} and a real score ŷ."""
     return Loss(
         "logistic",
-        terms=lambda y, p: _log_one_plus_exp(-y * p),
-        derivative=lambda y, p: -y * _sigma(-y * p),
-        encode=partial(_checked, name="logistic", good=_is_sign, needs="−1 or 1"),
+        terms=lambda y, p: log_one_plus_exp(-y * p),
+        derivative=lambda y, p: -y * sigma(-y * p),
+        encode=partial(checked_targets, name="logistic", good=is_sign, needs="−1 or 1"),
         outputs=SIGNED,
         derivation=(
             r"C = \log(1 + e^{-y\hat y}) \\"
@@ -299,7 +226,7 @@ def hinge() -> Loss:
         "hinge",
         terms=lambda y, p: _where_positive(1 - y * p, 1 - y * p, namespace(p).zeros_like(p)),
         derivative=lambda y, p: _where_positive(1 - y * p, -y, namespace(p).zeros_like(p)),
-        encode=partial(_checked, name="hinge", good=_is_sign, needs="−1 or 1"),
+        encode=partial(checked_targets, name="hinge", good=is_sign, needs="−1 or 1"),
         outputs=SIGNED,
         derivation=(
             r"C = \max(0, 1 - y\hat y) \\"
@@ -321,7 +248,7 @@ def shortfall() -> Loss:
         derivative=lambda y, p: _where_positive(
             y - p, -namespace(p).ones_like(p), namespace(p).zeros_like(p)
         ),
-        encode=partial(_numbers, name="shortfall"),
+        encode=partial(numeric_targets, name="shortfall"),
         outputs=REAL_VALUED,
         derivation=(
             r"C = \max(0, y - \hat y) \\"
@@ -352,7 +279,7 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
         "cross_entropy",
         terms=lambda y, p: -_x_log_y(y, p),
         derivative=lambda y, p: -_quotient(y, p),
-        encode=partial(_classes, smoothing=label_smoothing),
+        encode=partial(class_targets, smoothing=label_smoothing),
         outputs=("softmax",),
         derivation=(
             r"C = -\sum_k y_k \log \hat y_k \\"
@@ -383,7 +310,7 @@ def binary_cross_entropy() -> Loss:
         terms=lambda y, p: -_x_log_y(y, p) - _x_log_y(1 - y, 1 - p),
         derivative=lambda y, p: _quotient(1 - y, 1 - p) - _quotient(y, p),
         encode=partial(
-            _checked,
+            checked_targets,
             name="binary_cross_entropy",
             good=lambda y: (y >= 0) & (y <= 1),
             needs="between 0 and 1",
@@ -397,7 +324,7 @@ def binary_cross_entropy() -> Loss:
         task="classification",
         fused={
             "logistic": Fused(
-                terms=lambda y, z: y * _log_one_plus_exp(-z) + (1 - y) * _log_one_plus_exp(z),
+                terms=lambda y, z: y * log_one_plus_exp(-z) + (1 - y) * log_one_plus_exp(z),
                 delta=lambda y, p: p - y,
                 derivation=(
                     r"\frac{\partial C}{\partial z}"
@@ -414,7 +341,7 @@ def _log_softplus(z: Array) -> Array:
     """Return log log(1 + exp(z)): z itself where exp(z) is far below eps and may be 0."""
     xp = namespace(z)
     far = real(z) < -40
-    return xp.where(far, z, xp.log(_log_one_plus_exp(xp.where(far, xp.zeros_like(z), z))))
+    return xp.where(far, z, xp.log(log_one_plus_exp(xp.where(far, xp.zeros_like(z), z))))
 
 
 def _shrinking_ratio(p: Array) -> Array:
@@ -432,7 +359,7 @@ def poisson() -> Loss:
         "poisson",
         terms=lambda y, p: _x_log_y(y, _quotient(y, p)) - y + p,
         derivative=lambda y, p: 1 - _quotient(y, p),
-        encode=partial(_checked, name="poisson", good=lambda y: y >= 0, needs="at least 0"),
+        encode=partial(checked_targets, name="poisson", good=lambda y: y >= 0, needs="at least 0"),
         outputs=("exp", "softplus"),
         derivation=(
             r"C = y \log\frac{y}{\hat y} - y + \hat y \\"
@@ -449,7 +376,7 @@ def poisson() -> Loss:
                 ),
             ),
             "softplus": Fused(
-                terms=lambda y, z: _x_log_y(y, y) - y * _log_softplus(z) - y + _log_one_plus_exp(z),
+                terms=lambda y, z: _x_log_y(y, y) - y * _log_softplus(z) - y + log_one_plus_exp(z),
                 delta=lambda y, p: -namespace(p).expm1(-p) - y * _shrinking_ratio(p),
                 derivation=(
                     r"\hat y = \log(1 + e^z) \Rightarrow \sigma(z) = 1 - e^{-\hat y} \\"
@@ -473,7 +400,7 @@ def pinball(tau: float = 0.5) -> Loss:
             -tau * namespace(p).ones_like(p),
             (tau - 1) * _sign(y - p),
         ),
-        encode=partial(_numbers, name="pinball"),
+        encode=partial(numeric_targets, name="pinball"),
         outputs=REAL_VALUED,
         derivation=(
             r"C = \tau\,(y - \hat y) \text{ for } \hat y < y,\quad"

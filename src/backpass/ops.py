@@ -15,9 +15,11 @@ __all__ = [
     "dtype_name",
     "erf",
     "is_sparse",
+    "log_one_plus_exp",
     "namespace",
     "real",
     "scalar",
+    "sigma",
     "take_rows",
     "to_numpy",
 ]
@@ -78,6 +80,33 @@ def erf(z: Array) -> Array:
 
         return cupy_erf(z)
     return namespace(z).asarray(scipy.special.erf(to_numpy(z)), dtype=z.dtype)
+
+
+def sigma(z: Array) -> Array:
+    """Return σ(z) = 1 / (1 + exp(−z)) without overflow: exp is only taken of numbers ≤ 0.
+
+    Examples
+    --------
+    >>> sigma(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    xp = namespace(z)
+    positive = real(z) >= 0
+    e = xp.exp(xp.where(positive, -z, z))
+    return xp.where(positive, 1 / (1 + e), e / (1 + e))
+
+
+def log_one_plus_exp(z: Array) -> Array:
+    """Return log(1 + exp(z)) without overflow.
+
+    Examples
+    --------
+    >>> log_one_plus_exp(np.array([-1000.0, 0.0, 1000.0])).round(4)
+    array([0.000e+00, 6.931e-01, 1.000e+03])
+    """
+    xp = namespace(z)
+    positive = real(z) > 0
+    return xp.where(positive, z, xp.zeros_like(z)) + xp.log1p(xp.exp(xp.where(positive, -z, z)))
 
 
 def to_numpy(x: Array) -> Any:

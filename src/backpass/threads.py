@@ -45,8 +45,14 @@ def _controller() -> Any:
 
 
 @contextmanager
-def blas_threads(limit: int | None) -> Iterator[None]:
+def blas_threads(limit: int | None, *, openmp: bool = False) -> Iterator[None]:
     """Limit BLAS to `limit` threads inside a ``with`` block; None changes nothing.
+
+    Parameters
+    ----------
+    limit : int or None
+    openmp : bool
+        Whether OpenMP, which scikit-learn's trees use, is limited too.
 
     Examples
     --------
@@ -56,5 +62,5 @@ def blas_threads(limit: int | None) -> Iterator[None]:
     if limit is None:
         yield
         return
-    with _controller().limit(limits=limit, user_api="blas"):
+    with _controller().limit(limits=limit, user_api=None if openmp else "blas"):
         yield
