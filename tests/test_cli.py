@@ -16,7 +16,8 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 import backpass
-from backpass import cli, cli_checks
+from backpass.cli import app as cli
+from backpass.cli import checks as cli_checks
 from backpass.errors import NonFiniteError
 from backpass.tabular.baselines import BASELINES
 from backpass.tabular.experiment import Question, run_experiment
@@ -470,7 +471,7 @@ def test_diverging_training_writes_no_model(folder, capsys, monkeypatch):
 
 
 def interrupt_after(monkeypatch, epochs):
-    from backpass.cli_progress import TerminalHooks
+    from backpass.cli.progress import TerminalHooks
 
     def epoch(self, history):
         if history.epochs >= epochs:
@@ -501,7 +502,7 @@ def test_interrupting_the_comparison_keeps_the_model(folder, capsys, monkeypatch
         if name == "boosted trees":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("backpass.cli_progress.TerminalHooks.comparing", stop)
+    monkeypatch.setattr("backpass.cli.progress.TerminalHooks.comparing", stop)
     code, out, err = run(capsys, "fit", "people.csv", "-t", "old", *FAST)
     assert code == 130
     assert "linear model" in out

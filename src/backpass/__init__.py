@@ -1,11 +1,9 @@
 """Multilayer perceptrons by hand-derived backpropagation: train on a table, see every derivative.
 
-Names are loaded when they are first used: ``import backpass`` itself loads nothing but NumPy.
+Names are loaded when they are first used: ``import backpass`` itself loads nothing.
 """
 
 from typing import Any
-
-import numpy  # noqa: F401  (the only import: everything else waits until it is used)
 
 __version__ = "0.1.0"
 
@@ -22,6 +20,7 @@ _HOMES = {
     "read_table": "backpass.tabular.reading",
     "train": "backpass.training",
 }
+"""Where each public name lives."""
 
 __all__ = ["__version__", *_HOMES]
 

@@ -27,6 +27,7 @@ from backpass.tabular.wording import (
 )
 
 if TYPE_CHECKING:
+    from backpass.tabular.encoder import ColumnSummary
     from backpass.tabular.evaluation import Evaluation
     from backpass.tabular.experiment import Experiment, Question
     from backpass.tabular.model import TabularModel
@@ -116,7 +117,9 @@ def _columns(table: Understanding) -> RenderableType:
     grid = _grid(("column", "kind", "missing", "levels", "inputs", ""))
     for column in grid.columns[1:2] + grid.columns[5:]:
         column.justify = "left"
-    shown = table.columns[:MOST_COLUMNS]
+    shown = table.columns
+    if len(shown) > MOST_COLUMNS:  # numbers without gaps have nothing to tell
+        shown = [column for column in shown if not _is_plain(column)][:MOST_COLUMNS]
     for head in grid.columns[:5]:  # only the notes are folded
         head.no_wrap = True
     grid.columns[0].max_width, grid.columns[0].overflow = 26, "ellipsis"
@@ -129,10 +132,16 @@ def _columns(table: Understanding) -> RenderableType:
             # the median of a number tells little and takes much room
             _text("" if summary.note.startswith("median") else summary.note, "dim"),
         )
-    more = len(table.columns) - MOST_COLUMNS
-    if more > 0:
-        return Group(grid, _text(f"… and {more} more columns (--report lists them all)"))
-    return grid
+    left_out = [column for column in table.columns if column not in shown]
+    if not left_out:
+        return grid
+    what = "plain numbers" if all(map(_is_plain, left_out)) else "more columns"
+    rest = _text(f"… and {len(left_out)} {what} (--report lists all columns)")
+    return Group(grid, rest) if shown else rest
+
+
+def _is_plain(column: ColumnSummary) -> bool:
+    return column.kind == "number" and not column.missing
 
 
 # --- training --------------------------------------------------------------------------------

@@ -325,8 +325,13 @@ class Trainer:
                 stalled = score < history.best_score + settings.tolerance
                 history.stalled = history.stalled + 1 if stalled else 0
             if score > history.best_score or history.best_parameters is None:
-                history.best_score, history.best_epoch = score, history.epochs
-                history.best_parameters = self.network.parameters.copy().flat
+                # copied first: Ctrl-C between these would name an epoch without its parameters
+                best = self.network.parameters.copy().flat
+                history.best_score, history.best_epoch, history.best_parameters = (
+                    score,
+                    history.epochs,
+                    best,
+                )
         if history.stalled <= settings.patience:
             return ""
         if self.schedule.adaptive and self._rate(history.clock) > SMALLEST_RATE:

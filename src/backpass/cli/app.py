@@ -1,7 +1,7 @@
 """The command line: its commands, arguments and help.
 
 Only arguments are declared here; what needs more than a moment to load waits in
-:mod:`backpass.cli_commands` until a command runs, so that ``--help`` answers at once.
+:mod:`backpass.cli.commands` until a command runs, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from backpass import __version__
-from backpass.cli_guard import INTERRUPTED, guarded
-from backpass.cli_messages import tolerate_encodings
+from backpass.cli.guard import INTERRUPTED, guarded
+from backpass.cli.messages import tolerate_encodings
 from backpass.tabular.wording import one_line
 
 __all__ = ["app", "main"]
@@ -144,7 +144,7 @@ def fit(
       backpass fit 2023.parquet --target price --test 2024.parquet --time-limit 60
       zcat big.csv.gz | backpass fit - --target y --model big.backpass
     """  # noqa: D301 (typer wants the character, which keeps the lines apart)
-    from backpass.cli_commands import FitOptions, run_fit
+    from backpass.cli.commands import FitOptions, run_fit
 
     options = FitOptions(
         table=table,
@@ -189,7 +189,7 @@ def predict(
       backpass predict churn.backpass new.csv
       backpass predict churn.backpass new.parquet --proba -o predictions.parquet
     """  # noqa: D301
-    from backpass.cli_commands import run_predict
+    from backpass.cli.commands import run_predict
 
     return partial(run_predict, model, table, proba=proba, output=output)
 
@@ -202,7 +202,7 @@ def evaluate(model: Model, table: Table, json: Json = None) -> Callable[[], int]
     Example:
       backpass evaluate churn.backpass last_month.csv
     """  # noqa: D301
-    from backpass.cli_commands import run_evaluate
+    from backpass.cli.commands import run_evaluate
 
     return partial(run_evaluate, model, table, json=json)
 

@@ -13,7 +13,7 @@ from backpass.tabular.experiment import Hooks
 from backpass.tabular.wording import clock
 
 if TYPE_CHECKING:
-    from backpass.cli_messages import Messages
+    from backpass.cli.messages import Messages
     from backpass.tabular.experiment import Question
     from backpass.tabular.model import TabularModel
     from backpass.tabular.understanding import Understanding

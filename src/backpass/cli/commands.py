@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backpass.cli_checks import (
+from backpass.cli.checks import (
     Output,
     check_model_place,
     check_numbers,
@@ -19,8 +19,8 @@ from backpass.cli_checks import (
     hidden_sizes,
     possible_names,
 )
-from backpass.cli_guard import INTERRUPTED
-from backpass.cli_messages import Messages
+from backpass.cli.guard import INTERRUPTED
+from backpass.cli.messages import Messages
 from backpass.errors import InputError, TableError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def run_fit(options: FitOptions) -> int:
     # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from backpass import render
-    from backpass.cli_progress import TerminalHooks
+    from backpass.cli.progress import TerminalHooks
     from backpass.tabular.experiment import run_experiment
     from backpass.tabular.reading import read_table
 
