@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator
 
 from backpass.errors import InputError, ModelFileError, TableError, TableWarning
 from backpass.tabular.encoder import TableEncoder, suspicious_columns
@@ -31,9 +31,12 @@ def quiet(call, *args, **kwargs):
 
 
 @pytest.mark.filterwarnings("ignore::backpass.errors.TableWarning")
-@parametrize_with_checks([TableEncoder()])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learn_checks():
+    results = check_estimator(TableEncoder(), on_skip=None, on_fail=None)
+    others = {r["check_name"]: r["exception"] for r in results if r["status"] != "passed"}
+    assert not others
+    assert len(results) > 30
 
 
 # --- numbers ---------------------------------------------------------------------------------
