@@ -13,8 +13,8 @@ from typing import Any
 
 __all__ = ["blas_threads", "threads_worth_using"]
 
-SMALL_PRODUCT = 1 << 24
-"""Multiplications in a matrix product below which one thread is used (about a millisecond)."""
+SMALL_PRODUCT = 1 << 27
+"""Multiplications in a matrix product below which one thread is used (some milliseconds)."""
 
 
 def threads_worth_using(sizes: Sequence[int], rows: int) -> int | None:
