@@ -10,9 +10,10 @@ from backpass.batches import SAMPLINGS, Sampler, steps_per_epoch
 from backpass.engines import ENGINES, Plan, choose
 from backpass.engines.reference import ReferenceRun
 from backpass.errors import InputError, NonFiniteError
+from backpass.history import History, Settings, Validation
 from backpass.optimizers import OPTIMIZERS
 from backpass.schedules import SCHEDULES
-from backpass.training import History, Settings, Trainer, Validation
+from backpass.training import Trainer
 
 RNG = np.random.default_rng(0)
 N = 53

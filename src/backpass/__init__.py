@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "GradientFlowDisplay": "backpass.plots",
     "Gradients": "backpass.parameters",
-    "History": "backpass.training",
+    "History": "backpass.history",
     "LossCurveDisplay": "backpass.plots",
     "MLPClassifier": "backpass.estimators",
     "MLPRegressor": "backpass.estimators",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
-    from backpass.training import History
+    from backpass.history import History
 
 __all__ = ["GradientFlowDisplay", "LossCurveDisplay"]
 

@@ -10,8 +10,7 @@ epochs, and a stall divides the learning rate by 5 where the schedule is adaptiv
 import itertools
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,133 +19,17 @@ from backpass.batches import Sampler
 from backpass.engines import Engine, Plan, Run, choose
 from backpass.engines.reference import gather
 from backpass.errors import InputError, NonFiniteError
+from backpass.history import History, OnEpoch, Settings, Validation
 from backpass.network import Network
 from backpass.ops import Array, namespace, scalar, take_rows
-from backpass.optimizers import OPTIMIZERS, Optimizer
-from backpass.schedules import SCHEDULES, Clock, Schedule
+from backpass.optimizers import OPTIMIZERS
+from backpass.schedules import SCHEDULES, Clock
 from backpass.threads import blas_threads, threads_worth_using
 
 __all__ = ["History", "Settings", "Trainer", "Validation", "train"]
 
 SMALLEST_RATE = 1e-6  # scikit-learn's: an adaptive rate this small is not divided again
 CHUNK_SECONDS = 0.05  # an engine is asked for about this much work at a time
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Every choice of a training run.
-
-    Parameters
-    ----------
-    optimizer : str or Optimizer
-    schedule : str or Schedule
-    learning_rate : float
-        η before the schedule's factor.
-    batch_size : int or None
-        M; None takes all rows (full-batch gradient descent).
-    epochs : int
-        Most epochs.
-    sampling : {"shuffle", "replacement", "sequential"}
-    alpha : float
-        L2 strength; decoupled decay with an optimiser that asks for it.
-    dropout : float
-        Probability of dropping a hidden unit.
-    clip_norm : float, optional
-        Largest 2-norm of a gradient.
-    ceiling : float, optional
-        Largest recorded cost of one sample and output.
-    tolerance, patience : float
-        Training stalls after more than `patience` epochs without improving by `tolerance`.
-    early_stopping : bool
-        Whether a stall is seen in the validation score instead of the training loss.
-    outputs_averaged : bool
-        Whether the stall is seen in data loss / k + L2, scikit-learn's loss of several outputs.
-    time_limit : float, optional
-        Most seconds.
-    gradient_norms : bool
-        Whether the norm of each layer's gradient is recorded every epoch.
-    n_threads : int, optional
-        Threads an engine may use.
-    """
-
-    optimizer: str | Optimizer = "adam"
-    schedule: str | Schedule = "constant"
-    learning_rate: float = 1e-3
-    batch_size: int | None = 200
-    epochs: int = 200
-    sampling: str = "shuffle"
-    alpha: float = 0.0
-    dropout: float = 0.0
-    clip_norm: float | None = None
-    ceiling: float | None = None
-    tolerance: float = 1e-4
-    patience: float = 10
-    early_stopping: bool = False
-    outputs_averaged: bool = False
-    time_limit: float | None = None
-    gradient_norms: bool = False
-    n_threads: int | None = None
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How a network is judged on rows it is not trained on.
-
-    Parameters
-    ----------
-    score : callable
-        The current score, higher is better.
-    loss : callable
-        The current validation loss.
-    """
-
-    score: Callable[[], float]
-    loss: Callable[[], float]
-
-
-@dataclass
-class History:
-    """What happened, epoch by epoch; it goes on where training goes on.
-
-    Attributes
-    ----------
-    loss_curve, validation_loss_curve, validation_scores : list of float
-    learning_rates : list of float
-        The rate of each epoch's last step.
-    layer_gradient_norms : list of list of float
-        Norm of ∂J/∂(W_l, b_l) after each epoch, on up to 256 rows.
-    best_loss, best_score : float
-        The smallest loss of a stall check, the highest validation score.
-    best_epoch : int
-        The epoch, from 1, with the highest validation score; 0 where there is none.
-    best_parameters : array (P,) or None
-        The parameters of that epoch.
-    epochs : int
-        Epochs since the history began.
-    clock : Clock
-        How far training has come.
-    stalled : int
-        Epochs in a row without improvement.
-    stop_reason : str
-        ``"max_epochs"``, ``"converged"``, ``"time_limit"``, ``"interrupted"`` or ``"callback"``.
-    """
-
-    loss_curve: list[float] = field(default_factory=list)
-    validation_loss_curve: list[float] = field(default_factory=list)
-    validation_scores: list[float] = field(default_factory=list)
-    learning_rates: list[float] = field(default_factory=list)
-    layer_gradient_norms: list[list[float]] = field(default_factory=list)
-    best_loss: float = math.inf
-    best_score: float = -math.inf
-    best_epoch: int = 0
-    stalled: int = 0
-    epochs: int = 0
-    best_parameters: Array | None = None
-    clock: Clock = field(default_factory=Clock)
-    stop_reason: str = ""
-
-
-OnEpoch = Callable[[History], bool | None]
 
 
 class Trainer:

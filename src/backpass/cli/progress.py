@@ -14,10 +14,10 @@ from backpass.tabular.wording import clock
 
 if TYPE_CHECKING:
     from backpass.cli.messages import Messages
+    from backpass.history import History
     from backpass.tabular.experiment import Question
     from backpass.tabular.model import TabularModel
     from backpass.tabular.understanding import Understanding
-    from backpass.training import History
 
 __all__ = ["TerminalHooks", "seconds_left"]
 

@@ -5,7 +5,6 @@ then the order of each epoch), so that the same seed trains the same network.
 """
 
 import math
-import time
 import warnings
 from typing import Any
 
@@ -16,26 +15,26 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from backpass import backprop
 from backpass.engines.reference import gather
-from backpass.errors import DeadUnitsWarning, InputError
+from backpass.errors import InputError
 from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
+from backpass.estimators.reporting import Reporter, warn_of_dead_units
 from backpass.estimators.sklearn_versions import (
     BaseEstimator,
     CallbackSupportMixin,
     EpochCallbacks,
     validate_data,
 )
+from backpass.history import History, Settings, Validation
 from backpass.lbfgs import train_lbfgs
 from backpass.losses import Loss
 from backpass.network import Network
 from backpass.schedules import SCHEDULES
-from backpass.training import History, Settings, Trainer, Validation
+from backpass.training import Trainer
 
-__all__ = ["BaseMLP", "one_validation_set", "steps_are_possible", "warn_of_dead_units"]
+__all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]
 
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
-FEWEST_ROWS = 20  # from which dead units are told
 PREDICT_ROWS = 4096  # rows predicted at a time, so that hidden layers stay small
 
 
@@ -93,7 +92,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         validation, rows = self._validation(X, targets, weights, validation_data, rng)
         settings = self._settings(1 if incremental else self.max_iter, len(rows), X.dtype)
         callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
-        report = _Reporter(self, callbacks)
+        report = Reporter(self, callbacks)
         if self.solver == "lbfgs":
             self._history = train_lbfgs(
                 self.network_,
@@ -386,29 +385,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-class _Reporter:
-    """Prints progress as scikit-learn does, and tells its callbacks, after every epoch."""
-
-    def __init__(self, estimator: BaseMLP, callbacks: EpochCallbacks) -> None:
-        self.estimator, self.callbacks = estimator, callbacks
-        self.epochs = 0
-        self._deadline = time.monotonic() + (estimator.time_limit or math.inf)
-
-    def __call__(self, history: History) -> bool:
-        self.epochs += 1
-        if self.estimator.verbose:
-            print(f"Iteration {self.epochs}, loss = {history.loss_curve[-1]:.8f}")
-            if history.validation_scores:
-                print(f"Validation score: {history.validation_scores[-1]:f}")
-        stop = self.callbacks.epoch(self._fitted)
-        # the trainer minds the time itself; L-BFGS has only this
-        return stop or (self.estimator.solver == "lbfgs" and time.monotonic() > self._deadline)
-
-    def _fitted(self) -> dict[str, Any]:
-        """Return what makes a copy of the estimator predict as if the fit had stopped here."""
-        return {"network_": self.estimator.network_.copy(), "n_iter_": self.epochs}
-
-
 def steps_are_possible(estimator: Any) -> bool:
     """Return True, or raise what scikit-learn raises where `partial_fit` cannot exist."""
     if estimator.solver == "lbfgs":
@@ -456,27 +432,3 @@ def _mean_loss(network: Network, X: Any, y: Any, weights: Any) -> float:
                 total += network.loss(X[part], y[part], s) * float(s.sum())
             mass += float(s.sum())
     return total / mass if mass else math.nan
-
-
-def warn_of_dead_units(network: Network, X: Any) -> None:
-    """Warn where more than half the units of a ReLU layer are 0 for every row of `X` (N, n_0).
-
-    A few rows say little: a healthy unit is 0 for about half of them.
-    """
-    if X.shape[0] < FEWEST_ROWS:
-        return
-    passed = backprop.forward(network.model, X)
-    for layer, (phi, a) in enumerate(
-        zip(network.model.activations[:-1], passed.a[1:-1], strict=True), start=1
-    ):
-        if phi.name != "relu":
-            continue
-        dead = int((~(np.asarray(a) > 0).any(axis=0)).sum())
-        if 2 * dead > a.shape[1]:
-            warnings.warn(
-                f"hidden layer {layer}: {dead} of {a.shape[1]} ReLU units are 0 for all of "
-                f"{a.shape[0]} rows and no longer learn; lower learning_rate_init, scale the "
-                "inputs, or use activation='leaky_relu'",
-                DeadUnitsWarning,
-                stacklevel=5,
-            )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backpass.errors import TableWarning
+from backpass.history import History
 from backpass.tabular.arrangement import Arrangement, arrange
 from backpass.tabular.baselines import BASELINES, score_baseline
 from backpass.tabular.evaluation import Evaluation
@@ -23,7 +24,6 @@ from backpass.tabular.model import TabularModel
 from backpass.tabular.question import Question
 from backpass.tabular.targets import ClassTarget
 from backpass.tabular.understanding import Understanding
-from backpass.training import History
 
 __all__ = ["Experiment", "Hooks", "Question", "run_experiment"]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from backpass.errors import InputError
+from backpass.history import History, Settings, Validation
 from backpass.network import Network
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.evaluation import Evaluation, evaluate_classes, evaluate_numbers
@@ -21,7 +22,7 @@ from backpass.tabular.preparing import input_columns, original_rows, sample_weig
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.splitting import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
-from backpass.training import History, Settings, Trainer, Validation
+from backpass.training import Trainer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -237,7 +238,7 @@ class TabularModel:
             self.history = trainer.train(on_epoch=on_epoch)
         self.seconds, self.n_rows = time.monotonic() - started, len(y)
         if self.recipe.activation == "relu":  # the estimators load half of scikit-learn
-            from backpass.estimators.base import warn_of_dead_units
+            from backpass.estimators.reporting import warn_of_dead_units
 
             warn_of_dead_units(self.network, X[kept[:PREDICT_ROWS]])
 

@@ -1,0 +1,66 @@
+"""What an estimator tells while it is fitted and after: progress, callbacks, dead units."""
+
+import math
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+
+from backpass import backprop
+from backpass.errors import DeadUnitsWarning
+from backpass.estimators.sklearn_versions import EpochCallbacks
+from backpass.history import History
+from backpass.network import Network
+
+__all__ = ["Reporter", "warn_of_dead_units"]
+
+FEWEST_ROWS = 20  # from which dead units are told
+
+
+class Reporter:
+    """Prints progress as scikit-learn does, and tells its callbacks, after every epoch."""
+
+    def __init__(self, estimator: Any, callbacks: EpochCallbacks) -> None:
+        self.estimator, self.callbacks = estimator, callbacks
+        self.epochs = 0
+        self._deadline = time.monotonic() + (estimator.time_limit or math.inf)
+
+    def __call__(self, history: History) -> bool:
+        """Tell of an epoch; return whether training should stop."""
+        self.epochs += 1
+        if self.estimator.verbose:
+            print(f"Iteration {self.epochs}, loss = {history.loss_curve[-1]:.8f}")
+            if history.validation_scores:
+                print(f"Validation score: {history.validation_scores[-1]:f}")
+        stop = self.callbacks.epoch(self._fitted)
+        # the trainer minds the time itself; L-BFGS has only this
+        return stop or (self.estimator.solver == "lbfgs" and time.monotonic() > self._deadline)
+
+    def _fitted(self) -> dict[str, Any]:
+        """Return what makes a copy of the estimator predict as if the fit had stopped here."""
+        return {"network_": self.estimator.network_.copy(), "n_iter_": self.epochs}
+
+
+def warn_of_dead_units(network: Network, X: Any) -> None:
+    """Warn where more than half the units of a ReLU layer are 0 for every row of `X` (N, n_0).
+
+    A few rows say little: a healthy unit is 0 for about half of them.
+    """
+    if X.shape[0] < FEWEST_ROWS:
+        return
+    passed = backprop.forward(network.model, X)
+    for layer, (phi, a) in enumerate(
+        zip(network.model.activations[:-1], passed.a[1:-1], strict=True), start=1
+    ):
+        if phi.name != "relu":
+            continue
+        dead = int((~(np.asarray(a) > 0).any(axis=0)).sum())
+        if 2 * dead > a.shape[1]:
+            warnings.warn(
+                f"hidden layer {layer}: {dead} of {a.shape[1]} ReLU units are 0 for all of "
+                f"{a.shape[0]} rows and no longer learn; lower learning_rate_init, scale the "
+                "inputs, or use activation='leaky_relu'",
+                DeadUnitsWarning,
+                stacklevel=5,
+            )
