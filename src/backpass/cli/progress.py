@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from backpass import render
 from backpass.tabular.experiment import Hooks
+from backpass.tabular.metrics import MAIN_METRIC
 from backpass.tabular.wording import clock
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class TerminalHooks(Hooks):
             disable=not seen,
         )
         self.bar = self.progress.add_task("preparing", total=None, told="")
-        self.started = 0.0
+        self.started, self.metric = 0.0, ""
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -76,7 +77,7 @@ class TerminalHooks(Hooks):
         self.progress.stop()
         self.out.print(render.understanding(table, self.source, self.question))
         self.messages.flush()
-        self.started = time.monotonic()
+        self.started, self.metric = time.monotonic(), MAIN_METRIC[table.task]
         total = self.question.recipe.epochs
         self.progress.update(self.bar, description="training", total=total)
         self.progress.start()
@@ -87,7 +88,7 @@ class TerminalHooks(Hooks):
         left = seconds_left(elapsed, history.epochs, recipe.epochs, self.question.time_limit)
         told = f"{history.epochs}/{recipe.epochs}  loss {history.loss_curve[-1]:.3g}"
         told += f"  validation {history.validation_loss_curve[-1]:.3g}"
-        told += f"  ≤ {clock(left)} left"
+        told += f"  {self.metric} {self.scores[-1]:.3f}  ≤ {clock(left)} left"
         self.progress.update(self.bar, completed=history.epochs, told=told)
 
     def trained(self, model: TabularModel) -> None:

@@ -105,6 +105,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 history=self._history,
             )
             self.engine_ = "reference"
+            if report.timed_out:
+                self._history.stop_reason = "time_limit"
         else:
             self._train(X, targets, weights, rows, settings, validation, rng, report, incremental)
         self._set_results(report.epochs)
@@ -332,6 +334,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             warnings.warn(
                 f"{what}: Maximum iterations ({self.max_iter}) reached and the optimization "
                 "hasn't converged yet: increase max_iter or learning_rate_init.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        elif reason == "abnormal":
+            warnings.warn(
+                "L-BFGS failed to converge: scale the inputs, or use another solver.",
                 ConvergenceWarning,
                 stacklevel=4,
             )

@@ -23,7 +23,7 @@ class Reporter:
 
     def __init__(self, estimator: Any, callbacks: EpochCallbacks) -> None:
         self.estimator, self.callbacks = estimator, callbacks
-        self.epochs = 0
+        self.epochs, self.timed_out = 0, False
         self._deadline = time.monotonic() + (estimator.time_limit or math.inf)
 
     def __call__(self, history: History) -> bool:
@@ -35,7 +35,8 @@ class Reporter:
                 print(f"Validation score: {history.validation_scores[-1]:f}")
         stop = self.callbacks.epoch(self._fitted)
         # the trainer minds the time itself; L-BFGS has only this
-        return stop or (self.estimator.solver == "lbfgs" and time.monotonic() > self._deadline)
+        self.timed_out = self.estimator.solver == "lbfgs" and time.monotonic() > self._deadline
+        return stop or self.timed_out
 
     def _fitted(self) -> dict[str, Any]:
         """Return what makes a copy of the estimator predict as if the fit had stopped here."""

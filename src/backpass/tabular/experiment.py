@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,15 @@ __all__ = ["Experiment", "Hooks", "Question", "run_experiment"]
 
 
 class Hooks:
-    """What to do while an experiment runs; override what you need."""
+    """What to do while an experiment runs; override what you need.
+
+    Attributes
+    ----------
+    scores : sequence of float
+        Accuracy or R² on the validation rows after each epoch so far.
+    """
+
+    scores: Sequence[float] = ()
 
     def understood(self, table: Understanding) -> None:
         """Before training."""
@@ -131,6 +139,7 @@ def run_experiment(
         prepared = arrange(as_frame(table), question, test, names)
     hooks.understood(prepared.table)
     model = prepared.model
+    hooks.scores = model.metric_curve
     with _noted(notes):
         model.train(
             prepared.train,
