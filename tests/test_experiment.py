@@ -234,3 +234,21 @@ def test_json_is_strict_and_complete(tmp_path):
 def test_strict_leaves_no_number_that_json_does_not_have():
     value = {1: np.float32("inf"), "x": [np.int64(3), (None, float("-inf"))], "b": True}
     assert strict(value) == {"1": None, "x": [3, [None, None]], "b": True}
+
+
+def test_remarks_say_what_scores_hide():
+    """Few rows, a class that is never predicted, a baseline that is better in every metric."""
+    import numpy as np
+
+    from backpass.render import remarks_on
+    from backpass.tabular.experiment import Question, run_experiment
+
+    rng = np.random.default_rng(0)
+    n = 600
+    table = {"x": rng.normal(size=n), "rare": rng.random(n) < 0.03}
+    experiment = run_experiment(table, Question("rare", seed=0))
+    remarks = remarks_on(experiment)
+    assert any("class 'true' is never predicted" in remark for remark in remarks), remarks
+    table = {"x": rng.normal(size=60), "y": [i % 2 for i in range(60)]}
+    small = run_experiment(table, Question("y", task="classification"))
+    assert remarks_on(small)[0].startswith("only 12 test rows: a rough score, accuracy to about ±")

@@ -493,7 +493,8 @@ WRONG_TARGETS = [
      r"squared_error: targets of shape \(1, 2\) do not fit 1 output\(s\); "
      r"give shape \(n_samples, 1\) or \(n_samples,\)$"),
     ("squared_error", [1, 2], 3,
-     r"targets of shape \(2, 1\) do not fit 3 output\(s\); give shape \(n_samples, 3\)$"),
+     r"targets of shape \(2, 1\) do not fit 3 output\(s\); give shape \(n_samples, 3\)"
+     r"; class labels go with loss='cross_entropy'$"),
     ("huber", [[[1]]], 1, r"huber: targets of shape \(1, 1, 1\) do not fit"),
     ("pinball", 3.0, 1, r"pinball: targets of shape \(\) do not fit"),
     ("logistic", [1, 0], 1, r"logistic: targets must be −1 or 1; row 1 is \[0\.\]"),

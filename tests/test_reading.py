@@ -47,6 +47,15 @@ TIDIED = {
     "truth": ("a,b\ntrue,FALSE\nFalse,TRUE\n", [(True, False), (False, True)]),
     "dates": ("a,b\n2020-12-31,31.12.2020\n", [(dt.date(2020, 12, 31), dt.date(2020, 12, 31))]),
     "month first stays text": ("a\n12/31/2020\n", [("12/31/2020",)]),
+    "day or month first is unclear": (
+        "a\n01/02/2020\n12/11/2020\n",
+        [("01/02/2020",), ("12/11/2020",)],
+    ),
+    "day first, as one day shows": (
+        "a\n01/02/2020\n13/11/2020\n",
+        [(dt.date(2020, 2, 1),), (dt.date(2020, 11, 13),)],
+    ),
+    "codes keep their zeros": ("a,b\n00812,0\n2139,10\n", [("00812", 0), ("2139", 10)]),
     "a date and a word": ("a\n2020-12-31\nsoon\n", [("2020-12-31",), ("soon",)]),
     "times": ("a\n10:00:00\n11:30:01.5\n", [(dt.time(10),), (dt.time(11, 30, 1, 500000),)]),
 }

@@ -128,3 +128,15 @@ def test_unusable_quantities_are_refused(values, message):
 def test_durations_are_days():
     target = NumberTarget.fit(pl.Series("y", [datetime.timedelta(1), datetime.timedelta(3)]))
     assert target.center == 2
+
+
+def test_extreme_targets_are_pointed_out():
+    import polars as pl
+
+    from backpass.errors import TableWarning
+    from backpass.tabular.targets import NumberTarget
+
+    usual = [float(i % 50) for i in range(200)]
+    NumberTarget.fit(pl.Series("y", usual))
+    with pytest.warns(TableWarning, match="target 'y' has extreme values, 0 to 100000"):
+        NumberTarget.fit(pl.Series("y", [*usual, 1e5]))

@@ -136,9 +136,7 @@ def relu() -> Activation:
     return Activation(
         "relu",
         value=lambda z: _left_right(z, namespace(z).zeros_like(z), z),
-        derivative=lambda z, a: _left_right(
-            z, namespace(z).zeros_like(z), namespace(z).ones_like(z)
-        ),
+        derivative=lambda z, a: namespace(z).astype(real(z) > 0, z.dtype),
         derivation=(
             r"\varphi(z) = \max(0, z) \\"
             r"\varphi'(z) = 0 \text{ for } z < 0,\quad 1 \text{ for } z > 0 \\"

@@ -42,7 +42,8 @@ def numeric_targets(y: Array, k: int, xp: Any, dtype: Any, *, name: str) -> Arra
     if y.ndim != 2 or y.shape[1] != k:
         raise InputError(
             f"{name}: targets of shape {tuple(y.shape)} do not fit {k} output(s); "
-            f"give shape (n_samples, {k})" + (" or (n_samples,)" if k == 1 else "")
+            f"give shape (n_samples, {k})"
+            + (" or (n_samples,)" if k == 1 else "; class labels go with loss='cross_entropy'")
         )
     return xp.astype(y, dtype, copy=False)
 

@@ -27,6 +27,13 @@ class Record(Protocol):
         """The numbers it was made with."""
 
 
+OTHER_NAMES = {
+    "sigmoid": "logistic", "linear": "identity", "swish": "silu", "mse": "squared_error",
+    "l2": "squared_error", "mae": "absolute_error", "l1": "absolute_error", "quantile": "pinball",
+    "log_loss": "cross_entropy", "nll": "cross_entropy", "bce": "binary_cross_entropy",
+}  # fmt: skip
+"""What records are called elsewhere, for hints in messages."""
+
 R = TypeVar("R", bound=Record)
 
 
@@ -104,7 +111,9 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
             return spec
         name, _, rest = spec.strip().partition(":")
         if name not in self._makers:
-            close = difflib.get_close_matches(name, self._makers, n=1)
+            other = OTHER_NAMES.get(name.lower(), name)
+            close = [other] if other in self._makers else []
+            close = close or difflib.get_close_matches(name, self._makers, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self)}"
             raise InputError(f"unknown {self.kind} {name!r}; {hint}")
         maker = self._makers[name]

@@ -46,6 +46,7 @@ __all__ = [
 MOST_COLUMNS = 20  # of a table, shown in the terminal
 MOST_CLASSES = 12  # of a confusion matrix, which then fits into 80 columns
 MOST_CONFUSIONS = 10
+FEW_TEST_ROWS = 100
 
 
 def output() -> Console:
@@ -163,7 +164,8 @@ def training(model: TabularModel) -> RenderableType:
 
 def results(experiment: Experiment) -> RenderableType:
     """Return metrics beside the baselines, and where the predictions err."""
-    return Group(_metrics(experiment), _errors(experiment.test))
+    remarks = [_text(remark, "yellow") for remark in remarks_on(experiment)]
+    return Group(_metrics(experiment), *remarks, _errors(experiment.test))
 
 
 def _metrics(experiment: Experiment) -> RenderableType:
@@ -178,6 +180,35 @@ def _metrics(experiment: Experiment) -> RenderableType:
         label = baseline_name(name, experiment.table.task)
         grid.add_row(_text(label, style), *cells, _text(seconds(row["seconds"])))
     return _titled(f"test scores, {count(experiment.test.rows)} rows", grid)
+
+
+def remarks_on(experiment: Experiment) -> list[str]:
+    """Return what the scores alone would let one overlook."""
+    test, remarks = experiment.test, []
+    if test.rows < FEW_TEST_ROWS:
+        remark = f"only {count(test.rows)} test rows: a rough score"
+        if "accuracy" in test.metrics:
+            p = test.metrics["accuracy"]
+            error = 2 * float(np.sqrt(max(p * (1 - p), 1 / test.rows) / test.rows))
+            remark += f", accuracy to about ± {error:.2f}"
+        remarks.append(remark)
+    names = list(test.metrics)
+    for name, row in experiment.baselines.items():
+        both = [{m: source[m] for m in names} for source in (test.metrics, row)]
+        best = best_values(names, both)
+        if all(row[m] == best[m] != test.metrics[m] for m in names):
+            label = baseline_name(name, experiment.table.task)
+            remarks.append(f"{label}: better than the network in every metric here")
+    if test.confusion is not None:
+        for name, there, found in zip(
+            test.classes, test.confusion.sum(axis=1), test.confusion.sum(axis=0), strict=True
+        ):
+            if there and not found:
+                remarks.append(
+                    f"class {one_line(name)!r} is never predicted ({count(int(there))} of "
+                    f"{count(test.rows)} rows); --weights can make its rows count more"
+                )
+    return remarks
 
 
 def _errors(test: Evaluation) -> RenderableType:
@@ -258,5 +289,8 @@ def interruption(experiment: Experiment) -> str:
     """Return what became of an interrupted run, in a line."""
     if experiment.history.stop_reason == "interrupted":
         best = experiment.history.best_epoch
-        return f"interrupted: training ended early; the best epoch so far, {best}, was kept"
+        return (
+            f"interrupted: training ended early; the best epoch so far, {best}, was kept, and "
+            "other models were not compared"
+        )
     return "interrupted: the comparison with other models was cut short; the model is complete"

@@ -113,15 +113,22 @@ def fit(
     ] = None,
     hidden: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="WIDTH,…", help="Units of the hidden layers, such as 256,256,256."),
+        typer.Option(
+            metavar="WIDTH,…",
+            help="Units of the hidden layers, such as 256,256. [default: 128,128]",
+        ),
     ] = None,
     epochs: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=1, max=1_000_000, metavar="N", help="Most passes over the table."),
+        typer.Option(
+            min=1, max=1_000_000, metavar="N", help="Most passes over the table. [default: 60]"
+        ),
     ] = None,
     time_limit: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option("--time-limit", metavar="SECONDS", help="Most seconds of training."),
+        typer.Option(
+            "--time-limit", metavar="SECONDS", help="Most seconds of training. [default: none]"
+        ),
     ] = None,
     seed: Annotated[
         int,

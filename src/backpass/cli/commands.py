@@ -74,15 +74,17 @@ def run_fit(options: FitOptions) -> int:
     model_path = _check(options)
     # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from backpass import render
-    from backpass.cli.progress import TerminalHooks
-    from backpass.tabular.experiment import run_experiment
     from backpass.tabular.reading import read_table
 
     messages = Messages()
     with messages.catching():
         as_text = possible_names(options.categorical)
+        # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         frame = read_table(options.table, as_text=as_text)
+        from backpass import render
+        from backpass.cli.progress import TerminalHooks
+        from backpass.tabular.experiment import run_experiment
+
         question = _question(options, frame)
 
         def other_table(text_columns: list[str]) -> Any:

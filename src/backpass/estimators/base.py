@@ -330,10 +330,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if reason == "interrupted":
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
         elif reason == "max_epochs" and not incremental:
-            what = "L-BFGS" if self.solver == "lbfgs" else "Stochastic Optimizer"
+            what, other = "Stochastic Optimizer", " or learning_rate_init"
+            if self.solver == "lbfgs":
+                what, other = "L-BFGS", " or scale the inputs"
             warnings.warn(
                 f"{what}: Maximum iterations ({self.max_iter}) reached and the optimization "
-                "hasn't converged yet: increase max_iter or learning_rate_init.",
+                f"hasn't converged yet: increase max_iter{other}.",
                 ConvergenceWarning,
                 stacklevel=4,
             )

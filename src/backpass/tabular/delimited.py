@@ -273,6 +273,9 @@ def _infer(text: pl.Series, decimal_comma: bool) -> pl.Series:
     missing = text.null_count()
     if missing == text.len():
         return text
+    # codes such as 00812 are names: as numbers they would lose their zeros
+    if text.str.contains(r"^0\d+$").any():
+        return text
     for dtype in (pl.Int64, pl.Float64):
         numbers = text.cast(dtype, strict=False)
         if numbers.null_count() == missing:
@@ -283,8 +286,15 @@ def _infer(text: pl.Series, decimal_comma: bool) -> pl.Series:
     if decimal_comma and text.str.contains(r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$").all():
         plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
         return plain.cast(pl.Float64)
-    dates = parse_dates(text)
+    dates = None if _order_is_unclear(text) else parse_dates(text)
     return dates if dates is not None and dates.null_count() == missing else text
+
+
+def _order_is_unclear(text: pl.Series) -> bool:
+    """Return whether 01/02/2020 may be of January or February: no first number is over 12."""
+    parts = text.drop_nulls().str.extract_groups(r"^(\d\d)[/-](\d\d)[/-]\d{4}")
+    first = parts.struct.field("1").cast(int, strict=False)
+    return first.null_count() == 0 and bool((first <= 12).all())
 
 
 _DATES = {
@@ -300,7 +310,9 @@ def parse_dates(text: pl.Series) -> pl.Series | None:
     """Parse a text column as dates, dates with times (in UTC if they name a zone) or times.
 
     The first value decides on the format: year first, or day first. Month-first dates such as
-    12/31/2020 stay text: in a file of a few rows 01/02/2020 would silently change its meaning.
+    12/31/2020 stay text: in a file of a few rows 01/02/2020 would silently change its meaning. A
+    file whose dates could be either is read as text, too; a column that training took for dates
+    is day first.
 
     Parameters
     ----------

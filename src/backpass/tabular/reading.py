@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import gzip
 import io
+import re
 import sys
 import zlib
 from collections.abc import Collection
@@ -91,6 +92,10 @@ def _file_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
+        if re.match(r"[a-z]+:/", str(path)):
+            raise TableError(
+                f"{path}: addresses are not read; download the file, or pipe it in as -"
+            ) from None
         raise TableError(f"{path}: no such file{_nearby(path)}") from None
     except IsADirectoryError:
         raise TableError(f"{path}: a directory, not a table; name a file in it") from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backpass.errors import TableError
+from backpass.errors import TableError, TableWarning
 from backpass.storage.schema import ListOf, Number, OneOf, Schema, Text
 from backpass.tabular.frames import as_levels, as_numbers
 
@@ -26,6 +27,7 @@ __all__ = [
     "target_from_state",
 ]
 
+EXTREME = 50  # interquartile ranges from the median, further than a heavy tail reaches by itself
 MOST_CLASSES_OF_NUMBERS = 20
 """Whole numbers with more distinct values than this are a quantity, not classes."""
 
@@ -173,6 +175,7 @@ class NumberTarget:
             raise TableError(
                 f"target {column.name!r} is {y[0]:g} in every row: there is nothing to learn"
             )
+        _warn_of_extremes(column.name, y)
         center = float(y.mean())
         largest = np.abs(y - center).max()  # squares of huge or tiny numbers leave float64
         scale = float(largest * np.sqrt(np.mean(((y - center) / largest) ** 2)))
@@ -226,6 +229,17 @@ def target_from_state(state: dict[str, Any]) -> Target:
     if state["task"] == "regression":
         return NumberTarget(**numbers)
     return ClassTarget(**{**numbers, "classes": tuple(numbers["classes"])})
+
+
+def _warn_of_extremes(name: str, y: NDArray[np.float64]) -> None:
+    low, middle, high = np.quantile(y, [0.25, 0.5, 0.75])
+    if high > low and np.abs(y - middle).max() > EXTREME * (high - low):
+        warnings.warn(
+            f"target {name!r} has extreme values, {y.min():g} to {y.max():g}, where half of them "
+            f"lie between {low:g} and {high:g}: a few rows may decide the fit; check them",
+            TableWarning,
+            stacklevel=3,
+        )
 
 
 def numbers_of(column: pl.Series) -> NDArray[np.float64]:
