@@ -138,6 +138,8 @@ def test_any_scorer_can_judge_epochs(metric):
 
 
 def test_bad_validation_data_is_refused():
+    with pytest.raises(InputError, match="early_stopping_metric judges nothing"):
+        MLPClassifier(early_stopping_metric="f1_macro").fit(X, y)
     for bad in (X, (X,), (X, y, y, y)):
         with pytest.raises(InputError, match="validation_data must be"):
             MLPClassifier().fit(X, y, validation_data=bad)

@@ -196,3 +196,10 @@ def test_updates_through_the_buffer_reach_a_copied_networks_predictions():
         before = network.predict(X)
         network.parameters.flat[-2:] += 1.0  # the output's biases
         assert np.allclose(network.predict(X), before + 1.0, rtol=0, atol=1e-14)
+
+
+def test_gradients_say_what_they_hold():
+    from backpass import Network
+
+    _, gradients = Network([2, 3, 1], seed=0).loss_and_gradients(np.ones((4, 2)), np.ones(4))
+    assert repr(gradients).startswith("Gradients of W (2, 3), (3, 1): .weights")

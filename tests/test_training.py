@@ -219,6 +219,8 @@ def test_what_cannot_be_trained_is_refused():
         train(new_network(), X[:0], Y[:0])
     with pytest.raises(InputError, match="unknown optimizer 'adm'; did you mean 'adam'"):
         train(new_network(), X, Y, optimizer="adm")
+    with pytest.raises(InputError, match="unknown setting 'optimzer'; did you mean 'optimizer'"):
+        train(new_network(), X, Y, optimzer="adam")
     with pytest.raises(InputError, match="unknown engine"):
         train(new_network(), X, Y, engine="warp")
 

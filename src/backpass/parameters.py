@@ -125,6 +125,10 @@ class Gradients:
     parameters: Parameters
     inputs: Array | None
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(tuple(W.shape)) for W in self.weights)
+        return f"Gradients of W {shapes}: .weights, .biases, .inputs, .flat ({len(self.flat)},)"
+
     @property
     def weights(self) -> tuple[Array, ...]:
         """∂J/∂W, one array (in, out) a layer; views of `flat`."""

@@ -7,10 +7,11 @@ stopping, the validation score) has not improved by ``tolerance`` for more than 
 epochs, and a stall divides the learning rate by 5 where the schedule is adaptive.
 """
 
+import difflib
 import itertools
 import math
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -295,6 +296,12 @@ def train(
     """
     if X.shape[0] != len(y):
         raise InputError(f"X has {X.shape[0]} rows and y has {len(y)}; they must match")
+    known = [setting.name for setting in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+            raise InputError(f"unknown setting {name!r}; {hint}")
     trainer = Trainer(
         network,
         X,

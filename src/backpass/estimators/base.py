@@ -259,6 +259,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Validation | None, Any]:
         """Return how epochs are judged, if they are, and the rows to train on."""
         rows = np.arange(X.shape[0])
+        judged = validation_data is not None or self.early_stopping
+        if self.early_stopping_metric is not None and not judged:
+            raise InputError(
+                "early_stopping_metric judges nothing without early_stopping=True or "
+                "validation_data; give one of them"
+            )
         if self.solver == "lbfgs":
             return None, rows
         if validation_data is not None:
