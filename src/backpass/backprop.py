@@ -2,8 +2,8 @@ r"""Forward and backward pass: the readable truth of backpass.
 
 One small function per equation, tagged with its id (see :mod:`backpass.equations`), then the two
 loops that use them: :func:`forward` (note 3, "Backpropagation", section 5.2; note 5, step 1) and
-:func:`backward` (note 4, "MLP course slides", algorithms 1 and 2; note 5, step 2). Every other way
-to compute these numbers in this project, fast or slow, is held to this file by tests.
+:func:`backward` (note 4, slide "Backpropagation and gradient computation"; note 5, step 2). Every
+other way to compute these numbers in this project, fast or slow, is held to this file by tests.
 
 Layout: samples in rows, X (N, n_0), ``W`` (in, out). The functions take arrays of any array-API
 library; X may be a SciPy sparse matrix where the parameters are NumPy arrays.

@@ -110,7 +110,7 @@ EQUATIONS: dict[str, Equation] = {
             r"\frac{\partial J}{\partial W_l} = a_{l-1}^T \delta_l + \frac{\alpha}{S} W_l",
             "a.T @ delta + (alpha / S) * W",
             "a (N, in), delta (N, out), W (in, out) → (in, out)",
-            "note 1 (A^{l-1} (E^l)^T); note 2; note 3, section 5.2; note 4, algorithm 2; note 5",
+            "note 1 (A^{l-1} (E^l)^T); note 2; note 3, section 5.2; note 4, Gradient computation; note 5",
         ),
         Equation(
             "B4",
@@ -118,7 +118,7 @@ EQUATIONS: dict[str, Equation] = {
             r"\frac{\partial J}{\partial b_l} = \mathbf{1}^T \delta_l",
             "sum(delta, axis=0)",
             "delta (N, out) → (out,)",
-            "note 1 (Σ e_n); note 3, section 5.2 (∇A_k 1_m); note 4, algorithm 2; note 5",
+            "note 1 (Σ e_n); note 3, section 5.2 (∇A_k 1_m); note 4, Gradient computation; note 5",
         ),
         Equation(
             "U",

@@ -32,7 +32,7 @@ class TableError(InputError):
 
 
 class ModelFileError(InputError):
-    """A model file is damaged, hostile or too new; the message says what and where."""
+    """A model file is damaged, hostile or too new, or a file cannot be written; it says where."""
 
 
 class TableWarning(UserWarning):

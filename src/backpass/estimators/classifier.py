@@ -99,7 +99,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     engine : str, default="auto"
         Who computes: ``"auto"`` is the fastest that can, `engine_` says which.
     n_threads : int, optional
-        Threads an engine may use; results do not depend on it.
+        Threads an engine may use; the reference engine lets its matrix products use them.
 
     Attributes
     ----------
