@@ -110,7 +110,8 @@ EQUATIONS: dict[str, Equation] = {
             r"\frac{\partial J}{\partial W_l} = a_{l-1}^T \delta_l + \frac{\alpha}{S} W_l",
             "a.T @ delta + (alpha / S) * W",
             "a (N, in), delta (N, out), W (in, out) → (in, out)",
-            "note 1 (A^{l-1} (E^l)^T); note 2; note 3, section 5.2; note 4, Gradient computation; note 5",
+            "note 1 (A^{l-1} (E^l)^T); notes 2 and 5; note 3, section 5.2;"
+            " note 4, Gradient computation",
         ),
         Equation(
             "B4",
