@@ -43,7 +43,8 @@ class Settings:
     time_limit : float, optional
         Most seconds.
     gradient_norms : bool
-        Whether the norm of each layer's gradient is recorded every epoch.
+        Whether the norm of each layer's gradient, and the noise of a single sample's, are
+        recorded every epoch; the noise takes a further pass over the rows.
     n_threads : int, optional
         Threads an engine may use.
     """
@@ -94,6 +95,9 @@ class History:
         The rate of each epoch's last step.
     layer_gradient_norms : list of list of float
         Norm of ∂J/∂(W_l, b_l) after each epoch, on up to 256 rows.
+    mean_squared_gradient_norms, gradient_noise : list of float
+        mean ‖g_n‖² and mean ‖g_n − ḡ‖² after each epoch over all training rows, g_n the gradient
+        of sample n's cost, without dropout and L2; weighted means where samples have weights.
     best_loss, best_score : float
         The smallest loss of a stall check, the highest validation score.
     best_epoch : int
@@ -115,6 +119,8 @@ class History:
     validation_scores: list[float] = field(default_factory=list)
     learning_rates: list[float] = field(default_factory=list)
     layer_gradient_norms: list[list[float]] = field(default_factory=list)
+    mean_squared_gradient_norms: list[float] = field(default_factory=list)
+    gradient_noise: list[float] = field(default_factory=list)
     best_loss: float = math.inf
     best_score: float = -math.inf
     best_epoch: int = 0

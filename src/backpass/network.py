@@ -12,8 +12,9 @@ from backpass.errors import InputError
 from backpass.initializers import INITIALIZERS, Initializer
 from backpass.losses import LOSSES, Loss
 from backpass.ops import Array, is_sparse, namespace, scalar
-from backpass.parameters import Gradients, Model, Parameters, parameter_count
+from backpass.parameters import Gradients, Model, Parameters, parameter_count, row_blocks
 from backpass.registry import shown
+from backpass.sample_norms import GradientNoise, gradient_noise, squared_gradient_norms
 
 __all__ = ["Network"]
 
@@ -198,7 +199,13 @@ class Network:
         InputError
             When `X` does not fit the input layer.
         """
-        return backprop.forward(self.model, self._check_X(X)).a[-1]
+        X = self._as_rows(X)
+        # in blocks of rows, so that the hidden layers stay small and X is not cast whole
+        outputs = [
+            backprop.forward(self.model, self._check_X(X[block, :])).a[-1]
+            for block in row_blocks(X.shape[0], self.sizes)
+        ]
+        return outputs[0] if len(outputs) == 1 else namespace(outputs[0]).concat(outputs)
 
     def loss(
         self, X: Array, y: Array, sample_weight: Array | None = None, *, alpha: float = 0.0
@@ -253,38 +260,121 @@ class Network:
         )
         return scalar(J), gradients
 
-    def _check_X(self, X: Array) -> Array:
-        flat = self.parameters.flat
-        xp = namespace(flat)
-        if is_sparse(X):
-            X = X.tocsr().astype(flat.dtype)
-        else:
-            X = xp.asarray(X)
-            if not xp.isdtype(X.dtype, "complex floating"):
-                X = xp.astype(X, flat.dtype, copy=False)
+    def gradient_norms(self, X: Array, y: Array) -> Array:
+        """Return ‖g_n‖ of every sample, (N,): the norm, not its square.
+
+        g_n is the gradient of sample n's cost alone, to all weights and biases; it is not formed.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`loss`.
+
+        Raises
+        ------
+        InputError
+            When shapes or targets cannot be used.
+
+        Examples
+        --------
+        >>> network = Network([2, 3, 1], hidden="tanh", seed=0)
+        >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0])
+        >>> norms = network.gradient_norms(X, y)
+        >>> first = network.loss_and_gradients(X[:1], y[:1])[1].flat
+        >>> norms.shape, bool(np.isclose(norms[0], np.linalg.norm(first)))
+        ((2,), True)
+        """
+        X = self._as_rows(X)
+        y = self._as_targets(X, y)
+        xp = namespace(self.parameters.flat)
+        squared = []
+        for block in row_blocks(X.shape[0], self.sizes):
+            X_here, targets, _ = self._check(X[block, :], y[block, ...], None)
+            squared.append(squared_gradient_norms(self.model, X_here, targets))
+        return xp.sqrt(xp.concat(squared))
+
+    def gradient_noise(
+        self, X: Array, y: Array, sample_weight: Array | None = None
+    ) -> GradientNoise:
+        """Return how noisy the gradient of one sample is: ``(mean_squared, squared_mean)``.
+
+        mean ‖g_n‖² and ‖ḡ‖², ḡ the mean of the samples' gradients; ``.noise`` is their
+        difference, mean ‖g_n − ḡ‖². A mini-batch of M samples drawn with replacement has 1/M of it.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`loss`; weights make both means weighted ones.
+
+        Raises
+        ------
+        InputError
+            When shapes, targets or weights cannot be used.
+
+        Examples
+        --------
+        >>> network = Network([2, 3, 1], hidden="tanh", seed=0)
+        >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0])
+        >>> scatter = network.gradient_noise(X, y)
+        >>> g, h = (network.loss_and_gradients(X[[n]], y[[n]])[1].flat for n in (0, 1))
+        >>> bool(np.isclose(scatter.noise, np.sum((g - h) ** 2) / 4))
+        True
+        """
+        X = self._as_rows(X)
+        y = self._as_targets(X, y)
+        s = None if sample_weight is None else self._check_weights(sample_weight, X.shape[0])
+        return gradient_noise(self.model, X, y, np.arange(X.shape[0]), s)
+
+    def _as_rows(self, X: Array) -> Array:
+        """Return X as an array whose rows can be taken, of its own dtype, and of fitting shape."""
+        X = X.tocsr() if is_sparse(X) else namespace(self.parameters.flat).asarray(X)
         if X.ndim != 2 or X.shape[1] != self.sizes[0]:
             raise InputError(
                 f"X has shape {tuple(X.shape)}; this network takes (n_samples, {self.sizes[0]})"
             )
         return X
 
+    def _as_targets(self, X: Array, y: Array) -> Array:
+        """Return y as an array, not yet encoded, with as many rows as X."""
+        y = namespace(self.parameters.flat).asarray(y)
+        self._check_lengths(X.shape[0], y.shape[0] if y.ndim else 0)
+        return y
+
+    def _check_X(self, X: Array) -> Array:
+        X, flat = self._as_rows(X), self.parameters.flat
+        if is_sparse(X):
+            return X.astype(flat.dtype)
+        xp = namespace(flat)
+        if xp.isdtype(X.dtype, "complex floating"):
+            return X
+        return xp.astype(X, flat.dtype, copy=False)
+
     def _check(self, X: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
         X, flat = self._check_X(X), self.parameters.flat
         xp = namespace(flat)
         n = X.shape[0]
         targets = self.model.loss.encode(y, self.sizes[-1], xp, flat.dtype)
-        if n == 0 or targets.shape[0] != n:
-            raise InputError(
-                f"X has {n} rows and y has {targets.shape[0]}; they must match and not be empty"
-            )
+        self._check_lengths(n, targets.shape[0])
         if sample_weight is None:
             return X, targets, xp.ones(n, dtype=flat.dtype)
+        return X, targets, self._check_weights(sample_weight, n)
+
+    @staticmethod
+    def _check_lengths(n_rows: int, n_targets: int) -> None:
+        if n_rows == 0 or n_targets != n_rows:
+            raise InputError(
+                f"X has {n_rows} rows and y has {n_targets}; they must match and not be empty"
+            )
+
+    def _check_weights(self, sample_weight: Array, n: int) -> Array:
+        flat = self.parameters.flat
+        xp = namespace(flat)
         s = xp.astype(xp.asarray(sample_weight), flat.dtype, copy=False)
         if s.shape != (n,) or bool(xp.any(s < 0)) or not 0 < scalar(xp.sum(s)) < math.inf:
             raise InputError(
                 f"sample_weight must be {n} finite numbers of at least 0 with a positive sum"
             )
-        return X, targets, s
+        return s
 
     def copy(self) -> "Network":
         """Return a network with parameters of its own."""

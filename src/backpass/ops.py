@@ -18,6 +18,7 @@ __all__ = [
     "log_one_plus_exp",
     "namespace",
     "real",
+    "row_sums_of_squares",
     "scalar",
     "sigma",
     "take_rows",
@@ -144,6 +145,19 @@ def is_sparse(x: object) -> bool:
     False
     """
     return hasattr(x, "tocsr") and hasattr(x, "nnz")
+
+
+def row_sums_of_squares(x: Array) -> Array:
+    """Return ‖x_n‖² of every row of `x`, dense or sparse: (N,).
+
+    Examples
+    --------
+    >>> row_sums_of_squares(np.array([[3.0, 4.0], [0.0, 1.0]]))
+    array([25.,  1.])
+    """
+    if is_sparse(x):
+        return np.asarray(x.multiply(x).sum(axis=1)).ravel()
+    return namespace(x).sum(x * x, axis=1)
 
 
 def take_rows(x: Array, rows: Array) -> Array:

@@ -5,7 +5,7 @@ All weights and biases live in one flat buffer θ of length P, in the order W_1,
 sees it. The views are rebuilt on copy, deepcopy and unpickling.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,10 @@ from backpass.errors import InputError
 from backpass.losses import LOSSES, Loss
 from backpass.ops import Array, namespace, to_numpy
 
-__all__ = ["Gradients", "Model", "Parameters", "parameter_count"]
+__all__ = ["Gradients", "Model", "Parameters", "parameter_count", "row_blocks"]
+
+MOST_ROWS = 4096  # rows of a block
+MOST_UNITS = 1 << 20  # of all layers and rows of a block: 8 MiB in float64, twice (z and a)
 
 
 def parameter_count(sizes: Sequence[int]) -> int:
@@ -29,6 +32,23 @@ def parameter_count(sizes: Sequence[int]) -> int:
     26
     """
     return sum(n_in * n_out + n_out for n_in, n_out in pairwise(sizes))
+
+
+def row_blocks(n_rows: int, sizes: Sequence[int]) -> Iterator[slice]:
+    """Yield the rows of a large X in blocks that take little memory in layers of these `sizes`.
+
+    A pass over a block keeps z and a of every layer; where no rows are, there is one empty block.
+
+    Examples
+    --------
+    >>> list(row_blocks(5000, [3, 4, 2]))
+    [slice(0, 4096, None), slice(4096, 5000, None)]
+    >>> next(row_blocks(5000, [784, 2048, 2048, 10]))
+    slice(0, 214, None)
+    """
+    size = max(1, min(MOST_ROWS, MOST_UNITS // sum(sizes)))
+    for start in range(0, max(n_rows, 1), size):
+        yield slice(start, min(start + size, n_rows))
 
 
 class Parameters:

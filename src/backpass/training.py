@@ -22,8 +22,9 @@ from backpass.engines.reference import gather
 from backpass.errors import InputError, NonFiniteError
 from backpass.history import History, OnEpoch, Settings, Validation
 from backpass.network import Network
-from backpass.ops import Array, namespace, scalar, take_rows
+from backpass.ops import Array, namespace, scalar, take_rows, to_numpy
 from backpass.optimizers import OPTIMIZERS
+from backpass.sample_norms import gradient_noise
 from backpass.schedules import SCHEDULES, Clock
 from backpass.threads import blas_threads, threads_worth_using
 
@@ -200,7 +201,7 @@ class Trainer:
         """Validate, remember the best epoch, and return why training should stop, if it should."""
         history, settings = self.history, self.settings
         if settings.gradient_norms:
-            history.layer_gradient_norms.append(self._gradient_norms())
+            self._record_gradients()
         if self.validation is not None:
             score = self.validation.score()
             history.validation_scores.append(score)
@@ -225,18 +226,28 @@ class Trainer:
             return ""
         return "converged"
 
-    def _gradient_norms(self) -> list[float]:
-        """Return the norm of each layer's gradient at the present θ, on up to 256 rows."""
-        network, plan = self.network, self.plan
-        flat, rows = network.parameters.flat, self.rows[:256]
+    def _record_gradients(self) -> None:
+        """Record the norm of each layer's gradient at the present θ, and the samples' noise."""
+        network, plan, history = self.network, self.plan, self.history
+        flat, rows, s = network.parameters.flat, self.rows, plan.sample_weight
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = gradient_noise(network.model, plan.X, plan.y, rows, s)
+            history.mean_squared_gradient_norms.append(found.mean_squared)
+            history.gradient_noise.append(found.noise)
+            if s is not None:  # rows without weight have no gradient to speak of
+                rows = rows[to_numpy(take_rows(s, rows)) > 0]
+            few = rows[:256]
+            s = None if s is None else take_rows(s, few)
+            _, gradients = network.loss_and_gradients(
+                gather(plan.X, few, flat), take_rows(plan.y, few), s
+            )
         xp = namespace(flat)
-        s = None if plan.sample_weight is None else take_rows(plan.sample_weight, rows)
-        X = gather(plan.X, rows, flat)
-        _, gradients = network.loss_and_gradients(X, take_rows(plan.y, rows), s)
-        return [
-            math.sqrt(scalar(xp.sum(W * W)) + scalar(xp.sum(b * b)))
-            for W, b in zip(gradients.weights, gradients.biases, strict=True)
-        ]
+        history.layer_gradient_norms.append(
+            [
+                math.sqrt(scalar(xp.sum(W * W)) + scalar(xp.sum(b * b)))
+                for W, b in zip(gradients.weights, gradients.biases, strict=True)
+            ]
+        )
 
     def _finish(self) -> None:
         """Restore the best epoch where there is one, and refuse parameters that are not finite."""
