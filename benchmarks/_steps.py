@@ -1,0 +1,174 @@
+"""``python -m benchmarks.training --steps``: microseconds a step of plain SGD on one batch.
+
+libxsmm-dnn, whose kernels are compiled at run time for each size, does plain SGD on the same batch
+every step. Its times (:data:`LIBXSMM`) were measured on another day, when this machine's kind of
+two cores multiplied 2048 x 2048 float32 matrices at :data:`THEN` operations a second; they are
+given as they were and scaled to today's rate, measured in the same rounds as ours.
+
+Then what a user's training has on top of it, each alone and all together: Adam; rows shuffled
+over the whole data set; those rows uint8. Our steps are driven through an engine's own
+``advance``, in calls of some tenths of a second; the batch of the first column is gathered too,
+but its rows lie in the cache.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks._common import (
+    SGEMM,
+    Array,
+    Config,
+    layers_of,
+    load_problem,
+    our_engine,
+    ratios,
+    save_problem,
+    spread,
+    table,
+    write_json,
+)
+from benchmarks._processes import Worker, Workers, rounds_of
+
+LIBXSMM = {
+    "30-64-64-2": 29.0,
+    "64-256-256-10": 981.0,
+    "784-128-10": 256.0,
+    "784-512-512-10": 4_000.0,
+    "784-2048-2048-10": 376_000.0,
+}
+THEN = 160e9
+VARIANTS = {
+    "SGD, same batch": {"optimizer": "sgd"},
+    "Adam, same batch": {"optimizer": "adam"},
+    "SGD, shuffled": {"optimizer": "sgd", "shuffled": True},
+    "SGD, shuffled, uint8": {"optimizer": "sgd", "shuffled": True, "dtype": "uint8"},
+    "Adam, shuffled": {"optimizer": "adam", "shuffled": True},
+    "Adam, shuffled, uint8": {"optimizer": "adam", "shuffled": True, "dtype": "uint8"},
+}
+BASE = "SGD, same batch"
+TURN = 0.3  # seconds of steps a turn
+CALL = 0.05  # seconds of steps an engine is asked for at a time, as training does
+
+
+class Steps:
+    """One run of our engine on batches that are drawn beforehand.
+
+    Parameters
+    ----------
+    folder : str
+        Where the problem lies.
+    sizes : list of int
+    batch : int
+    optimizer : str
+    shuffled : bool
+        Whether batches are drawn from all rows, anew each epoch; else all are the first rows.
+    dtype : str
+        Of the rows.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        sizes: list[int],
+        batch: int,
+        optimizer: str,
+        shuffled: bool = False,
+        dtype: str = "float32",
+    ) -> None:
+        X, y, flat = load_problem(folder)
+        if dtype != "float32":
+            X = np.clip(32 * X + 128, 0, 255).astype(dtype)
+        self.n_rows, self.batch, self.shuffled = len(X), batch, shuffled
+        self.rng = np.random.default_rng(2)
+        self.run = self._start(X, y, flat, sizes, optimizer)
+        self.n_steps = 1
+        while (seconds := self._seconds(self._batches())) < CALL:
+            self.n_steps = max(self.n_steps + 1, int(self.n_steps * min(4, CALL / seconds)))
+
+    def _start(self, X: Array, y: Array, flat: Array, sizes: list[int], optimizer: str) -> Any:
+        from backpass import Network
+        from backpass.engines import Plan, choose
+        from backpass.optimizers import OPTIMIZERS
+
+        weights, biases = zip(*layers_of(sizes, flat), strict=True)
+        network = Network.from_arrays(weights, biases, "relu", "softmax", "cross_entropy")
+        plan = Plan(network.model, X, y, None, OPTIMIZERS.get_record(optimizer))
+        return choose(our_engine(), plan).start(plan)
+
+    def _batches(self) -> list[Array]:
+        """Return the rows of the next steps, every batch full."""
+        if not self.shuffled:
+            return [np.arange(self.batch)] * self.n_steps
+        batches: list[Array] = []
+        while len(batches) < self.n_steps:
+            order = self.rng.permutation(self.n_rows)
+            full = self.n_rows - self.n_rows % self.batch
+            batches += list(order[:full].reshape(-1, self.batch))
+        return batches[: self.n_steps]
+
+    def _seconds(self, batches: list[Array]) -> float:
+        rates = [1e-5] * len(batches)  # small: nothing grows however many rounds are asked for
+        started = time.perf_counter()
+        self.run.advance(batches, rates)
+        return time.perf_counter() - started
+
+    def epoch(self) -> float:
+        """Return the seconds of one step, the mean over some tenths of a second."""
+        total, steps = 0.0, 0
+        while total < TURN:
+            total += self._seconds(self._batches())
+            steps += self.n_steps
+        return total / steps
+
+
+def measure(config: Config, rounds: int) -> dict[str, list[float]]:
+    """Return seconds a step in every round by variant, and seconds of matrix products."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_problem(Path(folder), config)
+        problem = {"folder": folder, "sizes": config.sizes, "batch": config.batch}
+        ours = [
+            Worker(name, "benchmarks._steps:Steps", {**problem, **variant})
+            for name, variant in VARIANTS.items()
+        ]
+        products = [Worker(f"sgemm {n}", "benchmarks._trainers:Sgemm", {}, n) for n in (1, 2)]
+        with Workers([*ours, *products]) as workers:
+            seconds = rounds_of(workers, rounds, "epoch")
+            workers.tell_idle()
+    return seconds
+
+
+def beside_libxsmm(config: Config, seconds: dict[str, list[float]]) -> list[str]:
+    """Return our time of a step beside libxsmm-dnn's, as it was and at today's sgemm rate."""
+    pairs = zip(seconds["sgemm 1"], seconds["sgemm 2"], strict=True)
+    rates = [2 * SGEMM**3 / min(pair) for pair in pairs]
+    ours = seconds[BASE]
+    row = [str(config), f"{spread(1e6 * s for s in ours):.1f}"]
+    sgemm = f"{spread(1e-9 * rate for rate in rates):.0f}"
+    if config.name not in LIBXSMM:
+        return [*row, "", sgemm, "", ""]
+    then = 1e-6 * LIBXSMM[config.name]
+    today = [then * THEN / rate for rate in rates]
+    scaled = f"{spread(1e6 * s for s in today):.1f}"
+    return [*row, f"{1e6 * then:.0f}", sgemm, scaled, f"{ratios(today, ours):.2f}"]
+
+
+def on_top(config: Config, seconds: dict[str, list[float]]) -> list[str]:
+    """Return what each variant takes, as a multiple of plain SGD on the same batch."""
+    return [str(config), *(f"{ratios(seconds[name], seconds[BASE]):.2f}" for name in VARIANTS)]
+
+
+def main(configs: list[Config], told: argparse.Namespace) -> None:
+    """Measure and print both tables."""
+    results = {}
+    for config in configs:
+        results[config] = measure(config, min(told.rounds, 2) if told.short else told.rounds)
+    titles = ["network", f"{our_engine()}, µs a step", "libxsmm-dnn, µs, another day"]
+    titles += ["sgemm today, GFLOP/s", "libxsmm-dnn scaled to it", "libxsmm-dnn scaled / ours"]
+    print(table(titles, [beside_libxsmm(config, s) for config, s in results.items()]))
+    print("\nTime as a multiple of the first:\n")
+    print(table(["network", *VARIANTS], [on_top(config, s) for config, s in results.items()]))
+    write_json(told.json, {str(config): seconds for config, seconds in results.items()})
