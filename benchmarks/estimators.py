@@ -3,55 +3,63 @@
 ``python -m benchmarks.estimators [--rounds 5]``
 
 Same data, same first parameters (backpass and scikit-learn: the same seed), same optimiser, same
-number of updates, float32, interleaved rounds; the ratio of each round is peer / backpass, and
-the final loss of each is printed, so that nobody wins by doing less. The engine is named: until
-there is a faster one it is the readable reference.
+number of updates, interleaved rounds; the ratio of each round is peer / backpass, and the final
+loss of each is printed, so that nobody wins by doing less. The time is that of the whole call, the
+estimators' checks included; the engine is named. scikit-learn is timed with as many BLAS threads
+as it takes, and with one. One program for all: :mod:`benchmarks.training` separates them.
 """
 
-import argparse
+import functools
+import importlib.util
 import itertools
-import statistics
 import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from benchmarks._common import INSTALL, machine, parser, ratios, spread, write_json
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
+from threadpoolctl import threadpool_limits
 
 from backpass import MLPClassifier
 
+# rows, inputs, hidden layers, classes, batch, epochs, type
 NETWORKS = {
-    "30-64-64-2, batch 32, 20 000 rows": (20_000, 30, (64, 64), 2, 32),
-    "64-256-256-10, batch 256, 20 000 rows": (20_000, 64, (256, 256), 10, 256),
-    "784-128-10, batch 64, 10 000 rows": (10_000, 784, (128,), 10, 64),
+    "20-100-2, batch 200, 1 000 rows, 50 epochs": (1_000, 20, (100,), 2, 200, 50, "float32"),
+    "the same, float64": (1_000, 20, (100,), 2, 200, 50, "float64"),
+    "30-64-64-2, batch 32, 20 000 rows": (20_000, 30, (64, 64), 2, 32, 2, "float32"),
+    "64-256-256-10, batch 256, 20 000 rows": (20_000, 64, (256, 256), 10, 256, 2, "float32"),
+    "784-128-10, batch 64, 10 000 rows": (10_000, 784, (128,), 10, 64, 2, "float32"),
 }
-EPOCHS = 2
 
 
-def data(rows: int, inputs: int, classes: int) -> tuple[Any, Any]:
+def data(rows: int, inputs: int, classes: int, dtype: str) -> tuple[Any, Any]:
     """Return rows of numbers and classes that can be learnt from them."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(rows, inputs)).astype(np.float32)
+    X = rng.normal(size=(rows, inputs)).astype(dtype)
     y = (X @ rng.normal(size=(inputs, classes))).argmax(axis=1)
     return X, y
 
 
-def sklearn_like(kind: Any) -> Callable[..., tuple[float, float]]:
-    """Return what fits an estimator of this class and tells seconds and loss."""
-
-    def fit(X: Any, y: Any, hidden: tuple[int, ...], batch: int) -> tuple[float, float]:
-        model = kind(hidden, max_iter=EPOCHS, batch_size=batch, alpha=0.0, random_state=0)
+def fit(
+    kind: Any, threads: int | None, X: Any, y: Any, hidden: tuple[int, ...], batch: int, epochs: int
+) -> tuple[float, float]:
+    """Fit an estimator of this class and return seconds and loss; none stops early."""
+    told = {"max_iter": epochs, "n_iter_no_change": epochs, "batch_size": batch, "alpha": 0.0}
+    model = kind(hidden, random_state=0, **told)
+    with warnings.catch_warnings(), threadpool_limits(threads):
+        warnings.simplefilter("ignore")
         started = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.fit(X, y)
-        return time.perf_counter() - started, model.loss_
-
-    return fit
+        model.fit(X, y)
+        taken = time.perf_counter() - started
+    assert model.n_iter_ == epochs
+    return taken, model.loss_
 
 
-def torch_fit(X: Any, y: Any, hidden: tuple[int, ...], batch: int) -> tuple[float, float]:
+def torch_fit(
+    X: Any, y: Any, hidden: tuple[int, ...], batch: int, epochs: int
+) -> tuple[float, float]:
     """Fit with PyTorch's modules, eager, and its fused Adam, one thread."""
     import torch
 
@@ -61,12 +69,12 @@ def torch_fit(X: Any, y: Any, hidden: tuple[int, ...], batch: int) -> tuple[floa
     layers: list[Any] = []
     for n_in, n_out in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1])
+    model = torch.nn.Sequential(*layers[:-1]).to(torch.from_numpy(X).dtype)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     loss_of = torch.nn.CrossEntropyLoss()
     started = time.perf_counter()
     X_t, y_t = torch.from_numpy(X), torch.from_numpy(y)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         total, order = 0.0, torch.randperm(len(X))
         for rows in order.split(batch):
             optimizer.zero_grad(set_to_none=True)
@@ -79,39 +87,45 @@ def torch_fit(X: Any, y: Any, hidden: tuple[int, ...], batch: int) -> tuple[floa
 
 def peers() -> dict[str, Callable[..., tuple[float, float]]]:
     """Return the peers that are installed."""
-    found = {"scikit-learn": sklearn_like(SklearnClassifier)}
-    try:
-        import torch  # noqa: F401
-
+    found = {
+        "scikit-learn": functools.partial(fit, SklearnClassifier, None),
+        "scikit-learn, one BLAS thread": functools.partial(fit, SklearnClassifier, 1),
+    }
+    if importlib.util.find_spec("torch") is None:
+        print(f"not measured — PyTorch: not installed: {INSTALL}")
+    else:
         found["PyTorch eager"] = torch_fit
-    except ImportError:
-        print("PyTorch is not installed: left out")
     return found
 
 
+def line(name: str, peer: str, pairs: list[Any]) -> str:
+    """Return a line of the table from each round's ((seconds, loss) of the peer, of ours)."""
+    theirs, mine = ([pair[i][0] for pair in pairs] for i in (0, 1))
+    losses = ", ".join(f"{pairs[-1][i][1]:.4f}" for i in (0, 1))
+    times = [f"{spread(seconds).median:.3f}" for seconds in (theirs, mine)]
+    return f"| {' | '.join([name, peer, *times, f'{ratios(theirs, mine):.2f}', losses])} |"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    ours = sklearn_like(MLPClassifier)
+    options = parser(__doc__, rounds=5)
+    options.add_argument("--configs", type=int, default=len(NETWORKS), help="only so many")
+    told = options.parse_args()
+    rounds, results = (1, {}) if told.short else (told.rounds, {})
+    ours = functools.partial(fit, MLPClassifier, None)
     engine = MLPClassifier(max_iter=1).fit(np.eye(4), [0, 1, 0, 1]).engine_
-    print(f"engine: {engine}; {EPOCHS} epochs, Adam, ReLU, float32; {rounds} rounds")
+    print(f"{machine()}; engine: {engine}; Adam, ReLU; {rounds} rounds")
+    programs = peers()
     print("| network | peer | seconds, peer | seconds, backpass | peer / backpass | losses |")
     print("|---|---|---|---|---|---|")
-    for name, (rows, inputs, hidden, classes, batch) in NETWORKS.items():
-        X, y = data(rows, inputs, classes)
-        for peer, fit in peers().items():
-            pairs = [(fit(X, y, hidden, batch), ours(X, y, hidden, batch)) for _ in range(rounds)]
-            theirs = [p[0][0] for p in pairs]
-            mine = [p[1][0] for p in pairs]
-            ratios = sorted(a / b for a, b in zip(theirs, mine, strict=True))
-            print(
-                f"| {name} | {peer} | {statistics.median(theirs):.2f} "
-                f"| {statistics.median(mine):.2f} | {statistics.median(ratios):.2f} "
-                f"({ratios[0]:.2f} to {ratios[-1]:.2f}) "
-                f"| {pairs[-1][0][1]:.4f}, {pairs[-1][1][1]:.4f} |",
-                flush=True,
-            )
+    for name in list(NETWORKS)[: 1 if told.short else told.configs]:
+        rows, inputs, hidden, classes, batch, epochs, dtype = NETWORKS[name]
+        X, y = data(rows, inputs, classes, dtype)
+        for peer, peer_fit in programs.items():
+            told_all = X, y, hidden, batch, epochs
+            pairs = [(peer_fit(*told_all), ours(*told_all)) for _ in range(rounds)]
+            results[f"{name}: {peer}"] = pairs
+            print(line(name, peer, pairs), flush=True)
+    write_json(told.json, results)
 
 
 if __name__ == "__main__":
