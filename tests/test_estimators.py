@@ -136,6 +136,16 @@ def test_any_scorer_can_judge_epochs(metric):
     early = MLPClassifier((8,), early_stopping=True, early_stopping_metric=metric, random_state=0)
     assert early.fit(X, LABELS).validation_scores_
 
+    class Rows:
+        """A scorer of the user's own, which may look at the rows."""
+
+        def __call__(self, estimator, rows, labels, **extra):
+            assert rows.shape == (15, 4)
+            return scorer(estimator, rows, labels, **extra)
+
+    own = MLPClassifier((8,), early_stopping=True, early_stopping_metric=Rows(), random_state=0)
+    np.testing.assert_allclose(own.fit(X, LABELS).validation_scores_, early.validation_scores_)
+
 
 def test_bad_validation_data_is_refused():
     with pytest.raises(InputError, match="early_stopping_metric judges nothing"):
@@ -195,6 +205,10 @@ def test_gradient_norms_are_recorded():
         for W, b in zip(gradients.weights, gradients.biases, strict=True)
     ]
     np.testing.assert_allclose(norms[-1], last)
+    found = classifier.network_.gradient_noise(X, y)
+    assert len(classifier.mean_squared_gradient_norms_) == len(classifier.gradient_noise_) == 4
+    np.testing.assert_allclose(classifier.mean_squared_gradient_norms_[-1], found.mean_squared)
+    np.testing.assert_allclose(classifier.gradient_noise_[-1], found.noise)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint8", "bool", "float16"])
@@ -350,11 +364,11 @@ def test_no_convergence_is_warned_about_as_scikit_learn_does():
 
 def test_interruption_keeps_what_there_is():
     class Interrupt(MLPClassifier):
-        def _output(self, rows):
+        def _output(self, *rows):
             self.calls = getattr(self, "calls", 0) + 1
             if self.calls == 3:
                 raise KeyboardInterrupt
-            return super()._output(rows)
+            return super()._output(*rows)
 
     classifier = Interrupt((8,), early_stopping=True, random_state=0, max_iter=50)
     with pytest.warns(UserWarning, match="interrupted"):

@@ -27,7 +27,7 @@ ROWS = [
     # 5: who computes
     "engines engines.plan engines.reference engines.native sample_norms",
     # 6: what a person calls
-    "network history training batches stopping lbfgs trace check homework notation",
+    "network judging history training batches stopping lbfgs trace check homework notation",
     # 7: what the ecosystem expects
     "estimators tabular plots render report",
     # 8: the faces

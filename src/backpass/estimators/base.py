@@ -4,6 +4,7 @@ The order of random draws is scikit-learn's (parameters layer by layer, then the
 then the order of each epoch), so that the same seed trains the same network.
 """
 
+import copy
 import math
 import warnings
 from typing import Any
@@ -15,8 +16,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from backpass.engines.reference import gather
 from backpass.errors import InputError
+from backpass.estimators.data_checks import check_finite
 from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
 from backpass.estimators.reporting import Reporter, warn_of_dead_units
 from backpass.estimators.sklearn_versions import (
@@ -26,16 +27,17 @@ from backpass.estimators.sklearn_versions import (
     validate_data,
 )
 from backpass.history import History, Settings, Validation
+from backpass.judging import mean_loss, outputs
 from backpass.lbfgs import train_lbfgs
 from backpass.losses import Loss
 from backpass.network import Network
+from backpass.ops import take_rows
 from backpass.schedules import SCHEDULES
 from backpass.training import Trainer
 
 __all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]
 
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
-PREDICT_ROWS = 4096  # rows predicted at a time, so that hidden layers stay small
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -156,7 +158,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         # "numeric" leaves numbers as they are: batches are converted, never the whole array
-        return validate_data(  # type: ignore[no-any-return]
+        X, y = validate_data(
             self,
             X,
             y,
@@ -164,8 +166,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             multi_output=True,
             dtype="numeric",
             y_numeric=self._y_is_numeric,
+            ensure_all_finite=False,
             reset=reset,
         )
+        check_finite(X, self)
+        return X, y
 
     def _check_weights(self, X: Any, y: Any, sample_weight: Any) -> Any:
         dtype = _float_dtype(X)
@@ -283,8 +288,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 f"The validation set is too small ({len(held_out)} row(s)): increase "
                 "validation_fraction or the size of your dataset"
             )
-        held_weights = None if weights is None else weights[held_out]
-        return self._judge(X[held_out], y[held_out], held_weights), rows
+        return self._judge(X, y, weights, held_out), rows
 
     def _check_validation_data(self, validation_data: Any) -> tuple[Any, Any, Any]:
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
@@ -295,21 +299,32 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         y = self._check_y(y, "known")
         return X, y, self._check_weights(X, y, weights) if weights is not None else None
 
-    def _judge(self, X: Any, y: Any, weights: Any) -> Validation:
+    def _judge(self, X: Any, y: Any, weights: Any, rows: Any = None) -> Validation:
+        """Return how epochs are judged on the given rows, all by default; X is not copied."""
+        judged_y = y if rows is None else y[rows]
+        judged_weights = weights if rows is None or weights is None else weights[rows]
         metric = self.early_stopping_metric
         scorer = None if metric is None else get_scorer(metric)
 
         def score() -> float:
             if scorer is None:
-                output = self._output(X)
+                output = self._output(X, rows)
                 if not np.isfinite(output).all():
                     return math.nan
-                return self._default_score(y, output, weights)
-            extra = {} if weights is None else {"sample_weight": weights}
-            return float(scorer(self, X, self._original_y(y), **extra))
+                return self._default_score(judged_y, output, judged_weights)
+            extra = {} if weights is None else {"sample_weight": judged_weights}
+            labels = self._original_y(judged_y)
+            if rows is None:
+                return float(scorer(self, X, labels, **extra))
+            if not isinstance(metric, str):  # it may look at the rows themselves
+                return float(scorer(self, X[rows], labels, **extra))
+            # scikit-learn's own scorers hand what they are given to a prediction, nothing else
+            view: Any = copy.copy(self)
+            view._checked_output = lambda numbers: self._output(X, numbers)
+            return float(scorer(view, rows, labels, **extra))
 
         def loss() -> float:
-            return _mean_loss(self.network_, X, y, weights)
+            return mean_loss(self.network_, X, y, weights, rows)
 
         return Validation(score, loss)
 
@@ -330,6 +345,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.stop_reason_ = history.stop_reason
         if self.gradient_norms:
             self.layer_gradient_norms_ = history.layer_gradient_norms
+            self.mean_squared_gradient_norms_ = history.mean_squared_gradient_norms
+            self.gradient_noise_ = history.gradient_noise
 
     def _warn(self, X: Any, rows: Any, incremental: bool, epochs: int) -> None:
         reason = self._history.stop_reason
@@ -352,23 +369,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 stacklevel=4,
             )
         if not incremental:
-            warn_of_dead_units(self.network_, gather(X, rows[:1000], self.network_.weights[0]))
+            warn_of_dead_units(self.network_, take_rows(X, rows[:1000]))
 
     # --- prediction ----------------------------------------------------------------------------
 
-    def _output(self, X: Any) -> Any:
-        """Return the network's output (N, k) for checked rows, a few thousand at a time."""
-        n, network = X.shape[0], self.network_
-        result = np.empty((n, network.sizes[-1]), dtype=network.parameters.flat.dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, n, PREDICT_ROWS):
-                stop = start + PREDICT_ROWS
-                result[start:stop] = network.predict(X[start:stop])
-        return result
+    def _output(self, X: Any, rows: Any = None) -> Any:
+        """Return the network's output (N, k) for checked rows, or for some of them."""
+        return outputs(self.network_, X, rows)
 
     def _checked_output(self, X: Any) -> Any:
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype="numeric", ensure_all_finite=False, reset=False
+        )
+        check_finite(X, self)
         return self._output(X)
 
     @property
@@ -435,16 +449,3 @@ def _assign(name: str, views: Any, arrays: Any) -> None:
 def _float_dtype(X: Any) -> Any:
     """Return float32 for float32 data and float64 for everything else."""
     return X.dtype if X.dtype == np.float32 else np.dtype(np.float64)
-
-
-def _mean_loss(network: Network, X: Any, y: Any, weights: Any) -> float:
-    """Return the mean loss over many rows, a few thousand at a time."""
-    total, mass = 0.0, 0.0
-    for start in range(0, X.shape[0], PREDICT_ROWS):
-        part = slice(start, start + PREDICT_ROWS)
-        s = np.ones(len(y[part])) if weights is None else weights[part]
-        if s.sum() > 0:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                total += network.loss(X[part], y[part], s) * float(s.sum())
-            mass += float(s.sum())
-    return total / mass if mass else math.nan

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -11,6 +10,7 @@ from sklearn.utils.validation import column_or_1d
 
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
+from backpass.estimators.data_checks import smallest_codes
 from backpass.estimators.sklearn_versions import ClassifierMixin, with_callbacks
 from backpass.losses import LOSSES, Loss
 from backpass.ops import is_sparse
@@ -95,7 +95,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     time_limit : float, optional
         Most seconds of training.
     gradient_norms : bool, default=False
-        Whether the norm of each layer's gradient is recorded every epoch.
+        Whether the norm of each layer's gradient and the noise of a single sample's are recorded
+        every epoch (not by ``"lbfgs"``); the noise takes a further pass over the rows.
     engine : str, default="auto"
         Who computes: ``"auto"`` is the fastest that can, `engine_` says which.
     n_threads : int, optional
@@ -118,6 +119,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         The best score and its epoch, from 1, whose parameters were restored.
     layer_gradient_norms_ : list of list of float
         One list an epoch, one number a layer; only with ``gradient_norms=True``.
+    mean_squared_gradient_norms_, gradient_noise_ : list of float
+        mean ‖g_n‖² and mean ‖g_n − ḡ‖² after every epoch over all rows trained on, at fixed θ, g_n
+        the gradient of one sample's cost without dropout and L2; weighted means where samples or
+        classes have weights. Only with ``gradient_norms=True``.
     n_iter_, t_ : int
         Epochs, and samples seen.
     n_features_in_, n_layers_, n_outputs_ : int
@@ -376,7 +381,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         if self._target_type == "multilabel":
             encoded = y != 0
         else:
-            encoded = np.searchsorted(self.classes_, y)
+            encoded = smallest_codes(self.classes_, y)
             one_column = self._target_type == "binary" and loss.name != "squared_error"
             if loss.name != "cross_entropy" and not one_column:
                 encoded = encoded[:, None] == np.arange(self._n_classes())
@@ -386,8 +391,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """Return the labels that `_encode` encoded."""
         if self._target_type == "multilabel":
             return (y > 0).astype(int)
-        codes = y.argmax(axis=1) if y.ndim == 2 else np.maximum(y, 0)
-        return self.classes_[codes]
+        return self.classes_[self._codes(y)]
+
+    def _codes(self, y: Any) -> Any:
+        """Return the place in `classes_` of the labels that `_encode` encoded."""
+        return y.argmax(axis=1) if y.ndim == 2 else np.maximum(y, 0)
 
     def _n_classes(self) -> int:
         return max(len(self.classes_), 2)
@@ -399,17 +407,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     def _decide(self, output: Any) -> Any:
         """Return labels from the network's output (N, k)."""
+        decided = self._decided_codes(output)
+        return decided if self._target_type == "multilabel" else self.classes_[decided]
+
+    def _decided_codes(self, output: Any) -> Any:
+        """Return places in `classes_` from the network's output, or the labels' indicators."""
         boundary = 0.0 if self.network_.model.loss.task == "margin" else 0.5
         if self._target_type == "multilabel":
             return (output > boundary).astype(int)
         if output.shape[1] == 1:
             codes = (output[:, 0] > boundary).astype(int)
-            return self.classes_[np.minimum(codes, len(self.classes_) - 1)]
-        return self.classes_[output[:, : len(self.classes_)].argmax(axis=1)]
+            return np.minimum(codes, len(self.classes_) - 1)
+        return output[:, : len(self.classes_)].argmax(axis=1)
 
     def _stratify(self, y: Any) -> Any:
         # scikit-learn stratifies two classes, but neither several nor multi-label
-        return self._original_y(y) if self.network_.sizes[-1] == 1 else None
+        # the codes are ordered as the classes are, so they are split as the labels would be
+        return y if self.network_.sizes[-1] == 1 else None
 
     def _class_weights(self, y: Any) -> Any:
         if self.class_weight is None:
@@ -417,8 +431,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return compute_sample_weight(self.class_weight, self._original_y(y))
 
     def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
-        decided = self._decide(output)
-        return float(accuracy_score(self._original_y(y), decided, sample_weight=sample_weight))
+        decided = self._decided_codes(output)
+        if self._target_type == "multilabel":
+            right = ((y > 0) == (decided > 0)).all(axis=1)
+        else:
+            right = self._codes(y) == decided
+        return float(np.average(right, weights=sample_weight))  # scikit-learn's accuracy
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

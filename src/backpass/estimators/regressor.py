@@ -9,6 +9,7 @@ from sklearn.utils.validation import column_or_1d
 
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
+from backpass.estimators.data_checks import check_targets
 from backpass.estimators.sklearn_versions import RegressorMixin, with_callbacks
 from backpass.losses import LOSSES, Loss
 
@@ -82,7 +83,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     time_limit : float, optional
         Most seconds of training.
     gradient_norms : bool, default=False
-        Whether the norm of each layer's gradient is recorded every epoch.
+        Whether the norm of each layer's gradient and the noise of a single sample's are recorded
+        every epoch (not by ``"lbfgs"``); the noise takes a further pass over the rows.
     engine : str, default="auto"
         Who computes: ``"auto"`` is the fastest that can, `engine_` says which.
     n_threads : int, optional
@@ -104,6 +106,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         The best score and its epoch, from 1, whose parameters were restored.
     layer_gradient_norms_ : list of list of float
         One list an epoch, one number a layer; only with ``gradient_norms=True``.
+    mean_squared_gradient_norms_, gradient_noise_ : list of float
+        mean ‖g_n‖² and mean ‖g_n − ḡ‖² after every epoch over all rows trained on, at fixed θ, g_n
+        the gradient of one sample's cost without dropout and L2; weighted means where samples or
+        classes have weights. Only with ``gradient_norms=True``.
     n_iter_, t_ : int
         Epochs, and samples seen.
     n_features_in_, n_layers_, n_outputs_ : int
@@ -274,7 +280,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         # what the loss asks of its targets is found out here, before training
-        self._loss_record().encode(y, self._n_outputs(y), np, np.dtype(np.float64))
+        loss, k = self._loss_record(), self._n_outputs(y)
+        check_targets(y, lambda part: loss.encode(part, k, np, np.dtype(np.float64)))
         return y
 
     def _n_outputs(self, y: Any) -> int:

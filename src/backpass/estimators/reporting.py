@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from backpass import backprop
+from backpass.engines.reference import gather
 from backpass.errors import DeadUnitsWarning
 from backpass.estimators.sklearn_versions import EpochCallbacks
 from backpass.history import History
 from backpass.network import Network
+from backpass.parameters import row_blocks
 
 __all__ = ["Reporter", "warn_of_dead_units"]
 
@@ -50,17 +52,19 @@ def warn_of_dead_units(network: Network, X: Any) -> None:
     """
     if X.shape[0] < FEWEST_ROWS:
         return
-    passed = backprop.forward(network.model, X)
-    for layer, (phi, a) in enumerate(
-        zip(network.model.activations[:-1], passed.a[1:-1], strict=True), start=1
-    ):
-        if phi.name != "relu":
-            continue
-        dead = int((~(np.asarray(a) > 0).any(axis=0)).sum())
-        if 2 * dead > a.shape[1]:
+    hidden, sizes = network.model.activations[:-1], network.sizes[1:-1]
+    alive = [np.zeros(units, dtype=bool) for units in sizes]
+    for block in row_blocks(X.shape[0], network.sizes):
+        rows = gather(X, np.arange(block.start, block.stop), network.parameters.flat)
+        passed = backprop.forward(network.model, rows)
+        for seen, a in zip(alive, passed.a[1:-1], strict=True):
+            seen |= (np.asarray(a) > 0).any(axis=0)
+    for layer, (phi, units, seen) in enumerate(zip(hidden, sizes, alive, strict=True), start=1):
+        dead = units - int(seen.sum())
+        if phi.name == "relu" and 2 * dead > units:
             warnings.warn(
-                f"hidden layer {layer}: {dead} of {a.shape[1]} ReLU units are 0 for all of "
-                f"{a.shape[0]} rows and no longer learn; lower learning_rate_init, scale the "
+                f"hidden layer {layer}: {dead} of {units} ReLU units are 0 for all of "
+                f"{X.shape[0]} rows and no longer learn; lower learning_rate_init, scale the "
                 "inputs, or use activation='leaky_relu'",
                 DeadUnitsWarning,
                 stacklevel=5,

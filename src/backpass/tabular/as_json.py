@@ -126,4 +126,6 @@ def _history(experiment: Experiment) -> dict[str, Any]:
         f"validation_{model.main_metric}": model.metric_curve,
         "learning_rate": history.learning_rates,
         "layer_gradient_norms": history.layer_gradient_norms,
+        "mean_squared_gradient_norms": history.mean_squared_gradient_norms,
+        "gradient_noise": history.gradient_noise,
     }

@@ -12,6 +12,7 @@ import numpy as np
 
 from backpass.errors import InputError
 from backpass.history import History, Settings, Validation
+from backpass.judging import mean_loss, outputs
 from backpass.network import Network
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.evaluation import Evaluation, evaluate_classes, evaluate_numbers
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoded", "TabularModel"]
 
-PREDICT_ROWS = 8192  # rows predicted at a time, so that hidden layers stay small
+DEAD_ROWS = 8192  # that a unit must be 0 for to be called dead
 
 
 class Encoded(NamedTuple):
@@ -232,7 +233,7 @@ class TabularModel:
             settings=_settings(self.recipe, len(kept), time_limit, gradient_norms),
             rows=kept,
             rng=np.random.default_rng(self.seed),
-            validation=self._judge(X[held_out], y[held_out], None if s is None else s[held_out]),
+            validation=self._judge(X, y, s, held_out),
         )
         with np.errstate(over="ignore", invalid="ignore"):  # the trainer raises, and says when
             self.history = trainer.train(on_epoch=on_epoch)
@@ -240,18 +241,22 @@ class TabularModel:
         if self.recipe.activation == "relu":  # the estimators load half of scikit-learn
             from backpass.estimators.reporting import warn_of_dead_units
 
-            warn_of_dead_units(self.network, X[kept[:PREDICT_ROWS]])
+            warn_of_dead_units(self.network, X[kept[:DEAD_ROWS]])
 
-    def _judge(self, X: NDArray[Any], y: NDArray[Any], s: NDArray[Any] | None) -> Validation:
+    def _judge(
+        self, X: NDArray[Any], y: NDArray[Any], s: NDArray[Any] | None, rows: NDArray[np.intp]
+    ) -> Validation:
+        judged_y, judged_s = y[rows], None if s is None else s[rows]
+
         def loss() -> float:
-            return self.network.loss(X, y, s)
+            return mean_loss(self.network, X, y, s, rows)
 
         def score() -> float:
-            output = self._output(X)
+            output = outputs(self.network, X, rows)
             if isinstance(self.target, ClassTarget):
-                self.metric_curve.append(accuracy(y, output, s))
+                self.metric_curve.append(accuracy(judged_y, output, judged_s))
             else:
-                self.metric_curve.append(r_squared(y, output[:, 0], s))
+                self.metric_curve.append(r_squared(judged_y, output[:, 0], judged_s))
             return self.metric_curve[-1] if self.recipe.judge == "metric" else -loss()
 
         return Validation(score, loss)
@@ -271,7 +276,7 @@ class TabularModel:
         table : DataFrame of polars or pandas, or mapping of columns
             With the columns of training, in any order; others are ignored.
         """
-        output = self._output(self._encode(table))
+        output = outputs(self.network, self._encode(table))
         if isinstance(self.target, ClassTarget):
             return self.target.decode(output.argmax(axis=1))
         return self.target.decode(output[:, 0])
@@ -290,7 +295,7 @@ class TabularModel:
             raise InputError(
                 f"target {self.target.name!r} is a quantity: there are no probabilities to predict"
             )
-        output = self._output(self._encode(table))
+        output = outputs(self.network, self._encode(table))
         return pl.DataFrame(
             {name: output[:, i].astype(np.float64) for i, name in enumerate(self.target.classes)}
         )
@@ -323,7 +328,7 @@ class TabularModel:
 
     def judge(self, rows: Encoded) -> Evaluation:
         """Return the metrics on encoded rows, and where the predictions err."""
-        output = self._output(rows.X)
+        output = outputs(self.network, rows.X)
         if isinstance(self.target, ClassTarget):
             return evaluate_classes(rows.y, output, rows.weights, self.target.classes)
         y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))
@@ -342,14 +347,6 @@ class TabularModel:
     def _encode(self, table: Any) -> NDArray[Any]:
         matrix: NDArray[Any] = self.encoder.transform(as_frame(table))
         return matrix
-
-    def _output(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return the network's output (N, k), some thousand rows at a time."""
-        parts = [
-            self.network.predict(X[start : start + PREDICT_ROWS])
-            for start in range(0, len(X), PREDICT_ROWS)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, self.network.sizes[-1]))
 
     # --- files ---------------------------------------------------------------------------------
 
