@@ -58,8 +58,8 @@ template <class T> constexpr T rounder = T(1.5) * power_of_two<T>(Format<T>::man
 // c0 + c1 x + c2 x^2 + ...
 template <class T> BACKPASS_INLINE Vec<T> polynomial(Vec<T>, double c0) { return all<T>(T(c0)); }
 template <class T, class... C>
-BACKPASS_INLINE Vec<T> polynomial(Vec<T> x, double c0, C... higher) {
-    return polynomial<T>(x, higher...) * x + T(c0);
+BACKPASS_INLINE Vec<T> polynomial(Vec<T> x, double c0, double c1, C... higher) {
+    return polynomial<T>(x, c1, higher...) * x + T(c0);
 }
 
 template <class T> BACKPASS_INLINE Vec<T> absolute(Vec<T> x) {
