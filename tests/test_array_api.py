@@ -179,8 +179,8 @@ def test_a_step_of_the_reference_engine(spec, dtype, to):
     )
     before = case.model.parameters.flat.copy()
     for rows, of_library in ((np.array([3, 0, 6, 5, 1]), True), (np.array([7, 2, 4]), False)):
-        cost = run.advance([rows], [0.01])
-        other_cost = other_run.advance([to(rows) if of_library else rows], [0.01])
+        cost = run.advance(rows, [0.01])
+        other_cost = other_run.advance(to(rows) if of_library else rows, [0.01])
         # a float32 cost carries the rounding of some ten operations in a row
         assert_close(np.sum(other_cost), np.sum(cost), 64 * np.finfo(dtype).eps * np.sum(cost))
     theta = other.model.parameters

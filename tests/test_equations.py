@@ -64,7 +64,7 @@ def test_code_text_of_the_update_gives_the_engines_parameters(spec):
         }  # fmt: skip
         want = evaluate("U", operands)
         state = optimizer.step(theta, operands["gradient"], state, t, rate)[1]
-        run.advance([np.arange(6)], [rate])
+        run.advance(np.arange(6), [rate])
         assert_identical(case.model.parameters.flat, want, f"U, step {t}")
 
 

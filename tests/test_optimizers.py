@@ -262,7 +262,7 @@ def test_decoupled_decay_shrinks_the_weights_and_not_the_biases():
     before = theta.copy()
     adam = OPTIMIZERS["adam"]()
     moved, _ = adam.step(theta.flat, case.run()[1].flat, adam.init(theta.flat), 1, 0.05)
-    run.advance([np.arange(8)], [0.05])
+    run.advance(np.arange(8), [0.05])
     decay = before.is_weight() * 0.05 * 0.4 * before.flat
     assert_close(theta.flat, moved - decay, 4 * EPS * (abs(moved) + abs(before.flat)))
     for b, b_moved in zip(theta.biases, type(theta)([3, 5, 2], moved).biases, strict=True):
@@ -272,14 +272,14 @@ def test_decoupled_decay_shrinks_the_weights_and_not_the_biases():
 def test_decoupled_decay_is_not_in_the_recorded_loss():
     case, run = start("adamw", alpha=0.4)
     want = float(case.run()[0])
-    assert_close(np.sum(run.advance([np.arange(8)], [0.05])[0]), want, 16 * EPS * want)
+    assert_close(np.sum(run.advance(np.arange(8), [0.05])[0]), want, 16 * EPS * want)
 
 
 def test_coupled_decay_goes_through_the_gradient():
     case, run = start("sgd", alpha=0.4)
     J, gradients = case.run(alpha=0.4)
     want = case.model.parameters.flat - 0.05 * gradients.flat
-    cost = run.advance([np.arange(8)], [0.05])[0]
+    cost = run.advance(np.arange(8), [0.05])[0]
     assert_identical(case.model.parameters.flat, want)
     assert_close(np.sum(cost), float(J), 16 * EPS * float(J))
 
@@ -297,7 +297,7 @@ def test_decoupled_decay_against_pytorch():
         gradients = case.run()[1]
         for piece, g in zip(pieces, (*gradients.weights, *gradients.biases), strict=True):
             piece.grad = torch.tensor(g.copy())
-        run.advance([np.arange(8)], [0.05])
+        run.advance(np.arange(8), [0.05])
         theirs.step()
         for piece, x in zip(pieces, (*theta.weights, *theta.biases), strict=True):
             assert_close(x, piece.detach().numpy(), 1e3 * EPS * (1 + abs(x)))
@@ -308,7 +308,7 @@ def test_clipping_by_the_global_norm(factor):
     norm = float(np.linalg.norm(start("sgd")[0].run()[1].flat))
     case, run = start("sgd", clip_norm=factor * norm)
     before, gradients = case.model.parameters.flat.copy(), case.run()[1].flat
-    run.advance([np.arange(8)], [1.0])
+    run.advance(np.arange(8), [1.0])
     step = before - case.model.parameters.flat
     assert_close(step, gradients * min(1.0, factor), 8 * EPS * (abs(before) + abs(gradients)))
 
@@ -318,10 +318,10 @@ def test_a_batch_without_weight_changes_nothing(spec):
     case, run = start(spec, alpha=0.3)
     case.s[:4] = 0
     before = case.model.parameters.flat.copy()
-    assert np.sum(run.advance([np.arange(4)], [0.1])[0]) == 0
+    assert np.sum(run.advance(np.arange(4), [0.1])[0]) == 0
     assert run.steps == 0
     assert_identical(case.model.parameters.flat, before)
-    run.advance([np.arange(8)], [0.1])
+    run.advance(np.arange(8), [0.1])
     assert run.steps == 1
     assert (case.model.parameters.flat != before).any()
 
@@ -330,21 +330,20 @@ def test_a_batch_without_weight_changes_nothing(spec):
 def test_a_run_can_be_taken_up_again(spec):
     """Parameters, optimiser state and the count of steps are all there is."""
     batches = [np.random.default_rng(t).permutation(8)[:5] for t in range(6)]
-    case, run = start(spec, alpha=0.1, dropout=0.3, seed=2)
-    run.advance(batches, [0.05] * 6)
-    half, first = start(spec, alpha=0.1, dropout=0.3, seed=2)
-    first.advance(batches[:3], [0.05] * 3)
+    case, run = start(spec, alpha=0.1, dropout=0.3, seed=2, batch_size=5)
+    run.advance(np.concatenate(batches), [0.05] * 6)
+    half, first = start(spec, alpha=0.1, dropout=0.3, seed=2, batch_size=5)
+    first.advance(np.concatenate(batches[:3]), [0.05] * 3)
     again = ReferenceEngine().start(first.plan, first.state, first.steps)
-    again.advance(batches[3:], [0.05] * 3)
+    again.advance(np.concatenate(batches[3:]), [0.05] * 3)
     assert_identical(half.model.parameters.flat, case.model.parameters.flat)
 
 
 def test_training_stops_at_the_first_loss_that_is_not_finite():
-    case, run = start("sgd")
+    case, run = start("sgd", batch_size=2)
     before = case.model.parameters.flat.copy()
     case.X[2, 0] = np.nan
-    rows = [np.array([0, 1]), np.array([2, 3]), np.array([4, 5])]
-    costs = run.advance(rows, [0.01] * 3)
+    costs = run.advance(np.arange(6), [0.01] * 3)
     assert len(costs) == 2
     assert not math.isfinite(np.sum(costs[-1]))
     assert case.model.is_finite()
@@ -362,5 +361,5 @@ def test_dropout_draws_the_documented_masks():
         batch = Case(case.model, case.X[rows], case.y[rows], case.s[rows])
         gradients = batch.run(masks=masks, dropout=0.4)[1]
         want = case.model.parameters.flat - 0.05 * gradients.flat
-        run.advance([rows], [0.05])
+        run.advance(rows, [0.05])
         assert_identical(case.model.parameters.flat, want)

@@ -53,15 +53,16 @@ def test_note_4_summary_table(monkeypatch, method, M, updates, sampling):
 def test_shuffling_visits_every_row_once_and_replacement_draws_uniformly():
     rows = np.arange(100, 153)
     shuffled = Sampler(rows, 7, "shuffle", np.random.default_rng(0))
-    orders = [np.concatenate(list(shuffled.epoch())) for _ in range(2)]
+    orders = [shuffled.epoch() for _ in range(2)]
     assert all(sorted(order) == list(rows) for order in orders)
     assert (orders[0] != orders[1]).any()
     drawn = Sampler(np.arange(4), 3, "replacement", np.random.default_rng(0))
-    counts = np.bincount(np.concatenate([b for _ in range(2000) for b in drawn.epoch()]))
+    counts = np.bincount(np.concatenate([drawn.epoch() for _ in range(2000)]))
     # each count is binomial(8000, 1/4): five standard deviations
     assert (abs(counts - 2000) < 5 * math.sqrt(8000 * 0.25 * 0.75)).all()
     in_order = Sampler(rows, 50, "sequential", None)
-    assert [len(b) for b in in_order.epoch()] == [50, 3]
+    np.testing.assert_array_equal(in_order.epoch(), rows)
+    assert len(in_order) == 2
     with pytest.raises(InputError, match="sampling must be one of"):
         Sampler(rows, 7, "bootstrap", None)
     with pytest.raises(InputError, match="batch_size must be at least 1"):

@@ -16,7 +16,6 @@ is the full gradient:
 True
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -61,8 +60,8 @@ class Sampler:
     Examples
     --------
     >>> sampler = Sampler(np.arange(5), 2, "shuffle", np.random.default_rng(0))
-    >>> [batch.tolist() for batch in sampler.epoch()]
-    [[2, 4], [3, 0], [1]]
+    >>> sampler.epoch()  # three mini-batches: 2 and 4, 3 and 0, 1
+    array([2, 4, 3, 0, 1])
     """
 
     def __init__(self, rows: Rows, batch_size: int, sampling: str, rng: Any) -> None:
@@ -76,8 +75,8 @@ class Sampler:
     def __len__(self) -> int:
         return steps_per_epoch(len(self.rows), self.batch_size)
 
-    def epoch(self) -> Iterator[Rows]:
-        """Draw the order of an epoch and yield its batches of row indices."""
+    def epoch(self) -> Rows:
+        """Draw the order of an epoch: every `batch_size` row indices are a mini-batch."""
         n = len(self.rows)
         if self.sampling == "shuffle":
             shuffled = np.arange(n)
@@ -85,5 +84,5 @@ class Sampler:
             self._order = self._order[shuffled]
         elif self.sampling == "replacement":
             self._order = self.rng.choice(n, size=n)
-        for start in range(0, n, self.batch_size):
-            yield self.rows[self._order[start : start + self.batch_size]]
+        order: Rows = self.rows[self._order]
+        return order

@@ -6,15 +6,23 @@ ten times slower than with one thread.
 """
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["blas_threads", "threads_worth_using"]
+__all__ = ["available_threads", "blas_threads", "threads_worth_using"]
 
 SMALL_PRODUCT = 1 << 27
 """Multiplications in a matrix product below which one thread is used (some milliseconds)."""
+
+
+def available_threads() -> int:
+    """Return how many processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def threads_worth_using(sizes: Sequence[int], rows: int) -> int | None:

@@ -8,7 +8,6 @@ epochs, and a stall divides the learning rate by 5 where the schedule is adaptiv
 """
 
 import difflib
-import itertools
 import math
 import time
 from dataclasses import fields, replace
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from backpass.batches import Sampler
+from backpass.batches import Sampler, steps_per_epoch
 from backpass.engines import Engine, Plan, Run, choose
 from backpass.engines.reference import gather
 from backpass.errors import InputError, NonFiniteError
@@ -81,6 +80,7 @@ class Trainer:
         if len(self.rows) == 0:
             raise InputError("there are no rows to train on")
         self.schedule = SCHEDULES.get_record(settings.schedule)
+        self.batch_size = min(settings.batch_size or len(self.rows), len(self.rows))
         self.plan = self._plan(X, y, sample_weight)
         self.engine: Engine = choose(engine, self.plan)
         self.run: Run = self.engine.start(self.plan, state, steps)
@@ -100,6 +100,7 @@ class Trainer:
             int(self.rng.bytes(7).hex(), 16) if s.dropout else 0,
             s.clip_norm,
             s.ceiling,
+            self.batch_size,
             s.n_threads,
         )
 
@@ -118,19 +119,21 @@ class Trainer:
             As soon as a loss is not finite; it says epoch, step and learning rate.
         """
         epochs = self.settings.epochs if epochs is None else epochs
-        M = min(self.settings.batch_size or len(self.rows), len(self.rows))
-        sampler = Sampler(self.rows, M, self.settings.sampling, self.rng)
+        sampler = Sampler(self.rows, self.batch_size, self.settings.sampling, self.rng)
         self.history.clock = replace(
             self.history.clock, total_steps=self.history.clock.step + epochs * len(sampler)
         )
         deadline = time.monotonic() + (self.settings.time_limit or math.inf)
         self.history.stop_reason = "max_epochs"
-        threads = self.settings.n_threads or threads_worth_using(self.network.sizes, M)
+        threads = self.settings.n_threads or threads_worth_using(
+            self.network.sizes, self.batch_size
+        )
         try:
             with blas_threads(threads):
                 self._epochs(epochs, sampler, deadline, on_epoch)
         except KeyboardInterrupt:
             self.history.stop_reason = "interrupted"
+            self.run.publish()
         self._finish()
         return self.history
 
@@ -141,8 +144,10 @@ class Trainer:
         for _ in range(epochs):
             in_time = self._epoch(sampler, deadline)
             stop = self._judge()
-            if on_epoch is not None and on_epoch(self.history):
-                stop = stop or "callback"
+            if on_epoch is not None:
+                if on_epoch(self.history):
+                    stop = stop or "callback"
+                self.run.adopt()
             if not in_time:
                 stop = stop or "time_limit"
             if stop:
@@ -151,35 +156,45 @@ class Trainer:
 
     def _epoch(self, sampler: Sampler, deadline: float) -> bool:
         """Take every step of an epoch; return False where time ran out before its end."""
-        history, n_rows, total, averaged = self.history, 0, 0.0, 0.0
-        k = self.network.sizes[-1] if self.settings.outputs_averaged else 1
-        batches, chunk_size, in_time = sampler.epoch(), 1, True
-        while in_time and (chunk := list(itertools.islice(batches, chunk_size))):
+        history, M = self.history, sampler.batch_size
+        rows, costs, done, batches, in_time = sampler.epoch(), [], 0, 1, True
+        while in_time and done < len(rows):
             started = time.monotonic()
-            for rows, (data, penalty) in zip(chunk, self._advance(chunk), strict=True):
-                n_rows += len(rows)
-                total += len(rows) * (data + penalty)
-                averaged += len(rows) * (data / k + penalty)
+            costs.append(self._advance(rows[done : done + batches * M]))
+            done += batches * M
             now = time.monotonic()
             if now - started < CHUNK_SECONDS / 2:
-                chunk_size *= 2
+                batches *= 2
             in_time = now < deadline
         history.epochs += 1
         history.clock = replace(history.clock, samples=history.clock.samples + len(self.rows))
-        history.loss_curve.append(total / n_rows)
-        self._check_stall(averaged / n_rows)
+        self._record(np.concatenate(costs), min(done, len(rows)))
+        self.run.publish()
         return in_time
 
-    def _advance(self, chunk: list[Array]) -> list[tuple[float, float]]:
-        """Have the engine take a step for each batch of `chunk`, and check what it reports."""
-        clock = self.history.clock
-        rates = [self._rate(replace(clock, step=clock.step + i)) for i in range(len(chunk))]
-        costs = self.run.advance(chunk, rates)
+    def _record(self, costs: Any, n_rows: int) -> None:
+        """Record the epoch's loss: the mean over its mini-batches, weighted by their rows."""
+        sizes = np.full(len(costs), self.plan.batch_size)
+        sizes[-1] = n_rows - sizes[:-1].sum()
+        k = self.network.sizes[-1] if self.settings.outputs_averaged else 1
+        data, penalty = costs.T
+        self.history.loss_curve.append(float((sizes * (data + penalty)).sum() / n_rows))
+        self._check_stall(float((sizes * (data / k + penalty)).sum() / n_rows))
+
+    def _advance(self, rows: Array) -> Any:
+        """Have the engine take a step for each mini-batch of `rows`, and check what it reports."""
+        clock, steps = self.history.clock, steps_per_epoch(len(rows), self.plan.batch_size)
+        if self.schedule.per_step:
+            rates = [self._rate(replace(clock, step=clock.step + i)) for i in range(steps)]
+        else:
+            rates = [self._rate(clock)] * steps
+        costs = self.run.advance(rows, rates)
         self._last_rate = rates[len(costs) - 1]
         self.history.clock = replace(clock, step=clock.step + len(costs))
-        if not math.isfinite(sum(costs[-1])):
+        last = costs[-1].sum()
+        if not math.isfinite(last):
             raise NonFiniteError(
-                f"the loss is {sum(costs[-1])} in epoch {self.history.epochs + 1}, "
+                f"the loss is {last} in epoch {self.history.epochs + 1}, "
                 f"step {self.history.clock.step}, at learning rate {self._last_rate:g}: lower it, "
                 "scale the inputs, or set clip_norm"
             )

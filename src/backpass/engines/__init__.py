@@ -2,12 +2,15 @@
 
 An engine trains a :class:`~backpass.parameters.Model` on batches of rows; everything that steers
 training (epochs, order, schedule, stopping, progress) stays in :mod:`backpass.training`. The
-reference engine is the readable :mod:`backpass.backprop`, batch by batch.
+reference engine is the readable :mod:`backpass.backprop`, batch by batch; the native engine is the
+same algorithm in C++.
 """
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from backpass.engines.extension import warn_once_if_missing
+from backpass.engines.native import NativeEngine
 from backpass.engines.plan import Plan
 from backpass.engines.reference import ReferenceEngine
 from backpass.errors import InputError
@@ -21,18 +24,42 @@ class Run(Protocol):
     """One training run of an engine: parameters and optimiser state that move with each batch."""
 
     model: Model
-    state: dict[str, Array]
-    steps: int
 
-    def advance(
-        self, batches: Sequence[Array], rates: Sequence[float]
-    ) -> list[tuple[float, float]]:
-        """Take one step for each batch of row indices; stop after the first non-finite loss.
+    @property
+    def state(self) -> dict[str, Array]:
+        """The optimiser's state, each slot laid out like the flat parameters."""
+        ...
 
-        Returns the cost J of every batch that was tried, before its step, in its two terms: the
-        mean loss and the L2 penalty. A batch whose weights sum to zero has no mean: it costs 0
-        and changes nothing.
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        ...
+
+    def advance(self, rows: Array, rates: Sequence[float]) -> Any:
+        """Take one step for each mini-batch of `rows`; stop after the first non-finite loss.
+
+        Parameters
+        ----------
+        rows : array of int
+            Row indices; every `batch_size` of them (the last may have less) are a mini-batch.
+        rates : sequence of float
+            The learning rate of each step.
+
+        Returns
+        -------
+        array of shape (steps, 2)
+            The cost J of every mini-batch that was tried, before its step, in its two terms: the
+            mean loss and the L2 penalty. A mini-batch whose weights sum to zero has no mean: it
+            costs 0 and changes nothing.
         """
+        ...
+
+    def publish(self) -> None:
+        """Bring the parameters of the model up to date: an engine may keep its own meanwhile."""
+        ...
+
+    def adopt(self) -> None:
+        """Go on from the parameters as they are in the model, which a callback may have changed."""
         ...
 
 
@@ -50,7 +77,7 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: dict[str, Engine] = {"reference": ReferenceEngine()}
+ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
 """Engines by name, the fastest first."""
 
 
@@ -66,11 +93,13 @@ def choose(name: str, plan: Plan) -> Engine:
     --------
     >>> choose("warp", None)
     Traceback (most recent call last):
-    backpass.errors.InputError: unknown engine 'warp'; known: auto, reference
+    backpass.errors.InputError: unknown engine 'warp'; known: auto, native, reference
     """
     if name != "auto" and name not in ENGINES:
         raise InputError(f"unknown engine {name!r}; known: auto, {', '.join(ENGINES)}")
     candidates = list(ENGINES.values()) if name == "auto" else [ENGINES[name]]
+    if name == "auto":
+        warn_once_if_missing()
     for engine in candidates:
         why = engine.obstacle(plan)
         if why is None:

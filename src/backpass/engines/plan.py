@@ -35,6 +35,8 @@ class Plan:
         Largest 2-norm of the gradient; longer ones are scaled down to it.
     ceiling : float or None
         Largest recorded cost of one sample and output.
+    batch_size : int
+        M, rows of a mini-batch.
     n_threads : int or None
         Threads an engine may use; None leaves it to the engine. The reference engine has one.
     """
@@ -49,4 +51,5 @@ class Plan:
     seed: int = 0
     clip_norm: float | None = None
     ceiling: float | None = None
+    batch_size: int = 200
     n_threads: int | None = None

@@ -40,16 +40,22 @@ class ReferenceRun:
         self.steps = steps
         self._is_weight = self.model.parameters.is_weight() if plan.optimizer.decoupled else None
 
-    def advance(self, batches: Sequence[Array], rates: Sequence[float]) -> list[Cost]:
-        """Take one step for each batch; stop after the first non-finite loss."""
-        costs = []
+    def advance(self, rows: Array, rates: Sequence[float]) -> Any:
+        """Take one step for each mini-batch of `rows`; stop after the first non-finite loss."""
+        costs, M = [], self.plan.batch_size
         # overflow is not warned about batch by batch: the loss that it ends in is reported
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for rows, rate in zip(batches, rates, strict=True):
-                costs.append(self._step(rows, rate))
+            for batch, rate in enumerate(rates):
+                costs.append(self._step(rows[batch * M : (batch + 1) * M], rate))
                 if not math.isfinite(sum(costs[-1])):
                     break
-        return costs
+        return np.array(costs)
+
+    def publish(self) -> None:
+        """Do nothing: the parameters of the model are the ones that move."""
+
+    def adopt(self) -> None:
+        """Do nothing: the parameters of the model are the ones that move."""
 
     def _step(self, rows: Array, rate: float) -> Cost:
         plan, theta = self.plan, self.model.parameters

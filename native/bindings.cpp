@@ -1,0 +1,370 @@
+// The Python module backpass._native: every argument is checked here, then the GIL is released.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "isas.hpp"
+#include "prediction.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace backpass {
+namespace {
+
+using AnyArray = nb::ndarray<nb::ro, nb::device::cpu>;
+template <class T> using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using ReadVector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument(what); }
+void require(bool good, const char* what) {
+    if (!good) refuse(what);
+}
+
+Dtype dtype_of(const AnyArray& x) {
+    const auto type = x.dtype();
+    const bool real = type.code == (uint8_t)nb::dlpack::dtype_code::Float;
+    const bool whole = type.code == (uint8_t)nb::dlpack::dtype_code::Int;
+    const bool natural = type.code == (uint8_t)nb::dlpack::dtype_code::UInt ||
+                         type.code == (uint8_t)nb::dlpack::dtype_code::Bool;
+    struct Known {
+        bool is_kind;
+        int bits;
+        Dtype dtype;
+    };
+    const Known known[] = {
+        {real, 32, Dtype::f32},    {real, 64, Dtype::f64},    {whole, 8, Dtype::i8},
+        {whole, 16, Dtype::i16},   {whole, 32, Dtype::i32},   {whole, 64, Dtype::i64},
+        {natural, 8, Dtype::u8},   {natural, 16, Dtype::u16}, {natural, 32, Dtype::u32},
+        {natural, 64, Dtype::u64},
+    };
+    for (const Known& k : known)
+        if (k.is_kind && k.bits == type.bits && type.lanes == 1) return k.dtype;
+    refuse("an array has a dtype that the native engine does not read");
+}
+
+// Rows of a dense array (n,) or (n, width).
+Source dense_source(const AnyArray& x, int width) {
+    require(x.ndim() == 1 || x.ndim() == 2, "an array of rows must have 1 or 2 axes");
+    require((int64_t)(x.ndim() == 2 ? x.shape(1) : 1) == width, "an array has the wrong width");
+    Source source;
+    source.data = x.data();
+    source.dtype = dtype_of(x);
+    const ptrdiff_t size = x.itemsize();
+    source.row_stride = x.stride(0) * size;
+    source.column_stride = x.ndim() == 2 ? x.stride(1) * size : size;
+    source.n_rows = (int64_t)x.shape(0);
+    source.width = width;
+    return source;
+}
+
+template <class Index>
+void check_sparse(const Index* starts, const Index* columns, int64_t n_rows, int64_t entries,
+                  int width) {
+    bool good = starts[0] == 0 && starts[n_rows] <= entries;
+    for (int64_t n = 0; n < n_rows; n++) good &= starts[n] <= starts[n + 1];
+    require(good, "a sparse array's indptr does not fit its data");
+    for (int64_t e = 0; e < starts[n_rows]; e++) good &= columns[e] >= 0 && columns[e] < width;
+    require(good, "a sparse array has a column index out of range");
+}
+
+// Rows of a CSR array, from (data, indices, indptr).
+Source sparse_source(const AnyArray& data, const AnyArray& columns, const AnyArray& starts,
+                     int width) {
+    for (const AnyArray* x : {&data, &columns, &starts})
+        require(x->ndim() == 1 && (x->shape(0) < 2 || x->stride(0) == 1),
+                "the arrays of a sparse array must be contiguous vectors");
+    require(starts.shape(0) >= 1 && columns.shape(0) == data.shape(0), "sparse arrays do not fit");
+    const Dtype index = dtype_of(columns);
+    require(index == dtype_of(starts) && (index == Dtype::i32 || index == Dtype::i64),
+            "sparse indices must be int32 or int64");
+    Source source;
+    source.data = data.data();
+    source.dtype = dtype_of(data);
+    source.n_rows = (int64_t)starts.shape(0) - 1;
+    source.width = width;
+    source.starts = starts.data(), source.columns = columns.data();
+    source.wide_indices = index == Dtype::i64;
+    const int64_t entries = (int64_t)data.shape(0);
+    if (source.wide_indices)
+        check_sparse((const int64_t*)starts.data(), (const int64_t*)columns.data(), source.n_rows,
+                     entries, width);
+    else
+        check_sparse((const int32_t*)starts.data(), (const int32_t*)columns.data(), source.n_rows,
+                     entries, width);
+    return source;
+}
+
+Source any_source(nb::handle x, int width) {
+    if (nb::isinstance<nb::tuple>(x)) {
+        const nb::tuple parts = nb::borrow<nb::tuple>(x);
+        require(parts.size() == 3, "a sparse array is (data, indices, indptr)");
+        return sparse_source(nb::cast<AnyArray>(parts[0]), nb::cast<AnyArray>(parts[1]),
+                             nb::cast<AnyArray>(parts[2]), width);
+    }
+    return dense_source(nb::cast<AnyArray>(x), width);
+}
+
+const Isa& isa_named(const std::string& name) {
+    for (const Isa* isa : available_isas())
+        if (name == isa->name) return *isa;
+    refuse("instruction set '" + name + "' is not available here");
+}
+template <class T> const Kernels<T>& kernels_of(const Isa& isa);
+template <> const Kernels<float>& kernels_of(const Isa& isa) { return *isa.f32; }
+template <> const Kernels<double>& kernels_of(const Isa& isa) { return *isa.f64; }
+
+void check_sizes(const std::vector<int>& sizes, const std::vector<Spec>& activations) {
+    require(sizes.size() >= 2 && activations.size() == sizes.size() - 1,
+            "sizes and activations do not fit");
+    for (const int size : sizes) require(size >= 1, "sizes must be at least 1");
+}
+size_t parameters_of(const std::vector<int>& sizes) {
+    size_t count = 0;
+    for (size_t l = 1; l < sizes.size(); l++) count += ((size_t)sizes[l - 1] + 1) * sizes[l];
+    return count;
+}
+
+// Run<T> with the arrays it reads kept alive.
+template <class T> class BoundRun {
+  public:
+    BoundRun(const std::string& isa, const std::vector<int>& sizes,
+             const std::vector<Spec>& activations, const Spec& loss, const Spec& optimizer,
+             int64_t batch_size, int n_threads, double alpha, bool decoupled, double dropout,
+             uint64_t seed, double clip_norm, double ceiling, double smoothing)
+        : run_(kernels_of<T>(isa_named(isa)),
+               checked({sizes, activations, loss, optimizer, batch_size, n_threads, alpha, dropout,
+                        clip_norm, smoothing, ceiling, seed, decoupled})) {
+        width_ = sizes.front(), outputs_ = sizes.back();
+    }
+
+    void set_rows(nb::object X, nb::object y, nb::object labels, nb::object weights) {
+        const Source rows = any_source(X, width_);
+        Source targets;
+        const int32_t* label = nullptr;
+        const T* weight = nullptr;
+        if (labels.is_none()) {
+            targets = any_source(y, outputs_);
+            require(targets.n_rows == rows.n_rows, "X and y have different numbers of rows");
+        } else {
+            const auto vector = nb::cast<ReadVector<int32_t>>(labels);
+            require((int64_t)vector.shape(0) == rows.n_rows, "X and y have different numbers of rows");
+            label = vector.data();
+            bool good = true;
+            for (int64_t n = 0; n < rows.n_rows; n++) good &= label[n] >= 0 && label[n] < outputs_;
+            require(good, "a class label is out of range");
+        }
+        if (!weights.is_none()) {
+            const auto vector = nb::cast<ReadVector<T>>(weights);
+            require((int64_t)vector.shape(0) == rows.n_rows,
+                    "X and sample_weight have different numbers of rows");
+            weight = vector.data();
+        }
+        run_.set_rows(rows, targets, label, weight);
+        n_rows_ = rows.n_rows;
+        kept_ = nb::make_tuple(X, y, labels, weights);
+    }
+
+    void load(const ReadVector<T>& flat) {
+        require_parameters(flat.shape(0));
+        run_.load(flat.data());
+    }
+    void store(const Vector<T>& flat) {
+        require_parameters(flat.shape(0));
+        run_.store(flat.data());
+    }
+    void load_state(int slot, const ReadVector<T>& flat) {
+        require_slot(slot, flat.shape(0));
+        run_.load_state(slot, flat.data(), run_.steps());
+    }
+    void store_state(int slot, const Vector<T>& flat) {
+        require_slot(slot, flat.shape(0));
+        run_.store_state(slot, flat.data());
+    }
+    int64_t steps() const { return run_.steps(); }
+    void set_steps(int64_t steps) { run_.set_steps(steps); }
+    int slots() const { return run_.slots(); }
+
+    int64_t advance(const ReadVector<int64_t>& rows, const ReadVector<double>& rates,
+                    const Vector<double>& costs) {
+        check_rows(rows);
+        const int64_t M = run_.job().batch_size, n = (int64_t)rows.shape(0);
+        const size_t batches = (size_t)((n + M - 1) / M);
+        require(rates.shape(0) == batches && costs.shape(0) == 2 * batches,
+                "advance needs a rate and two costs for every batch");
+        const nb::gil_scoped_release released;
+        return run_.advance(rows.data(), n, rates.data(), costs.data());
+    }
+
+    void evaluate(const ReadVector<int64_t>& rows, const Vector<double>& costs,
+                  const Vector<T>& gradient, nb::object norms) {
+        check_rows(rows);
+        require(rows.shape(0) >= 1 && costs.shape(0) == 2, "evaluate needs rows and two costs");
+        require_parameters(gradient.shape(0));
+        double* row_norms = nullptr;
+        if (!norms.is_none()) {
+            const auto vector = nb::cast<Vector<double>>(norms);
+            require(vector.shape(0) == rows.shape(0), "evaluate needs a norm for every row");
+            row_norms = vector.data();
+        }
+        const nb::gil_scoped_release released;
+        run_.evaluate(rows.data(), (int64_t)rows.shape(0), costs.data(), gradient.data(), row_norms);
+    }
+
+  private:
+    static Settings checked(Settings s) {
+        check_sizes(s.sizes, s.activations);
+        require(s.batch_size >= 1, "batch_size must be at least 1");
+        require(s.n_threads >= 1 && s.n_threads <= 1024, "n_threads must be 1 ... 1024");
+        return s;
+    }
+    void require_parameters(size_t count) const {
+        require(count == run_.parameter_count(), "a parameter vector has the wrong length");
+    }
+    void require_slot(int slot, size_t count) const {
+        require(slot >= 0 && slot < run_.slots(), "the optimiser has no such state");
+        require_parameters(count);
+    }
+    void check_rows(const ReadVector<int64_t>& rows) const {
+        bool good = true;
+        for (size_t i = 0; i < rows.shape(0); i++)
+            good &= rows.data()[i] >= 0 && rows.data()[i] < n_rows_;
+        require(good, "a row index is out of range");
+    }
+
+    Run<T> run_;
+    int width_ = 0, outputs_ = 0;
+    int64_t n_rows_ = 0;
+    nb::object kept_;
+};
+
+template <class T> class BoundRowPredictor {
+  public:
+    BoundRowPredictor(const std::string& isa, const std::vector<int>& sizes,
+                      const std::vector<Spec>& activations, ReadVector<T> flat)
+        : flat_(flat), predictor_((check_sizes(sizes, activations),
+                                   require(flat.shape(0) == parameters_of(sizes),
+                                           "a parameter vector has the wrong length"),
+                                   kernels_of<T>(isa_named(isa))),
+                                  sizes, activations, flat.data()) {}
+
+    void predict(const ReadVector<T>& x, const Vector<T>& y) const {
+        require((int)x.shape(0) == predictor_.n_in(), "the row has the wrong width");
+        require((int)y.shape(0) == predictor_.n_out(), "the output has the wrong width");
+        predictor_.predict(x.data(), y.data());
+    }
+
+  private:
+    ReadVector<T> flat_;
+    RowPredictor<T> predictor_;
+};
+
+template <class T>
+void bound_predict(const std::string& isa, const std::vector<int>& sizes,
+                   const std::vector<Spec>& activations, const ReadVector<T>& flat, nb::object X,
+                   const Vector<T>& output, int n_threads) {
+    check_sizes(sizes, activations);
+    require(flat.shape(0) == parameters_of(sizes), "a parameter vector has the wrong length");
+    require(n_threads >= 1 && n_threads <= 1024, "n_threads must be 1 ... 1024");
+    const Source rows = any_source(X, sizes.front());
+    require((int64_t)output.shape(0) == rows.n_rows * sizes.back(), "the output does not fit");
+    const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
+    const nb::gil_scoped_release released;
+    predict<T>(kernels, sizes, activations, flat.data(), rows, output.data(), n_threads);
+}
+
+// For the tests of the functions themselves: whole vectors in, whole vectors out.
+template <class T>
+void bound_elementary(const std::string& isa, const std::string& name, const ReadVector<T>& x,
+                      const Vector<T>& y) {
+    const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
+    const Elementary<T> f = kernels.find_elementary(name.c_str());
+    if (!f) refuse("unknown function '" + name + "'");
+    require(x.shape(0) == y.shape(0), "input and output differ in length");
+    const size_t vectors = (x.shape(0) + kernels.lanes - 1) / kernels.lanes;
+    Buffer<T> in(vectors * kernels.lanes), out(vectors * kernels.lanes);
+    std::memcpy(in.get(), x.data(), sizeof(T) * x.shape(0));
+    f(in.get(), out.get(), (ptrdiff_t)vectors);
+    std::memcpy(y.data(), out.get(), sizeof(T) * x.shape(0));
+}
+
+template <class T>
+void bound_activation(const std::string& isa, const Spec& spec, const ReadVector<T>& z,
+                      const Vector<T>& a, const Vector<T>& d) {
+    const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
+    const Activation<T> f = kernels.find_activation(spec.first.c_str());
+    if (!f) refuse("unknown activation '" + spec.first + "'");
+    require(z.shape(0) == a.shape(0) && z.shape(0) == d.shape(0), "arrays differ in length");
+    const size_t n = z.shape(0), vectors = (n + kernels.lanes - 1) / kernels.lanes;
+    Buffer<T> in(vectors * kernels.lanes), value(vectors * kernels.lanes),
+        slope(vectors * kernels.lanes);
+    double numbers[4];
+    copy_numbers(spec.second, numbers, 4);
+    std::memcpy(in.get(), z.data(), sizeof(T) * n);
+    f(in.get(), value.get(), slope.get(), (ptrdiff_t)vectors, numbers);
+    std::memcpy(a.data(), value.get(), sizeof(T) * n);
+    std::memcpy(d.data(), slope.get(), sizeof(T) * n);
+}
+
+template <class T> void bind(nb::module_& m, const char* run, const char* row) {
+    nb::class_<BoundRun<T>>(m, run)
+        .def(nb::init<const std::string&, const std::vector<int>&, const std::vector<Spec>&,
+                      const Spec&, const Spec&, int64_t, int, double, bool, double, uint64_t,
+                      double, double, double>(),
+             "isa"_a, "sizes"_a, "activations"_a, "loss"_a, "optimizer"_a, nb::kw_only(),
+             "batch_size"_a, "n_threads"_a, "alpha"_a, "decoupled"_a, "dropout"_a, "seed"_a,
+             "clip_norm"_a, "ceiling"_a, "smoothing"_a)
+        .def("set_rows", &BoundRun<T>::set_rows, "X"_a, "y"_a.none(), "labels"_a.none(),
+             "weights"_a.none())
+        .def("load", &BoundRun<T>::load, "flat"_a.noconvert())
+        .def("store", &BoundRun<T>::store, "flat"_a.noconvert())
+        .def("load_state", &BoundRun<T>::load_state, "slot"_a, "flat"_a.noconvert())
+        .def("store_state", &BoundRun<T>::store_state, "slot"_a, "flat"_a.noconvert())
+        .def_prop_rw("steps", &BoundRun<T>::steps, &BoundRun<T>::set_steps)
+        .def_prop_ro("slots", &BoundRun<T>::slots)
+        .def("advance", &BoundRun<T>::advance, "rows"_a.noconvert(), "rates"_a.noconvert(),
+             "costs"_a.noconvert())
+        .def("evaluate", &BoundRun<T>::evaluate, "rows"_a.noconvert(), "costs"_a.noconvert(),
+             "gradient"_a.noconvert(), "norms"_a.none());
+    nb::class_<BoundRowPredictor<T>>(m, row)
+        .def(nb::init<const std::string&, const std::vector<int>&, const std::vector<Spec>&,
+                      ReadVector<T>>(),
+             "isa"_a, "sizes"_a, "activations"_a, "flat"_a.noconvert())
+        .def("predict", &BoundRowPredictor<T>::predict, "x"_a.noconvert(), "y"_a.noconvert());
+    m.def("predict", &bound_predict<T>, "isa"_a, "sizes"_a, "activations"_a, "flat"_a.noconvert(),
+          "X"_a, "output"_a.noconvert(), "n_threads"_a);
+    m.def("elementary_into", &bound_elementary<T>, "isa"_a, "name"_a, "x"_a.noconvert(),
+          "y"_a.noconvert());
+    m.def("activation_into", &bound_activation<T>, "isa"_a, "spec"_a, "z"_a.noconvert(),
+          "a"_a.noconvert(), "d"_a.noconvert());
+}
+
+std::vector<std::string> isa_names() {
+    std::vector<std::string> names;
+    for (const Isa* isa : available_isas()) names.emplace_back(isa->name);
+    return names;
+}
+
+bool knows(const std::string& kind, const std::string& name, const std::string& output) {
+    const Kernels<double>& kernels = *available_isas().back()->f64;
+    int slots;
+    if (kind == "activation") return name == "softmax" || kernels.find_activation(name.c_str());
+    if (kind == "loss") return kernels.find_loss(name.c_str(), output.c_str());
+    if (kind == "optimizer") return kernels.find_update(name.c_str(), &slots);
+    refuse("kind must be activation, loss or optimizer");
+}
+
+}  // namespace
+}  // namespace backpass
+
+NB_MODULE(_native, m) {
+    m.doc() = "The native engine of backpass; see backpass.engines.native.";
+    m.def("isas", &backpass::isa_names, "Instruction sets this machine can run, the fastest first.");
+    m.def("knows", &backpass::knows, "kind"_a, "name"_a, "output"_a = "",
+          "Whether there is native code for a record.");
+    backpass::bind<float>(m, "Run32", "RowPredictor32");
+    backpass::bind<double>(m, "Run64", "RowPredictor64");
+}

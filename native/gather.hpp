@@ -1,0 +1,113 @@
+// Rows of the user's array, of any dtype and stride or CSR, converted straight into panels.
+#pragma once
+
+#include "kernels.hpp"
+#include "lanes.hpp"
+
+namespace backpass {
+namespace BACKPASS_ISA {
+
+// One row into its line of every panel; what lies beyond the last column is zero.
+template <class T, class S>
+BACKPASS_INLINE void gather_dense_row(const char* row, ptrdiff_t step, int width, T* to,
+                                      ptrdiff_t panel) {
+    constexpr int V = Lanes<T>::n;
+    int k = 0;
+    if (step == (ptrdiff_t)sizeof(S)) {
+        const S* x = (const S*)row;
+        for (; k + V <= width; k += V, to += panel)
+#pragma GCC ivdep
+            for (int i = 0; i < V; i++) to[i] = (T)x[k + i];
+    } else {
+        for (; k + V <= width; k += V, to += panel)
+            for (int i = 0; i < V; i++) to[i] = (T) * (const S*)(row + (k + i) * step);
+    }
+    if (k < width) {
+        store(to, Vec<T>{});
+        for (int i = 0; k + i < width; i++) to[i] = (T) * (const S*)(row + (k + i) * step);
+    }
+}
+
+template <class T, class S>
+static void gather_dense(const Source& X, const int64_t* rows, ptrdiff_t n, T* to,
+                         ptrdiff_t panel) {
+    constexpr ptrdiff_t AHEAD = 3, LINE = 64;
+    const ptrdiff_t bytes = X.column_stride == (ptrdiff_t)sizeof(S) ? X.width * sizeof(S) : 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) {
+            const char* next = (const char*)X.data + rows[i + AHEAD] * X.row_stride;
+            for (ptrdiff_t c = 0; c < bytes; c += LINE) __builtin_prefetch(next + c, 0, 2);
+        }
+        gather_dense_row<T, S>((const char*)X.data + rows[i] * X.row_stride, X.column_stride,
+                               X.width, to + i * Lanes<T>::n, panel);
+    }
+}
+
+template <class T, class S, class Index>
+static void gather_sparse(const Source& X, const int64_t* rows, ptrdiff_t n, T* to,
+                          ptrdiff_t panel) {
+    constexpr int V = Lanes<T>::n;
+    const Index *starts = (const Index*)X.starts, *columns = (const Index*)X.columns;
+    const S* values = (const S*)X.data;
+    for (ptrdiff_t i = 0; i < n; i++, to += V) {
+        for (int k = 0; k < X.width; k += V) store(to + (k / V) * panel, Vec<T>{});
+        for (Index e = starts[rows[i]]; e < starts[rows[i] + 1]; e++)
+            to[(columns[e] / V) * panel + columns[e] % V] += (T)values[e];
+    }
+}
+
+template <class T, class S>
+static void gather_as(const Source& X, const int64_t* rows, ptrdiff_t n, T* to, ptrdiff_t panel) {
+    if (!X.starts) gather_dense<T, S>(X, rows, n, to, panel);
+    else if (X.wide_indices) gather_sparse<T, S, int64_t>(X, rows, n, to, panel);
+    else gather_sparse<T, S, int32_t>(X, rows, n, to, panel);
+}
+
+template <class T>
+static void gather(const Source& X, const int64_t* rows, ptrdiff_t n, T* to, ptrdiff_t panel) {
+    switch (X.dtype) {
+        case Dtype::f32: return gather_as<T, float>(X, rows, n, to, panel);
+        case Dtype::f64: return gather_as<T, double>(X, rows, n, to, panel);
+        case Dtype::i8: return gather_as<T, int8_t>(X, rows, n, to, panel);
+        case Dtype::i16: return gather_as<T, int16_t>(X, rows, n, to, panel);
+        case Dtype::i32: return gather_as<T, int32_t>(X, rows, n, to, panel);
+        case Dtype::i64: return gather_as<T, int64_t>(X, rows, n, to, panel);
+        case Dtype::u8: return gather_as<T, uint8_t>(X, rows, n, to, panel);
+        case Dtype::u16: return gather_as<T, uint16_t>(X, rows, n, to, panel);
+        case Dtype::u32: return gather_as<T, uint32_t>(X, rows, n, to, panel);
+        case Dtype::u64: return gather_as<T, uint64_t>(X, rows, n, to, panel);
+    }
+}
+
+// `n` rows from `first` on
+template <class T>
+static void gather_range(const Source& X, int64_t first, ptrdiff_t n, T* to, ptrdiff_t panel) {
+    constexpr ptrdiff_t STEP = 64;
+    int64_t rows[STEP];
+    for (ptrdiff_t start = 0; start < n; start += STEP) {
+        const ptrdiff_t size = n - start < STEP ? n - start : STEP;
+        for (ptrdiff_t i = 0; i < size; i++) rows[i] = first + start + i;
+        gather<T>(X, rows, size, to + start * Lanes<T>::n, panel);
+    }
+}
+
+// e_l by row, smoothed: 1 - s at the label, and s / k everywhere
+template <class T>
+static void gather_labels(const int32_t* labels, T smoothing, int units, const int64_t* rows,
+                          ptrdiff_t n, T* to, ptrdiff_t panel) {
+    constexpr int V = Lanes<T>::n;
+    const T low = smoothing / (T)units;
+    for (ptrdiff_t i = 0; i < n; i++, to += V) {
+        for (int k = 0; k < units; k += V) {
+            T* line = to + (k / V) * panel;
+            store(line, Vec<T>{});
+            if (low != 0)
+                for (int u = 0; u < V && k + u < units; u++) line[u] = low;
+        }
+        const int label = labels[rows[i]];
+        to[(label / V) * panel + label % V] += 1 - smoothing;
+    }
+}
+
+}  // namespace BACKPASS_ISA
+}  // namespace backpass

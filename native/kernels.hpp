@@ -1,0 +1,163 @@
+// What crosses between the bindings and the kernels of one instruction set: plain data only.
+//
+// Layout of everything blocked: panels of V units, [unit / V][row][V], V lanes of one vector.
+// Lanes beyond the last unit are zero in every panel and stay zero through every pass, so that no
+// sum needs a mask. Ids in comments (F1 ... U) are those of backpass/equations.py.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace backpass {
+
+enum class Dtype : int { f32, f64, i8, i16, i32, i64, u8, u16, u32, u64 };
+
+// Rows of the user's array: dense with any strides (in bytes), or CSR. Never copied whole.
+struct Source {
+    const void* data = nullptr;
+    Dtype dtype = Dtype::f32;
+    ptrdiff_t row_stride = 0, column_stride = 0;
+    int64_t n_rows = 0;
+    int width = 0;
+    const void* starts = nullptr;   // CSR: indptr, (n_rows + 1)
+    const void* columns = nullptr;  // CSR: indices
+    bool wide_indices = false;      // CSR: int64 instead of int32
+};
+
+template <class T> using Activation = void (*)(const T* z, T* a, T* d, ptrdiff_t vectors,
+                                               const double* numbers);
+template <class T> using Elementary = void (*)(const T* x, T* y, ptrdiff_t vectors);
+
+// C and B1 for some rows of the output layer; see losses.hpp.
+template <class T> struct OutputSlice {
+    T* delta;                  // in: z_L; out: delta_L; panels
+    const T *a, *d, *y;        // a_L, dphi_L, targets; panels
+    ptrdiff_t panel;           // elements from one panel to the next
+    ptrdiff_t rows;
+    int units;                 // k
+    const T* factor;           // s_n / S, (rows,)
+    double* cost;              // out: (rows,)
+    T ceiling;                 // largest cost of one sample and output
+    const double* numbers;
+};
+template <class T> using OutputError = void (*)(const OutputSlice<T>&);
+
+// U for a run of vectors; `scale` is what clipping multiplies the gradient with.
+template <class T> struct UpdateNumbers {
+    T rate, scale, penalty, decay;  // penalty: alpha / S (B3); decay: rate * alpha, decoupled
+    T c[6];                         // the optimiser's own, with those that depend on the step
+};
+template <class T> using Update = void (*)(T* w, const T* g, T* first, T* second,
+                                           ptrdiff_t vectors, const UpdateNumbers<T>&);
+
+template <class T> struct Layer {
+    int n_in, n_out, in_panels, out_panels;
+    T* W;        // [out panel][in_panels * V][V]
+    T* WT;       // [in panel][out_panels * V][V]; null where no error goes below
+    T* b;        // [out panel][V]
+    T* G;        // the gradient, laid out like W; null where it is never kept
+    T* gb;       // like b
+    T *W_state[2], *b_state[2];
+    Activation<T> activation;
+    double numbers[4];
+};
+
+// One tile column of a weight gradient: V rows of W in `width` neighbouring panels, one thread's.
+struct Tile {
+    int layer, in_panel, out_panel, width;
+};
+
+struct Barrier {
+    int n = 1;
+    int waiting = 0;
+    int generation = 0;
+};
+
+// Everything the threads of one call share.
+template <class T> struct Job {
+    int n_layers, n_threads;
+    Layer<T>* layers;
+    // the rows of this call, and the batches they are cut into
+    const int64_t* rows;
+    int64_t n_rows, batch_size, block_rows;  // a larger batch is computed block by block
+    Source X, Y;
+    const int32_t* labels;  // class labels instead of Y, or null
+    T smoothing;
+    const T* weights;       // s, one for each row of X, or null
+    const double* rates;    // one for each batch
+    // what a step computes with
+    T** A;                  // inputs of each layer 1 ... L, and a_L: [0 ... L]
+    T** D;                  // dphi of each layer (dropout included): [1 ... L]
+    T** E;                  // error signals (z_L before B1): [1 ... L]
+    T* Yb;                  // targets, panels
+    T* factor;              // s_n / S
+    double* row_cost;
+    double* row_norm;       // ||g_n||^2 of each row of the call, or null
+    ptrdiff_t panel_rows;   // rows of a panel in these buffers
+    OutputError<T> output_error;
+    double loss_numbers[4];
+    T ceiling;
+    // U
+    Update<T> update;
+    void (*step_numbers)(UpdateNumbers<T>*, const double* hyper, int64_t step, double rate);
+    double hyper[4];
+    double alpha, clip_norm;  // clip_norm: 0 for none
+    bool decoupled, keep_gradient, apply_update, softmax;
+    double dropout;
+    uint64_t seed;
+    int64_t steps;            // taken before this call; counts on
+    // who owns what in pass 2
+    const Tile* tiles;
+    const int* tile_ranges;   // (n_threads + 1)
+    double *tile_squares, *tile_norms;
+    // results
+    double* costs;            // (batches, 2): mean loss, penalty
+    int64_t done;
+    int stop;                 // set when a loss is not finite
+    Barrier barrier;
+};
+
+template <class T> struct Prediction {
+    int n_layers;
+    const Layer<T>* layers;
+    Source X;
+    int64_t n_rows, block_rows;
+    T* output;                // (n_rows, k), C order
+    T** buffers;              // two for each thread
+    int n_threads;
+    bool softmax;
+    int64_t next;             // the next block to be taken
+};
+
+// A network for one row: weights as they lie in the flat buffer, (in, out).
+template <class T> struct OneRow {
+    int n_layers;
+    const int* sizes;
+    const T* flat;
+    const Activation<T>* activations;
+    const double (*numbers)[4];
+    bool softmax;
+    T *scratch[2];
+};
+
+template <class T> struct Kernels {
+    int lanes, gradient_width;
+    void (*train)(Job<T>*, int thread);
+    void (*predict)(Prediction<T>*, int thread);
+    void (*predict_one)(const OneRow<T>*, const T* x, T* y);
+    void (*transpose)(const Layer<T>*, T* WT);
+    Activation<T> (*find_activation)(const char* name);
+    Elementary<T> (*find_elementary)(const char* name);
+    OutputError<T> (*find_loss)(const char* loss, const char* output);
+    Update<T> (*find_update)(const char* name, int* slots);
+    void (*(*find_step_numbers)(const char* name))(UpdateNumbers<T>*, const double*, int64_t,
+                                                   double);
+};
+
+struct Isa {
+    const char* name;
+    const Kernels<float>* f32;
+    const Kernels<double>* f64;
+};
+
+}  // namespace backpass

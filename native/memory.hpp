@@ -1,0 +1,62 @@
+// Aligned memory, and the way between a flat parameter buffer and panels.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "kernels.hpp"
+
+namespace backpass {
+
+// Zeroed memory on a cache line, as long as its owner.
+template <class T> class Buffer {
+  public:
+    Buffer() = default;
+    explicit Buffer(size_t count) { reset(count); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    Buffer(Buffer&& other) noexcept : data_(other.data_) { other.data_ = nullptr; }
+    ~Buffer() { std::free(data_); }
+
+    void reset(size_t count) {
+        std::free(data_);
+        const size_t bytes = (count * sizeof(T) + 127) / 64 * 64;
+        data_ = (T*)std::aligned_alloc(64, bytes);
+        if (!data_) throw std::bad_alloc();
+        std::memset((void*)data_, 0, bytes);
+    }
+    T* get() const { return data_; }
+    T& operator[](size_t i) const { return data_[i]; }
+
+  private:
+    T* data_ = nullptr;
+};
+
+inline int panels_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
+
+// (n_in, n_out) row by row into panels [out panel][in row][V], and back.
+template <class T>
+void pack(const T* flat, int n_in, int n_out, int lanes, T* panels) {
+    const ptrdiff_t panel = (ptrdiff_t)panels_of(n_in, lanes) * lanes * lanes;
+    for (int i = 0; i < n_in; i++)
+        for (int j = 0; j < n_out; j += lanes)
+            std::memcpy(panels + (j / lanes) * panel + (ptrdiff_t)i * lanes,
+                        flat + (ptrdiff_t)i * n_out + j,
+                        sizeof(T) * (n_out - j < lanes ? n_out - j : lanes));
+}
+
+template <class T>
+void unpack(const T* panels, int n_in, int n_out, int lanes, T* flat, double scale = 1) {
+    const ptrdiff_t panel = (ptrdiff_t)panels_of(n_in, lanes) * lanes * lanes;
+    for (int i = 0; i < n_in; i++)
+        for (int j = 0; j < n_out; j += lanes) {
+            const T* from = panels + (j / lanes) * panel + (ptrdiff_t)i * lanes;
+            T* to = flat + (ptrdiff_t)i * n_out + j;
+            const int n = n_out - j < lanes ? n_out - j : lanes;
+            if (scale == 1) std::memcpy(to, from, sizeof(T) * n);
+            else for (int c = 0; c < n; c++) to[c] = (T)(from[c] * scale);
+        }
+}
+
+}  // namespace backpass

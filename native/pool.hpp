@@ -1,0 +1,118 @@
+// The threads of one training run: they spin briefly between tasks, then sleep.
+//
+// A pool belongs to one run, so two runs never wait for one another; its threads end with it. After
+// a fork the child has none of them: it notices by its process id and starts its own.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+namespace backpass {
+
+class Pool {
+  public:
+    using Task = void (*)(void* job, int thread);
+
+    explicit Pool(int n_threads) : n_threads_(n_threads) {}
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+    ~Pool() { stop(); }
+
+    int size() const { return n_threads_; }
+
+    // Run task(job, t) for t = 0 ... n - 1; the calling thread is 0.
+    void run(Task task, void* job) {
+        if (n_threads_ == 1) return task(job, 0);
+        start();
+        State& s = *state_;
+        s.task = task, s.job = job;
+        s.left.store(n_threads_ - 1, std::memory_order_relaxed);
+        {
+            const std::lock_guard<std::mutex> lock(s.mutex);
+            s.round.fetch_add(1, std::memory_order_release);
+        }
+        s.wake.notify_all();
+        task(job, 0);
+        if (!spin([&] { return s.left.load(std::memory_order_acquire) == 0; })) {
+            std::unique_lock<std::mutex> lock(s.mutex);
+            s.done.wait(lock, [&] { return s.left.load(std::memory_order_acquire) == 0; });
+        }
+    }
+
+  private:
+    struct State {
+        std::mutex mutex;
+        std::condition_variable wake, done;
+        std::atomic<long> round{0};
+        std::atomic<int> left{0};
+        Task task = nullptr;
+        void* job = nullptr;
+        bool quit = false;
+    };
+
+    template <class Condition> static bool spin(Condition condition) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+        while (std::chrono::steady_clock::now() < end)
+            for (int i = 0; i < 20; i++)
+                if (condition()) return true;
+        return condition();
+    }
+
+    static void work(State* s, int thread) {
+        for (long seen = 0;;) {
+            if (!spin([&] { return s->round.load(std::memory_order_acquire) != seen; })) {
+                std::unique_lock<std::mutex> lock(s->mutex);
+                s->wake.wait(lock, [&] { return s->round.load() != seen; });
+            }
+            seen = s->round.load(std::memory_order_acquire);
+            if (s->quit) return;
+            s->task(s->job, thread);
+            if (s->left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+                const std::lock_guard<std::mutex> lock(s->mutex);
+                s->done.notify_one();
+            }
+        }
+    }
+
+    void start() {
+        const pid_t here = getpid();
+        if (state_ && owner_ == here) return;
+        abandon();
+        state_ = new State;
+        threads_ = new std::vector<std::thread>;
+        owner_ = here;
+        for (int t = 1; t < n_threads_; t++) threads_->emplace_back(work, state_, t);
+    }
+
+    void stop() {
+        if (!state_) return;
+        if (owner_ != getpid()) return abandon();
+        state_->quit = true;
+        {
+            const std::lock_guard<std::mutex> lock(state_->mutex);
+            state_->round.fetch_add(1, std::memory_order_release);
+        }
+        state_->wake.notify_all();
+        for (std::thread& thread : *threads_) thread.join();
+        delete threads_;
+        delete state_;
+        state_ = nullptr, threads_ = nullptr;
+    }
+
+    // In a forked child the threads are gone, and a mutex may be held for ever: leave them be.
+    void abandon() { state_ = nullptr, threads_ = nullptr; }
+
+    int n_threads_;
+    pid_t owner_ = 0;
+    State* state_ = nullptr;
+    std::vector<std::thread>* threads_ = nullptr;
+};
+
+}  // namespace backpass

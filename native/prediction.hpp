@@ -1,0 +1,64 @@
+// Prediction with packed weights for many rows, with the flat buffer itself for one.
+#pragma once
+
+#include "run.hpp"
+
+namespace backpass {
+
+// Many rows: weights are packed once a call, rows go through in blocks.
+template <class T>
+void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
+             const std::vector<Spec>& activations, const T* flat, const Source& X, T* output,
+             int n_threads) {
+    constexpr int64_t BLOCK_ROWS = 112;  // some tiles high, and small enough for the cache
+    PackedLayers<T> packed(kernels, sizes, activations);
+    packed.load(flat);
+    const int widest = *std::max_element(sizes.begin(), sizes.end());
+    const int64_t blocks = (X.n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    n_threads = (int)std::max<int64_t>(1, std::min<int64_t>(n_threads, blocks));
+    std::vector<T*> buffers;
+    for (int i = 0; i < 2 * n_threads; i++)
+        buffers.push_back(packed.keep((size_t)panels_of(widest, packed.V) * packed.V * BLOCK_ROWS));
+    Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
+                         output, buffers.data(), n_threads,
+                         activations.back().first == "softmax", 0};
+    std::vector<std::thread> others;
+    for (int t = 1; t < n_threads; t++) others.emplace_back(kernels.predict, &job, t);
+    kernels.predict(&job, 0);
+    for (std::thread& thread : others) thread.join();
+}
+
+// One row, again and again: everything that does not depend on the row is found once.
+template <class T> class RowPredictor {
+  public:
+    RowPredictor(const Kernels<T>& kernels, const std::vector<int>& sizes,
+                 const std::vector<Spec>& activations, const T* flat)
+        : kernels_(kernels), sizes_(sizes), numbers_(activations.size() * 4) {
+        for (size_t l = 0; l < activations.size(); l++) {
+            const auto& [name, numbers] = activations[l];
+            functions_.push_back(kernels.find_activation(name.c_str()));
+            if (!functions_.back() && name != "softmax")
+                throw std::invalid_argument("unknown activation '" + name + "'");
+            copy_numbers(numbers, &numbers_[4 * l], 4);
+        }
+        const int widest = *std::max_element(sizes.begin(), sizes.end());
+        const size_t padded = (size_t)panels_of(widest, kernels.lanes) * kernels.lanes;
+        scratch_.reset(2 * padded);
+        net_ = {(int)activations.size(), sizes_.data(), flat, functions_.data(),
+                (const double(*)[4])numbers_.data(), activations.back().first == "softmax",
+                {scratch_.get(), scratch_.get() + padded}};
+    }
+    int n_in() const { return sizes_.front(); }
+    int n_out() const { return sizes_.back(); }
+    void predict(const T* x, T* y) const { kernels_.predict_one(&net_, x, y); }
+
+  private:
+    const Kernels<T>& kernels_;
+    std::vector<int> sizes_;
+    std::vector<double> numbers_;
+    std::vector<Activation<T>> functions_;
+    Buffer<T> scratch_;
+    OneRow<T> net_;
+};
+
+}  // namespace backpass

@@ -1,0 +1,238 @@
+"""The native engine: the same algorithm as :mod:`backpass.backprop`, in C++ (``native/``).
+
+A run packs parameters and optimiser state once and keeps them packed; ``publish`` brings the flat
+buffers up to date. Batches are gathered from the caller's array, of any dtype, stride and order,
+as they are needed: the data set is never copied or cast whole. Results do not depend on the number
+of threads.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backpass.engines.extension import extension, instruction_set, missing
+from backpass.engines.plan import Plan
+from backpass.engines.reference import gather
+from backpass.engines.rows import is_direct, readable, row_source
+from backpass.ops import Array, is_sparse
+from backpass.parameters import Model
+from backpass.threads import available_threads
+
+__all__ = ["NativeEngine", "NativeRun"]
+
+FLOPS_WORTH_A_THREAD = 400_000
+"""Floating-point operations of a step below which a second thread costs more than it brings."""
+TARGET_ROWS = 1 << 16  # targets are checked so many at a time
+STAGED_ROWS = 4096  # rows that only NumPy can read are converted so many at a time
+
+
+def _is_ours(*functions: Callable[..., Any]) -> bool:
+    """Return whether functions are this package's own: native code knows those, by name."""
+    return all((f.__module__ or "").startswith("backpass.") for f in functions)
+
+
+def model_obstacle(model: Model) -> str | None:
+    """Return why native code cannot compute `model`, or None where it can."""
+    native, flat = extension(), model.parameters.flat
+    if not isinstance(flat, np.ndarray) or flat.dtype not in (np.float32, np.float64):
+        return "parameters must be NumPy arrays of float32 or float64"
+    for phi in model.activations:
+        if not (native.knows("activation", phi.name) and _is_ours(phi.value, phi.derivative)):
+            return f"there is no native code for the activation {phi.name!r}"
+    loss, output = model.loss, model.activations[-1].name
+    if not (native.knows("loss", loss.name, output) and _is_ours(loss.terms, loss.derivative)):
+        return f"there is no native code for the loss {loss.name!r}"
+    return None
+
+
+def specs_of(model: Model) -> list[tuple[str, list[float]]]:
+    """Return the activations as native code takes them: names and numbers."""
+    return [(phi.name, [float(x) for x in phi.numbers.values()]) for phi in model.activations]
+
+
+def threads_for(model: Model, rows: int, asked: int | None) -> int:
+    """Return how many threads a step on so many rows is worth; those asked for are taken."""
+    if asked is not None:
+        return int(asked)
+    worth = 6 * rows * len(model.parameters.flat) // FLOPS_WORTH_A_THREAD
+    return max(1, min(available_threads(), worth))
+
+
+def _own(flat: Array) -> Array:
+    """Return `flat` as native code reads it: contiguous and aligned."""
+    return np.require(flat, requirements=["C", "A"])
+
+
+class NativeRun:
+    """A run of the native engine; see :class:`backpass.engines.Run`."""
+
+    def __init__(self, plan: Plan, state: dict[str, Array] | None, steps: int) -> None:
+        self.plan, self.model = plan, plan.model
+        self._flat = plan.model.parameters.flat
+        self._X = readable(plan.X)
+        self._run = self._new_run()
+        self._run.load(_own(self._flat))
+        for slot, name in enumerate(plan.optimizer.slots):
+            if state is not None:
+                self._run.load_state(slot, _own(np.asarray(state[name], dtype=self._flat.dtype)))
+        self._run.steps = steps
+        self._y, self._labels = self._targets()
+        self._weights = None
+        if plan.sample_weight is not None:
+            self._weights = np.ascontiguousarray(plan.sample_weight, dtype=self._flat.dtype)
+        self._direct = is_direct(self._X)
+        if self._direct:
+            self._run.set_rows(row_source(self._X), self._y, self._labels, self._weights)
+
+    def _new_run(self) -> Any:
+        plan, loss = self.plan, self.model.loss
+        native = extension()
+        kind = native.Run32 if self._flat.dtype == np.float32 else native.Run64
+        return kind(
+            instruction_set(),
+            list(self.model.parameters.sizes),
+            specs_of(self.model),
+            (loss.name, [float(x) for x in loss.numbers.values()]),
+            (plan.optimizer.name, [float(x) for x in plan.optimizer.numbers.values()]),
+            batch_size=plan.batch_size,
+            n_threads=threads_for(self.model, plan.batch_size, plan.n_threads),
+            alpha=float(plan.alpha),
+            decoupled=plan.optimizer.decoupled,
+            dropout=float(plan.dropout),
+            seed=plan.seed & (2**64 - 1),
+            clip_norm=float(plan.clip_norm or 0.0),
+            ceiling=math.inf if plan.ceiling is None else float(plan.ceiling),
+            smoothing=float(loss.numbers.get("label_smoothing", 0.0)),
+        )
+
+    def _targets(self) -> tuple[Any, Any]:
+        """Return (y, None), or (None, class labels), after the loss has checked every target."""
+        loss, k = self.model.loss, self.model.parameters.sizes[-1]
+        y = np.asarray(self.plan.y)
+        for start in range(0, len(y), TARGET_ROWS):
+            loss.encode(y[start : start + TARGET_ROWS], k, np, self._flat.dtype)
+        if loss.name != "cross_entropy":
+            return (y if is_direct(y) else np.ascontiguousarray(y, dtype=self._flat.dtype)), None
+        if y.ndim == 1 or (y.shape[1] == 1 and k > 1):
+            return None, np.ascontiguousarray(y.reshape(-1), dtype=np.int32)
+        return np.ascontiguousarray(loss.encode(y, k, np, self._flat.dtype)), None
+
+    def advance(self, rows: Array, rates: Array) -> Array:
+        """Take one step for each mini-batch of `rows`; see :class:`backpass.engines.Run`."""
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        rates = np.ascontiguousarray(rates, dtype=np.float64)
+        costs = np.zeros((len(rates), 2))
+        if self._direct:
+            done = self._run.advance(rows, rates, costs.reshape(-1))
+            return costs[:done]
+        return self._advance_staged(rows, rates, costs)
+
+    def _advance_staged(self, rows: Array, rates: Array, costs: Array) -> Array:
+        """Take steps on rows that only NumPy can read: it converts some batches at a time."""
+        M = self.plan.batch_size
+        batches = max(1, STAGED_ROWS // M)
+        for start in range(0, len(rates), batches):
+            stop = min(start + batches, len(rates))
+            part = rows[start * M : stop * M]
+            self._stage(part)
+            here = np.arange(len(part), dtype=np.int64)
+            done = self._run.advance(here, rates[start:stop], costs[start:stop].reshape(-1))
+            if done < stop - start or not math.isfinite(costs[start + done - 1].sum()):
+                return costs[: start + done]
+        return costs
+
+    def _stage(self, rows: Array) -> None:
+        def taken(x: Any) -> Any:
+            return None if x is None else x[rows]
+
+        X = np.ascontiguousarray(gather(self._X, rows, self._flat))
+        self._run.set_rows(X, taken(self._y), taken(self._labels), taken(self._weights))
+
+    def evaluate(self, rows: Array, *, norms: bool = False) -> tuple[float, float, Array, Array]:
+        """Return the cost of `rows` in its two terms, its gradient (P,), and row norms or None.
+
+        With `norms` the gradient is the plain mean, without weights and L2, and the last result is
+        ‖g_n‖² (N,) of each row.
+        """
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        costs, gradient = np.zeros(2), np.empty_like(self._flat)
+        squares = np.empty(len(rows)) if norms else None
+        if not self._direct:
+            self._stage(rows)
+            rows = np.arange(len(rows), dtype=np.int64)
+        self._run.evaluate(rows, costs, gradient, squares)
+        return float(costs[0]), float(costs[1]), gradient, squares
+
+    def publish(self) -> None:
+        """Bring the parameters of the model up to date."""
+        flat = _own(self._flat)
+        self._run.store(flat)
+        if flat is not self._flat:
+            self._flat[...] = flat
+
+    def adopt(self) -> None:
+        """Go on from the parameters as they are in the model: a callback may have changed them."""
+        self._run.load(_own(self._flat))
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return int(self._run.steps)
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The optimiser's state, each slot laid out like the flat parameters."""
+        state = {}
+        for slot, name in enumerate(self.plan.optimizer.slots):
+            state[name] = np.empty_like(self._flat)
+            self._run.store_state(slot, state[name])
+        return state
+
+
+class NativeEngine:
+    """The fast engine; it follows every plan over NumPy arrays and CSR matrices."""
+
+    name = "native"
+
+    def obstacle(self, plan: Plan) -> str | None:
+        """Return why this engine cannot follow `plan`, or None where it can."""
+        why = missing()
+        if why:
+            return why
+        why = model_obstacle(plan.model)
+        if why:
+            return why
+        optimizer = plan.optimizer
+        if not (extension().knows("optimizer", optimizer.name) and _is_ours(optimizer.step)):
+            return f"there is no native code for the optimizer {optimizer.name!r}"
+        if not (isinstance(plan.X, np.ndarray) or is_sparse(plan.X)):
+            return "X must be a NumPy array or a SciPy sparse array"
+        return None
+
+    def start(
+        self,
+        plan: Plan,
+        state: dict[str, Any] | None = None,
+        steps: int = 0,
+    ) -> NativeRun:
+        """Begin a run, or go on with the optimiser `state` after so many `steps`."""
+        return NativeRun(plan, state, steps)
+
+    def predict(self, model: Model, X: Array, n_threads: int | None = None) -> Array:
+        """Return the output (N, k) for the rows of `X`, a NumPy array or a CSR matrix."""
+        flat = model.parameters.flat
+        output = np.empty((X.shape[0], model.parameters.sizes[-1]), dtype=flat.dtype)
+        arguments = instruction_set(), list(model.parameters.sizes), specs_of(model), _own(flat)
+        threads = threads_for(model, X.shape[0], n_threads)
+        X = readable(X)
+        if is_direct(X):
+            extension().predict(*arguments, row_source(X), output.reshape(-1), threads)
+            return output
+        for start in range(0, X.shape[0], STAGED_ROWS):
+            part = np.arange(start, min(start + STAGED_ROWS, X.shape[0]))
+            rows = np.ascontiguousarray(gather(X, part, flat))
+            to = output[start : start + STAGED_ROWS].reshape(-1)
+            extension().predict(*arguments, rows, to, threads)
+        return output

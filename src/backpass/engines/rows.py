@@ -1,0 +1,61 @@
+"""Which arrays native code reads where they lie, and how they are handed over."""
+
+from typing import Any
+
+import numpy as np
+
+from backpass.ops import Array, is_sparse
+
+__all__ = ["is_direct", "readable", "row_source"]
+
+SIZES = {"f": (4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
+
+
+def _is_plain(x: Any) -> bool:
+    """Return whether `x` is an array of native numbers whose strides are whole elements."""
+    return (
+        isinstance(x, np.ndarray)
+        and x.dtype.itemsize in SIZES.get(x.dtype.kind, ())
+        and x.dtype.isnative
+        and x.flags.aligned
+        and all(stride % x.dtype.itemsize == 0 for stride in x.strides)
+    )
+
+
+def is_direct(x: Array) -> bool:
+    """Return whether native code reads `x` where it lies: no row of it has to be converted first.
+
+    That is any aligned NumPy array of booleans, integers, float32 or float64 in this machine's
+    byte order, of any strides, and a CSR matrix of such numbers.
+
+    Examples
+    --------
+    >>> x = np.zeros((4, 6), dtype=np.uint8)
+    >>> is_direct(x), is_direct(x.T[::-1]), is_direct(x.astype(">f4")), is_direct(x.astype("f2"))
+    (True, True, False, False)
+    """
+    if not is_sparse(x):
+        return _is_plain(x)
+    if getattr(x, "format", "") != "csr":
+        return False
+    same = x.indices.dtype == x.indptr.dtype and x.indices.dtype in (np.int32, np.int64)
+    return same and all(_is_plain(part) for part in (x.data, x.indices, x.indptr))
+
+
+def row_source(x: Array) -> Any:
+    """Return `x` as native code takes it: an array, or the three of a CSR matrix."""
+    return (x.data, x.indices, x.indptr) if is_sparse(x) else x
+
+
+def readable(x: Array) -> Array:
+    """Return `x`, a sparse one in a form that native code reads: CSR of native numbers."""
+    if not is_sparse(x) or is_direct(x):
+        return x
+    x = x.tocsr().copy()
+    x.data = _native_numbers(x.data)
+    x.indices, x.indptr = x.indices.astype(np.int64), x.indptr.astype(np.int64)
+    return x
+
+
+def _native_numbers(data: Any) -> Any:
+    return data if _is_plain(data) else np.ascontiguousarray(data, dtype=np.float64)
