@@ -39,7 +39,7 @@ class Worker:
     arguments : dict
         Of the class; JSON.
     threads : int, optional
-        Set for OpenMP and BLAS in the worker's environment before it starts.
+        Set for OpenMP, BLAS and XLA in the worker's environment before it starts.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Worker:
         if threads is not None:
             for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
                 environment[f"{library}_NUM_THREADS"] = str(threads)
+            environment["NPROC"] = str(threads)  # read by XLA
         command = [sys.executable, "-m", "benchmarks._processes", target, json.dumps(arguments)]
         self._process = subprocess.Popen(
             command,

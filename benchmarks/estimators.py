@@ -1,6 +1,6 @@
 """Time to fit the same network: backpass, scikit-learn and, where installed, PyTorch.
 
-``python -m benchmarks.estimators [--rounds 5]``
+``python -m benchmarks.estimators [--rounds 5] [--configs 2] [--short]``
 
 Same data, same first parameters (backpass and scikit-learn: the same seed), same optimiser, same
 number of updates, interleaved rounds; the ratio of each round is peer / backpass, and the final
@@ -121,8 +121,8 @@ def main() -> None:
         rows, inputs, hidden, classes, batch, epochs, dtype = NETWORKS[name]
         X, y = data(rows, inputs, classes, dtype)
         for peer, peer_fit in programs.items():
-            told_all = X, y, hidden, batch, epochs
-            pairs = [(peer_fit(*told_all), ours(*told_all)) for _ in range(rounds)]
+            problem = X, y, hidden, batch, epochs
+            pairs = [(peer_fit(*problem), ours(*problem)) for _ in range(rounds)]
             results[f"{name}: {peer}"] = pairs
             print(line(name, peer, pairs), flush=True)
     write_json(told.json, results)

@@ -45,7 +45,8 @@ PROGRAMS = {
     "PyTorch, 2 threads": ("Torch", 2, {"threads": 2}),
     "onnxruntime, 1 thread": ("Onnxruntime", None, {"threads": 1}),
     "onnxruntime, 2 threads": ("Onnxruntime", None, {"threads": 2}),
-    "JAX": ("Jax", None, {}),
+    "JAX, 1 thread": ("Jax", 1, {}),
+    "JAX, 2 threads": ("Jax", 2, {}),
 }
 QUICK = (OURS, "backpass predict_proba", "scikit-learn, 1 thread")
 

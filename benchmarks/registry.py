@@ -6,7 +6,8 @@ One network (64-256-256-10, batch 256) in our own engine. In every round each va
 epoch right after the base (ReLU, softmax cross-entropy, Adam, dense rows, nothing else), both
 in float32 and then both in float64: the ratio is the variant's time over the base's of the same
 type and round (median, least to most), flagged above :data:`LIMIT`. Then the rate in float64 as a
-share of that in float32, flagged below :data:`FLOAT64`. The learning rate is small, so that no variant diverges.
+share of that in float32, flagged below :data:`FLOAT64`. The learning rate is small, so that no
+variant diverges.
 """
 
 import argparse

@@ -79,7 +79,8 @@ PEERS = {
     "PyTorch eager, 2 threads": Program("torch", "Torch", 2, {"threads": 2}),
     "PyTorch compiled, 1 thread": Program("compiled", "TorchCompiled", 1, {"threads": 1}),
     "PyTorch compiled, 2 threads": Program("compiled", "TorchCompiled", 2, {"threads": 2}),
-    "JAX": Program("jax", "Jax"),
+    "JAX, 1 thread": Program("jax", "Jax", 1),
+    "JAX, 2 threads": Program("jax", "Jax", 2),
 }
 CEILING = {f"sgemm, {n} thread{'s' * (n > 1)}": Program("sgemm", "Sgemm", n) for n in (1, 2)}
 PROGRAMS = {**OURS, **PEERS, **CEILING}
