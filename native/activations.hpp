@@ -67,7 +67,7 @@ template <class T> BACKPASS_INLINE Pair<T> selu(Vec<T> z, const double*) {
 
 // phi = z Phi, Phi = (1 + erf(z / sqrt 2)) / 2; phi' = Phi + z e^(-z^2 / 2) / sqrt(2 pi)
 template <class T> BACKPASS_INLINE Pair<T> gelu(Vec<T> z, const double*) {
-    const Vec<T> gauss = BACKPASS_ISA::exp<T>(z * z * T(-0.5));
+    const Vec<T> gauss = exp_of_bounded<T>(z * z * T(-0.5));
     const Vec<T> cdf = (erf_by_gauss<T>(z * T(0.7071067811865476), gauss) + T(1)) * T(0.5);
     return {z * cdf, cdf + z * (gauss * T(0.3989422804014327))};
 }
@@ -82,7 +82,7 @@ template <class T> BACKPASS_INLINE Pair<T> silu(Vec<T> z, const double*) {
 // phi = z t, t = tanh(log(1 + e^z)) = (2 e^z + e^2z) / (2 + 2 e^z + e^2z);
 // phi' = t + z (1 - t^2) sigma. With e = e^-|z|, nothing overflows.
 template <class T> BACKPASS_INLINE Pair<T> mish(Vec<T> z, const double*) {
-    const Vec<T> e = BACKPASS_ISA::exp<T>(-absolute<T>(z));
+    const Vec<T> e = exp_of_bounded<T>(minus_absolute<T>(z));
     const Vec<T> left = e * (e + T(2)), right = e * T(2) + T(1);
     const Vec<T> t = left_right<T>(z, left, right) /
                      left_right<T>(z, left + T(2), e * e * T(2) + right);

@@ -69,12 +69,26 @@ template <class T> BACKPASS_INLINE Vec<T> absolute(Vec<T> x) {
 template <class T> BACKPASS_INLINE Vec<T> with_sign(Vec<T> x, Vec<T> y) {
     return from_words<T>((words<T>(x) & ~sign_bit<T>) | (words<T>(y) & sign_bit<T>));
 }
+// -|x|
+template <class T> BACKPASS_INLINE Vec<T> minus_absolute(Vec<T> x) {
+    return from_words<T>(words<T>(x) | sign_bit<T>);
+}
+// GCC makes one instruction of a minimum or maximum only where it does not see a literal
+template <class T> BACKPASS_INLINE Vec<T> bound(T limit) {
+    Vec<T> x = all<T>(limit);
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+    asm("" : "+v"(x));
+#endif
+    return x;
+}
 // min(x, high) and max(x, low) that leave NaN as it is
 template <class T> BACKPASS_INLINE Vec<T> at_most(Vec<T> x, T high) {
-    return where<T>(x > all<T>(high), all<T>(high), x);
+    const Vec<T> h = bound<T>(high);
+    return where<T>(x > h, h, x);
 }
 template <class T> BACKPASS_INLINE Vec<T> at_least(Vec<T> x, T low) {
-    return where<T>(x < all<T>(low), all<T>(low), x);
+    const Vec<T> l = bound<T>(low);
+    return where<T>(x < l, l, x);
 }
 
 template <class T> BACKPASS_INLINE Vec<T> sqrt(Vec<T> x) {
@@ -94,7 +108,8 @@ template <class T> struct Reduced {
 
 template <class T> BACKPASS_INLINE Reduced<T> reduce(Vec<T> x, int offset) {
     typedef Format<T> F;
-    const T round = rounder<T> + T(offset), log2_e = T(0x1.71547652b82fep0);
+    const T round = rounder<T> + T(offset);
+    const T log2_e = T(0x1.71547652b82fep0);
     const Vec<T> sum = x * log2_e + round;
     const Vec<T> n = sum - round;
     const Vec<T> r = (x - n * F::ln2_high) - n * F::ln2_low;
@@ -115,12 +130,16 @@ template <class T> BACKPASS_INLINE Vec<T> two_to_the(Words<T> e) {
     return from_words<T>(e << Format<T>::mantissa);
 }
 
-template <class T> BACKPASS_INLINE Vec<T> exp(Vec<T> x) {
+// e^x for x <= exp_is_infinite
+template <class T> BACKPASS_INLINE Vec<T> exp_of_bounded(Vec<T> x) {
     typedef Format<T> F;
-    x = at_most<T>(at_least<T>(x, F::exp_is_0), F::exp_is_infinite);
-    const Reduced<T> y = reduce<T>(x, 2 * F::bias);
+    const Reduced<T> y = reduce<T>(at_least<T>(x, F::exp_is_0), 2 * F::bias);
     const Words<T> half = y.exponent >> 1;  // 2^n in two factors: it may be no normal number
     return (y.expm1_r + T(1)) * two_to_the<T>(half) * two_to_the<T>(y.exponent - half);
+}
+
+template <class T> BACKPASS_INLINE Vec<T> exp(Vec<T> x) {
+    return exp_of_bounded<T>(at_most<T>(x, Format<T>::exp_is_infinite));
 }
 
 // (e^x - 1) / 2 for x from expm1_is_minus_1: where e^x overflows, half of it may not
@@ -134,13 +153,13 @@ template <class T> BACKPASS_INLINE Vec<T> expm1(Vec<T> x) {
     typedef Format<T> F;
     const Vec<T> b = at_most<T>(at_least<T>(x, F::expm1_is_minus_1), F::exp_is_infinite);
     const Vec<T> half = half_expm1<T>(b);
-    const T tiny = power_of_two<T>(-F::mantissa - 2);  // below it e^x - 1 = x, with the sign of 0
+    constexpr T tiny = power_of_two<T>(-F::mantissa - 2);  // below it e^x - 1 = x, with the sign of 0
     return where<T>(absolute<T>(x) < all<T>(tiny), x, half + half);
 }
 
 // 1 / (1 + e^-x)
 template <class T> BACKPASS_INLINE Vec<T> logistic(Vec<T> x) {
-    const Vec<T> e = exp<T>(-absolute<T>(x));
+    const Vec<T> e = exp_of_bounded<T>(minus_absolute<T>(x));
     return where<T>(x < all<T>(0), e, all<T>(1)) / (e + T(1));
 }
 
@@ -191,7 +210,7 @@ template <class T> BACKPASS_INLINE Vec<T> log(Vec<T> x) {
     typedef Format<T> F;
     const T infinity = T(__builtin_inf()), nan = T(__builtin_nan(""));
     const IVec<T> subnormal = (IVec<T>)(x < all<T>(F::smallest));
-    const T scale = power_of_two<T>(F::mantissa + 2);
+    constexpr T scale = power_of_two<T>(F::mantissa + 2);
     const Parts<T> y = parts<T>(where<T>(subnormal, x * scale, x));
     const Vec<T> k = where<T>(subnormal, y.k - T(F::mantissa + 2), y.k);
     const Vec<T> inside = log_of_parts<T>(k, y.f);
@@ -206,7 +225,7 @@ template <class T> BACKPASS_INLINE Vec<T> log1p(Vec<T> x) {
     const Parts<T> y = parts<T>(x + T(1));
     const Vec<T> scale = from_words<T>((Word(2 * F::bias) << F::mantissa) - y.exponent);  // 2^-k
     const Vec<T> exact = x * scale + (scale - T(1));  // (1 + x) 2^-k - 1
-    const T large = power_of_two<T>(F::mantissa + 2);  // 1 + x = x from here
+    constexpr T large = power_of_two<T>(F::mantissa + 2);  // 1 + x = x from here
     const Vec<T> f = where<T>(x < all<T>(large), exact, y.f);
     const Vec<T> inside = log_of_parts<T>(y.k, f);
     const Vec<T> outside = where<T>(x == all<T>(-1), all<T>(-infinity), all<T>(nan));
@@ -216,7 +235,7 @@ template <class T> BACKPASS_INLINE Vec<T> log1p(Vec<T> x) {
 
 // log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|; where e > sqrt(2) - 1, 1 + e = 2 (1 + (e-1)/2)
 template <class T> BACKPASS_INLINE Vec<T> log_one_plus_exp(Vec<T> x) {
-    const Vec<T> e = exp<T>(-absolute<T>(x));
+    const Vec<T> e = exp_of_bounded<T>(minus_absolute<T>(x));
     const IVec<T> large = (IVec<T>)(e > all<T>(T(0.41421356)));
     const Vec<T> k = where<T>(large, all<T>(1), all<T>(0));
     const Vec<T> f = where<T>(large, e * T(0.5) - T(0.5), e);
@@ -254,7 +273,7 @@ template <class T> BACKPASS_INLINE Vec<T> erf_by_gauss(Vec<T> x, Vec<T> gauss) {
 }
 
 template <class T> BACKPASS_INLINE Vec<T> erf(Vec<T> x) {
-    return erf_by_gauss<T>(x, exp<T>(-(x * x)));
+    return erf_by_gauss<T>(x, exp_of_bounded<T>(-(x * x)));
 }
 
 }  // namespace BACKPASS_ISA
