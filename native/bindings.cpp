@@ -200,10 +200,15 @@ template <class T> class BoundRun {
     }
 
     void evaluate(const ReadVector<int64_t>& rows, const Vector<double>& costs,
-                  const Vector<T>& gradient, nb::object norms) {
+                  nb::object gradient, nb::object norms) {
         check_rows(rows);
         require(rows.shape(0) >= 1 && costs.shape(0) == 2, "evaluate needs rows and two costs");
-        require_parameters(gradient.shape(0));
+        T* into = nullptr;
+        if (!gradient.is_none()) {
+            const auto vector = nb::cast<Vector<T>>(gradient);
+            require_parameters(vector.shape(0));
+            into = vector.data();
+        }
         double* row_norms = nullptr;
         if (!norms.is_none()) {
             const auto vector = nb::cast<Vector<double>>(norms);
@@ -211,7 +216,7 @@ template <class T> class BoundRun {
             row_norms = vector.data();
         }
         const nb::gil_scoped_release released;
-        run_.evaluate(rows.data(), (int64_t)rows.shape(0), costs.data(), gradient.data(), row_norms);
+        run_.evaluate(rows.data(), (int64_t)rows.shape(0), costs.data(), into, row_norms);
     }
 
   private:
@@ -328,7 +333,7 @@ template <class T> void bind(nb::module_& m, const char* run, const char* row) {
         .def("advance", &BoundRun<T>::advance, "rows"_a.noconvert(), "rates"_a.noconvert(),
              "costs"_a.noconvert())
         .def("evaluate", &BoundRun<T>::evaluate, "rows"_a.noconvert(), "costs"_a.noconvert(),
-             "gradient"_a.noconvert(), "norms"_a.none());
+             "gradient"_a.none(), "norms"_a.none());
     nb::class_<BoundRowPredictor<T>>(m, row)
         .def(nb::init<const std::string&, const std::vector<int>&, const std::vector<Spec>&,
                       ReadVector<T>>(),

@@ -18,6 +18,10 @@ static void (*find_step_numbers(const char* name))(UpdateNumbers<T>*, const doub
     return find_update_entry<T>(name).numbers;
 }
 
+template <class T> static void gather_row(const Source* X, int64_t row, T* x) {
+    gather<T>(*X, &row, 1, x, Lanes<T>::n);  // one row: its panels lie one after the other
+}
+
 // WT from W, block by block
 template <class T> static void transpose(const Layer<T>* layer, T* WT) {
     constexpr int V = Lanes<T>::n;
@@ -30,7 +34,7 @@ template <class T> static void transpose(const Layer<T>* layer, T* WT) {
 template <class T>
 static const Kernels<T> kernels = {Lanes<T>::n,         GRADIENT_WIDTH,      &train<T>,
                                              &predict<T>,
-                                   &predict_one<T>,     &transpose<T>,       &find_activation<T>,
+                                   &predict_one<T>,     &gather_row<T>, &transpose<T>,       &find_activation<T>,
                                    &find_elementary<T>, &find_loss<T>,       &find_update<T>,
                                    &find_step_numbers<T>};
 

@@ -102,7 +102,7 @@ template <class T> struct Job {
     void (*step_numbers)(UpdateNumbers<T>*, const double* hyper, int64_t step, double rate);
     double hyper[4];
     double alpha, clip_norm;  // clip_norm: 0 for none
-    bool decoupled, keep_gradient, apply_update, softmax;
+    bool decoupled, keep_gradient, apply_update, forward_only, softmax;
     double dropout;
     uint64_t seed;
     int64_t steps;            // taken before this call; counts on
@@ -145,6 +145,7 @@ template <class T> struct Kernels {
     void (*train)(Job<T>*, int thread);
     void (*predict)(Prediction<T>*, int thread);
     void (*predict_one)(const OneRow<T>*, const T* x, T* y);
+    void (*gather_row)(const Source*, int64_t row, T* x);
     void (*transpose)(const Layer<T>*, T* WT);
     Activation<T> (*find_activation)(const char* name);
     Elementary<T> (*find_elementary)(const char* name);

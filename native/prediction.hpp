@@ -5,29 +5,6 @@
 
 namespace backpass {
 
-// Many rows: weights are packed once a call, rows go through in blocks.
-template <class T>
-void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
-             const std::vector<Spec>& activations, const T* flat, const Source& X, T* output,
-             int n_threads) {
-    constexpr int64_t BLOCK_ROWS = 112;  // some tiles high, and small enough for the cache
-    PackedLayers<T> packed(kernels, sizes, activations);
-    packed.load(flat);
-    const int widest = *std::max_element(sizes.begin(), sizes.end());
-    const int64_t blocks = (X.n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    n_threads = (int)std::max<int64_t>(1, std::min<int64_t>(n_threads, blocks));
-    std::vector<T*> buffers;
-    for (int i = 0; i < 2 * n_threads; i++)
-        buffers.push_back(packed.keep((size_t)panels_of(widest, packed.V) * packed.V * BLOCK_ROWS));
-    Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
-                         output, buffers.data(), n_threads,
-                         activations.back().first == "softmax", 0};
-    std::vector<std::thread> others;
-    for (int t = 1; t < n_threads; t++) others.emplace_back(kernels.predict, &job, t);
-    kernels.predict(&job, 0);
-    for (std::thread& thread : others) thread.join();
-}
-
 // One row, again and again: everything that does not depend on the row is found once.
 template <class T> class RowPredictor {
   public:
@@ -60,5 +37,41 @@ template <class T> class RowPredictor {
     Buffer<T> scratch_;
     OneRow<T> net_;
 };
+
+constexpr int64_t FEW_ROWS = 8;  // packing the weights would cost more than it brings
+template <class T>
+void predict_few(const Kernels<T>& kernels, const std::vector<int>& sizes,
+                 const std::vector<Spec>& activations, const T* flat, const Source& X, T* output) {
+    const RowPredictor<T> predictor(kernels, sizes, activations, flat);
+    Buffer<T> x((size_t)panels_of(X.width, kernels.lanes) * kernels.lanes);
+    for (int64_t n = 0; n < X.n_rows; n++) {
+        kernels.gather_row(&X, n, x.get());
+        predictor.predict(x.get(), output + n * sizes.back());
+    }
+}
+
+// Many rows: weights are packed once a call, rows go through in blocks.
+template <class T>
+void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
+             const std::vector<Spec>& activations, const T* flat, const Source& X, T* output,
+             int n_threads) {
+    constexpr int64_t BLOCK_ROWS = 112;  // some tiles high, and small enough for the cache
+    if (X.n_rows <= FEW_ROWS) return predict_few(kernels, sizes, activations, flat, X, output);
+    PackedLayers<T> packed(kernels, sizes, activations);
+    packed.load(flat);
+    const int widest = *std::max_element(sizes.begin(), sizes.end());
+    const int64_t blocks = (X.n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    n_threads = (int)std::max<int64_t>(1, std::min<int64_t>(n_threads, blocks));
+    std::vector<T*> buffers;
+    for (int i = 0; i < 2 * n_threads; i++)
+        buffers.push_back(packed.keep((size_t)panels_of(widest, packed.V) * packed.V * BLOCK_ROWS));
+    Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
+                         output, buffers.data(), n_threads,
+                         activations.back().first == "softmax", 0};
+    std::vector<std::thread> others;
+    for (int t = 1; t < n_threads; t++) others.emplace_back(kernels.predict, &job, t);
+    kernels.predict(&job, 0);
+    for (std::thread& thread : others) thread.join();
+}
 
 }  // namespace backpass

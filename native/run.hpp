@@ -169,21 +169,25 @@ template <class T> class Run {
         return job_.done;
     }
 
-    // Cost and gradient over all `rows`; with `norms`, ||g_n||^2 of each row, and no L2.
+    // Cost over all `rows`; with `gradient`, its gradient; with `norms`, ||g_n||^2 of each row
+    // (0 where its weight is 0), and no L2.
     void evaluate(const int64_t* rows, int64_t n_rows, double* costs, T* gradient, double* norms) {
         keep_gradients();
-        job_.apply_update = false, job_.keep_gradient = true;
+        job_.apply_update = false, job_.keep_gradient = true, job_.forward_only = !gradient;
         job_.row_norm = norms, job_.rates = nullptr;
         const int64_t steps = job_.steps, batch = job_.batch_size;
         const double alpha = job_.alpha, dropout = job_.dropout;
-        const T* weights = job_.weights;
         job_.batch_size = n_rows, job_.dropout = 0;
-        if (norms) job_.alpha = 0, job_.weights = nullptr;
+        if (norms) job_.alpha = 0;
         go(rows, n_rows, costs);
         job_.steps = steps, job_.batch_size = batch;
-        job_.alpha = alpha, job_.dropout = dropout, job_.weights = weights;
+        job_.alpha = alpha, job_.dropout = dropout;
+        job_.forward_only = false;
+        if (!gradient) return;
+        double S = 0;  // with norms the kept gradient is a sum
+        for (int64_t i = 0; i < n_rows; i++) S += job_.weights ? (double)job_.weights[rows[i]] : 1;
         packed_.store(gradient, [](Layer<T>& q) { return q.G; },
-                      [](Layer<T>& q) { return q.gb; }, norms ? 1.0 / (double)n_rows : 1.0);
+                      [](Layer<T>& q) { return q.gb; }, norms ? 1 / S : 1.0);
     }
 
   private:

@@ -77,6 +77,7 @@ template <class T> struct Trainer {
                         (uint64_t)step, job.seed, job.dropout);
         }
         output(rows, from, n, S);
+        if (job.forward_only) return;
         for (int l = L - 1; l >= 1; l--)
             layer_backward<T>(job.layers[l], n, job.E[l + 1] + at, job.D[l] + at, job.E[l] + at,
                               panel);
@@ -107,7 +108,7 @@ template <class T> struct Trainer {
         if (!finite) __atomic_store_n(&job.stop, 1, __ATOMIC_RELAXED);
     }
 
-    // ||g_n||^2 = sum_l (||a_{l-1}||^2 + 1) ||delta_l||^2, with factors of 1
+    // ||g_n||^2 = sum_l (||a_{l-1}||^2 + 1) ||delta_l||^2, with delta before its factor s_n
     void norms(ptrdiff_t row, ptrdiff_t from, ptrdiff_t n) {
         const ptrdiff_t panel = job.panel_rows * V;
         for (ptrdiff_t i = 0; i < n; i++) {
@@ -118,7 +119,8 @@ template <class T> struct Trainer {
                 total += (squares(job.A[l - 1] + at, panel, layer.in_panels) + 1) *
                          squares(job.E[l] + at, panel, layer.out_panels);
             }
-            job.row_norm[row + i] = total;
+            const double factor = (double)job.factor[from + i];
+            job.row_norm[row + i] = factor != 0 ? total / (factor * factor) : 0;
         }
     }
 
@@ -284,12 +286,16 @@ template <class T> struct Trainer {
                 if (thread == 0) costs[0] = cost / S, costs[1] = 0;
                 return false;
             }
+            if (job.forward_only) {
+                wait(job.barrier);
+                continue;
+            }
             if (kept) pass_2_kept(size, start == 0);
             else pass_2(size, u);
             wait(job.barrier);
         }
         if (kept) {
-            finish_kept(u.penalty);
+            finish_kept(u.penalty);  // of a forward pass: the penalty alone
             wait(job.barrier);
             if (job.apply_update) {
                 update_kept(u);

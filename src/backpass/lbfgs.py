@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from backpass.backprop import loss_and_gradients
-from backpass.engines.reference import gather
+from backpass.engines import Plan, Run, choose
 from backpass.errors import NonFiniteError
 from backpass.history import History, OnEpoch, Settings
 from backpass.network import Network
 from backpass.ops import Array
+from backpass.optimizers import OPTIMIZERS
 
 __all__ = ["train_lbfgs"]
 
@@ -22,29 +22,15 @@ class _Stop(Exception):  # noqa: N818  (raised by the callback, caught below; ne
 class _Objective:
     """J and its gradient over all rows, as functions of θ."""
 
-    def __init__(
-        self, network: Network, X: Array, y: Array, sample_weight: Array | None, settings: Settings
-    ) -> None:
-        self.model, self.flat, self.settings = network.model, network.parameters.flat, settings
-        n = X.shape[0]
-        self.X = gather(X, np.arange(n), self.flat)
-        self.y = self.model.loss.encode(y, network.sizes[-1], np, self.flat.dtype)
-        s = np.ones(n) if sample_weight is None else sample_weight
-        self.s = np.asarray(s, dtype=self.flat.dtype)
+    def __init__(self, run: Run, n_rows: int) -> None:
+        self.run, self.rows = run, np.arange(n_rows)
+        self.flat = run.model.parameters.flat
 
     def __call__(self, theta: Any) -> tuple[float, Any]:
         self.flat[...] = theta
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            J, gradients = loss_and_gradients(
-                self.model,
-                self.X,
-                self.y,
-                self.s,
-                alpha=self.settings.alpha,
-                ceiling=self.settings.ceiling,
-                inputs=False,
-            )
-        return float(J), gradients.flat.astype(np.float64)
+        self.run.adopt()
+        found = self.run.evaluate(self.rows)
+        return found.data + found.penalty, np.asarray(found.gradient, dtype=np.float64)
 
 
 def train_lbfgs(
@@ -57,7 +43,8 @@ def train_lbfgs(
     max_evaluations: int,
     on_epoch: OnEpoch | None = None,
     history: History | None = None,
-) -> History:
+    engine: str = "auto",
+) -> tuple[History, str]:
     """Minimise J over all rows with L-BFGS-B; `settings.tolerance` bounds the largest gradient.
 
     Parameters
@@ -74,6 +61,14 @@ def train_lbfgs(
         Called with the history after every iteration; a true result stops.
     history : History, optional
         Goes on with this one.
+    engine : str
+        ``"auto"`` or an engine's name.
+
+    Returns
+    -------
+    history : History
+    engine : str
+        The name of the engine that evaluated J.
 
     Raises
     ------
@@ -82,7 +77,19 @@ def train_lbfgs(
     """
     history = History() if history is None else history
     history.stop_reason = "converged"
-    J_of = _Objective(network, X, y, sample_weight, settings)
+    plan = Plan(
+        network.model,
+        X,
+        y,
+        sample_weight,
+        OPTIMIZERS.get_record("sgd"),  # L-BFGS asks for gradients only: it makes its own steps
+        settings.alpha,
+        ceiling=settings.ceiling,
+        batch_size=X.shape[0],
+        n_threads=settings.n_threads,
+    )
+    chosen = choose(engine, plan)
+    J_of = _Objective(chosen.start(plan), X.shape[0])
     flat = network.parameters.flat
     accepted = flat.copy()
     if not math.isfinite(J_of(flat.astype(np.float64))[0]):
@@ -107,7 +114,7 @@ def train_lbfgs(
         history.stop_reason = "interrupted"
     flat[...] = accepted  # not where the line search was trying
     history.best_loss = J_of(flat.astype(np.float64))[0]
-    return history
+    return history, chosen.name
 
 
 def _minimize(

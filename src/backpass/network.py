@@ -8,13 +8,15 @@ import numpy as np
 
 from backpass import backprop
 from backpass.activations import ACTIVATIONS, Activation
+from backpass.engines import Plan, Run, choose, predictor, row_predictor
 from backpass.errors import InputError
 from backpass.initializers import INITIALIZERS, Initializer
 from backpass.losses import LOSSES, Loss
-from backpass.ops import Array, is_sparse, namespace, scalar
-from backpass.parameters import Gradients, Model, Parameters, parameter_count, row_blocks
+from backpass.ops import Array, in_dtype, is_sparse, namespace, scalar
+from backpass.optimizers import OPTIMIZERS
+from backpass.parameters import Gradients, Model, Parameters, parameter_count
 from backpass.registry import shown
-from backpass.sample_norms import GradientNoise, gradient_noise, squared_gradient_norms
+from backpass.sample_norms import GradientNoise
 
 __all__ = ["Network"]
 
@@ -86,6 +88,7 @@ class Network:
     """
 
     model: Model
+    _one_row: Any = None
 
     def __init__(
         self,
@@ -191,7 +194,7 @@ class Network:
         """b_1 … b_L, each (out,); views of ``parameters.flat``."""
         return self.parameters.biases
 
-    def predict(self, X: Array) -> Array:
+    def predict(self, X: Array, *, engine: str = "auto") -> Array:
         """Return the output a_L (N, k) for the rows of `X` (N, n_0).
 
         Raises
@@ -200,15 +203,40 @@ class Network:
             When `X` does not fit the input layer.
         """
         X = self._as_rows(X)
-        # in blocks of rows, so that the hidden layers stay small and X is not cast whole
-        outputs = [
-            backprop.forward(self.model, self._check_X(X[block, :])).a[-1]
-            for block in row_blocks(X.shape[0], self.sizes)
-        ]
-        return outputs[0] if len(outputs) == 1 else namespace(outputs[0]).concat(outputs)
+        return predictor(engine, self.model, X).predict(self.model, X)
+
+    def predict_one(self, x: Array) -> Array:
+        """Return the output (k,) for one row `x` (n_0,), as fast as it goes.
+
+        The first call finds the native code; later ones take microseconds. Rows of another dtype
+        than the parameters are converted first; :meth:`predict` is better for many rows.
+
+        Raises
+        ------
+        InputError
+            When `x` does not fit the input layer.
+
+        Examples
+        --------
+        >>> network = Network([2, 3, 1], seed=0)
+        >>> x = np.array([0.5, 1.0])
+        >>> bool(np.allclose(network.predict_one(x), network.predict(x[None, :])[0]))
+        True
+        """
+        known = self._one_row
+        flat = self.model.parameters.flat
+        if known is None or known.model is not self.model or known.flat is not flat:
+            known = self._one_row = row_predictor(self.model)
+        return known.predict(x)
 
     def loss(
-        self, X: Array, y: Array, sample_weight: Array | None = None, *, alpha: float = 0.0
+        self,
+        X: Array,
+        y: Array,
+        sample_weight: Array | None = None,
+        *,
+        alpha: float = 0.0,
+        engine: str = "auto",
     ) -> float:
         """Return J: the loss, mean over samples, sum over outputs, natural logarithms.
 
@@ -221,15 +249,17 @@ class Network:
             Weights s ≥ 0 of the mean; 1 each by default.
         alpha : float
             L2 strength: α Σ‖W‖² / (2 S) is added.
+        engine : str
+            ``"auto"`` or an engine's name.
 
         Raises
         ------
         InputError
             When shapes, targets or weights cannot be used.
         """
-        X, targets, s = self._check(X, y, sample_weight)
-        passed = backprop.forward(self.model, X)
-        return scalar(backprop.cost(self.model, passed, targets, s, alpha=alpha))
+        run, rows = self._evaluation(X, y, sample_weight, alpha, engine)
+        found = run.evaluate(rows, gradient=False)
+        return found.data + found.penalty
 
     def loss_and_gradients(
         self,
@@ -260,7 +290,7 @@ class Network:
         )
         return scalar(J), gradients
 
-    def gradient_norms(self, X: Array, y: Array) -> Array:
+    def gradient_norms(self, X: Array, y: Array, *, engine: str = "auto") -> Array:
         """Return ‖g_n‖ of every sample, (N,): the norm, not its square.
 
         g_n is the gradient of sample n's cost alone, to all weights and biases; it is not formed.
@@ -284,17 +314,17 @@ class Network:
         >>> norms.shape, bool(np.isclose(norms[0], np.linalg.norm(first)))
         ((2,), True)
         """
-        X = self._as_rows(X)
-        y = self._as_targets(X, y)
-        xp = namespace(self.parameters.flat)
-        squared = []
-        for block in row_blocks(X.shape[0], self.sizes):
-            X_here, targets, _ = self._check(X[block, :], y[block, ...], None)
-            squared.append(squared_gradient_norms(self.model, X_here, targets))
-        return xp.sqrt(xp.concat(squared))
+        run, rows = self._evaluation(X, y, None, 0.0, engine)
+        squared = run.squared_norms(rows)
+        return namespace(squared).sqrt(squared)
 
     def gradient_noise(
-        self, X: Array, y: Array, sample_weight: Array | None = None
+        self,
+        X: Array,
+        y: Array,
+        sample_weight: Array | None = None,
+        *,
+        engine: str = "auto",
     ) -> GradientNoise:
         """Return how noisy the gradient of one sample is: ``(mean_squared, squared_mean)``.
 
@@ -320,10 +350,19 @@ class Network:
         >>> bool(np.isclose(scatter.noise, np.sum((g - h) ** 2) / 4))
         True
         """
+        run, rows = self._evaluation(X, y, sample_weight, 0.0, engine)
+        return run.noise(rows)
+
+    def _evaluation(
+        self, X: Array, y: Array, sample_weight: Array | None, alpha: float, engine: str
+    ) -> tuple[Run, Array]:
+        """Return what can evaluate these rows, after checking them, and their indices."""
         X = self._as_rows(X)
         y = self._as_targets(X, y)
-        s = None if sample_weight is None else self._check_weights(sample_weight, X.shape[0])
-        return gradient_noise(self.model, X, y, np.arange(X.shape[0]), s)
+        n = X.shape[0]
+        s = None if sample_weight is None else self._check_weights(sample_weight, n)
+        plan = Plan(self.model, X, y, s, OPTIMIZERS.get_record("sgd"), alpha, batch_size=n)
+        return choose(engine, plan).start(plan), np.arange(n)
 
     def _as_rows(self, X: Array) -> Array:
         """Return X as an array whose rows can be taken, of its own dtype, and of fitting shape."""
@@ -341,13 +380,7 @@ class Network:
         return y
 
     def _check_X(self, X: Array) -> Array:
-        X, flat = self._as_rows(X), self.parameters.flat
-        if is_sparse(X):
-            return X.astype(flat.dtype)
-        xp = namespace(flat)
-        if xp.isdtype(X.dtype, "complex floating"):
-            return X
-        return xp.astype(X, flat.dtype, copy=False)
+        return in_dtype(self._as_rows(X), self.parameters.flat)
 
     def _check(self, X: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
         X, flat = self._check_X(X), self.parameters.flat

@@ -14,6 +14,8 @@ __all__ = [
     "Array",
     "dtype_name",
     "erf",
+    "gather",
+    "in_dtype",
     "is_sparse",
     "log_one_plus_exp",
     "namespace",
@@ -173,6 +175,34 @@ def take_rows(x: Array, rows: Array) -> Array:
         return x[rows]  # not np.take, which first copies all of an array that is not C-contiguous
     xp = namespace(x)  # the standard indexes one axis by an array only through `take`
     return xp.take(x, xp.asarray(rows), axis=0)
+
+
+def in_dtype(x: Array, like: Array) -> Array:
+    """Return `x` in the dtype of `like`; complex numbers stay complex.
+
+    Examples
+    --------
+    >>> in_dtype(np.array([1, 2]), np.zeros(1, dtype="float32")).dtype
+    dtype('float32')
+    """
+    if is_sparse(x):
+        return x.astype(like.dtype)
+    xp = namespace(like)
+    if xp.isdtype(x.dtype, "complex floating"):
+        return x
+    return xp.astype(x, like.dtype, copy=False)
+
+
+def gather(X: Array, rows: Array, like: Array) -> Array:
+    """Return the `rows` of `X` in the dtype and library of `like`.
+
+    Only the batch is converted: the data set itself is never copied or cast whole.
+    """
+    xp = namespace(like)
+    batch = take_rows(X, rows)
+    if is_sparse(batch):
+        return batch if batch.dtype == like.dtype else batch.astype(like.dtype)
+    return xp.astype(xp.asarray(batch), like.dtype, copy=False)
 
 
 def dtype_name(dtype: Any) -> str:

@@ -19,9 +19,8 @@ from typing import NamedTuple
 
 from backpass import backprop
 from backpass.backprop import Forward
-from backpass.engines.reference import gather
 from backpass.errors import InputError
-from backpass.ops import Array, namespace, row_sums_of_squares, scalar, take_rows
+from backpass.ops import Array, gather, namespace, row_sums_of_squares, scalar, take_rows
 from backpass.parameters import Model, Parameters, row_blocks
 
 __all__ = ["GradientNoise", "gradient_noise", "squared_gradient_norms"]

@@ -17,13 +17,11 @@ import numpy as np
 
 from backpass.batches import Sampler, steps_per_epoch
 from backpass.engines import Engine, Plan, Run, choose
-from backpass.engines.reference import gather
 from backpass.errors import InputError, NonFiniteError
 from backpass.history import History, OnEpoch, Settings, Validation
 from backpass.network import Network
-from backpass.ops import Array, namespace, scalar, take_rows, to_numpy
+from backpass.ops import Array, gather, namespace, scalar, take_rows, to_numpy
 from backpass.optimizers import OPTIMIZERS
-from backpass.sample_norms import gradient_noise
 from backpass.schedules import SCHEDULES, Clock
 from backpass.threads import blas_threads, threads_worth_using
 
@@ -246,7 +244,7 @@ class Trainer:
         network, plan, history = self.network, self.plan, self.history
         flat, rows, s = network.parameters.flat, self.rows, plan.sample_weight
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = gradient_noise(network.model, plan.X, plan.y, rows, s)
+            found = self.run.noise(rows)
             history.mean_squared_gradient_norms.append(found.mean_squared)
             history.gradient_noise.append(found.noise)
             if s is not None:  # rows without weight have no gradient to speak of

@@ -9,15 +9,17 @@ same algorithm in C++.
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from backpass.engines.extension import warn_once_if_missing
-from backpass.engines.native import NativeEngine
-from backpass.engines.plan import Plan
-from backpass.engines.reference import ReferenceEngine
+from backpass.engines.extension import missing, warn_once_if_missing
+from backpass.engines.native import NativeEngine, NativeRowPredictor, model_obstacle
+from backpass.engines.plan import Evaluation, Plan
+from backpass.engines.reference import ReferenceEngine, ReferenceRowPredictor
 from backpass.errors import InputError
 from backpass.ops import Array
+from backpass.optimizers import OPTIMIZERS
 from backpass.parameters import Model
+from backpass.sample_norms import GradientNoise
 
-__all__ = ["ENGINES", "Engine", "Plan", "Run", "choose"]
+__all__ = ["ENGINES", "Engine", "Evaluation", "Plan", "Run", "choose", "predictor", "row_predictor"]
 
 
 class Run(Protocol):
@@ -54,6 +56,18 @@ class Run(Protocol):
         """
         ...
 
+    def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
+        """Return the cost of all `rows` at the present θ, without dropout, and its gradient."""
+        ...
+
+    def squared_norms(self, rows: Array) -> Array:
+        """Return ‖g_n‖² (N,) of each of `rows` at the present θ (no dropout, no L2)."""
+        ...
+
+    def noise(self, rows: Array) -> GradientNoise:
+        """Return how the gradients of single `rows` scatter at the present θ, without L2."""
+        ...
+
     def publish(self) -> None:
         """Bring the parameters of the model up to date: an engine may keep its own meanwhile."""
         ...
@@ -70,6 +84,10 @@ class Engine(Protocol):
 
     def obstacle(self, plan: Plan) -> str | None:
         """Return why this engine cannot follow `plan`, or None where it can."""
+        ...
+
+    def predict(self, model: Model, X: Array) -> Array:
+        """Return the output a_L (N, k) for the rows of `X`."""
         ...
 
     def start(self, plan: Plan, state: dict[str, Any] | None = None, steps: int = 0) -> Run:
@@ -105,3 +123,27 @@ def choose(name: str, plan: Plan) -> Engine:
         if why is None:
             return engine
     raise InputError(f"engine {name!r} cannot train this: {why}")
+
+
+def predictor(name: str, model: Model, X: Array) -> Engine:
+    """Return the engine called `name`, or the fastest that can compute `model` on `X`."""
+    # an optimiser and targets play no part in a prediction: any will do
+    return choose(name, Plan(model, X, None, None, OPTIMIZERS.get_record("sgd")))
+
+
+class RowPredictor(Protocol):
+    """Something that predicts one row at a time."""
+
+    model: Model
+    flat: Array
+
+    def predict(self, x: Array) -> Array:
+        """Return the output (k,) for one row (n_0,)."""
+        ...
+
+
+def row_predictor(model: Model) -> RowPredictor:
+    """Return the fastest way to predict single rows with `model`."""
+    if missing() is None and model_obstacle(model) is None:
+        return NativeRowPredictor(model)
+    return ReferenceRowPredictor(model)

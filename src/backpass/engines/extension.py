@@ -1,6 +1,7 @@
 """The compiled extension: whether it is there, and which instruction set it uses."""
 
 import functools
+import importlib
 import os
 import warnings
 from types import ModuleType
@@ -16,10 +17,9 @@ MEND = "install a C++17 compiler (g++ or clang), then: pip install --force-reins
 @functools.cache
 def _imported() -> tuple[ModuleType | None, str]:
     try:
-        from backpass import _native
+        return importlib.import_module("backpass._native"), ""
     except ImportError as error:
         return None, str(error)
-    return _native, ""
 
 
 def missing() -> str | None:

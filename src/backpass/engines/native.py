@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from backpass.engines.extension import extension, instruction_set, missing
-from backpass.engines.plan import Plan
-from backpass.engines.reference import gather
+from backpass.engines.plan import Evaluation, Plan, check_row
 from backpass.engines.rows import is_direct, readable, row_source
-from backpass.ops import Array, is_sparse
+from backpass.ops import Array, gather, is_sparse
 from backpass.parameters import Model
+from backpass.sample_norms import GradientNoise
 from backpass.threads import available_threads
 
 __all__ = ["NativeEngine", "NativeRun"]
@@ -150,20 +150,32 @@ class NativeRun:
         X = np.ascontiguousarray(gather(self._X, rows, self._flat))
         self._run.set_rows(X, taken(self._y), taken(self._labels), taken(self._weights))
 
-    def evaluate(self, rows: Array, *, norms: bool = False) -> tuple[float, float, Array, Array]:
-        """Return the cost of `rows` in its two terms, its gradient (P,), and row norms or None.
+    def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
+        """Return the cost of all `rows` and its gradient; see :class:`backpass.engines.Run`."""
+        costs, flat, _ = self._evaluate(rows, gradient, norms=False)
+        return Evaluation(float(costs[0]), float(costs[1]), flat)
 
-        With `norms` the gradient is the plain mean, without weights and L2, and the last result is
-        ‖g_n‖² (N,) of each row.
-        """
+    def noise(self, rows: Array) -> GradientNoise:
+        """Return mean ‖g_n‖² and ‖ḡ‖² over `rows`; see :class:`backpass.engines.Run`."""
+        _, flat, squares = self._evaluate(rows, True, norms=True)
+        weights = None if self._weights is None else self._weights[rows]
+        mean = flat.astype(np.float64)
+        return GradientNoise(float(np.average(squares, weights=weights)), float(mean @ mean))
+
+    def squared_norms(self, rows: Array) -> Array:
+        """Return ‖g_n‖² (N,) of each of `rows`."""
+        return self._evaluate(rows, True, norms=True)[2]
+
+    def _evaluate(self, rows: Array, gradient: bool, *, norms: bool) -> tuple[Any, Any, Any]:
         rows = np.ascontiguousarray(rows, dtype=np.int64)
-        costs, gradient = np.zeros(2), np.empty_like(self._flat)
+        costs = np.zeros(2)
+        flat = np.empty_like(self._flat) if gradient else None
         squares = np.empty(len(rows)) if norms else None
         if not self._direct:
             self._stage(rows)
             rows = np.arange(len(rows), dtype=np.int64)
-        self._run.evaluate(rows, costs, gradient, squares)
-        return float(costs[0]), float(costs[1]), gradient, squares
+        self._run.evaluate(rows, costs, flat, squares)
+        return costs, flat, squares
 
     def publish(self) -> None:
         """Bring the parameters of the model up to date."""
@@ -209,6 +221,8 @@ class NativeEngine:
             return f"there is no native code for the optimizer {optimizer.name!r}"
         if not (isinstance(plan.X, np.ndarray) or is_sparse(plan.X)):
             return "X must be a NumPy array or a SciPy sparse array"
+        if plan.X.dtype.kind not in "fiub":
+            return f"X must hold real numbers, not {plan.X.dtype}"
         return None
 
     def start(
@@ -221,7 +235,7 @@ class NativeEngine:
         return NativeRun(plan, state, steps)
 
     def predict(self, model: Model, X: Array, n_threads: int | None = None) -> Array:
-        """Return the output (N, k) for the rows of `X`, a NumPy array or a CSR matrix."""
+        """Return the output a_L (N, k) for the rows of `X`, a NumPy array or a sparse one."""
         flat = model.parameters.flat
         output = np.empty((X.shape[0], model.parameters.sizes[-1]), dtype=flat.dtype)
         arguments = instruction_set(), list(model.parameters.sizes), specs_of(model), _own(flat)
@@ -235,4 +249,32 @@ class NativeEngine:
             rows = np.ascontiguousarray(gather(X, part, flat))
             to = output[start : start + STAGED_ROWS].reshape(-1)
             extension().predict(*arguments, rows, to, threads)
+        return output
+
+
+class NativeRowPredictor:
+    """Predicts one row at a time from the flat buffer itself: nothing is packed."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.flat = model, model.parameters.flat
+        native = extension()
+        kind = native.RowPredictor32 if self.flat.dtype == np.float32 else native.RowPredictor64
+        row = kind(
+            instruction_set(), list(model.parameters.sizes), specs_of(model), _own(self.flat)
+        )
+        self._predict, self._dtype, self._k = (
+            row.predict,
+            self.flat.dtype,
+            model.parameters.sizes[-1],
+        )
+
+    def predict(self, x: Array) -> Array:
+        """Return the output (k,) for one row (n_0,)."""
+        output = np.empty(self._k, self._dtype)
+        try:
+            self._predict(x, output)
+        except (TypeError, ValueError):  # another dtype or stride, or no such row
+            x = np.ascontiguousarray(x, dtype=self._dtype)
+            check_row(x.shape, self.model)
+            self._predict(x, output)
         return output

@@ -1,12 +1,14 @@
-"""What an engine is told about a training run: data only."""
+"""What an engine is told about a training run, and what it answers: data only."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from backpass.errors import InputError
 from backpass.ops import Array
 from backpass.optimizers import Optimizer
 from backpass.parameters import Model
 
-__all__ = ["Plan"]
+__all__ = ["Evaluation", "Plan", "check_row"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,29 @@ class Plan:
     ceiling: float | None = None
     batch_size: int = 200
     n_threads: int | None = None
+
+
+class Evaluation(NamedTuple):
+    """The cost of some rows in its two terms, and its gradient.
+
+    Parameters
+    ----------
+    data : float
+        The mean loss.
+    penalty : float
+        The L2 penalty.
+    gradient : array of shape (P,) or None
+        ∂J/∂θ; None where it was not asked for.
+    """
+
+    data: float
+    penalty: float
+    gradient: Array | None
+
+
+def check_row(shape: tuple[int, ...], model: Model) -> None:
+    """Raise InputError unless `shape` is that of one row of the input layer."""
+    if shape != (model.parameters.sizes[0],):
+        raise InputError(
+            f"x has shape {tuple(shape)}; this network takes one row ({model.parameters.sizes[0]},)"
+        )

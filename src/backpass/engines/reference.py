@@ -6,27 +6,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from backpass.backprop import loss_and_gradients, penalty_cost
-from backpass.engines.plan import Plan
+from backpass.backprop import backward, cost, forward, loss_and_gradients, penalty_cost
+from backpass.engines.plan import Evaluation, Plan, check_row
 from backpass.masks import dropout_mask
-from backpass.ops import Array, is_sparse, namespace, scalar, take_rows
+from backpass.ops import Array, gather, in_dtype, namespace, scalar, take_rows
+from backpass.parameters import Model, row_blocks
+from backpass.sample_norms import GradientNoise, gradient_noise, squared_gradient_norms
 
-__all__ = ["ReferenceEngine", "ReferenceRun", "gather"]
+__all__ = ["ReferenceEngine", "ReferenceRun"]
 
 Cost: TypeAlias = tuple[float, float]
 """The cost J of a batch in its two terms: the mean loss and the L2 penalty."""
-
-
-def gather(X: Array, rows: Array, like: Array) -> Array:
-    """Return the `rows` of `X` in the dtype and library of `like`.
-
-    Only the batch is converted: the data set itself is never copied or cast whole.
-    """
-    xp = namespace(like)
-    batch = take_rows(X, rows)
-    if is_sparse(batch):
-        return batch if batch.dtype == like.dtype else batch.astype(like.dtype)
-    return xp.astype(xp.asarray(batch), like.dtype, copy=False)
 
 
 class ReferenceRun:
@@ -45,11 +35,48 @@ class ReferenceRun:
         costs, M = [], self.plan.batch_size
         # overflow is not warned about batch by batch: the loss that it ends in is reported
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for batch, rate in enumerate(rates):
-                costs.append(self._step(rows[batch * M : (batch + 1) * M], rate))
+            for start, rate in zip(range(0, rows.shape[0], M), rates, strict=True):
+                stop = min(start + M, rows.shape[0])  # not every library slices beyond the end
+                costs.append(self._step(rows[start:stop], rate))
                 if not math.isfinite(sum(costs[-1])):
                     break
         return np.array(costs)
+
+    def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
+        """Return the cost of all `rows` and its gradient; see :class:`backpass.engines.Run`."""
+        plan, model = self.plan, self.model
+        flat = model.parameters.flat
+        X, s = in_dtype(take_rows(plan.X, rows), flat), self._weights(rows)
+        y = model.loss.encode(
+            take_rows(plan.y, rows), model.parameters.sizes[-1], namespace(flat), flat.dtype
+        )
+        alpha = 0.0 if plan.optimizer.decoupled else plan.alpha
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            passed = forward(model, X)
+            data = scalar(cost(model, passed, y, s, ceiling=plan.ceiling))
+            penalty = scalar(penalty_cost(model, s, alpha)) if alpha else 0.0
+            found = None
+            if gradient:
+                found = backward(model, passed, y, s, alpha=alpha, inputs=False).flat
+        return Evaluation(data, penalty, found)
+
+    def squared_norms(self, rows: Array) -> Array:
+        """Return ‖g_n‖² (N,) of each of `rows`; see :class:`backpass.engines.Run`."""
+        theta, model = self.model.parameters, self.model
+        xp, squared = namespace(theta.flat), []
+        for block in row_blocks(len(rows), theta.sizes):
+            here = rows[block]
+            y = model.loss.encode(
+                take_rows(self.plan.y, here), theta.sizes[-1], xp, theta.flat.dtype
+            )
+            X = in_dtype(take_rows(self.plan.X, here), theta.flat)
+            squared.append(squared_gradient_norms(model, X, y))
+        return xp.concat(squared)
+
+    def noise(self, rows: Array) -> GradientNoise:
+        """Return mean ‖g_n‖² and ‖ḡ‖² over `rows`; see :class:`backpass.engines.Run`."""
+        plan = self.plan
+        return gradient_noise(self.model, plan.X, plan.y, rows, plan.sample_weight)
 
     def publish(self) -> None:
         """Do nothing: the parameters of the model are the ones that move."""
@@ -127,8 +154,31 @@ class ReferenceEngine:
         """Return None: every plan can be followed."""
         return None
 
+    def predict(self, model: Model, X: Array) -> Array:
+        """Return the output a_L (N, k) for the rows of `X`."""
+        flat = model.parameters.flat
+        # in blocks of rows, so that the hidden layers stay small and X is not cast whole
+        outputs = [
+            forward(model, in_dtype(X[block, :], flat)).a[-1]
+            for block in row_blocks(X.shape[0], model.parameters.sizes)
+        ]
+        return outputs[0] if len(outputs) == 1 else namespace(outputs[0]).concat(outputs)
+
     def start(
         self, plan: Plan, state: dict[str, Any] | None = None, steps: int = 0
     ) -> ReferenceRun:
         """Begin a run, or go on with the optimiser `state` after so many `steps`."""
         return ReferenceRun(plan, state, steps)
+
+
+class ReferenceRowPredictor:
+    """Predicts one row at a time with the readable forward pass."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.flat = model, model.parameters.flat
+
+    def predict(self, x: Array) -> Array:
+        """Return the output (k,) for one row (n_0,)."""
+        x = namespace(self.flat).asarray(x)
+        check_row(x.shape, self.model)
+        return ReferenceEngine().predict(self.model, x[None, :])[0, :]

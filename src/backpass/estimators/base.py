@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from backpass.errors import InputError
 from backpass.estimators.data_checks import check_finite
+from backpass.estimators.held_out import hold_out
 from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
 from backpass.estimators.reporting import Reporter, warn_of_dead_units
 from backpass.estimators.sklearn_versions import (
@@ -96,7 +96,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
         report = Reporter(self, callbacks)
         if self.solver == "lbfgs":
-            self._history = train_lbfgs(
+            self._history, self.engine_ = train_lbfgs(
                 self.network_,
                 X,
                 targets,
@@ -105,8 +105,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 max_evaluations=self.max_fun,
                 on_epoch=report,
                 history=self._history,
+                engine=self.engine,
             )
-            self.engine_ = "reference"
             if report.timed_out:
                 self._history.stop_reason = "time_limit"
         else:
@@ -277,12 +277,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if not self.early_stopping:
             return None, rows
         # indices are split, not rows: the data set is not copied
-        rows, held_out = train_test_split(
-            rows,
-            random_state=rng,
-            test_size=self.validation_fraction,
-            stratify=self._stratify(y),
-        )
+        rows, held_out = hold_out(len(rows), self.validation_fraction, rng, self._stratify(y))
         if len(held_out) < 2:
             raise InputError(
                 f"The validation set is too small ({len(held_out)} row(s)): increase "

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from backpass import backprop
-from backpass.engines.reference import gather
 from backpass.errors import DeadUnitsWarning
 from backpass.estimators.sklearn_versions import EpochCallbacks
 from backpass.history import History
 from backpass.network import Network
+from backpass.ops import gather
 from backpass.parameters import row_blocks
 
 __all__ = ["Reporter", "warn_of_dead_units"]
