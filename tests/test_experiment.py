@@ -216,6 +216,10 @@ def test_json_is_strict_and_complete(tmp_path):
     assert told["test"]["confusion"]["classes"] == ["Bonn", "Oslo"]
     assert sum(map(sum, told["test"]["confusion"]["matrix"])) == 20
     assert len(told["history"]["layer_gradient_norms"][0]) == 2
+    noise, squares = (
+        told["history"][name] for name in ("gradient_noise", "mean_squared_gradient_norms")
+    )
+    assert all(0 < a <= b for a, b in zip(noise, squares, strict=True))
     assert len(told["history"]["validation_accuracy"]) == 2
     for key in [
         "versions",

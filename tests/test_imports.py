@@ -25,7 +25,8 @@ ROWS = [
     # 4: the same gradients the notes' other ways
     "forms",
     # 5: who computes
-    "engines engines.plan engines.reference engines.native engines.rows engines.extension sample_norms",
+    "engines engines.plan engines.reference engines.native engines.rows engines.extension"
+    " sample_norms",
     # 6: what a person calls
     "network judging history training batches stopping lbfgs trace check homework notation",
     # 7: what the ecosystem expects

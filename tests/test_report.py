@@ -90,7 +90,7 @@ def test_it_shows_what_the_brief_asks_for():
     for words in (
         "Test scores", "this network", "Loss", "training loss", "validation loss", "best: epoch",
         "Confusion matrix", "Gradient norm of each layer", "layer 3 (output)", "Columns", "Command",
-        "backpass fit",
+        "backpass fit", "Noise of the gradient", "noise of one row",
     ):  # fmt: skip
         assert words in text, words
     assert "Predicted and actual" in " ".join(Checker(page("number")).text)
@@ -118,7 +118,9 @@ def test_many_classes_show_their_confusions():
 
 
 def test_without_gradient_norms_the_page_has_no_such_curve():
-    assert "Gradient norm" not in page("label", gradient_norms=False)
+    without = page("label", gradient_norms=False)
+    assert "Gradient norm" not in without
+    assert "Noise of the gradient" not in without
 
 
 def test_it_is_written_whole(tmp_path):

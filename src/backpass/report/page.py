@@ -55,6 +55,7 @@ def report_page(experiment: Experiment, source: str, command: str) -> str:
         _scores(experiment),
         _losses(experiment),
         _gradients(experiment),
+        _noise(experiment),
         _errors(experiment.test),
         _training(experiment),
         _warnings(experiment.warnings),
@@ -236,6 +237,25 @@ def _gradients(experiment: Experiment) -> Markup | None:
     note = "Curves that fall far apart: some layers learn and others hardly do."
     return _section(
         "Gradient norm of each layer", chart, _legend(lines), element("p", note, class_="dim")
+    )
+
+
+def _noise(experiment: Experiment) -> Markup | None:
+    history = experiment.history
+    if not history.gradient_noise:
+        return None
+    # mean ‖g_n‖² is their sum: drawn apart they say when a batch is mostly noise
+    squares = zip(history.mean_squared_gradient_norms, history.gradient_noise, strict=True)
+    lines = [
+        Line("noise of one row", history.gradient_noise, "layer0"),
+        Line("their mean, squared", [both - noise for both, noise in squares], "layer5"),
+    ]
+    chart = line_chart(lines, "noise of one row's gradient, and their mean, by epoch", log=True)
+    note = (
+        "A batch of M rows has 1/M of the noise; where that is above the mean, it mostly jitters."
+    )
+    return _section(
+        "Noise of the gradient", chart, _legend(lines), element("p", note, class_="dim")
     )
 
 

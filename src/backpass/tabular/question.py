@@ -31,7 +31,7 @@ class Question:
     time_limit : float, optional
         Most seconds of training.
     gradient_norms : bool
-        Whether each layer's gradient norm is recorded every epoch.
+        Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
     baselines : bool
         Whether other models are trained for comparison.
     """
