@@ -187,6 +187,10 @@ template <class T> class BoundRun {
     int64_t steps() const { return run_.steps(); }
     void set_steps(int64_t steps) { run_.set_steps(steps); }
     int slots() const { return run_.slots(); }
+    void set_threads(int n) {
+        require(n >= 1 && n <= run_.most_threads(), "more threads than the run was made with");
+        run_.set_threads(n);
+    }
 
     int64_t advance(const ReadVector<int64_t>& rows, const ReadVector<double>& rates,
                     const Vector<double>& costs) {
@@ -330,6 +334,7 @@ template <class T> void bind(nb::module_& m, const char* run, const char* row) {
         .def("store_state", &BoundRun<T>::store_state, "slot"_a, "flat"_a.noconvert())
         .def_prop_rw("steps", &BoundRun<T>::steps, &BoundRun<T>::set_steps)
         .def_prop_ro("slots", &BoundRun<T>::slots)
+        .def("set_threads", &BoundRun<T>::set_threads, "n"_a)
         .def("advance", &BoundRun<T>::advance, "rows"_a.noconvert(), "rates"_a.noconvert(),
              "costs"_a.noconvert())
         .def("evaluate", &BoundRun<T>::evaluate, "rows"_a.noconvert(), "costs"_a.noconvert(),

@@ -27,17 +27,14 @@ class Pool {
 
     int size() const { return n_threads_; }
 
-    // Run task(job, t) for t = 0 ... n - 1; the calling thread is 0.
-    void run(Task task, void* job) {
-        if (n_threads_ == 1) return task(job, 0);
+    // Run task(job, t) for t = 0 ... n - 1, n at most size(); the calling thread is 0.
+    void run(Task task, void* job, int n) {
+        if (n == 1) return task(job, 0);
         start();
         State& s = *state_;
         s.task = task, s.job = job;
-        s.left.store(n_threads_ - 1, std::memory_order_relaxed);
-        {
-            const std::lock_guard<std::mutex> lock(s.mutex);
-            s.round.fetch_add(1, std::memory_order_release);
-        }
+        s.left.store(n - 1, std::memory_order_relaxed);
+        next_round(n);
         s.wake.notify_all();
         task(job, 0);
         if (!spin([&] { return s.left.load(std::memory_order_acquire) == 0; })) {
@@ -50,12 +47,20 @@ class Pool {
     struct State {
         std::mutex mutex;
         std::condition_variable wake, done;
-        std::atomic<long> round{0};
+        std::atomic<long> round{0};  // counts up in steps of ROUND; below it, how many take part
         std::atomic<int> left{0};
         Task task = nullptr;
         void* job = nullptr;
         bool quit = false;
     };
+
+    static constexpr long ROUND = 1 << 12;
+
+    void next_round(int n) {
+        const std::lock_guard<std::mutex> lock(state_->mutex);
+        const long round = state_->round.load(std::memory_order_relaxed);
+        state_->round.store((round / ROUND + 1) * ROUND + n, std::memory_order_release);
+    }
 
     template <class Condition> static bool spin(Condition condition) {
         const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
@@ -73,6 +78,7 @@ class Pool {
             }
             seen = s->round.load(std::memory_order_acquire);
             if (s->quit) return;
+            if (thread >= seen % ROUND) continue;  // not in this round
             s->task(s->job, thread);
             if (s->left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
                 const std::lock_guard<std::mutex> lock(s->mutex);
@@ -95,10 +101,7 @@ class Pool {
         if (!state_) return;
         if (owner_ != getpid()) return abandon();
         state_->quit = true;
-        {
-            const std::lock_guard<std::mutex> lock(state_->mutex);
-            state_->round.fetch_add(1, std::memory_order_release);
-        }
+        next_round(0);
         state_->wake.notify_all();
         for (std::thread& thread : *threads_) thread.join();
         delete threads_;

@@ -104,8 +104,6 @@ template <class T> class Run {
         : packed_(kernels, s.sizes, s.activations), pool_(s.n_threads) {
         job_ = {};
         job_.n_layers = (int)packed_.layers.size();
-        job_.n_threads = s.n_threads;
-        job_.barrier.n = s.n_threads;
         job_.layers = packed_.layers.data();
         job_.batch_size = s.batch_size;
         job_.block_rows = std::min(s.batch_size, BLOCK_ROWS);
@@ -125,7 +123,22 @@ template <class T> class Run {
         if (s.clip_norm > 0 || s.batch_size > BLOCK_ROWS) keep_gradients();
         make_buffers(s.sizes);
         make_tiles();
+        set_threads(s.n_threads);
     }
+
+    // How many of the pool's threads compute from now on; the results are the same.
+    void set_threads(int n) {
+        job_.n_threads = job_.barrier.n = n;
+        ranges_.clear();
+        for (int t = 0; t <= n; t++) {
+            const double share = work_.back() * t / n - 1e-9;
+            ranges_.push_back(
+                (int)(std::lower_bound(work_.begin(), work_.end(), share) - work_.begin()));
+        }
+        ranges_.back() = (int)tiles_.size();
+        job_.tile_ranges = ranges_.data();
+    }
+    int most_threads() const { return pool_.size(); }
 
     int slots() const { return slots_; }
     int64_t steps() const { return job_.steps; }
@@ -235,25 +248,19 @@ template <class T> class Run {
     // Tiles in the order of the parameters; each thread owns a run of them of equal work.
     void make_tiles() {
         const int widest = packed_.kernels.gradient_width;
-        std::vector<double> work{0};
+        work_ = {0};
         for (int l = 1; l <= job_.n_layers; l++) {
             const Layer<T>& q = packed_.layers[l - 1];
             for (int j = 0; j < q.out_panels;) {
                 const int width = std::min(widest, q.out_panels - j);
                 for (int i = 0; i < q.in_panels; i++) {
                     tiles_.push_back({l, i, j, width});
-                    work.push_back(work.back() + width + 0.2);
+                    work_.push_back(work_.back() + width + 0.2);
                 }
                 j += width;
             }
         }
-        for (int t = 0; t <= job_.n_threads; t++) {
-            const double share = work.back() * t / job_.n_threads;
-            ranges_.push_back((int)(std::lower_bound(work.begin(), work.end(), share - 1e-9) -
-                                    work.begin()));
-        }
-        ranges_.back() = (int)tiles_.size();
-        job_.tiles = tiles_.data(), job_.tile_ranges = ranges_.data();
+        job_.tiles = tiles_.data();
         tile_squares_.reset(tiles_.size()), tile_norms_.reset(tiles_.size());
         job_.tile_squares = tile_squares_.get(), job_.tile_norms = tile_norms_.get();
     }
@@ -264,7 +271,7 @@ template <class T> class Run {
         pool_.run([](void* self, int thread) {
             Run& run = *(Run*)self;
             run.packed_.kernels.train(&run.job_, thread);
-        }, this);
+        }, this, job_.n_threads);
     }
 
     PackedLayers<T> packed_;
@@ -274,6 +281,7 @@ template <class T> class Run {
     std::vector<T*> A_, D_, E_;
     Buffer<double> row_cost_, tile_squares_, tile_norms_;
     std::vector<Tile> tiles_;
+    std::vector<double> work_;  // before each tile
     std::vector<int> ranges_;
 };
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from backpass.engines.extension import extension, instruction_set, missing
+from backpass.engines.pace import Pace
 from backpass.engines.plan import Evaluation, Plan, check_row
 from backpass.engines.rows import is_direct, readable, row_source
 from backpass.ops import Array, gather, is_sparse
@@ -52,12 +53,16 @@ def specs_of(model: Model) -> list[tuple[str, list[float]]]:
     return [(phi.name, [float(x) for x in phi.numbers.values()]) for phi in model.activations]
 
 
-def threads_for(model: Model, rows: int, asked: int | None) -> int:
-    """Return how many threads a step on so many rows is worth; those asked for are taken."""
+def threads_for(model: Model, rows: int, asked: int | None) -> list[int]:
+    """Return the numbers of threads that a step on so many rows is worth trying, most first.
+
+    Those asked for are taken; a step of little work is not worth a second thread.
+    """
     if asked is not None:
-        return int(asked)
-    worth = 6 * rows * len(model.parameters.flat) // FLOPS_WORTH_A_THREAD
-    return max(1, min(available_threads(), worth))
+        return [int(asked)]
+    flops = 6 * rows * len(model.parameters.flat)
+    most = max(1, min(available_threads(), flops // FLOPS_WORTH_A_THREAD))
+    return sorted({most, (most + 1) // 2, 1}, reverse=True)
 
 
 def _own(flat: Array) -> Array:
@@ -88,6 +93,8 @@ class NativeRun:
 
     def _new_run(self) -> Any:
         plan, loss = self.plan, self.model.loss
+        candidates = threads_for(self.model, plan.batch_size, plan.n_threads)
+        self._pace = Pace(candidates)
         native = extension()
         kind = native.Run32 if self._flat.dtype == np.float32 else native.Run64
         return kind(
@@ -97,7 +104,7 @@ class NativeRun:
             (loss.name, [float(x) for x in loss.numbers.values()]),
             (plan.optimizer.name, [float(x) for x in plan.optimizer.numbers.values()]),
             batch_size=plan.batch_size,
-            n_threads=threads_for(self.model, plan.batch_size, plan.n_threads),
+            n_threads=candidates[0],
             alpha=float(plan.alpha),
             decoupled=plan.optimizer.decoupled,
             dropout=float(plan.dropout),
@@ -125,7 +132,7 @@ class NativeRun:
         rates = np.ascontiguousarray(rates, dtype=np.float64)
         costs = np.zeros((len(rates), 2))
         if self._direct:
-            done = self._run.advance(rows, rates, costs.reshape(-1))
+            done = self._steps(rows, rates, costs)
             return costs[:done]
         return self._advance_staged(rows, rates, costs)
 
@@ -138,10 +145,16 @@ class NativeRun:
             part = rows[start * M : stop * M]
             self._stage(part)
             here = np.arange(len(part), dtype=np.int64)
-            done = self._run.advance(here, rates[start:stop], costs[start:stop].reshape(-1))
+            done = self._steps(here, rates[start:stop], costs[start:stop])
             if done < stop - start or not math.isfinite(costs[start + done - 1].sum()):
                 return costs[: start + done]
         return costs
+
+    def _steps(self, rows: Array, rates: Array, costs: Array) -> int:
+        """Take steps with as many threads as have proved best; return how many were tried."""
+        with self._pace.call(len(rows)) as threads:
+            self._run.set_threads(threads)
+            return int(self._run.advance(rows, rates, costs.reshape(-1)))
 
     def _stage(self, rows: Array) -> None:
         def taken(x: Any) -> Any:
@@ -239,7 +252,7 @@ class NativeEngine:
         flat = model.parameters.flat
         output = np.empty((X.shape[0], model.parameters.sizes[-1]), dtype=flat.dtype)
         arguments = instruction_set(), list(model.parameters.sizes), specs_of(model), _own(flat)
-        threads = threads_for(model, X.shape[0], n_threads)
+        threads = threads_for(model, X.shape[0], n_threads)[0]
         X = readable(X)
         if is_direct(X):
             extension().predict(*arguments, row_source(X), output.reshape(-1), threads)
