@@ -83,6 +83,7 @@ class Trainer:
         self.engine: Engine = choose(engine, self.plan)
         self.run: Run = self.engine.start(self.plan, state, steps)
         self._last_rate = settings.learning_rate
+        self._chunk = 1  # mini-batches that the engine is handed at a time
 
     def _plan(self, X: Array, y: Array, sample_weight: Array | None) -> Plan:
         s = self.settings
@@ -155,14 +156,14 @@ class Trainer:
     def _epoch(self, sampler: Sampler, deadline: float) -> bool:
         """Take every step of an epoch; return False where time ran out before its end."""
         history, M = self.history, sampler.batch_size
-        rows, costs, done, batches, in_time = sampler.epoch(), [], 0, 1, True
+        rows, costs, done, in_time = sampler.epoch(), [], 0, True
         while in_time and done < len(rows):
             started = time.monotonic()
-            costs.append(self._advance(rows[done : done + batches * M]))
-            done += batches * M
+            costs.append(self._advance(rows[done : done + self._chunk * M]))
+            done += self._chunk * M
             now = time.monotonic()
-            if now - started < CHUNK_SECONDS / 2:
-                batches *= 2
+            if now - started < CHUNK_SECONDS / 2 and self._chunk < len(sampler):
+                self._chunk *= 2
             in_time = now < deadline
         history.epochs += 1
         history.clock = replace(history.clock, samples=history.clock.samples + len(self.rows))

@@ -11,21 +11,27 @@ from backpass.errors import InputError
 
 __all__ = ["extension", "instruction_set", "missing", "warn_once_if_missing"]
 
-MEND = "install a C++17 compiler (g++ or clang), then: pip install --force-reinstall backpass"
+MEND = (
+    "install a C++17 compiler (g++ or clang), then install backpass again with pip's options "
+    "--force-reinstall --no-deps --no-cache-dir"
+)
 
 
 @functools.cache
 def _imported() -> tuple[ModuleType | None, str]:
+    """Return the extension and "", or None and why there is none."""
     try:
         return importlib.import_module("backpass._native"), ""
+    except ModuleNotFoundError:
+        return None, "the native engine was not built when backpass was installed"
     except ImportError as error:
-        return None, str(error)
+        return None, f"the native engine cannot be loaded ({error})"
 
 
 def missing() -> str | None:
     """Return why there is no native engine here and how to mend it, or None where there is one."""
     module, why = _imported()
-    return None if module else f"the native engine was not built ({why}): {MEND}"
+    return None if module else f"{why}: {MEND}"
 
 
 def extension() -> Any:
@@ -47,7 +53,11 @@ def warn_once_if_missing() -> None:
     """Say once in a process that training runs on the reference engine, and how to mend that."""
     why = missing()
     if why:
-        warnings.warn(f"training runs on the slower reference engine: {why}", stacklevel=3)
+        warnings.warn(
+            "training runs on the slower reference engine (engine='reference' chooses it without "
+            f"this warning): {why}",
+            stacklevel=3,
+        )
 
 
 def instruction_set() -> str:

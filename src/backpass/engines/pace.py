@@ -4,15 +4,14 @@ A second thread halves the time of a step where a processor is free for it, and 
 another program has that processor: both threads then wait for each other at every step.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 __all__ = ["Pace"]
 
-TRIAL = 32
-"""One in so many calls tries another number of threads."""
+TRIALS = 0.02
+"""Share of the time that is spent on trying what was slower before."""
 FORGET = 0.5
 """Weight of the newest measurement in a running mean."""
 
@@ -43,25 +42,28 @@ class Pace:
     def __init__(
         self, candidates: list[int], clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        self._seconds = dict.fromkeys(candidates, math.nan)
-        self._clock, self._calls = clock, 0
+        self._seconds = dict.fromkeys(candidates, 0.0)
+        self._untried, self._clock, self._since_trial = list(candidates), clock, 0.0
 
-    def threads(self) -> int:
-        """Return the number of threads of the next call."""
-        untried = [n for n, seconds in self._seconds.items() if math.isnan(seconds)]
-        if untried:
-            return untried[0]
+    def threads(self, rows: int) -> int:
+        """Return the number of threads for a call that computes so many rows."""
         ranking = sorted(self._seconds, key=lambda n: self._seconds[n])
-        trial = self._calls % TRIAL == 0 and len(ranking) > 1
-        return ranking[1 if trial else 0]
+        if self._untried:
+            return self._untried[0]
+        if len(ranking) > 1 and self._seconds[ranking[1]] * rows < TRIALS * self._since_trial:
+            self._since_trial = 0.0
+            return ranking[1]
+        return ranking[0]
 
     @contextmanager
     def call(self, rows: int) -> Iterator[int]:
         """Time a call that computes so many rows; yields how many threads it should use."""
-        n, start = self.threads(), self._clock()
+        n, start = self.threads(rows), self._clock()
         yield n
-        taken = (self._clock() - start) / max(rows, 1)
-        before = self._seconds[n]
-        known = not math.isnan(before)
-        self._seconds[n] = FORGET * taken + (1 - FORGET) * before if known else taken
-        self._calls += 1
+        seconds = self._clock() - start
+        self._since_trial += seconds
+        taken, before = seconds / max(rows, 1), self._seconds[n]
+        if n in self._untried:
+            self._untried.remove(n)
+            before = taken
+        self._seconds[n] = FORGET * taken + (1 - FORGET) * before
