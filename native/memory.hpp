@@ -1,7 +1,6 @@
 // Aligned memory, and the way between a flat parameter buffer and panels.
 #pragma once
 
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -17,19 +16,25 @@ template <class T> class Buffer {
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     Buffer(Buffer&& other) noexcept : data_(other.data_) { other.data_ = nullptr; }
-    ~Buffer() { std::free(data_); }
+    ~Buffer() { release(); }
 
     void reset(size_t count) {
-        std::free(data_);
+        release();
         const size_t bytes = (count * sizeof(T) + 127) / 64 * 64;
-        data_ = (T*)std::aligned_alloc(64, bytes);
-        if (!data_) throw std::bad_alloc();
+        data_ = (T*)::operator new(bytes, LINE);
         std::memset((void*)data_, 0, bytes);
     }
     T* get() const { return data_; }
     T& operator[](size_t i) const { return data_[i]; }
 
   private:
+    static constexpr std::align_val_t LINE{64};
+
+    void release() {
+        ::operator delete((void*)data_, LINE);
+        data_ = nullptr;
+    }
+
     T* data_ = nullptr;
 };
 

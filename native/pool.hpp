@@ -12,9 +12,17 @@
 #include <thread>
 #include <vector>
 
+#if !defined(_WIN32)
 #include <unistd.h>
+#endif
 
 namespace backpass {
+
+#if defined(_WIN32)
+inline long process_id() { return 1; }  // there is no fork
+#else
+inline long process_id() { return (long)getpid(); }
+#endif
 
 class Pool {
   public:
@@ -88,18 +96,23 @@ class Pool {
     }
 
     void start() {
-        const pid_t here = getpid();
+        const long here = process_id();
         if (state_ && owner_ == here) return;
         abandon();
         state_ = new State;
         threads_ = new std::vector<std::thread>;
         owner_ = here;
-        for (int t = 1; t < n_threads_; t++) threads_->emplace_back(work, state_, t);
+        try {
+            for (int t = 1; t < n_threads_; t++) threads_->emplace_back(work, state_, t);
+        } catch (...) {  // the system gives no more threads
+            stop();
+            throw;
+        }
     }
 
     void stop() {
         if (!state_) return;
-        if (owner_ != getpid()) return abandon();
+        if (owner_ != process_id()) return abandon();
         state_->quit = true;
         next_round(0);
         state_->wake.notify_all();
@@ -113,7 +126,7 @@ class Pool {
     void abandon() { state_ = nullptr, threads_ = nullptr; }
 
     int n_threads_;
-    pid_t owner_ = 0;
+    long owner_ = 0;
     State* state_ = nullptr;
     std::vector<std::thread>* threads_ = nullptr;
 };

@@ -1,10 +1,13 @@
 // What a worker needs while it computes: a barrier, and numbers below the smallest normal as zero.
 #pragma once
 
-#include <sched.h>
-
 #include "kernels.hpp"
 #include "lanes.hpp"
+#if defined(_WIN32)
+extern "C" __declspec(dllimport) int __stdcall SwitchToThread(void);
+#else
+#include <sched.h>
+#endif
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -20,6 +23,14 @@ static BACKPASS_INLINE void pause() {
 #endif
 }
 
+static BACKPASS_INLINE void yield() {
+#if defined(_WIN32)
+    SwitchToThread();
+#else
+    sched_yield();
+#endif
+}
+
 // All n threads meet: spin for some tens of microseconds, then leave the core to others.
 static inline void wait(Barrier& barrier) {
     if (barrier.n == 1) return;
@@ -32,7 +43,7 @@ static inline void wait(Barrier& barrier) {
     }
     for (int spins = 0; __atomic_load_n(&barrier.generation, __ATOMIC_ACQUIRE) == generation;) {
         if (++spins < SPINS) pause();
-        else sched_yield();
+        else yield();
     }
 }
 
