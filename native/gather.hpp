@@ -63,20 +63,25 @@ static void gather_as(const Source& X, const int64_t* rows, ptrdiff_t n, T* to, 
     else gather_sparse<T, S, int32_t>(X, rows, n, to, panel);
 }
 
+// f(a zero of the source's type)
+template <class F> BACKPASS_INLINE void with_dtype(Dtype dtype, F&& f) {
+    switch (dtype) {
+        case Dtype::f32: return f(float());
+        case Dtype::f64: return f(double());
+        case Dtype::i8: return f(int8_t());
+        case Dtype::i16: return f(int16_t());
+        case Dtype::i32: return f(int32_t());
+        case Dtype::i64: return f(int64_t());
+        case Dtype::u8: return f(uint8_t());
+        case Dtype::u16: return f(uint16_t());
+        case Dtype::u32: return f(uint32_t());
+        case Dtype::u64: return f(uint64_t());
+    }
+}
+
 template <class T>
 static void gather(const Source& X, const int64_t* rows, ptrdiff_t n, T* to, ptrdiff_t panel) {
-    switch (X.dtype) {
-        case Dtype::f32: return gather_as<T, float>(X, rows, n, to, panel);
-        case Dtype::f64: return gather_as<T, double>(X, rows, n, to, panel);
-        case Dtype::i8: return gather_as<T, int8_t>(X, rows, n, to, panel);
-        case Dtype::i16: return gather_as<T, int16_t>(X, rows, n, to, panel);
-        case Dtype::i32: return gather_as<T, int32_t>(X, rows, n, to, panel);
-        case Dtype::i64: return gather_as<T, int64_t>(X, rows, n, to, panel);
-        case Dtype::u8: return gather_as<T, uint8_t>(X, rows, n, to, panel);
-        case Dtype::u16: return gather_as<T, uint16_t>(X, rows, n, to, panel);
-        case Dtype::u32: return gather_as<T, uint32_t>(X, rows, n, to, panel);
-        case Dtype::u64: return gather_as<T, uint64_t>(X, rows, n, to, panel);
-    }
+    with_dtype(X.dtype, [&](auto zero) { gather_as<T, decltype(zero)>(X, rows, n, to, panel); });
 }
 
 // `n` rows from `first` on

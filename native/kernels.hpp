@@ -67,6 +67,13 @@ struct Tile {
     int layer, in_panel, out_panel, width;
 };
 
+// The entries of a block of CSR rows, converted: those of row n from start[n] to stop[n].
+template <class T> struct Entries {
+    int64_t *start = nullptr, *stop = nullptr;
+    int32_t* column = nullptr;
+    T* value = nullptr;
+};
+
 struct Barrier {
     int n = 1;
     int waiting = 0;
@@ -85,6 +92,9 @@ template <class T> struct Job {
     T smoothing;
     const T* weights;       // s, one for each row of X, or null
     const double* rates;    // one for each batch
+    bool sparse;            // whether the first layer works on entries instead of A[0]
+    Entries<T> entries;
+    int64_t* cursors;       // panel_rows for each thread
     // what a step computes with
     T** A;                  // inputs of each layer 1 ... L, and a_L: [0 ... L]
     T** D;                  // dphi of each layer (dropout included): [1 ... L]
@@ -124,6 +134,7 @@ template <class T> struct Prediction {
     int64_t n_rows, block_rows;
     T* output;                // (n_rows, k), C order
     T** buffers;              // two for each thread
+    const Entries<T>* entries;  // one for each thread, or null
     int n_threads;
     bool softmax;
     int64_t next;             // the next block to be taken

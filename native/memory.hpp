@@ -38,6 +38,33 @@ template <class T> class Buffer {
     T* data_ = nullptr;
 };
 
+// Room for the entries of a block of CSR rows.
+template <class T> struct EntryBuffers {
+    Buffer<int64_t> start, stop;
+    Buffer<int32_t> column;
+    Buffer<T> value;
+    int64_t rows = 0, room = 0;
+
+    Entries<T> get(int64_t n_rows, int64_t n_entries) {
+        if (n_rows > rows) start.reset(rows = n_rows), stop.reset(n_rows);
+        if (n_entries > room) column.reset(room = n_entries), value.reset(n_entries);
+        return {start.get(), stop.get(), column.get(), value.get()};
+    }
+};
+
+inline int64_t entries_of_row(const Source& X, int64_t row) {
+    if (X.wide_indices) return ((const int64_t*)X.starts)[row + 1] - ((const int64_t*)X.starts)[row];
+    return ((const int32_t*)X.starts)[row + 1] - ((const int32_t*)X.starts)[row];
+}
+
+// Whether work should go with the entries: an entry costs about as much as eight of a dense row.
+inline bool is_worth_sparse(const Source& X) {
+    if (!X.starts || X.n_rows == 0) return false;
+    const int64_t entries = X.wide_indices ? ((const int64_t*)X.starts)[X.n_rows]
+                                           : ((const int32_t*)X.starts)[X.n_rows];
+    return (double)entries * 8 < (double)X.n_rows * X.width;
+}
+
 inline int panels_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
 
 // (n_in, n_out) row by row into panels [out panel][in row][V], and back.

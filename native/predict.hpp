@@ -27,9 +27,13 @@ template <class T> static void predict(Prediction<T>* job, int thread) {
         if (start >= job->n_rows) return;
         const int64_t left = job->n_rows - start;
         const ptrdiff_t rows = left < job->block_rows ? left : job->block_rows;
-        gather_range<T>(job->X, start, rows, here, panel);
+        if (job->entries) gather_entry_range<T>(job->X, start, rows, job->entries[thread]);
+        else gather_range<T>(job->X, start, rows, here, panel);
         for (int l = 0; l < job->n_layers; l++) {
-            layer_forward<T>(job->layers[l], rows, here, there, there, (T*)nullptr, panel);
+            if (l == 0 && job->entries)
+                entries_forward<T>(job->layers[0], job->entries[thread], 0, rows, there, there,
+                                   (T*)nullptr, panel);
+            else layer_forward<T>(job->layers[l], rows, here, there, there, (T*)nullptr, panel);
             T* swap = here;
             here = there, there = swap;
         }

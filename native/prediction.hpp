@@ -50,6 +50,17 @@ void predict_few(const Kernels<T>& kernels, const std::vector<int>& sizes,
     }
 }
 
+inline int64_t most_entries(const Source& X, int64_t block_rows) {
+    int64_t most = 0;
+    for (int64_t start = 0; start < X.n_rows; start += block_rows) {
+        int64_t count = 0;
+        for (int64_t n = start; n < std::min(X.n_rows, start + block_rows); n++)
+            count += entries_of_row(X, n);
+        most = std::max(most, count);
+    }
+    return most;
+}
+
 // Many rows: weights are packed once a call, rows go through in blocks.
 template <class T>
 void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
@@ -59,14 +70,19 @@ void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
     if (X.n_rows <= FEW_ROWS) return predict_few(kernels, sizes, activations, flat, X, output);
     PackedLayers<T> packed(kernels, sizes, activations);
     packed.load(flat);
-    const int widest = *std::max_element(sizes.begin(), sizes.end());
+    const bool sparse = is_worth_sparse(X);
+    const int widest = *std::max_element(sizes.begin() + (sparse ? 1 : 0), sizes.end());
     const int64_t blocks = (X.n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
     n_threads = (int)std::max<int64_t>(1, std::min<int64_t>(n_threads, blocks));
     std::vector<T*> buffers;
     for (int i = 0; i < 2 * n_threads; i++)
         buffers.push_back(packed.keep((size_t)panels_of(widest, packed.V) * packed.V * BLOCK_ROWS));
+    std::vector<EntryBuffers<T>> entry_buffers(sparse ? n_threads : 0);
+    std::vector<Entries<T>> entries;
+    for (EntryBuffers<T>& buffer : entry_buffers)
+        entries.push_back(buffer.get(BLOCK_ROWS, most_entries(X, BLOCK_ROWS)));
     Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
-                         output, buffers.data(), n_threads,
+                         output, buffers.data(), sparse ? entries.data() : nullptr, n_threads,
                          activations.back().first == "softmax", 0};
     std::vector<std::thread> others;
     for (int t = 1; t < n_threads; t++) others.emplace_back(kernels.predict, &job, t);

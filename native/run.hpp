@@ -170,6 +170,12 @@ template <class T> class Run {
 
     void set_rows(const Source& X, const Source& Y, const int32_t* labels, const T* weights) {
         job_.X = X, job_.Y = Y, job_.labels = labels, job_.weights = weights;
+        job_.sparse = is_worth_sparse(X);
+        if (!job_.sparse && !A_[0]) A_[0] = panels(X.width);
+        if (job_.sparse && !job_.cursors) {
+            cursors_.reset((size_t)(job_.panel_rows * pool_.size()));
+            job_.cursors = cursors_.get();
+        }
     }
 
     // Steps for the batches that `rows` is cut into; returns how many were tried.
@@ -226,17 +232,17 @@ template <class T> class Run {
         }
     }
 
+    T* panels(int units) {
+        return packed_.keep((size_t)panels_of(units, packed_.V) * packed_.V * job_.panel_rows);
+    }
+
     void make_buffers(const std::vector<int>& sizes) {
         const int V = packed_.V;
         // panels a power of two apart would share their places in the cache
         job_.panel_rows = job_.block_rows + (job_.block_rows * V * (int)sizeof(T) % 4096 == 0);
-        auto panels = [&](int units) {
-            return packed_.keep((size_t)panels_of(units, V) * V * job_.panel_rows);
-        };
         A_.assign(sizes.size(), nullptr), D_ = A_, E_ = A_;
         for (size_t l = 0; l < sizes.size(); l++) {
-            A_[l] = panels(sizes[l]);
-            if (l > 0) D_[l] = panels(sizes[l]), E_[l] = panels(sizes[l]);
+            if (l > 0) A_[l] = panels(sizes[l]), D_[l] = panels(sizes[l]), E_[l] = panels(sizes[l]);
         }
         job_.A = A_.data(), job_.D = D_.data(), job_.E = E_.data();
         job_.Yb = panels(sizes.back());
@@ -268,14 +274,32 @@ template <class T> class Run {
     void go(const int64_t* rows, int64_t n_rows, double* costs) {
         job_.rows = rows, job_.n_rows = n_rows, job_.costs = costs;
         job_.done = 0, job_.stop = 0;
+        if (job_.sparse) make_room(rows, n_rows);
         pool_.run([](void* self, int thread) {
             Run& run = *(Run*)self;
             run.packed_.kernels.train(&run.job_, thread);
         }, this, job_.n_threads);
     }
 
+    // Room for the entries of the block with the most of them.
+    void make_room(const int64_t* rows, int64_t n_rows) {
+        int64_t most = 0;
+        for (int64_t batch = 0; batch < n_rows; batch += job_.batch_size) {
+            const int64_t end = std::min(n_rows, batch + job_.batch_size);
+            for (int64_t block = batch; block < end; block += job_.block_rows) {
+                int64_t count = 0;
+                for (int64_t i = block; i < std::min(end, block + job_.block_rows); i++)
+                    count += entries_of_row(job_.X, rows[i]);
+                most = std::max(most, count);
+            }
+        }
+        job_.entries = entry_buffers_.get(job_.panel_rows, most);
+    }
+
     PackedLayers<T> packed_;
     Pool pool_;
+    EntryBuffers<T> entry_buffers_;
+    Buffer<int64_t> cursors_;
     Job<T> job_;
     int slots_ = 0;
     std::vector<T*> A_, D_, E_;

@@ -10,6 +10,7 @@
 #include "dropout.hpp"
 #include "gather.hpp"
 #include "losses.hpp"
+#include "sparse.hpp"
 #include "tiles.hpp"
 #include "threads.hpp"
 #include "updates.hpp"
@@ -27,18 +28,35 @@ static void clear_beyond(T* a, ptrdiff_t rows, int units) {
         store(a + n * V, where<T>(inside, load(a + n * V), Vec<T>{}));
 }
 
+// F2 of one panel of a layer: a = phi(z), d = phi'(z) unless null.
+template <class T>
+static void activate(const Layer<T>& layer, int j, ptrdiff_t rows, const T* z, T* a, T* d,
+                     ptrdiff_t panel) {
+    const ptrdiff_t at = j * panel;
+    if (!layer.activation) return;  // softmax: with the loss, by row
+    layer.activation(z + at, a + at, d ? d + at : nullptr, rows, layer.numbers);
+    if (j == layer.out_panels - 1) clear_beyond<T>(a + at, rows, layer.n_out);
+}
+
 // F1 and F2 of one layer: z = a W + b (kept in z), a = phi(z), d = phi'(z) unless null.
 template <class T>
 static void layer_forward(const Layer<T>& layer, ptrdiff_t rows, const T* below, T* z, T* a, T* d,
                           ptrdiff_t panel) {
     constexpr int V = Lanes<T>::n;
     multiply<T>(rows, layer.n_in, layer.out_panels, below, panel, layer.W,
-                (ptrdiff_t)layer.in_panels * V * V, layer.b, z, panel, [&](int j) {
-                    const ptrdiff_t at = j * panel;
-                    if (!layer.activation) return;  // softmax: with the loss, by row
-                    layer.activation(z + at, a + at, d ? d + at : nullptr, rows, layer.numbers);
-                    if (j == layer.out_panels - 1) clear_beyond<T>(a + at, rows, layer.n_out);
-                });
+                (ptrdiff_t)layer.in_panels * V * V, layer.b, z, panel,
+                [&](int j) { activate<T>(layer, j, rows, z, a, d, panel); });
+}
+
+// The same for the first layer on rows `from` ... `to` of a block of entries; z, a, d: the block's.
+template <class T>
+static void entries_forward(const Layer<T>& layer, const Entries<T>& entries, ptrdiff_t from,
+                            ptrdiff_t to, T* z, T* a, T* d, ptrdiff_t panel) {
+    constexpr int V = Lanes<T>::n;
+    sparse_forward<T>(layer, entries, from, to, z, panel);
+    for (int j = 0; j < layer.out_panels; j++)
+        activate<T>(layer, j, to - from, z + from * V, a + from * V, d ? d + from * V : nullptr,
+                    panel);
 }
 
 // B2a and B2b: delta = (delta_above W^T) * phi'(z)
@@ -67,10 +85,14 @@ template <class T> struct Trainer {
         const ptrdiff_t n = to - from, panel = job.panel_rows * V, at = from * V;
         if (n <= 0) return;
         const int L = job.n_layers;
-        gather<T>(job.X, rows + from, n, job.A[0] + at, panel);
+        if (job.sparse) gather_entries<T>(job.X, rows, from, to, job.entries);
+        else gather<T>(job.X, rows + from, n, job.A[0] + at, panel);
         for (int l = 1; l <= L; l++) {
             const Layer<T>& layer = job.layers[l - 1];
-            layer_forward<T>(layer, n, job.A[l - 1] + at, job.E[l] + at, job.A[l] + at,
+            if (l == 1 && job.sparse)
+                entries_forward<T>(layer, job.entries, from, to, job.E[1], job.A[1], job.D[1],
+                                   panel);
+            else layer_forward<T>(layer, n, job.A[l - 1] + at, job.E[l] + at, job.A[l] + at,
                              job.D[l] + at, panel);
             if (l < L && job.dropout > 0)
                 drop<T>(job.A[l] + at, job.D[l] + at, panel, offset + from, n, layer.n_out, l,
@@ -116,12 +138,21 @@ template <class T> struct Trainer {
             for (int l = 1; l <= job.n_layers; l++) {
                 const Layer<T>& layer = job.layers[l - 1];
                 const ptrdiff_t at = (from + i) * V;
-                total += (squares(job.A[l - 1] + at, panel, layer.in_panels) + 1) *
-                         squares(job.E[l] + at, panel, layer.out_panels);
+                const double below = l == 1 && job.sparse
+                                         ? entry_squares(from + i)
+                                         : squares(job.A[l - 1] + at, panel, layer.in_panels);
+                total += (below + 1) * squares(job.E[l] + at, panel, layer.out_panels);
             }
             const double factor = (double)job.factor[from + i];
             job.row_norm[row + i] = factor != 0 ? total / (factor * factor) : 0;
         }
+    }
+
+    double entry_squares(ptrdiff_t n) const {
+        double sum = 0;
+        for (int64_t e = job.entries.start[n]; e < job.entries.stop[n]; e++)
+            sum += (double)job.entries.value[e] * (double)job.entries.value[e];
+        return sum;
     }
 
     static double squares(const T* x, ptrdiff_t stride, ptrdiff_t vectors) {
@@ -139,8 +170,15 @@ template <class T> struct Trainer {
     // B3 of one tile, into G; `first`: G begins at zero
     void weight_gradient(const Tile& tile, ptrdiff_t rows, T* G, ptrdiff_t g_panel, bool first) {
         const ptrdiff_t panel = job.panel_rows * V;
-        const T* a = job.A[tile.layer - 1] + tile.in_panel * panel;
         const T* delta = job.E[tile.layer] + tile.out_panel * panel;
+        if (tile.layer == 1 && job.sparse) {
+            int64_t* cursor = job.cursors + thread * job.panel_rows;
+            if (&tile - job.tiles == job.tile_ranges[thread] || tile.in_panel == 0)
+                seek<T>(job.entries, cursor, rows, tile.in_panel * V);
+            return sparse_gradient_tile<T>(job.entries, cursor, rows, tile.in_panel, tile.width,
+                                           delta, panel, G, g_panel, first);
+        }
+        const T* a = job.A[tile.layer - 1] + tile.in_panel * panel;
         if (tile.width == 3) gradient_tile<T, 3>(rows, a, delta, panel, G, g_panel, first);
         else if (tile.width == 2) gradient_tile<T, 2>(rows, a, delta, panel, G, g_panel, first);
         else gradient_tile<T, 1>(rows, a, delta, panel, G, g_panel, first);

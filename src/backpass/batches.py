@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from backpass.errors import InputError
 
-__all__ = ["SAMPLINGS", "Sampler", "steps_per_epoch"]
+__all__ = ["SAMPLINGS", "Sampler", "row_numbers", "steps_per_epoch"]
 
-Rows = NDArray[np.intp]
+Rows = NDArray[np.integer[Any]]
 
 SAMPLINGS = ("shuffle", "replacement", "sequential")
 """Ways to draw batches: a new order each epoch, uniform draws (note 4's i_k), as the rows lie."""
@@ -41,6 +41,11 @@ def steps_per_epoch(n_samples: int, batch_size: int) -> int:
     (1, 1000, 32)
     """
     return -(-n_samples // batch_size)
+
+
+def row_numbers(n: int) -> Rows:
+    """Return 0 … n−1 in four bytes each where they suffice: 5 million rows are 20 MB, not 40."""
+    return np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
 
 
 class Sampler:
@@ -70,7 +75,7 @@ class Sampler:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {batch_size}")
         self.rows, self.batch_size, self.sampling, self.rng = rows, batch_size, sampling, rng
-        self._order = np.arange(len(rows))
+        self._order = row_numbers(len(rows))
 
     def __len__(self) -> int:
         return steps_per_epoch(len(self.rows), self.batch_size)
@@ -79,9 +84,10 @@ class Sampler:
         """Draw the order of an epoch: every `batch_size` row indices are a mini-batch."""
         n = len(self.rows)
         if self.sampling == "shuffle":
-            shuffled = np.arange(n)
+            shuffled = row_numbers(n)
             self.rng.shuffle(shuffled)
             self._order = self._order[shuffled]
+            del shuffled
         elif self.sampling == "replacement":
             self._order = self.rng.choice(n, size=n)
         order: Rows = self.rows[self._order]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from backpass.batches import Sampler, steps_per_epoch
+from backpass.batches import Sampler, row_numbers, steps_per_epoch
 from backpass.engines import Engine, Plan, Run, choose
 from backpass.errors import InputError, NonFiniteError
 from backpass.history import History, OnEpoch, Settings, Validation
@@ -74,7 +74,7 @@ class Trainer:
         self.network, self.settings, self.validation = network, settings, validation
         self.rng = np.random.default_rng() if rng is None else rng
         self.history = History() if history is None else history
-        self.rows = np.arange(X.shape[0]) if rows is None else np.asarray(rows)
+        self.rows = row_numbers(X.shape[0]) if rows is None else np.asarray(rows)
         if len(self.rows) == 0:
             raise InputError("there are no rows to train on")
         self.schedule = SCHEDULES.get_record(settings.schedule)

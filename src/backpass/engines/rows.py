@@ -26,7 +26,7 @@ def is_direct(x: Array) -> bool:
     """Return whether native code reads `x` where it lies: no row of it has to be converted first.
 
     That is any aligned NumPy array of booleans, integers, float32 or float64 in this machine's
-    byte order, of any strides, and a CSR matrix of such numbers.
+    byte order, of any strides, and a CSR matrix of such numbers with sorted column indices.
 
     Examples
     --------
@@ -37,6 +37,8 @@ def is_direct(x: Array) -> bool:
     if not is_sparse(x):
         return _is_plain(x)
     if getattr(x, "format", "") != "csr":
+        return False
+    if not x.has_sorted_indices:
         return False
     same = x.indices.dtype == x.indptr.dtype and x.indices.dtype in (np.int32, np.int64)
     return same and all(_is_plain(part) for part in (x.data, x.indices, x.indptr))
@@ -52,6 +54,7 @@ def readable(x: Array) -> Array:
     if not is_sparse(x) or is_direct(x):
         return x
     x = x.tocsr().copy()
+    x.sort_indices()
     x.data = _native_numbers(x.data)
     x.indices, x.indptr = x.indices.astype(np.int64), x.indptr.astype(np.int64)
     return x

@@ -15,6 +15,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from backpass.batches import row_numbers
 from backpass.errors import InputError
 from backpass.estimators.data_checks import check_finite
 from backpass.estimators.held_out import hold_out
@@ -263,7 +264,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, weights: Any, validation_data: Any, rng: Any
     ) -> tuple[Validation | None, Any]:
         """Return how epochs are judged, if they are, and the rows to train on."""
-        rows = np.arange(X.shape[0])
+        rows = row_numbers(X.shape[0])
         judged = validation_data is not None or self.early_stopping
         if self.early_stopping_metric is not None and not judged:
             raise InputError(

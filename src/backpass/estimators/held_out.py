@@ -55,4 +55,4 @@ def hold_out(n: int, fraction: float, rng: Any, stratify: Any = None) -> tuple[A
         held_out[ends[1][i] - to_judge[i] : ends[1][i]] = drawn[to_train[i] :][: to_judge[i]]
     rng.shuffle(rows)
     rng.shuffle(held_out)
-    return rows.astype(np.intp), held_out.astype(np.intp)
+    return rows, held_out
