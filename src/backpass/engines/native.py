@@ -7,17 +7,23 @@ of threads.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from types import FunctionType
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from backpass.activations import ACTIVATIONS
 from backpass.engines.extension import extension, instruction_set, missing
 from backpass.engines.pace import Pace
 from backpass.engines.plan import Evaluation, Plan, check_row
 from backpass.engines.rows import is_direct, readable, row_source
+from backpass.losses import LOSSES, Fused
 from backpass.ops import Array, gather, is_sparse
+from backpass.optimizers import OPTIMIZERS
 from backpass.parameters import Model
+from backpass.registry import Record, Registry
 from backpass.sample_norms import GradientNoise
 from backpass.threads import available_threads
 
@@ -29,9 +35,64 @@ TARGET_ROWS = 1 << 16  # targets are checked so many at a time
 STAGED_ROWS = 4096  # rows that only NumPy can read are converted so many at a time
 
 
-def _is_ours(*functions: Callable[..., Any]) -> bool:
-    """Return whether functions are this package's own: native code knows those, by name."""
-    return all((f.__module__ or "").startswith("backpass.") for f in functions)
+FIELDS: dict[str, tuple[Registry[Any], tuple[str, ...]]] = {
+    "activation": (ACTIVATIONS, ("value", "derivative", "elementwise", "numbers")),
+    "loss": (LOSSES, ("terms", "derivative", "encode", "fused", "outputs", "numbers")),
+    "optimizer": (OPTIMIZERS, ("step", "slots", "numbers")),
+}
+"""What native code takes for granted about a record whose name it knows."""
+
+
+class _Itself(NamedTuple):
+    """A record as a key: equal to itself only."""
+
+    record: Any
+
+    def __hash__(self) -> int:
+        return id(self.record)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.record is other.record
+
+
+def _is_ours(kind: str, record: Record) -> bool:
+    """Return whether a record is what this package makes of its name and numbers.
+
+    Native code knows a record by those two alone: a copy with another function is someone's own.
+    """
+    return _found_ours(kind, _Itself(record))
+
+
+@lru_cache(maxsize=256)
+def _found_ours(kind: str, key: _Itself) -> bool:
+    registry, fields = FIELDS[kind]
+    maker = registry.get(key.record.name)
+    if not (getattr(maker, "__module__", None) or "").startswith("backpass."):
+        return False
+    try:
+        ours = maker(**key.record.numbers)  # type: ignore[misc]
+    except (TypeError, ValueError):  # numbers that it does not take
+        return False
+    return all(_is_same(getattr(key.record, f), getattr(ours, f)) for f in fields)
+
+
+def _is_same(x: Any, y: Any) -> bool:
+    """Return whether two values are equal; functions are where their code and closures are."""
+    if type(x) is not type(y):
+        return False
+    if isinstance(x, FunctionType):
+        same = x.__code__ == y.__code__ and x.__globals__ is y.__globals__
+        cells = zip(x.__closure__ or (), y.__closure__ or (), strict=True)
+        return same and all(_is_same(a.cell_contents, b.cell_contents) for a, b in cells)
+    if isinstance(x, partial):
+        return _is_same((x.func, x.args, x.keywords), (y.func, y.args, y.keywords))
+    if isinstance(x, Fused):
+        return _is_same((x.terms, x.delta), (y.terms, y.delta))
+    if isinstance(x, Mapping):
+        return x.keys() == y.keys() and all(_is_same(x[key], y[key]) for key in x)
+    if isinstance(x, tuple):
+        return len(x) == len(y) and all(map(_is_same, x, y))
+    return bool(x == y)
 
 
 def model_obstacle(model: Model) -> str | None:
@@ -40,10 +101,10 @@ def model_obstacle(model: Model) -> str | None:
     if not isinstance(flat, np.ndarray) or flat.dtype not in (np.float32, np.float64):
         return "parameters must be NumPy arrays of float32 or float64"
     for phi in model.activations:
-        if not (native.knows("activation", phi.name) and _is_ours(phi.value, phi.derivative)):
+        if not (native.knows("activation", phi.name) and _is_ours("activation", phi)):
             return f"there is no native code for the activation {phi.name!r}"
     loss, output = model.loss, model.activations[-1].name
-    if not (native.knows("loss", loss.name, output) and _is_ours(loss.terms, loss.derivative)):
+    if not (native.knows("loss", loss.name, output) and _is_ours("loss", loss)):
         return f"there is no native code for the loss {loss.name!r}"
     return None
 
@@ -230,7 +291,8 @@ class NativeEngine:
         if why:
             return why
         optimizer = plan.optimizer
-        if not (extension().knows("optimizer", optimizer.name) and _is_ours(optimizer.step)):
+        known = extension().knows("optimizer", optimizer.name)
+        if not (known and _is_ours("optimizer", optimizer)):
             return f"there is no native code for the optimizer {optimizer.name!r}"
         if not (isinstance(plan.X, np.ndarray) or is_sparse(plan.X)):
             return "X must be a NumPy array or a SciPy sparse array"

@@ -1,0 +1,99 @@
+"""What the tests of the native engine share: instruction sets, networks, batches, runs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backpass.engines import ENGINES, Plan
+from backpass.engines.extension import extension, missing
+from backpass.masks import dropout_mask
+from backpass.network import Network
+from backpass.optimizers import OPTIMIZERS
+from helpers import draw_targets
+from rounding import Problem, widened
+
+DTYPES = [np.dtype("float32"), np.dtype("float64")]
+ISAS = extension().isas() if missing() is None else ["native"]
+NATIVE, REFERENCE = ENGINES["native"], ENGINES["reference"]
+
+needs_native = pytest.mark.skipif(
+    missing() is not None and not os.environ.get("BACKPASS_REQUIRE_NATIVE"),
+    reason=f"{missing()}",
+)
+every_isa = pytest.mark.parametrize("isa", ISAS)
+every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
+
+
+@contextmanager
+def forced(isa: str) -> Iterator[None]:
+    """Make every engine that starts inside use one instruction set."""
+    before = os.environ.get("BACKPASS_FORCE_ISA")
+    os.environ["BACKPASS_FORCE_ISA"] = isa
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["BACKPASS_FORCE_ISA"]
+        else:
+            os.environ["BACKPASS_FORCE_ISA"] = before
+
+
+def new_network(
+    sizes: Any = (5, 7, 3), hidden: Any = "tanh", output: str = "identity",
+    loss: str = "squared_error", dtype: Any = "float64", seed: int = 0,
+) -> Network:  # fmt: skip
+    """Return a network whose biases are not 0."""
+    network = Network(sizes, hidden, output, loss, seed=seed, dtype=dtype)
+    rng = np.random.default_rng([seed, 1])
+    for b in network.biases:
+        b[...] = 0.3 * rng.normal(size=b.shape)
+    return network
+
+
+def draw_batch(network: Network, n: int, seed: int = 0, weights: bool = True) -> Any:
+    """Return X (n, n_0) of the network's dtype, targets, and sample weights, some of them 0."""
+    rng, dtype = np.random.default_rng([seed, 2]), network.parameters.flat.dtype
+    X = rng.normal(size=(n, network.sizes[0])).astype(dtype)
+    y = draw_targets(network.model.loss, n, network.sizes[-1], rng)
+    s = rng.uniform(0.2, 3.0, size=n) * (rng.random(n) < 0.8)
+    s[0] += 0.5
+    return X, y, (s.astype(dtype) if weights else None)
+
+
+def new_plan(network: Network, batch: Any, optimizer: str = "adam", **options: Any) -> Plan:
+    """Return a plan over a batch of rows."""
+    X, y, s = batch
+    return Plan(network.model, X, y, s, OPTIMIZERS.get_record(optimizer), **options)
+
+
+def seen_by(
+    network: Network, plan: Plan, rows: Any, flat: Any = None, step: int | None = None
+) -> Problem:
+    """Return the batch of some `rows` as an engine sees it, with the masks of a `step`."""
+    dtype, model = network.parameters.flat.dtype, network.model
+    y = model.loss.encode(np.asarray(plan.y)[rows], network.sizes[-1], np, dtype)
+    s = np.ones(len(rows)) if plan.sample_weight is None else plan.sample_weight[rows]
+    masks = None
+    if plan.dropout and step is not None:
+        masks = [
+            dropout_mask(plan.seed, step, layer, len(rows), units, plan.dropout).astype(float)
+            for layer, units in enumerate(network.sizes[1:-1], start=1)
+        ]
+        masks.append(None)
+    return Problem(
+        widened(model, flat), plan.X[rows].astype(dtype).astype(float), y.astype(float),
+        s.astype(dtype).astype(float), dtype, 0.0 if plan.optimizer.decoupled else plan.alpha,
+        plan.dropout if masks else 0.0, masks, plan.ceiling,
+    )  # fmt: skip
+
+
+def trained(network: Network, plan: Plan, engine: Any, rows: Any, rates: Any) -> Any:
+    """Return a run after some steps, its parameters published, and their costs."""
+    run = engine.start(plan)
+    costs = run.advance(rows, rates)
+    run.publish()
+    return run, costs
