@@ -39,7 +39,9 @@ template <class T> struct OutputSlice {
     double* cost;              // out: (rows,)
     T ceiling;                 // largest cost of one sample and output
     const double* numbers;
+    T* scratch;                // OUTPUT_BLOCKS times V lines of every panel
 };
+constexpr int OUTPUT_BLOCKS = 3;
 template <class T> using OutputError = void (*)(const OutputSlice<T>&);
 
 // U for a run of vectors; `scale` is what clipping multiplies the gradient with.
@@ -95,6 +97,8 @@ template <class T> struct Job {
     bool sparse;            // whether the first layer works on entries instead of A[0]
     Entries<T> entries;
     int64_t* cursors;       // panel_rows for each thread
+    T* scratch;             // for the output layer, `scratch_size` for each thread
+    ptrdiff_t scratch_size;
     // what a step computes with
     T** A;                  // inputs of each layer 1 ... L, and a_L: [0 ... L]
     T** D;                  // dphi of each layer (dropout included): [1 ... L]
@@ -137,6 +141,8 @@ template <class T> struct Prediction {
     const Entries<T>* entries;  // one for each thread, or null
     int n_threads;
     bool softmax;
+    T* scratch;               // for softmax, `scratch_size` for each thread
+    ptrdiff_t scratch_size;
     int64_t next;             // the next block to be taken
 };
 
@@ -148,7 +154,8 @@ template <class T> struct OneRow {
     const Activation<T>* activations;
     const double (*numbers)[4];
     bool softmax;
-    T *scratch[2];
+    T *layers[2];               // the outputs of a layer, by turns
+    T* scratch;                 // for softmax
 };
 
 template <class T> struct Kernels {

@@ -7,6 +7,7 @@
 
 #include "elementary.hpp"
 #include "kernels.hpp"
+#include "tiles.hpp"
 
 namespace backpass {
 namespace BACKPASS_ISA {
@@ -126,22 +127,6 @@ template <class T> BACKPASS_INLINE IVec<T> units_of_panel(int p, int units) {
     return lane + (typename Lanes<T>::Int)(p * Lanes<T>::n) < (typename Lanes<T>::Int)units;
 }
 
-template <class T> BACKPASS_INLINE T sum_of_lanes(Vec<T> x) {
-    T part[Lanes<T>::n] __attribute__((aligned(BACKPASS_BYTES)));
-    store(part, x);
-    for (int width = Lanes<T>::n / 2; width; width /= 2)
-        for (int i = 0; i < width; i++) part[i] += part[i + width];
-    return part[0];
-}
-template <class T> BACKPASS_INLINE T max_of_lanes(Vec<T> x) {
-    T part[Lanes<T>::n] __attribute__((aligned(BACKPASS_BYTES)));
-    store(part, x);
-    for (int width = Lanes<T>::n / 2; width; width /= 2)
-        for (int i = 0; i < width; i++)
-            part[i] = part[i] < part[i + width] ? part[i + width] : part[i];
-    return part[0];
-}
-
 template <class T, class Loss>
 static __attribute__((noinline)) void output_error(const OutputSlice<T>& o) {
     constexpr int V = Lanes<T>::n;
@@ -163,55 +148,98 @@ static __attribute__((noinline)) void output_error(const OutputSlice<T>& o) {
     }
 }
 
-// F2 of softmax for one row; returns log sum_k exp(z_k), what -log a_k adds z_k to.
-template <class T>
-BACKPASS_INLINE T softmax_row(const T* z, T* a, ptrdiff_t panel, int units) {
+// --- softmax -------------------------------------------------------------------------------------
+//
+// Rows are taken V at a time and transposed, so that a lane is a row: maxima and sums over the
+// units run down the vectors, and exp is taken of k vectors instead of one for every row.
+
+// V rows, transposed: [unit][V rows], in scratch memory of `panels * V` vectors.
+template <class T> struct RowBlock {
+    const int panels;
+    T* const data;
+
+    // from panels, and back; `rows` of V
+    void read(const T* x, ptrdiff_t panel, ptrdiff_t rows) {
+        constexpr int V = Lanes<T>::n;
+        T line[V * V] __attribute__((aligned(BACKPASS_BYTES)));
+        for (int p = 0; p < panels; p++) {
+            for (int i = 0; i < V; i++)
+                store(line + i * V, i < rows ? load(x + p * panel + i * V) : Vec<T>{});
+            transpose_block<T>(line, data + p * V * V);
+        }
+    }
+    void write(T* x, ptrdiff_t panel, ptrdiff_t rows) const {
+        constexpr int V = Lanes<T>::n;
+        T line[V * V] __attribute__((aligned(BACKPASS_BYTES)));
+        for (int p = 0; p < panels; p++) {
+            transpose_block<T>(data + p * V * V, line);
+            for (ptrdiff_t i = 0; i < rows; i++) store(x + p * panel + i * V, load(line + i * V));
+        }
+    }
+    BACKPASS_INLINE T* unit(int k) const { return data + k * Lanes<T>::n; }
+};
+
+template <class T> static RowBlock<T> row_block(int units, T* scratch, int number) {
     constexpr int V = Lanes<T>::n;
     const int panels = (units + V - 1) / V;
-    const T lowest = -__builtin_inf();
-    Vec<T> top = all(lowest);
-    for (int p = 0; p < panels; p++) {
-        const Vec<T> x = where<T>(units_of_panel<T>(p, units), load(z + p * panel), all(lowest));
+    return {panels, scratch + (ptrdiff_t)number * panels * V * V};
+}
+
+// F2 of softmax for V rows: z becomes a; returns log sum_k exp(z_k), what -log a_k adds z_k to.
+template <class T> static Vec<T> softmax_block(const T* z, T* a, int units) {
+    constexpr int V = Lanes<T>::n;
+    Vec<T> top = load(z);
+    for (int k = 1; k < units; k++) {
+        const Vec<T> x = load(z + k * V);
         top = where<T>(x > top, x, top);
     }
-    const T largest = max_of_lanes<T>(top);
-    Vec<T> sums = {};
-    for (int p = 0; p < panels; p++) {
-        const Vec<T> e = where<T>(units_of_panel<T>(p, units),
-                                  exp<T>(load(z + p * panel) - all(largest)), Vec<T>{});
-        store(a + p * panel, e);
-        sums += e;
+    Vec<T> sum = {};
+    for (int k = 0; k < units; k++) {
+        const Vec<T> e = exp<T>(load(z + k * V) - top);
+        store(a + k * V, e);
+        sum += e;
     }
-    const T sum = sum_of_lanes<T>(sums);
-    for (int p = 0; p < panels; p++) store(a + p * panel, load(a + p * panel) / all(sum));
-    return largest + log<T>(all(sum))[0];
+    const Vec<T> inverse = all((T)1) / sum;
+    for (int k = 0; k < units; k++) store(a + k * V, load(a + k * V) * inverse);
+    return top + log<T>(sum);
 }
 
 template <class T>
 static __attribute__((noinline)) void softmax_rows(const T* z, T* a, ptrdiff_t panel,
-                                                   ptrdiff_t rows, int units) {
-    for (ptrdiff_t n = 0; n < rows; n++)
-        softmax_row<T>(z + n * Lanes<T>::n, a + n * Lanes<T>::n, panel, units);
+                                                   ptrdiff_t rows, int units, T* scratch) {
+    constexpr int V = Lanes<T>::n;
+    RowBlock<T> block = row_block<T>(units, scratch, 0);
+    for (ptrdiff_t n = 0; n < rows; n += V) {
+        const ptrdiff_t count = rows - n < V ? rows - n : V;
+        block.read(z + n * V, panel, count);
+        softmax_block<T>(block.data, block.data, units);
+        block.write(a + n * V, panel, count);
+    }
 }
 
 // softmax with cross-entropy: C = sum_k y_k (log sum_m exp(z_m) - z_k), dC/dz = a - y
 template <class T>
 static __attribute__((noinline)) void softmax_cross_entropy(const OutputSlice<T>& o) {
     constexpr int V = Lanes<T>::n;
-    const int panels = (o.units + V - 1) / V;
-    for (ptrdiff_t n = 0; n < o.rows; n++) {
-        T *z = o.delta + n * V, *a = (T*)o.a + n * V;
-        const T log_sum = softmax_row<T>(z, a, o.panel, o.units);
+    RowBlock<T> z = row_block<T>(o.units, o.scratch, 0), a = row_block<T>(o.units, o.scratch, 1),
+                y = row_block<T>(o.units, o.scratch, 2);
+    for (int i = 0; i < a.panels * V; i++) store(a.unit(i), Vec<T>{});
+    for (ptrdiff_t n = 0; n < o.rows; n += V) {
+        const ptrdiff_t count = o.rows - n < V ? o.rows - n : V;
+        T factors[V] __attribute__((aligned(BACKPASS_BYTES))) = {}, costs[V];
+        for (ptrdiff_t i = 0; i < count; i++) factors[i] = o.factor[n + i];
+        z.read(o.delta + n * V, o.panel, count);
+        y.read(o.y + n * V, o.panel, count);
+        const Vec<T> log_sum = softmax_block<T>(z.data, a.data, o.units);
         Vec<T> total = {};
-        for (int p = 0; p < panels; p++) {
-            const Vec<T> y = load(o.y + p * o.panel + n * V);
-            const Vec<T> shifted = all(log_sum) - load(z + p * o.panel);
-            Vec<T> cost = y * shifted;
-            cost = where<T>(cost > o.ceiling, all(o.ceiling), cost);
-            total += where<T>(units_of_panel<T>(p, o.units), cost, Vec<T>{});
-            store(z + p * o.panel, all(o.factor[n]) * (load(a + p * o.panel) - y));  // B1
+        for (int k = 0; k < o.units; k++) {
+            const Vec<T> cost = load(y.unit(k)) * (log_sum - load(z.unit(k)));
+            total += where<T>(cost > o.ceiling, all(o.ceiling), cost);
+            store(a.unit(k), load(factors) * (load(a.unit(k)) - load(y.unit(k))));  // B1
         }
-        o.cost[n] = (double)sum_of_lanes<T>(total);
+        a.write(o.delta + n * V, o.panel, count);
+        store_any(costs, total);
+        for (ptrdiff_t i = 0; i < count; i++) o.cost[n + i] = (double)costs[i];
     }
 }
 
@@ -219,24 +247,27 @@ static __attribute__((noinline)) void softmax_cross_entropy(const OutputSlice<T>
 template <class T>
 static __attribute__((noinline)) void softmax_squared_error(const OutputSlice<T>& o) {
     constexpr int V = Lanes<T>::n;
-    const int panels = (o.units + V - 1) / V;
-    for (ptrdiff_t n = 0; n < o.rows; n++) {
-        T *z = o.delta + n * V, *a = (T*)o.a + n * V;
-        softmax_row<T>(z, a, o.panel, o.units);
-        Vec<T> total = {}, mixed = {};
-        for (int p = 0; p < panels; p++) {
-            const Vec<T> r = load(a + p * o.panel) - load(o.y + p * o.panel + n * V);
-            const Vec<T> cost = all((T)0.5) * (r * r);
+    RowBlock<T> a = row_block<T>(o.units, o.scratch, 0), y = row_block<T>(o.units, o.scratch, 1);
+    for (ptrdiff_t n = 0; n < o.rows; n += V) {
+        const ptrdiff_t count = o.rows - n < V ? o.rows - n : V;
+        T factors[V] __attribute__((aligned(BACKPASS_BYTES))) = {}, costs[V];
+        for (ptrdiff_t i = 0; i < count; i++) factors[i] = o.factor[n + i];
+        a.read(o.delta + n * V, o.panel, count);
+        y.read(o.y + n * V, o.panel, count);
+        softmax_block<T>(a.data, a.data, o.units);
+        Vec<T> total = {}, mean = {};
+        for (int k = 0; k < o.units; k++) {
+            const Vec<T> r = load(a.unit(k)) - load(y.unit(k)), cost = all((T)0.5) * (r * r);
             total += where<T>(cost > o.ceiling, all(o.ceiling), cost);
-            mixed += r * load(a + p * o.panel);
+            mean += r * load(a.unit(k));
         }
-        const Vec<T> mean = all(sum_of_lanes<T>(mixed));
-        for (int p = 0; p < panels; p++) {
-            const Vec<T> p_a = load(a + p * o.panel);
-            const Vec<T> r = p_a - load(o.y + p * o.panel + n * V);
-            store(z + p * o.panel, all(o.factor[n]) * (p_a * (r - mean)));
+        for (int k = 0; k < o.units; k++) {
+            const Vec<T> r = load(a.unit(k)) - load(y.unit(k));
+            store(a.unit(k), load(factors) * (load(a.unit(k)) * (r - mean)));
         }
-        o.cost[n] = (double)sum_of_lanes<T>(total);
+        a.write(o.delta + n * V, o.panel, count);
+        store_any(costs, total);
+        for (ptrdiff_t i = 0; i < count; i++) o.cost[n + i] = (double)costs[i];
     }
 }
 

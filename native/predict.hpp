@@ -38,7 +38,8 @@ template <class T> static void predict(Prediction<T>* job, int thread) {
             here = there, there = swap;
         }
         const int k = job->layers[job->n_layers - 1].n_out;
-        if (job->softmax) softmax_rows<T>(here, here, panel, rows, k);
+        if (job->softmax) softmax_rows<T>(here, here, panel, rows, k,
+                                          job->scratch + thread * job->scratch_size);
         unpack_rows<T>(here, panel, rows, k, job->output + start * k);
     }
 }
@@ -78,11 +79,11 @@ template <class T> static void predict_one(const OneRow<T>* net, const T* x, T* 
     const int L = net->n_layers;
     for (int l = 0; l < L; l++) {
         const int n_in = net->sizes[l], n_out = net->sizes[l + 1], vectors = (n_out + V - 1) / V;
-        T* z = net->scratch[l % 2];
+        T* z = net->layers[l % 2];
         row_forward<T>(x, flat, flat + (ptrdiff_t)n_in * n_out, n_in, n_out, z);
         flat += (ptrdiff_t)n_in * n_out + n_out;
         if (net->activations[l]) net->activations[l](z, z, nullptr, vectors, net->numbers[l]);
-        else softmax_rows<T>(z, z, V, 1, n_out);
+        else softmax_rows<T>(z, z, V, 1, n_out, net->scratch);
         x = z;
     }
     std::memcpy(y, x, sizeof(T) * net->sizes[L]);

@@ -20,10 +20,12 @@ template <class T> class RowPredictor {
         }
         const int widest = *std::max_element(sizes.begin(), sizes.end());
         const size_t padded = (size_t)panels_of(widest, kernels.lanes) * kernels.lanes;
-        scratch_.reset(2 * padded);
+        const size_t block = (size_t)scratch_of(sizes.back(), kernels.lanes);
+        scratch_.reset(2 * padded + block);
         net_ = {(int)activations.size(), sizes_.data(), flat, functions_.data(),
                 (const double(*)[4])numbers_.data(), activations.back().first == "softmax",
-                {scratch_.get(), scratch_.get() + padded}};
+                {scratch_.get(), scratch_.get() + padded},
+                scratch_.get() + 2 * padded};
     }
     int n_in() const { return sizes_.front(); }
     int n_out() const { return sizes_.back(); }
@@ -81,9 +83,11 @@ void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
     std::vector<Entries<T>> entries;
     for (EntryBuffers<T>& buffer : entry_buffers)
         entries.push_back(buffer.get(BLOCK_ROWS, most_entries(X, BLOCK_ROWS)));
+    const ptrdiff_t scratch = scratch_of(sizes.back(), packed.V);
     Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
                          output, buffers.data(), sparse ? entries.data() : nullptr, n_threads,
-                         activations.back().first == "softmax", 0};
+                         activations.back().first == "softmax",
+                         packed.keep((size_t)(scratch * n_threads)), scratch, 0};
     std::vector<std::thread> others;
     for (int t = 1; t < n_threads; t++) others.emplace_back(kernels.predict, &job, t);
     kernels.predict(&job, 0);

@@ -34,6 +34,11 @@ template <class To> void copy_numbers(const std::vector<double>& from, To* to, s
     for (size_t i = 0; i < size; i++) to[i] = i < from.size() ? (To)from[i] : 0;
 }
 
+// Elements of V rows of the output layer, transposed.
+inline ptrdiff_t scratch_of(int units, int lanes) {
+    return (ptrdiff_t)panels_of(units, lanes) * lanes * lanes;
+}
+
 // Layers with packed weights: what training and prediction share.
 template <class T> class PackedLayers {
   public:
@@ -246,6 +251,8 @@ template <class T> class Run {
         }
         job_.A = A_.data(), job_.D = D_.data(), job_.E = E_.data();
         job_.Yb = panels(sizes.back());
+        job_.scratch_size = OUTPUT_BLOCKS * scratch_of(sizes.back(), V);
+        job_.scratch = packed_.keep((size_t)(job_.scratch_size * pool_.size()));
         job_.factor = packed_.keep((size_t)job_.panel_rows);
         row_cost_.reset((size_t)job_.panel_rows);
         job_.row_cost = row_cost_.get();

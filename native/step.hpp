@@ -121,7 +121,8 @@ template <class T> struct Trainer {
             factor[i] = (T)((job.weights ? (double)job.weights[rows[from + i]] : 1.0) / S);
         double* cost = job.row_cost + from;
         job.output_error({job.E[L] + at, job.A[L] + at, job.D[L] + at, job.Yb + at, panel, n,
-                          last.n_out, factor, cost, job.ceiling, job.loss_numbers});
+                          last.n_out, factor, cost, job.ceiling, job.loss_numbers,
+                          job.scratch + thread * job.scratch_size});
         bool finite = true;
         for (ptrdiff_t i = 0; i < n; i++) {
             cost[i] *= job.weights ? (double)job.weights[rows[from + i]] : 1.0;

@@ -91,7 +91,7 @@ template <class T, int NR, int... H> struct Heights {
 };
 
 #if BACKPASS_REGISTERS == 32
-template <class T> using TwoPanels = Heights<T, 2, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14>;
+template <class T> using TwoPanels = Heights<T, 2, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12>;
 template <class T> using OnePanel = Heights<T, 1, 1, 2, 3, 4, 6, 8, 12, 16>;
 #else
 template <class T> using TwoPanels = Heights<T, 2, 1, 2, 3, 4, 5, 6>;
@@ -183,22 +183,30 @@ static __attribute__((noinline)) void gradient_tile(ptrdiff_t rows, const T* A, 
 }
 
 #if defined(__clang__) || __GNUC__ >= 12
+#define BACKPASS_SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define BACKPASS_SHUFFLE(x, y, ...) __builtin_shuffle(x, y, IVec<T>{__VA_ARGS__})
+#endif
+
 template <class T, int... K>
 BACKPASS_INLINE void interleave(Vec<T> x, Vec<T> y, Vec<T>& low, Vec<T>& high,
                                 std::integer_sequence<int, K...>) {
     constexpr int V = Lanes<T>::n;  // low: x0 y0 x1 y1 ...; high: the upper halves
-    low = __builtin_shufflevector(x, y, (K / 2 + (K % 2) * V)...);
-    high = __builtin_shufflevector(x, y, (V / 2 + K / 2 + (K % 2) * V)...);
+    low = BACKPASS_SHUFFLE(x, y, (K / 2 + (K % 2) * V)...);
+    high = BACKPASS_SHUFFLE(x, y, (V / 2 + K / 2 + (K % 2) * V)...);
 }
-#else
-template <class T, int... K>
-BACKPASS_INLINE void interleave(Vec<T> x, Vec<T> y, Vec<T>& low, Vec<T>& high,
-                                std::integer_sequence<int, K...>) {
-    constexpr int V = Lanes<T>::n;
-    low = __builtin_shuffle(x, y, IVec<T>{(K / 2 + (K % 2) * V)...});
-    high = __builtin_shuffle(x, y, IVec<T>{(V / 2 + K / 2 + (K % 2) * V)...});
+
+template <class T, int WIDTH, int... K>
+BACKPASS_INLINE Vec<T> fold(Vec<T> x, std::integer_sequence<int, K...>) {
+    return x + BACKPASS_SHUFFLE(x, x, ((K + WIDTH) % Lanes<T>::n)...);
 }
-#endif
+
+// The sum of all lanes, halves first.
+template <class T, int WIDTH = Lanes<T>::n / 2> BACKPASS_INLINE T sum_of_lanes(Vec<T> x) {
+    const Vec<T> folded = fold<T, WIDTH>(x, std::make_integer_sequence<int, Lanes<T>::n>{});
+    if constexpr (WIDTH > 1) return sum_of_lanes<T, WIDTH / 2>(folded);
+    else return folded[0];
+}
 
 // to[j][i] = from[i][j] for a block of V by V: log2(V) rounds of perfect shuffles.
 template <class T> static __attribute__((noinline)) void transpose_block(const T* from, T* to) {
