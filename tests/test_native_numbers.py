@@ -191,15 +191,14 @@ def test_each_of_fifty_steps(optimizer, settings, dtype, isa):
 def true_path(network, plan, batches, rate, sign):
     """Return θ of the truth after `batches`, every gradient and sum off by `sign` its bound."""
     optimizer, flat = plan.optimizer, network.parameters.flat.astype(float)
-    state, steps = optimizer.init(flat), 0
-    for rows in batches:
+    state = optimizer.init(flat)
+    for steps, rows in enumerate(batches):
         problem = seen_by(network, plan, rows, flat, steps)
         gradient = bounds(problem).gradient
         moved = Bound(gradient.value + sign() * gradient.error, gradient.error)
-        steps += 1
         theta, slots = updated(
-            optimizer, problem, clipped(moved, plan.clip_norm, problem.eps), state, steps, rate,
-            plan.alpha,
+            optimizer, problem, clipped(moved, plan.clip_norm, problem.eps), state, steps + 1,
+            rate, plan.alpha,
         )  # fmt: skip
         state = {name: slot.value for name, slot in slots.items()}
         flat = theta.value * (1 + problem.eps * sign())
