@@ -5,6 +5,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
+
 #include "isas.hpp"
 #include "prediction.hpp"
 
@@ -18,6 +20,28 @@ using AnyArray = nb::ndarray<nb::ro, nb::device::cpu>;
 template <class T> using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using ReadVector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// Lets Python's signal handlers run now and then while native code computes.
+class Signals {
+  public:
+    Poll poll() { return {&ask, this}; }
+    void raise() const {
+        if (pending_) throw nb::python_error();
+    }
+
+  private:
+    static bool ask(void* self) {
+        Signals& signals = *(Signals*)self;
+        const auto now = std::chrono::steady_clock::now();
+        if (now - signals.last_ < std::chrono::milliseconds(50)) return false;
+        signals.last_ = now;
+        const nb::gil_scoped_acquire held;
+        signals.pending_ = PyErr_CheckSignals() != 0;
+        return signals.pending_;
+    }
+    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+    bool pending_ = false;
+};
 
 [[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument(what); }
 void require(bool good, const char* what) {
@@ -199,8 +223,14 @@ template <class T> class BoundRun {
         const size_t batches = (size_t)((n + M - 1) / M);
         require(rates.shape(0) == batches && costs.shape(0) == 2 * batches,
                 "advance needs a rate and two costs for every batch");
-        const nb::gil_scoped_release released;
-        return run_.advance(rows.data(), n, rates.data(), costs.data());
+        Signals signals;
+        int64_t done;
+        {
+            const nb::gil_scoped_release released;
+            done = run_.advance(rows.data(), n, rates.data(), costs.data(), signals.poll());
+        }
+        signals.raise();
+        return done;
     }
 
     void evaluate(const ReadVector<int64_t>& rows, const Vector<double>& costs,
@@ -219,8 +249,13 @@ template <class T> class BoundRun {
             require(vector.shape(0) == rows.shape(0), "evaluate needs a norm for every row");
             row_norms = vector.data();
         }
-        const nb::gil_scoped_release released;
-        run_.evaluate(rows.data(), (int64_t)rows.shape(0), costs.data(), into, row_norms);
+        Signals signals;
+        {
+            const nb::gil_scoped_release released;
+            run_.evaluate(rows.data(), (int64_t)rows.shape(0), costs.data(), into, row_norms,
+                          signals.poll());
+        }
+        signals.raise();
     }
 
   private:
@@ -281,8 +316,13 @@ void bound_predict(const std::string& isa, const std::vector<int>& sizes,
     const Source rows = any_source(X, sizes.front());
     require((int64_t)output.shape(0) == rows.n_rows * sizes.back(), "the output does not fit");
     const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
-    const nb::gil_scoped_release released;
-    predict<T>(kernels, sizes, activations, flat.data(), rows, output.data(), n_threads);
+    Signals signals;
+    {
+        const nb::gil_scoped_release released;
+        predict<T>(kernels, sizes, activations, flat.data(), rows, output.data(), n_threads,
+                   signals.poll());
+    }
+    signals.raise();
 }
 
 // For the tests of the functions themselves: whole vectors in, whole vectors out.

@@ -76,11 +76,20 @@ template <class T> struct Entries {
     T* value = nullptr;
 };
 
+// Asked by thread 0 between blocks of rows: whether to stop (Ctrl-C).
+struct Poll {
+    bool (*ask)(void* data) = nullptr;
+    void* data = nullptr;
+    bool operator()() const { return ask && ask(data); }
+};
+
 struct Barrier {
     int n = 1;
     int waiting = 0;
     int generation = 0;
 };
+
+enum Stop : int { GO_ON, NOT_FINITE, STOPPED };
 
 // Everything the threads of one call share.
 template <class T> struct Job {
@@ -127,7 +136,8 @@ template <class T> struct Job {
     // results
     double* costs;            // (batches, 2): mean loss, penalty
     int64_t done;
-    int stop;                 // set when a loss is not finite
+    int stop;                 // set when a loss is not finite (NOT_FINITE) or asked to (STOPPED)
+    Poll poll;
     Barrier barrier;
 };
 
@@ -143,6 +153,7 @@ template <class T> struct Prediction {
     bool softmax;
     T* scratch;               // for softmax, `scratch_size` for each thread
     ptrdiff_t scratch_size;
+    Poll poll;
     int64_t next;             // the next block to be taken
 };
 

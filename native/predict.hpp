@@ -41,6 +41,8 @@ template <class T> static void predict(Prediction<T>* job, int thread) {
         if (job->softmax) softmax_rows<T>(here, here, panel, rows, k,
                                           job->scratch + thread * job->scratch_size);
         unpack_rows<T>(here, panel, rows, k, job->output + start * k);
+        if (thread == 0 && job->poll())
+            __atomic_store_n(&job->next, job->n_rows, __ATOMIC_RELAXED);
     }
 }
 

@@ -67,7 +67,7 @@ inline int64_t most_entries(const Source& X, int64_t block_rows) {
 template <class T>
 void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
              const std::vector<Spec>& activations, const T* flat, const Source& X, T* output,
-             int n_threads) {
+             int n_threads, Poll poll) {
     constexpr int64_t BLOCK_ROWS = 112;  // some tiles high, and small enough for the cache
     if (X.n_rows <= FEW_ROWS) return predict_few(kernels, sizes, activations, flat, X, output);
     PackedLayers<T> packed(kernels, sizes, activations);
@@ -87,7 +87,7 @@ void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
     Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
                          output, buffers.data(), sparse ? entries.data() : nullptr, n_threads,
                          activations.back().first == "softmax",
-                         packed.keep((size_t)(scratch * n_threads)), scratch, 0};
+                         packed.keep((size_t)(scratch * n_threads)), scratch, poll, 0};
     std::vector<std::thread> others;
     for (int t = 1; t < n_threads; t++) others.emplace_back(kernels.predict, &job, t);
     kernels.predict(&job, 0);

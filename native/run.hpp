@@ -184,21 +184,23 @@ template <class T> class Run {
     }
 
     // Steps for the batches that `rows` is cut into; returns how many were tried.
-    int64_t advance(const int64_t* rows, int64_t n_rows, const double* rates, double* costs) {
+    int64_t advance(const int64_t* rows, int64_t n_rows, const double* rates, double* costs,
+                    Poll poll) {
         job_.rates = rates;
         job_.apply_update = true;
         job_.keep_gradient = job_.clip_norm > 0;
-        job_.row_norm = nullptr;
+        job_.row_norm = nullptr, job_.poll = poll;
         go(rows, n_rows, costs);
         return job_.done;
     }
 
     // Cost over all `rows`; with `gradient`, its gradient; with `norms`, ||g_n||^2 of each row
     // (0 where its weight is 0), and no L2.
-    void evaluate(const int64_t* rows, int64_t n_rows, double* costs, T* gradient, double* norms) {
+    void evaluate(const int64_t* rows, int64_t n_rows, double* costs, T* gradient, double* norms,
+                  Poll poll) {
         keep_gradients();
         job_.apply_update = false, job_.keep_gradient = true, job_.forward_only = !gradient;
-        job_.row_norm = norms, job_.rates = nullptr;
+        job_.row_norm = norms, job_.rates = nullptr, job_.poll = poll;
         const int64_t steps = job_.steps, batch = job_.batch_size;
         const double alpha = job_.alpha, dropout = job_.dropout;
         job_.batch_size = n_rows, job_.dropout = 0;
@@ -280,7 +282,7 @@ template <class T> class Run {
 
     void go(const int64_t* rows, int64_t n_rows, double* costs) {
         job_.rows = rows, job_.n_rows = n_rows, job_.costs = costs;
-        job_.done = 0, job_.stop = 0;
+        job_.done = 0, job_.stop = GO_ON;
         if (job_.sparse) make_room(rows, n_rows);
         pool_.run([](void* self, int thread) {
             Run& run = *(Run*)self;

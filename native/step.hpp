@@ -128,7 +128,7 @@ template <class T> struct Trainer {
             cost[i] *= job.weights ? (double)job.weights[rows[from + i]] : 1.0;
             finite &= cost[i] - cost[i] == 0;
         }
-        if (!finite) __atomic_store_n(&job.stop, 1, __ATOMIC_RELAXED);
+        if (!finite) __atomic_store_n(&job.stop, (int)NOT_FINITE, __ATOMIC_RELAXED);
     }
 
     // ||g_n||^2 = sum_l (||a_{l-1}||^2 + 1) ||delta_l||^2, with delta before its factor s_n
@@ -325,13 +325,12 @@ template <class T> struct Trainer {
                 if (thread == 0) costs[0] = cost / S, costs[1] = 0;
                 return false;
             }
-            if (job.forward_only) {
-                wait(job.barrier);
-                continue;
-            }
-            if (kept) pass_2_kept(size, start == 0);
+            if (job.forward_only) {}
+            else if (kept) pass_2_kept(size, start == 0);
             else pass_2(size, u);
             wait(job.barrier);
+            // the others look at this once they have met thread 0 again
+            if (thread == 0 && job.poll()) __atomic_store_n(&job.stop, (int)STOPPED, __ATOMIC_RELAXED);
         }
         if (kept) {
             finish_kept(u.penalty);  // of a forward pass: the penalty alone
@@ -362,7 +361,7 @@ template <class T> struct Trainer {
             const int64_t left = job.n_rows - start;
             const bool go_on = batch(job.rows + start, left < job.batch_size ? left : job.batch_size,
                                      job.rates ? job.rates[b] : 0, job.costs + 2 * b);
-            if (thread == 0) job.done = b + 1;
+            if (thread == 0) job.done = job.stop == STOPPED && !go_on ? b : b + 1;
             if (!go_on) break;
         }
         if (thread == 0 && step != job.steps) job.steps = step;  // others have read it: barriers
