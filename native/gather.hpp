@@ -7,6 +7,8 @@
 namespace backpass {
 namespace BACKPASS_ISA {
 
+constexpr ptrdiff_t LINE = 64;  // bytes of a cache line
+
 // One row into its line of every panel; what lies beyond the last column is zero.
 template <class T, class S>
 BACKPASS_INLINE void gather_dense_row(const char* row, ptrdiff_t step, int width, T* to,
@@ -31,7 +33,7 @@ BACKPASS_INLINE void gather_dense_row(const char* row, ptrdiff_t step, int width
 template <class T, class S>
 static void gather_dense(const Source& X, const int64_t* rows, ptrdiff_t n, T* to,
                          ptrdiff_t panel) {
-    constexpr ptrdiff_t AHEAD = 3, LINE = 64;
+    constexpr ptrdiff_t AHEAD = 3;
     const ptrdiff_t bytes = X.column_stride == (ptrdiff_t)sizeof(S) ? X.width * sizeof(S) : 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         if (i + AHEAD < n) {

@@ -125,6 +125,7 @@ template <class T> struct Job {
     void (*step_numbers)(UpdateNumbers<T>*, const double* hyper, int64_t step, double rate);
     double hyper[4];
     double alpha, clip_norm;  // clip_norm: 0 for none
+    bool prefetch;  // whether parameters and state are too many to stay in the cache
     bool decoupled, keep_gradient, apply_update, forward_only, softmax;
     double dropout;
     uint64_t seed;

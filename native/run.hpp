@@ -125,6 +125,10 @@ template <class T> class Run {
                 q.b_state[slot] = packed_.keep(packed_.biases_of(q));
             }
         }
+        size_t bytes = 0;
+        for (const Layer<T>& q : packed_.layers)
+            bytes += packed_.weights_of(q) * sizeof(T) * (2 + (size_t)slots_);
+        job_.prefetch = bytes > (1u << 20);
         if (s.clip_norm > 0 || s.batch_size > BLOCK_ROWS) keep_gradients();
         make_buffers(s.sizes);
         make_tiles();

@@ -168,6 +168,18 @@ template <class T> struct Trainer {
         return panels + (((ptrdiff_t)tile.out_panel + c) * layer.in_panels + tile.in_panel) * V * V;
     }
 
+    // The parameters and the state of a tile, brought near while its gradient is summed.
+    void fetch(const Tile& tile) const {
+        const Layer<T>& layer = job.layers[tile.layer - 1];
+        for (int c = 0; c < tile.width; c++)
+            for (T* panels : {layer.W, layer.W_state[0], layer.W_state[1]}) {
+                if (!panels) continue;
+                const char* at = (const char*)at_tile(panels, layer, tile, c);
+                for (ptrdiff_t i = 0; i < (ptrdiff_t)sizeof(T) * V * V; i += LINE)
+                    __builtin_prefetch(at + i, 1, 3);
+            }
+    }
+
     // B3 of one tile, into G; `first`: G begins at zero
     void weight_gradient(const Tile& tile, ptrdiff_t rows, T* G, ptrdiff_t g_panel, bool first) {
         const ptrdiff_t panel = job.panel_rows * V;
@@ -225,6 +237,7 @@ template <class T> struct Trainer {
         for (int i = job.tile_ranges[thread]; i < job.tile_ranges[thread + 1]; i++) {
             const Tile& tile = job.tiles[i];
             job.tile_squares[i] = 0;
+            if (job.prefetch) fetch(tile);
             weight_gradient(tile, rows, G, V * V, true);
             for (int c = 0; c < tile.width; c++) update_weights(tile, c, G + c * V * V, u);
             if (tile.in_panel == 0)

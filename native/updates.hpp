@@ -20,7 +20,7 @@ namespace BACKPASS_ISA {
 template <class T> BACKPASS_INLINE Vec<T> root(Vec<T> v) { return sqrt<T>(v); }
 #if defined(__AVX512F__)
 template <> BACKPASS_INLINE Vec<float> root<float>(Vec<float> v) {
-    const Vec<float> inverse = 
+    const Vec<float> inverse =
         (Vec<float>)_mm512_maskz_rsqrt14_ps(0xFFFF, (__m512)v);  // to 2^-14
     const Vec<float> s = v * inverse;
     const Vec<float> refined = s + (v - s * s) * (all(0.5f) * inverse);

@@ -124,9 +124,11 @@ class Trainer:
         )
         deadline = time.monotonic() + (self.settings.time_limit or math.inf)
         self.history.stop_reason = "max_epochs"
-        threads = self.settings.n_threads or threads_worth_using(
-            self.network.sizes, self.batch_size
-        )
+        threads = None
+        if self.engine.uses_blas:
+            threads = self.settings.n_threads or threads_worth_using(
+                self.network.sizes, self.batch_size
+            )
         try:
             with blas_threads(threads):
                 self._epochs(epochs, sampler, deadline, on_epoch)

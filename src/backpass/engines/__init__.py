@@ -81,6 +81,7 @@ class Engine(Protocol):
     """Something that can train a model."""
 
     name: str
+    uses_blas: bool
 
     def obstacle(self, plan: Plan) -> str | None:
         """Return why this engine cannot follow `plan`, or None where it can."""

@@ -24,7 +24,7 @@ from backpass.ops import Array, gather, is_sparse
 from backpass.optimizers import OPTIMIZERS
 from backpass.parameters import Model
 from backpass.registry import Record, Registry
-from backpass.sample_norms import GradientNoise
+from backpass.sample_norms import GradientNoise, check_mass
 from backpass.threads import available_threads
 
 __all__ = ["NativeEngine", "NativeRun"]
@@ -149,8 +149,11 @@ class NativeRun:
         if plan.sample_weight is not None:
             self._weights = np.ascontiguousarray(plan.sample_weight, dtype=self._flat.dtype)
         self._direct = is_direct(self._X)
+        self._set_rows(self._weights)
+
+    def _set_rows(self, weights: Any) -> None:
         if self._direct:
-            self._run.set_rows(row_source(self._X), self._y, self._labels, self._weights)
+            self._run.set_rows(row_source(self._X), self._y, self._labels, weights)
 
     def _new_run(self) -> Any:
         plan, loss = self.plan, self.model.loss
@@ -204,7 +207,7 @@ class NativeRun:
         for start in range(0, len(rates), batches):
             stop = min(start + batches, len(rates))
             part = rows[start * M : stop * M]
-            self._stage(part)
+            self._stage(part, self._weights)
             here = np.arange(len(part), dtype=np.int64)
             done = self._steps(here, rates[start:stop], costs[start:stop])
             if done < stop - start or not math.isfinite(costs[start + done - 1].sum()):
@@ -217,39 +220,48 @@ class NativeRun:
             self._run.set_threads(threads)
             return int(self._run.advance(rows, rates, costs.reshape(-1)))
 
-    def _stage(self, rows: Array) -> None:
+    def _stage(self, rows: Array, weights: Any) -> None:
         def taken(x: Any) -> Any:
             return None if x is None else x[rows]
 
         X = np.ascontiguousarray(gather(self._X, rows, self._flat))
-        self._run.set_rows(X, taken(self._y), taken(self._labels), taken(self._weights))
+        self._run.set_rows(X, taken(self._y), taken(self._labels), taken(weights))
 
     def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
         """Return the cost of all `rows` and its gradient; see :class:`backpass.engines.Run`."""
-        costs, flat, _ = self._evaluate(rows, gradient, norms=False)
+        costs, flat = self._evaluate(rows, gradient, self._weights)
         return Evaluation(float(costs[0]), float(costs[1]), flat)
 
     def noise(self, rows: Array) -> GradientNoise:
         """Return mean ‖g_n‖² and ‖ḡ‖² over `rows`; see :class:`backpass.engines.Run`."""
-        _, flat, squares = self._evaluate(rows, True, norms=True)
         weights = None if self._weights is None else self._weights[rows]
+        check_mass(len(rows) if weights is None else weights.sum())
+        squares = np.empty(len(rows))
+        _, flat = self._evaluate(rows, True, self._weights, squares)
         mean = flat.astype(np.float64)
         return GradientNoise(float(np.average(squares, weights=weights)), float(mean @ mean))
 
     def squared_norms(self, rows: Array) -> Array:
         """Return ‖g_n‖² (N,) of each of `rows`."""
-        return self._evaluate(rows, True, norms=True)[2]
+        squares = np.empty(len(rows))
+        self._set_rows(None)  # rows without weight have a gradient too
+        try:
+            self._evaluate(rows, True, None, squares)
+        finally:
+            self._set_rows(self._weights)
+        return squares
 
-    def _evaluate(self, rows: Array, gradient: bool, *, norms: bool) -> tuple[Any, Any, Any]:
+    def _evaluate(
+        self, rows: Array, gradient: bool, weights: Any, squares: Any = None
+    ) -> tuple[Any, Any]:
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         costs = np.zeros(2)
         flat = np.empty_like(self._flat) if gradient else None
-        squares = np.empty(len(rows)) if norms else None
         if not self._direct:
-            self._stage(rows)
+            self._stage(rows, weights)
             rows = np.arange(len(rows), dtype=np.int64)
         self._run.evaluate(rows, costs, flat, squares)
-        return costs, flat, squares
+        return costs, flat
 
     def publish(self) -> None:
         """Bring the parameters of the model up to date."""
@@ -281,6 +293,7 @@ class NativeEngine:
     """The fast engine; it follows every plan over NumPy arrays and CSR matrices."""
 
     name = "native"
+    uses_blas = False
 
     def obstacle(self, plan: Plan) -> str | None:
         """Return why this engine cannot follow `plan`, or None where it can."""
@@ -349,7 +362,7 @@ class NativeRowPredictor:
         try:
             self._predict(x, output)
         except (TypeError, ValueError):  # another dtype or stride, or no such row
-            x = np.ascontiguousarray(x, dtype=self._dtype)
+            x = np.asarray(x, dtype=self._dtype)
             check_row(x.shape, self.model)
-            self._predict(x, output)
+            self._predict(np.ascontiguousarray(x), output)
         return output

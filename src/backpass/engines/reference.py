@@ -149,6 +149,7 @@ class ReferenceEngine:
     """The readable truth as an engine; it can follow every plan."""
 
     name = "reference"
+    uses_blas = True
 
     def obstacle(self, plan: Plan) -> str | None:
         """Return None: every plan can be followed."""

@@ -52,6 +52,7 @@ class EpochCallbacks:
         self, estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any = None
     ) -> None:
         self._active = hasattr(estimator, "_init_callback_context")
+        self._listeners = bool(getattr(estimator, "_skl_callbacks", ()))
         self._data: dict[str, Any] = {"estimator": estimator, "X": X, "y": y}
         if sample_weight is not None:
             self._data["metadata"] = {"sample_weight": sample_weight}
@@ -62,7 +63,8 @@ class EpochCallbacks:
 
     def _begin(self) -> None:
         self._epoch = None
-        if len(self._context._children_map) < self._context.max_subtasks:
+        # where nobody listens, the contexts of thousands of short epochs would cost more than they
+        if self._listeners and len(self._context._children_map) < self._context.max_subtasks:
             self._epoch = self._context.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._data)
 
