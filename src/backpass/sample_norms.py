@@ -136,8 +136,7 @@ def gradient_noise(
         if sample_weight is None
         else scalar(xp.sum(gather(sample_weight, rows, flat)))
     )
-    if not S > 0:
-        raise InputError("the weights of the rows have no positive sum: there is no mean gradient")
+    check_mass(S)
     for block in row_blocks(len(rows), theta.sizes):
         here = rows[block]
         X_here = gather(X, here, flat)
@@ -153,3 +152,9 @@ def gradient_noise(
             mean.biases[layer - 1][...] += backprop.bias_gradient(shared)
         mean_squared += scalar(xp.sum(share * squares))
     return GradientNoise(mean_squared, scalar(xp.sum(mean.flat * mean.flat)))
+
+
+def check_mass(S: float) -> None:
+    """Raise InputError unless the sum of the rows' weights is positive."""
+    if not S > 0:
+        raise InputError("the weights of the rows have no positive sum: there is no mean gradient")
