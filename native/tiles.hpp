@@ -21,7 +21,7 @@ namespace BACKPASS_ISA {
 #define BACKPASS_REGISTERS 16
 #endif
 
-constexpr int K_BLOCK = 256;
+constexpr int K_BLOCK = 128;
 
 // C[MR rows][NR panels] (+)= A[MR rows][K] B[K][NR panels]; where k starts, C starts at `init`.
 template <class T, int MR, int NR>
