@@ -92,12 +92,14 @@ def train_lbfgs(
     J_of = _Objective(chosen.start(plan), X.shape[0])
     flat = network.parameters.flat
     accepted = flat.copy()
-    if not math.isfinite(J_of(flat.astype(np.float64))[0]):
+    history.best_loss = J_of(flat.astype(np.float64))[0]
+    if not math.isfinite(history.best_loss):
         raise NonFiniteError("the loss is not finite where L-BFGS starts: scale the inputs")
 
     def iteration(intermediate_result: Any) -> None:
         history.epochs += 1
-        history.loss_curve.append(float(intermediate_result.fun))
+        history.best_loss = float(intermediate_result.fun)
+        history.loss_curve.append(history.best_loss)
         accepted[...] = intermediate_result.x
         if on_epoch is not None:
             flat[...] = accepted
@@ -113,7 +115,6 @@ def train_lbfgs(
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
     flat[...] = accepted  # not where the line search was trying
-    history.best_loss = J_of(flat.astype(np.float64))[0]
     return history, chosen.name
 
 

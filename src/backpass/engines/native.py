@@ -187,7 +187,8 @@ class NativeRun:
         if loss.name != "cross_entropy":
             return (y if is_direct(y) else np.ascontiguousarray(y, dtype=self._flat.dtype)), None
         if y.ndim == 1 or (y.shape[1] == 1 and k > 1):
-            return None, np.ascontiguousarray(y.reshape(-1), dtype=np.int32)
+            # a copy: whatever becomes of the user's array, labels stay those that were checked
+            return None, np.array(y.reshape(-1), dtype=np.int32)
         return np.ascontiguousarray(loss.encode(y, k, np, self._flat.dtype)), None
 
     def advance(self, rows: Array, rates: Array) -> Array:
