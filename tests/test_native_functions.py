@@ -2,7 +2,7 @@
 
 Largest errors seen with g++ 12, in units in the last place of the exact value (rounded up):
 float32 over all 2³² numbers (against the C library's double functions), float64 over some millions
-of drawn numbers (against MPFR). AVX2 and AVX-512 agreed on every one of them:
+of drawn numbers (against MPFR). They were the same with AVX2 and AVX-512:
 
 ================  ==============  =================  ==============  =================
 function          float32         float32            float64         float64
