@@ -3,60 +3,91 @@
 // The counter is (unit / 4, row, layer, step), the key is the seed: a mask depends on nothing else.
 #pragma once
 
-#include "lanes.hpp"
+#include "tiles.hpp"
 
 namespace backpass {
 namespace BACKPASS_ISA {
 
 constexpr int PHILOX_LANES = 16;
+typedef uint32_t PhiloxWords __attribute__((vector_size(4 * PHILOX_LANES)));
+typedef uint64_t PhiloxProducts __attribute__((vector_size(4 * PHILOX_LANES)));  // every second word
 
-// Four random words of each of 16 counters (c0[i], c1[i], layer, step).
-static BACKPASS_INLINE void philox_4x32(const uint32_t* c0, const uint32_t* c1, uint32_t layer,
-                                        uint32_t step, uint64_t seed,
-                                        uint32_t words[4][PHILOX_LANES]) {
-    uint32_t x0[PHILOX_LANES], x1[PHILOX_LANES], x2[PHILOX_LANES], x3[PHILOX_LANES];
-    for (int i = 0; i < PHILOX_LANES; i++) x0[i] = c0[i], x1[i] = c1[i], x2[i] = layer, x3[i] = step;
+// The high and the low halves of x * multiplier in every lane.
+static BACKPASS_INLINE void multiply_words(PhiloxWords x, uint32_t multiplier, PhiloxWords& high, PhiloxWords& low) {
+    const PhiloxProducts even = ((PhiloxProducts)x & 0xFFFFFFFFu) * (uint64_t)multiplier;
+    const PhiloxProducts odd = ((PhiloxProducts)x >> 32) * (uint64_t)multiplier;
+    low = (PhiloxWords)((even & 0xFFFFFFFFu) | (odd << 32));
+    high = (PhiloxWords)((even >> 32) | (odd & 0xFFFFFFFF00000000u));
+}
+
+// Four random words of each of 16 counters (x[0][i], x[1][i], x[2][i], x[3][i]), in their place.
+static BACKPASS_INLINE void philox_4x32(PhiloxWords x[4], uint64_t seed) {
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < PHILOX_LANES; i++) {
-            const uint64_t a = (uint64_t)x0[i] * 0xD2511F53u, b = (uint64_t)x2[i] * 0xCD9E8D57u;
-            x0[i] = (uint32_t)(b >> 32) ^ x1[i] ^ k0;
-            x1[i] = (uint32_t)b;
-            x2[i] = (uint32_t)(a >> 32) ^ x3[i] ^ k1;
-            x3[i] = (uint32_t)a;
-        }
+        PhiloxWords high0, low0, high1, low1;
+        multiply_words(x[0], 0xD2511F53u, high0, low0);
+        multiply_words(x[2], 0xCD9E8D57u, high1, low1);
+        x[0] = high1 ^ x[1] ^ k0, x[1] = low1;
+        x[2] = high0 ^ x[3] ^ k1, x[3] = low0;
         k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
     }
-    for (int i = 0; i < PHILOX_LANES; i++)
-        words[0][i] = x0[i], words[1][i] = x1[i], words[2][i] = x2[i], words[3][i] = x3[i];
+}
+
+// The words of lane i one after the other: x[w][i] to words[4 i + w].
+template <int... K>
+static BACKPASS_INLINE void interleave_words(const PhiloxWords x[4], uint32_t* words,
+                                             std::integer_sequence<int, K...>) {
+    constexpr int N = PHILOX_LANES;
+    const PhiloxWords pairs[4] = {
+        // x0[0] x1[0] x0[1] x1[1] ..., its upper half; the same of x2 and x3
+        BACKPASS_SHUFFLE(PhiloxWords, x[0], x[1], (K / 2 + (K % 2) * N)...),
+        BACKPASS_SHUFFLE(PhiloxWords, x[0], x[1], (N / 2 + K / 2 + (K % 2) * N)...),
+        BACKPASS_SHUFFLE(PhiloxWords, x[2], x[3], (K / 2 + (K % 2) * N)...),
+        BACKPASS_SHUFFLE(PhiloxWords, x[2], x[3], (N / 2 + K / 2 + (K % 2) * N)...)};
+    for (int half = 0; half < 2; half++) {
+        const PhiloxWords a = pairs[half], b = pairs[half + 2];
+        const PhiloxWords four[2] = {
+            BACKPASS_SHUFFLE(PhiloxWords, a, b, (K / 4 * 2 + K % 2 + (K / 2 % 2) * N)...),
+            BACKPASS_SHUFFLE(PhiloxWords, a, b, (N / 2 + K / 4 * 2 + K % 2 + (K / 2 % 2) * N)...)};
+        std::memcpy(words + half * 2 * N, four, sizeof four);
+    }
 }
 
 // a and d of rows first ... first + n - 1 of a mini-batch times mask / (1 - p).
 template <class T>
-static void drop(T* a, T* d, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t n, int units, int layer,
-                 uint64_t step, uint64_t seed, double p) {
-    constexpr int V = Lanes<T>::n;
+static __attribute__((noinline)) void drop(T* a, T* d, ptrdiff_t panel, ptrdiff_t first,
+                                           ptrdiff_t n, int units, int layer, uint64_t step,
+                                           uint64_t seed, double p) {
+    constexpr int V = Lanes<T>::n, PART = V < 4 ? V : 4;  // of four units, as many as lie together
+    typedef T Part __attribute__((vector_size(PART * sizeof(T)), aligned(sizeof(T))));
     const uint32_t threshold = (uint32_t)(uint64_t)__builtin_nearbyint(p * 4294967296.0);
     const T kept = (T)(1 / (1 - p));
-    const ptrdiff_t blocks = (units + 3) / 4, total = n * blocks;
-    for (ptrdiff_t start = 0; start < total; start += PHILOX_LANES) {
-        uint32_t block[PHILOX_LANES], row[PHILOX_LANES], words[4][PHILOX_LANES];
-        for (int i = 0; i < PHILOX_LANES; i++) {
-            block[i] = (uint32_t)((start + i) % blocks);
-            row[i] = (uint32_t)(first + (start + i) / blocks);
+    const uint32_t blocks = (uint32_t)(units + 3) / 4;  // four units take the words of one counter
+    uint32_t block = 0;
+    for (ptrdiff_t row = 0; row < n;) {
+        uint32_t counter[2][PHILOX_LANES] = {}, words[4 * PHILOX_LANES];
+        ptrdiff_t line[PHILOX_LANES];
+        int lanes = 0;
+        for (; lanes < PHILOX_LANES && row < n; lanes++) {
+            counter[0][lanes] = block, counter[1][lanes] = (uint32_t)(first + row);
+            line[lanes] = row * V;
+            if (++block == blocks) block = 0, row++;
         }
-        philox_4x32(block, row, (uint32_t)layer, (uint32_t)step, seed, words);
-        for (int i = 0; i < PHILOX_LANES && start + i < total; i++) {
-            const ptrdiff_t line = (ptrdiff_t)(row[i] - (uint32_t)first) * V;
-            for (int w = 0; w < 4; w++) {
-                const int unit = (int)block[i] * 4 + w;
-                if (unit >= units) break;
-                const ptrdiff_t at = (unit / V) * panel + line + unit % V;
-                const T factor = words[w][i] >= threshold ? kept : 0;
-                a[at] *= factor;
-                d[at] *= factor;
+        PhiloxWords x[4] = {{}, {}, PhiloxWords{} + (uint32_t)layer, PhiloxWords{} + (uint32_t)step};
+        std::memcpy(x, counter, sizeof counter);
+        philox_4x32(x, seed);
+        interleave_words(x, words, std::make_integer_sequence<int, PHILOX_LANES>{});
+        T factor[4 * PHILOX_LANES];
+        for (int i = 0; i < 4 * PHILOX_LANES; i++) factor[i] = words[i] >= threshold ? kept : (T)0;
+        for (int i = 0; i < lanes; i++)
+            for (int part = 0; part < 4; part += PART) {
+                const int unit = (int)counter[0][i] * 4 + part;
+                if (PART < 4 && unit >= units) break;  // else what lies beyond is in the panel: 0
+                const ptrdiff_t at = (unit / V) * panel + line[i] + unit % V;
+                const Part mask = *(const Part*)(factor + 4 * i + part);
+                *(Part*)(a + at) *= mask;
+                *(Part*)(d + at) *= mask;
             }
-        }
     }
 }
 

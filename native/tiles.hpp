@@ -183,22 +183,22 @@ static __attribute__((noinline)) void gradient_tile(ptrdiff_t rows, const T* A, 
 }
 
 #if defined(__clang__) || __GNUC__ >= 12
-#define BACKPASS_SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#define BACKPASS_SHUFFLE(Indices, x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
 #else
-#define BACKPASS_SHUFFLE(x, y, ...) __builtin_shuffle(x, y, IVec<T>{__VA_ARGS__})
+#define BACKPASS_SHUFFLE(Indices, x, y, ...) __builtin_shuffle(x, y, Indices{__VA_ARGS__})
 #endif
 
 template <class T, int... K>
 BACKPASS_INLINE void interleave(Vec<T> x, Vec<T> y, Vec<T>& low, Vec<T>& high,
                                 std::integer_sequence<int, K...>) {
     constexpr int V = Lanes<T>::n;  // low: x0 y0 x1 y1 ...; high: the upper halves
-    low = BACKPASS_SHUFFLE(x, y, (K / 2 + (K % 2) * V)...);
-    high = BACKPASS_SHUFFLE(x, y, (V / 2 + K / 2 + (K % 2) * V)...);
+    low = BACKPASS_SHUFFLE(IVec<T>, x, y, (K / 2 + (K % 2) * V)...);
+    high = BACKPASS_SHUFFLE(IVec<T>, x, y, (V / 2 + K / 2 + (K % 2) * V)...);
 }
 
 template <class T, int WIDTH, int... K>
 BACKPASS_INLINE Vec<T> fold(Vec<T> x, std::integer_sequence<int, K...>) {
-    return x + BACKPASS_SHUFFLE(x, x, ((K + WIDTH) % Lanes<T>::n)...);
+    return x + BACKPASS_SHUFFLE(IVec<T>, x, x, ((K + WIDTH) % Lanes<T>::n)...);
 }
 
 // The sum of all lanes, halves first.
