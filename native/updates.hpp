@@ -15,16 +15,21 @@
 namespace backpass {
 namespace BACKPASS_ISA {
 
-// sqrt(v) within 1 ULP for v >= 0. Adam divides too, and both wait for the one divider; in float
-// on AVX-512 an estimate and a Newton step, s + (v - s^2) / (2 sqrt(v)), keep it free.
+// sqrt(v) within 1 ULP for v >= 0. Adam divides too, and both wait for the one divider; on AVX-512
+// an estimate of 1 / sqrt(v) to 2^-14 and Newton steps, s + (v - s^2) / (2 sqrt(v)) the last, keep
+// it free.
 template <class T> BACKPASS_INLINE Vec<T> root(Vec<T> v) { return sqrt<T>(v); }
 #if defined(__AVX512F__)
+template <class T> BACKPASS_INLINE Vec<T> root_from(Vec<T> v, Vec<T> inverse) {
+    const Vec<T> s = v * inverse, refined = s + (v - s * s) * (all((T)0.5) * inverse);
+    return where<T>((v > 0) & (v < (T)__builtin_inf()), refined, v);
+}
 template <> BACKPASS_INLINE Vec<float> root<float>(Vec<float> v) {
-    const Vec<float> inverse =
-        (Vec<float>)_mm512_maskz_rsqrt14_ps(0xFFFF, (__m512)v);  // to 2^-14
-    const Vec<float> s = v * inverse;
-    const Vec<float> refined = s + (v - s * s) * (all(0.5f) * inverse);
-    return where<float>((v > 0) & (v < __builtin_inff()), refined, v);
+    return root_from<float>(v, (Vec<float>)_mm512_maskz_rsqrt14_ps(0xFFFF, (__m512)v));
+}
+template <> BACKPASS_INLINE Vec<double> root<double>(Vec<double> v) {
+    const Vec<double> r = (Vec<double>)_mm512_maskz_rsqrt14_pd(0xFF, (__m512d)v);
+    return root_from<double>(v, r * (all(1.5) - all(0.5) * v * r * r));
 }
 #endif
 
