@@ -220,8 +220,9 @@ def test_ctrl_c_in_a_long_epoch_leaves_a_usable_estimator():
     ways = [("adam", 1, 100), ("adam", 2, 100), ("adam", 2, 30_000), ("lbfgs", 1, 100)]
     done = subprocess.run(
         [sys.executable, "-c", CTRL_C, json.dumps(ways)],
-        capture_output=True, text=True, timeout=SECONDS, check=True,
+        capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
     for way, (late, reason, usable) in zip(ways, json.loads(done.stdout), strict=True):
         assert reason == "interrupted", way
         assert usable, way

@@ -92,9 +92,6 @@ def train_lbfgs(
     J_of = _Objective(chosen.start(plan), X.shape[0])
     flat = network.parameters.flat
     accepted = flat.copy()
-    history.best_loss = J_of(flat.astype(np.float64))[0]
-    if not math.isfinite(history.best_loss):
-        raise NonFiniteError("the loss is not finite where L-BFGS starts: scale the inputs")
 
     def iteration(intermediate_result: Any) -> None:
         history.epochs += 1
@@ -107,6 +104,9 @@ def train_lbfgs(
                 raise _Stop
 
     try:
+        history.best_loss = J_of(flat.astype(np.float64))[0]
+        if not math.isfinite(history.best_loss):
+            raise NonFiniteError("the loss is not finite where L-BFGS starts: scale the inputs")
         flat[...] = _minimize(
             J_of, flat.astype(np.float64), settings, max_evaluations, iteration, history
         )
