@@ -6,7 +6,7 @@ reference engine is the readable :mod:`backpass.backprop`, batch by batch; the n
 same algorithm in C++.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from backpass.engines.extension import missing, warn_once_if_missing
@@ -15,7 +15,6 @@ from backpass.engines.plan import Evaluation, Plan
 from backpass.engines.reference import ReferenceEngine, ReferenceRowPredictor
 from backpass.errors import InputError
 from backpass.ops import Array
-from backpass.optimizers import OPTIMIZERS
 from backpass.parameters import Model
 from backpass.sample_norms import GradientNoise
 
@@ -87,6 +86,10 @@ class Engine(Protocol):
         """Return why this engine cannot follow `plan`, or None where it can."""
         ...
 
+    def prediction_obstacle(self, model: Model, X: Array) -> str | None:
+        """Return why this engine cannot compute `model` on `X`, or None where it can."""
+        ...
+
     def predict(self, model: Model, X: Array) -> Array:
         """Return the output a_L (N, k) for the rows of `X`."""
         ...
@@ -114,22 +117,26 @@ def choose(name: str, plan: Plan) -> Engine:
     Traceback (most recent call last):
     backpass.errors.InputError: unknown engine 'warp'; known: auto, native, reference
     """
+    return _first(name, lambda engine: engine.obstacle(plan), "train")
+
+
+def predictor(name: str, model: Model, X: Array) -> Engine:
+    """Return the engine called `name`, or the fastest that can compute `model` on `X`."""
+    return _first(name, lambda engine: engine.prediction_obstacle(model, X), "compute")
+
+
+def _first(name: str, obstacle: Callable[[Engine], str | None], what: str) -> Engine:
+    """Return the engine called `name`, or the first one, if nothing stands in its way."""
     if name != "auto" and name not in ENGINES:
         raise InputError(f"unknown engine {name!r}; known: auto, {', '.join(ENGINES)}")
     candidates = list(ENGINES.values()) if name == "auto" else [ENGINES[name]]
     if name == "auto":
         warn_once_if_missing()
     for engine in candidates:
-        why = engine.obstacle(plan)
+        why = obstacle(engine)
         if why is None:
             return engine
-    raise InputError(f"engine {name!r} cannot train this: {why}")
-
-
-def predictor(name: str, model: Model, X: Array) -> Engine:
-    """Return the engine called `name`, or the fastest that can compute `model` on `X`."""
-    # an optimiser and targets play no part in a prediction: any will do
-    return choose(name, Plan(model, X, None, None, OPTIMIZERS.get_record("sgd")))
+    raise InputError(f"engine {name!r} cannot {what} this: {why}")
 
 
 class RowPredictor(Protocol):

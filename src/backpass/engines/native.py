@@ -298,20 +298,24 @@ class NativeEngine:
 
     def obstacle(self, plan: Plan) -> str | None:
         """Return why this engine cannot follow `plan`, or None where it can."""
-        why = missing()
-        if why:
-            return why
-        why = model_obstacle(plan.model)
+        why = self.prediction_obstacle(plan.model, plan.X)
         if why:
             return why
         optimizer = plan.optimizer
         known = extension().knows("optimizer", optimizer.name)
         if not (known and _is_ours("optimizer", optimizer)):
             return f"there is no native code for the optimizer {optimizer.name!r}"
-        if not (isinstance(plan.X, np.ndarray) or is_sparse(plan.X)):
+        return None
+
+    def prediction_obstacle(self, model: Model, X: Array) -> str | None:
+        """Return why this engine cannot compute `model` on `X`, or None where it can."""
+        why = missing() or model_obstacle(model)
+        if why:
+            return why
+        if not (isinstance(X, np.ndarray) or is_sparse(X)):
             return "X must be a NumPy array or a SciPy sparse array"
-        if plan.X.dtype.kind not in "fiub":
-            return f"X must hold real numbers, not {plan.X.dtype}"
+        if X.dtype.kind not in "fiub":
+            return f"X must hold real numbers, not {X.dtype}"
         return None
 
     def start(

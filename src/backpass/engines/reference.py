@@ -165,6 +165,10 @@ class ReferenceEngine:
         ]
         return outputs[0] if len(outputs) == 1 else namespace(outputs[0]).concat(outputs)
 
+    def prediction_obstacle(self, model: Model, X: Array) -> str | None:
+        """Return None: every model can be computed."""
+        return None
+
     def start(
         self, plan: Plan, state: dict[str, Any] | None = None, steps: int = 0
     ) -> ReferenceRun:
