@@ -8,7 +8,7 @@ import scipy.sparse
 
 from backpass import MLPClassifier, MLPRegressor, train
 from backpass.engines.rows import is_direct
-from helpers import assert_identical
+from helpers import assert_close, assert_identical
 from native_cases import (
     NATIVE,
     every_dtype,
@@ -17,7 +17,9 @@ from native_cases import (
     needs_native,
     new_network,
     new_plan,
+    seen_by,
 )
+from rounding import bounds
 
 pytestmark = needs_native
 
@@ -233,6 +235,15 @@ def test_sparse_arrays(form, kind, dtype):
     assert_same(computed(X, dtype), want)
 
 
+def test_small_integers_that_stand_twice_do_not_overflow():
+    entries = np.full(4, 200, np.uint8), [1, 1, 0, 2], [0, 2, 4]
+    X = scipy.sparse.csr_array(entries, shape=(2, 3))
+    network = new_network((3, 4, 2))
+    want = network.predict(np.array([[0, 400, 0], [200, 0, 200]]))
+    for engine in ("native", "reference"):
+        np.testing.assert_allclose(network.predict(X, engine=engine), want, rtol=1e-12)
+
+
 @every_isa
 @every_dtype
 def test_sparse_rows_on_every_instruction_set(dtype, isa):
@@ -242,6 +253,36 @@ def test_sparse_rows_on_every_instruction_set(dtype, isa):
             X = X.astype(dtype)
             assert_same(computed(X, dtype), computed(X.toarray(), dtype))
             assert_same(computed(wide(X), dtype), computed(X.toarray(), dtype))
+
+
+@every_isa
+@every_dtype
+@pytest.mark.parametrize("form", ["csr", "int64 indices", "unsorted", "duplicates"])
+def test_rows_with_few_entries_go_entry_by_entry(form, dtype, isa):
+    """The same bytes as with dense rows: entries are in the order of the columns, once each."""
+    X = scipy.sparse.random_array((300, 523), density=0.01, format="csr", rng=RNG)
+    X = SPARSE[form]((100 * X).astype(dtype))
+    network = new_network((523, 33, 3), "tanh", "softmax", "cross_entropy", dtype)
+    y, rows = np.arange(300) % 3, np.random.default_rng(0).integers(0, 300, 200)
+    found, squares = [], []
+    for x in (X, X.toarray()):
+        plan = new_plan(network, (x, y, None), "sgd", batch_size=50, n_threads=2)
+        with forced(isa):
+            run, flat = NATIVE.start(plan), network.parameters.flat.copy()
+            found.append([NATIVE.predict(network.model, x), *run.evaluate(rows)])
+            squares.append(run.squared_norms(rows))
+            found[-1].append(run.advance(rows, [0.01] * 4))
+            run.publish()
+            found[-1].append(network.parameters.flat.copy())
+            network.parameters.flat[...] = flat
+    # a sum of squares over a row is blocked in another way: 523 terms of one sign
+    assert_close(squares[0], squares[1], 523 * np.finfo(dtype).eps * squares[1], "squared norms")
+    for got, want in zip(*found, strict=True):
+        assert_identical(got, want)
+    right = bounds(seen_by(network, new_plan(network, (X.toarray(), y, None)), rows))
+    assert_close(found[0][3], right.gradient.value, right.gradient.error, "gradient")
+    right = bounds(seen_by(network, new_plan(network, (X.toarray(), y, None)), np.arange(300)))
+    assert_close(found[0][0], right.output.value, right.output.error, "output")
 
 
 # --- targets and weights -----------------------------------------------------------------------

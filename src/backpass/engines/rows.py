@@ -26,7 +26,8 @@ def is_direct(x: Array) -> bool:
     """Return whether native code reads `x` where it lies: no row of it has to be converted first.
 
     That is any aligned NumPy array of booleans, integers, float32 or float64 in this machine's
-    byte order, of any strides, and a CSR matrix of such numbers with sorted column indices.
+    byte order, of any strides, and a CSR matrix of such numbers whose column indices are sorted
+    and stand once in a row.
 
     Examples
     --------
@@ -38,7 +39,7 @@ def is_direct(x: Array) -> bool:
         return _is_plain(x)
     if getattr(x, "format", "") != "csr":
         return False
-    if not x.has_sorted_indices:
+    if not x.has_canonical_format:
         return False
     same = x.indices.dtype == x.indptr.dtype and x.indices.dtype in (np.int32, np.int64)
     return same and all(_is_plain(part) for part in (x.data, x.indices, x.indptr))
@@ -54,8 +55,11 @@ def readable(x: Array) -> Array:
     if not is_sparse(x) or is_direct(x):
         return x
     x = x.tocsr().copy()
-    x.sort_indices()
     x.data = _native_numbers(x.data)
+    if not x.has_canonical_format:
+        if x.data.dtype.kind != "f":  # small integers must not overflow where they are added
+            x.data = x.data.astype(np.float64)
+        x.sum_duplicates()
     x.indices, x.indptr = x.indices.astype(np.int64), x.indptr.astype(np.int64)
     return x
 
