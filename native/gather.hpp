@@ -33,12 +33,15 @@ BACKPASS_INLINE void gather_dense_row(const char* row, ptrdiff_t step, int width
 template <class T, class S>
 static void gather_dense(const Source& X, const int64_t* rows, ptrdiff_t n, T* to,
                          ptrdiff_t panel) {
-    constexpr ptrdiff_t AHEAD = 3;
+    constexpr ptrdiff_t AHEAD = 6144;  // bytes on their way
     const ptrdiff_t bytes = X.column_stride == (ptrdiff_t)sizeof(S) ? X.width * sizeof(S) : 0;
+    const ptrdiff_t ahead = bytes * 3 > AHEAD ? 3 : AHEAD / (bytes + 1);
+    ptrdiff_t fetched = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
-        if (i + AHEAD < n) {
-            const char* next = (const char*)X.data + rows[i + AHEAD] * X.row_stride;
-            for (ptrdiff_t c = 0; c < bytes; c += LINE) __builtin_prefetch(next + c, 0, 2);
+        for (; bytes && fetched < n && fetched <= i + ahead; fetched++) {
+            const char* row = (const char*)X.data + rows[fetched] * X.row_stride;
+            for (ptrdiff_t c = 0; c < bytes + LINE - 1; c += LINE)
+                __builtin_prefetch(row + (c < bytes ? c : bytes - 1), 0, 3);
         }
         gather_dense_row<T, S>((const char*)X.data + rows[i] * X.row_stride, X.column_stride,
                                X.width, to + i * Lanes<T>::n, panel);
