@@ -5,16 +5,13 @@ same parameters, and its final loss is computed by :func:`final_loss`, one funct
 """
 
 import argparse
-import json
-import os
-import platform
 import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -56,6 +53,12 @@ class Config:
 
     def __str__(self) -> str:
         return f"{self.name}, batch {self.batch}, {thousands(self.rows)} rows"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the configuration whose text this is."""
+        name, batch, rows = (re.sub(r"[^\d-]", "", part) for part in text.split(","))
+        return cls(tuple(map(int, name.split("-"))), int(batch), int(rows))
 
 
 CONFIGS = (
@@ -207,15 +210,6 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 # --- the programs ----------------------------------------------------------------------------
 
 
-def machine() -> str:
-    """Say what is measured on, without names or paths."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    cpu = found[1].strip() if found else platform.machine()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, {cpu}, Python {platform.python_version()}, NumPy {np.__version__}"
-
-
 def our_engine() -> str:
     """Return the engine that ``"auto"`` takes here: ``"native"`` where it was built."""
     from backpass import Network
@@ -233,10 +227,3 @@ def parser(doc: str, rounds: int) -> argparse.ArgumentParser:
     result.add_argument("--json", type=Path, metavar="FILE", help="write what was measured, too")
     result.add_argument("--short", action="store_true", help="seconds: does the program work?")
     return result
-
-
-def write_json(path: Path | None, results: Any) -> None:
-    """Write `results` with the machine to `path`, where one was given."""
-    if path is not None:
-        told = {"machine": machine(), "results": results}
-        path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

@@ -1,9 +1,9 @@
 """``python -m benchmarks.training --steps``: microseconds a step of plain SGD on one batch.
 
 libxsmm-dnn, whose kernels are compiled at run time for each size, does plain SGD on the same batch
-every step. Its times (:data:`LIBXSMM`) were measured on another day, when this machine's kind of
-two cores multiplied 2048 x 2048 float32 matrices at :data:`THEN` operations a second; they are
-given as they were and scaled to today's rate, measured in the same rounds as ours.
+every step. Its times were measured on another day, when two cores of this kind multiplied 2048 x
+2048 float32 matrices at 160 GFLOP/s; they are given as they were and scaled to today's rate,
+measured in the same rounds as ours.
 
 Then what a user's training has on top of it, each alone and all together: Adam; rows shuffled
 over the whole data set; those rows uint8. Our steps are driven through an engine's own
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks._about import write_json
 from benchmarks._common import (
     SGEMM,
     Array,
@@ -29,7 +30,6 @@ from benchmarks._common import (
     save_problem,
     spread,
     table,
-    write_json,
 )
 from benchmarks._processes import Worker, Workers, rounds_of
 
@@ -141,19 +141,28 @@ def measure(config: Config, rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
+def sgemm_rates(seconds: dict[str, list[float]]) -> list[float]:
+    """Return the operations a second of the faster matrix product of each round."""
+    pairs = zip(seconds["sgemm 1"], seconds["sgemm 2"], strict=True)
+    return [2 * SGEMM**3 / min(pair) for pair in pairs]
+
+
+def libxsmm_today(config: Config, seconds: dict[str, list[float]]) -> list[float] | None:
+    """Return libxsmm-dnn's seconds a step, scaled to the sgemm rate of each round, if known."""
+    if config.name not in LIBXSMM:
+        return None
+    return [1e-6 * LIBXSMM[config.name] * THEN / rate for rate in sgemm_rates(seconds)]
+
+
 def beside_libxsmm(config: Config, seconds: dict[str, list[float]]) -> list[str]:
     """Return our time of a step beside libxsmm-dnn's, as it was and at today's sgemm rate."""
-    pairs = zip(seconds["sgemm 1"], seconds["sgemm 2"], strict=True)
-    rates = [2 * SGEMM**3 / min(pair) for pair in pairs]
-    ours = seconds[BASE]
+    ours, today = seconds[BASE], libxsmm_today(config, seconds)
     row = [str(config), f"{spread(1e6 * s for s in ours):.1f}"]
-    sgemm = f"{spread(1e-9 * rate for rate in rates):.0f}"
-    if config.name not in LIBXSMM:
+    sgemm = f"{spread(1e-9 * rate for rate in sgemm_rates(seconds)):.0f}"
+    if today is None:
         return [*row, "", sgemm, "", ""]
-    then = 1e-6 * LIBXSMM[config.name]
-    today = [then * THEN / rate for rate in rates]
     scaled = f"{spread(1e6 * s for s in today):.1f}"
-    return [*row, f"{1e6 * then:.0f}", sgemm, scaled, f"{ratios(today, ours):.2f}"]
+    return [*row, f"{LIBXSMM[config.name]:.0f}", sgemm, scaled, f"{ratios(today, ours):.2f}"]
 
 
 def on_top(config: Config, seconds: dict[str, list[float]]) -> list[str]:
@@ -163,6 +172,15 @@ def on_top(config: Config, seconds: dict[str, list[float]]) -> list[str]:
     return [str(config), *each]
 
 
+def report(results: dict[Config, dict[str, list[float]]]) -> str:
+    """Return both tables."""
+    titles = ["network", "ours, µs a step", "libxsmm-dnn, µs, another day"]
+    titles += ["sgemm today, GFLOP/s", "libxsmm-dnn scaled to it", "libxsmm-dnn scaled / ours"]
+    first = table(titles, [beside_libxsmm(config, s) for config, s in results.items()])
+    second = table(["network", *VARIANTS], [on_top(config, s) for config, s in results.items()])
+    return f"{first}\n\nTime as a multiple of the first:\n\n{second}"
+
+
 def main(configs: list[Config], told: argparse.Namespace) -> None:
     """Measure and print both tables."""
     results = {}
@@ -170,9 +188,5 @@ def main(configs: list[Config], told: argparse.Namespace) -> None:
         measured = measure(config, min(told.rounds, 2) if told.short else told.rounds)
         if BASE in measured:
             results[config] = measured
-    titles = ["network", f"{our_engine()}, µs a step", "libxsmm-dnn, µs, another day"]
-    titles += ["sgemm today, GFLOP/s", "libxsmm-dnn scaled to it", "libxsmm-dnn scaled / ours"]
-    print(table(titles, [beside_libxsmm(config, s) for config, s in results.items()]))
-    print("\nTime as a multiple of the first:\n")
-    print(table(["network", *VARIANTS], [on_top(config, s) for config, s in results.items()]))
-    write_json(told.json, {str(config): seconds for config, seconds in results.items()})
+    print(report(results))
+    write_json(told.json, "steps", {str(config): seconds for config, seconds in results.items()})

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from benchmarks._common import INSTALL, machine, parser, ratios, spread, write_json
+from benchmarks._about import machine, write_json
+from benchmarks._common import INSTALL, parser, ratios, spread, table
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from threadpoolctl import threadpool_limits
 
@@ -98,12 +99,19 @@ def peers() -> dict[str, Callable[..., tuple[float, float]]]:
     return found
 
 
-def line(name: str, peer: str, pairs: list[Any]) -> str:
-    """Return a line of the table from each round's ((seconds, loss) of the peer, of ours)."""
-    theirs, mine = ([pair[i][0] for pair in pairs] for i in (0, 1))
-    losses = ", ".join(f"{pairs[-1][i][1]:.4f}" for i in (0, 1))
-    times = [f"{spread(seconds).median:.3f}" for seconds in (theirs, mine)]
-    return f"| {' | '.join([name, peer, *times, f'{ratios(theirs, mine):.2f}', losses])} |"
+def row(name: str, peer: str, measured: dict[str, Any]) -> list[str]:
+    """Return a line of the table."""
+    theirs, mine = measured["theirs"], measured["ours"]
+    times = [f"{spread(seconds):.3f}" for seconds in (theirs, mine)]
+    losses = ", ".join(f"{loss:.4f}" for loss in measured["losses"])
+    return [name, peer, *times, f"{ratios(theirs, mine):.2f}", losses]
+
+
+def report(results: dict[str, dict[str, Any]]) -> str:
+    """Return the table."""
+    titles = ["network", "peer", "seconds, peer", "seconds, backpass", "peer / backpass"]
+    rows = [row(name, peer, m) for name, peers in results.items() for peer, m in peers.items()]
+    return table([*titles, "final losses"], rows)
 
 
 def main() -> None:
@@ -115,17 +123,18 @@ def main() -> None:
     engine = MLPClassifier(max_iter=1).fit(np.eye(4), [0, 1, 0, 1]).engine_
     print(f"{machine()}; engine: {engine}; Adam, ReLU; {rounds} rounds")
     programs = peers()
-    print("| network | peer | seconds, peer | seconds, backpass | peer / backpass | losses |")
-    print("|---|---|---|---|---|---|")
     for name in list(NETWORKS)[: 1 if told.short else told.configs]:
         rows, inputs, hidden, classes, batch, epochs, dtype = NETWORKS[name]
         X, y = data(rows, inputs, classes, dtype)
+        results[name] = {}
         for peer, peer_fit in programs.items():
             problem = X, y, hidden, batch, epochs
             pairs = [(peer_fit(*problem), ours(*problem)) for _ in range(rounds)]
-            results[f"{name}: {peer}"] = pairs
-            print(line(name, peer, pairs), flush=True)
-    write_json(told.json, results)
+            theirs, mine = ([pair[i][0] for pair in pairs] for i in (0, 1))
+            losses = [loss for _, loss in pairs[-1]]
+            results[name][peer] = {"theirs": theirs, "ours": mine, "losses": losses}
+        print(f"\n{report({name: results[name]})}", flush=True)
+    write_json(told.json, "estimators", results)
 
 
 if __name__ == "__main__":

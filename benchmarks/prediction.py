@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks._about import machine, write_json
 from benchmarks._common import (
     SHORT,
     Config,
@@ -23,14 +24,13 @@ from benchmarks._common import (
     layers_of,
     learnable,
     logits,
-    machine,
     our_engine,
     parser,
     ratios,
     save_problem,
     spread,
     table,
-    write_json,
+    thousands,
 )
 from benchmarks._processes import Worker, Workers, rounds_of
 
@@ -52,7 +52,7 @@ QUICK = (OURS, "backpass predict_proba", "scikit-learn, 1 thread")
 
 
 def measure(config: Config, programs: list[str], rounds: int) -> dict[str, Any]:
-    """Return seconds a call of both kinds in every round, and the first rows' outputs."""
+    """Return seconds a call of both kinds in every round, and how far outputs are off."""
     with tempfile.TemporaryDirectory() as folder:
         save_problem(Path(folder), config)
         workers = []
@@ -62,8 +62,12 @@ def measure(config: Config, programs: list[str], rounds: int) -> dict[str, Any]:
             workers.append(Worker(name, f"benchmarks._predictors:{target}", problem, threads))
         with Workers(workers) as ready:
             measured = {kind: rounds_of(ready, rounds, kind) for kind in ("many", "one")}
-            measured["outputs"] = {worker.name: worker.call("outputs") for worker in ready}
+            outputs = {worker.name: worker.call("outputs") for worker in ready}
             ready.tell_idle()
+    right = right_outputs(config)
+    measured["differences"] = {
+        name: float(np.abs(np.array(found) - right).max()) for name, found in outputs.items()
+    }
     return measured
 
 
@@ -79,9 +83,8 @@ def right_outputs(config: Config) -> np.ndarray[Any, Any]:
 def report(config: Config, measured: dict[str, Any]) -> str:
     """Return the table of one network."""
     flops = 2 * config.rows * sum(W.size for W, _ in _shapes(config))
-    right, many, one, rows = right_outputs(config), measured["many"], measured["one"], []
+    many, one, rows = measured["many"], measured["one"], []
     for name in many:
-        error = np.abs(np.array(measured["outputs"][name]) - right).max()
         rows.append(
             [
                 name,
@@ -90,12 +93,12 @@ def report(config: Config, measured: dict[str, Any]) -> str:
                 f"{ratios(many[name], many[OURS]):.2f}",
                 f"{spread(1e6 * s for s in one[name]):.1f}",
                 f"{ratios(one[name], one[OURS]):.2f}",
-                f"{error:.1e}",
+                f"{measured['differences'][name]:.1e}",
             ]
         )
-    titles = [f"{config.rows} rows, ms", "GFLOP/s", "theirs / ours", "one row, µs", "theirs / ours"]
-    titles = ["program", *titles, "largest difference"]
-    return f"\n### {config.name}\n\n{table(titles, rows)}"
+    titles = ["program", f"{thousands(config.rows)} rows, ms", "GFLOP/s", "theirs / ours"]
+    titles += ["one row, µs", "theirs / ours", "largest difference"]
+    return f"### {config.name}\n\n{table(titles, rows)}"
 
 
 def _shapes(config: Config) -> list[tuple[Any, Any]]:
@@ -117,9 +120,9 @@ def main() -> None:
         programs, rounds = list(QUICK), min(rounds, 2)
     results = {}
     for config in configs:
-        results[config.name] = measured = measure(config, programs, rounds)
-        print(report(config, measured), flush=True)
-    write_json(told.json, results)
+        results[str(config)] = measured = measure(config, programs, rounds)
+        print(f"\n{report(config, measured)}", flush=True)
+    write_json(told.json, "prediction", results)
 
 
 if __name__ == "__main__":

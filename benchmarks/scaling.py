@@ -23,21 +23,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks._about import machine, write_json
 from benchmarks._common import (
     Config,
-    machine,
     our_engine,
     parser,
     spread,
     table,
     thousands,
-    write_json,
 )
 from benchmarks._processes import Missing, Worker, rss_anon
 
 BASE = Config((64, 256, 256, 10), 256, 20_000)
 READ_EVERY = 0.005  # seconds
 LIMIT = 150e6  # bytes that a fit may take above the network's own state
+WIDTH = {"memmap": 4, "uint8": 1}  # bytes of a number
 
 
 def growing(base: Config) -> dict[str, list[Config]]:
@@ -92,7 +92,7 @@ def growth(base: Config, programs: list[str], rounds: int) -> dict[str, Any]:
     """Measure and print how time and memory grow in each direction."""
     results: dict[str, Any] = {}
     for direction, configs in growing(base).items():
-        rows = []
+        points = results[direction] = []
         for config in configs:
             for program in list(programs):
                 measured = point(config, program, rounds)
@@ -100,14 +100,21 @@ def growth(base: Config, programs: list[str], rounds: int) -> dict[str, Any]:
                     print(f"not measured — {measured}")
                     programs.remove(program)
                     continue
-                results[f"{direction}: {config}: {program}"] = measured
-                time, memory = (spread(measured[key]) for key in ("seconds", "memory"))
-                per_row = f"{1e6 * time.median / config.rows:.2f}"
-                mega = f"{memory.median / 1e6:.1f}"
-                rows.append([str(config), program, f"{time:.3g}", per_row, mega])
-        titles = ["network", "program", "s per epoch", "µs per row", "MB above the rows"]
-        print(f"\n### {direction}\n\n{table(titles, rows)}", flush=True)
+                points.append({"network": str(config), "program": program, **measured})
+        print(f"\n{report_growth(direction, points)}", flush=True)
     return results
+
+
+def report_growth(direction: str, points: list[dict[str, Any]]) -> str:
+    """Return the table of one direction."""
+    rows = []
+    for at in points:
+        time, memory = (spread(at[key]) for key in ("seconds", "memory"))
+        per_row = f"{1e6 * time.median / Config.parse(at['network']).rows:.2f}"
+        mega = f"{memory.median / 1e6:.1f}"
+        rows.append([at["network"], at["program"], f"{time:.3g}", per_row, mega])
+    titles = ["network", "program", "s per epoch", "µs per row", "MB above the rows"]
+    return f"### Growth: {direction}\n\n{table(titles, rows)}"
 
 
 def write_rows(path: Path, rows: int, inputs: int) -> None:
@@ -144,18 +151,33 @@ def fit_memory(kind: str, rows: int, inputs: int) -> dict[str, float]:
 
 def memory(megabytes: dict[str, int]) -> dict[str, dict[str, float]]:
     """Measure and print the memory of fits on so many megabytes of each kind."""
-    inputs, rows, results = 500, [], {}
+    inputs, results = 500, {}
     for kind, size in megabytes.items():
-        width = 4 if kind == "memmap" else 1
-        results[kind] = told = fit_memory(kind, size * 1_000_000 // (inputs * width), inputs)
-        above = told["grown"] - told["state"]
-        shape = f"{thousands(told['rows'])} x {inputs}"
-        cells = [f"{x / 1e6:.1f}" for x in (told["grown"], told["state"], above)]
-        verdict = "yes" if above <= LIMIT else "no"
-        rows.append([f"{kind}, {size} MB", shape, f"{told['seconds']:.1f}", *cells, verdict])
-    titles = ["rows", "shape", "s", "RssAnon grew, MB", "network's state", "above it"]
-    print(f"\n### Fits on large arrays\n\n{table([*titles, f'≤ {LIMIT / 1e6:.0f} MB'], rows)}")
+        results[kind] = fit_memory(kind, size * 1_000_000 // (inputs * WIDTH[kind]), inputs)
+    print(f"\n{report_memory(results)}")
     return results
+
+
+def report_memory(results: dict[str, dict[str, float]]) -> str:
+    """Return the table of the fits on large arrays."""
+    rows = []
+    for kind, told in results.items():
+        above, cells = told["grown"] - told["state"], told["rows"] * told["inputs"]
+        shape = f"{thousands(told['rows'])} x {told['inputs']}"
+        megabytes = [f"{x / 1e6:.1f}" for x in (told["grown"], told["state"], above)]
+        name = f"{kind}, {thousands(WIDTH[kind] * cells / 1e6)} MB"
+        verdict = "yes" if above <= LIMIT else "no"
+        rows.append([name, shape, f"{told['seconds']:.1f}", *megabytes, verdict])
+    titles = ["rows", "shape", "s", "RssAnon grew, MB", "network's state", "above it"]
+    return f"### Fits on large arrays\n\n{table([*titles, f'≤ {LIMIT / 1e6:.0f} MB'], rows)}"
+
+
+def report(results: dict[str, Any]) -> str:
+    """Return every table."""
+    parts = [report_growth(name, points) for name, points in results.get("growth", {}).items()]
+    if "memory" in results:
+        parts.append(report_memory(results["memory"]))
+    return "\n\n".join(parts)
 
 
 def arguments() -> argparse.Namespace:
@@ -178,7 +200,7 @@ def main() -> None:
         results["growth"] = growth(base, programs, rounds)
     if "memory" in only:
         results["memory"] = memory(megabytes)
-    write_json(told.json, results)
+    write_json(told.json, "scaling", results)
 
 
 if __name__ == "__main__":

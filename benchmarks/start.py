@@ -15,17 +15,20 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
-from benchmarks._common import INSTALL, ROOT, machine, parser, ratios, spread, table, write_json
+from benchmarks._about import machine, write_json
+from benchmarks._common import INSTALL, ROOT, parser, ratios, spread, table
 
 BARE, IMPORT = "python", "import backpass"
+ESTIMATOR, SKLEARN = "import backpass; backpass.MLPClassifier", "import sklearn.neural_network"
 STARTS = {
     BARE: ["-c", "pass"],
     IMPORT: ["-c", "import backpass"],
-    "import backpass; backpass.MLPClassifier": ["-c", "import backpass; backpass.MLPClassifier"],
+    ESTIMATOR: ["-c", ESTIMATOR],
     "backpass --help": ["-m", "backpass", "--help"],
     "import numpy": ["-c", "import numpy"],
-    "import sklearn.neural_network": ["-c", "import sklearn.neural_network"],
+    SKLEARN: ["-c", SKLEARN],
     "import torch": ["-c", "import torch"],
     "import jax": ["-c", "import jax"],
 }
@@ -78,15 +81,28 @@ def built_wheel(folder: str) -> Path | None:
     return next(Path(folder).glob("*.whl"))
 
 
-def tell_sizes(wheel: Path | None) -> dict[str, int]:
-    """Print and return the sizes of `wheel`, or of one built for the purpose."""
+def sizes_or_built(wheel: Path | None) -> dict[str, Any]:
+    """Return the sizes of `wheel`, or of one built for the purpose."""
     with tempfile.TemporaryDirectory() as folder:
         wheel = wheel or built_wheel(folder)
         if wheel is None:
             return {}
         packed, unpacked = sizes_of(wheel)
-    print(f"\n{wheel.name}: {packed / 1e6:.2f} MB, installed {unpacked / 1e6:.2f} MB")
-    return {"wheel": packed, "installed": unpacked}
+    return {"name": wheel.name, "wheel": packed, "installed": unpacked}
+
+
+def report(results: dict[str, Any]) -> str:
+    """Return the table of starts and the sizes of the wheel."""
+    seconds, sizes = results["seconds"], results["bytes"]
+    rows = [
+        [name, f"{spread(1e3 * s for s in taken):.0f}", f"{ratios(taken, seconds[IMPORT]):.2f}"]
+        for name, taken in seconds.items()
+    ]
+    text = table(["start", "ms", f"/ {IMPORT}"], rows)
+    if sizes:
+        packed, unpacked = (f"{sizes[key] / 1e6:.2f} MB" for key in ("wheel", "installed"))
+        text += f"\n\n{sizes['name']}: {packed}, installed {unpacked}"
+    return text
 
 
 def arguments() -> argparse.Namespace:
@@ -103,13 +119,10 @@ def main() -> None:
         if not installed(name):
             print(f"not measured — {name}: not installed: {INSTALL}")
     seconds = measure(names, 1 if told.short else told.rounds)
-    rows = [
-        [name, f"{spread(1e3 * s for s in taken):.0f}", f"{ratios(taken, seconds[IMPORT]):.2f}"]
-        for name, taken in seconds.items()
-    ]
-    print(table(["start", "ms", f"/ {IMPORT}"], rows))
-    sizes = tell_sizes(told.wheel) if told.wheel or not told.short else {}
-    write_json(told.json, {"seconds": seconds, "bytes": sizes})
+    sizes = sizes_or_built(told.wheel) if told.wheel or not told.short else {}
+    results = {"seconds": seconds, "bytes": sizes}
+    print(report(results))
+    write_json(told.json, "start", results)
 
 
 if __name__ == "__main__":

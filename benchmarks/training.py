@@ -21,21 +21,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks._about import machine, write_json
 from benchmarks._common import (
     CONFIGS,
     SGEMM,
     SHORT,
     Config,
+    Spread,
     chosen,
     epoch_flops,
-    machine,
     our_engine,
     parser,
     ratios,
     save_problem,
     spread,
     table,
-    write_json,
 )
 from benchmarks._processes import Worker, Workers, rounds_of
 
@@ -127,19 +127,19 @@ def fastest_peer(seconds: dict[str, list[float]]) -> str | None:
     return min(peers, key=lambda name: spread(seconds[name]).median, default=None)
 
 
-def sgemm_share(config: Config, seconds: dict[str, list[float]], name: str) -> str:
-    """Return our rate's share of the machine's product in the same rounds, as text.
+def sgemm_share(config: Config, seconds: dict[str, list[float]], name: str) -> Spread | None:
+    """Return our rate's share of the machine's product in the same rounds; None for others.
 
     One thread is held against one; otherwise against the faster of one and two.
     """
     products = [seconds[n] for n in CEILING if n in seconds]
     if name not in OURS or not products:
-        return ""
+        return None
     if name.endswith("1 thread"):
         products = products[:1]
     fastest = [min(turn) for turn in zip(*products, strict=True)]
     work = epoch_flops(config) / (2 * SGEMM**3)
-    return f"{ratios([work * s for s in fastest], seconds[name]):.0%}"
+    return ratios([work * s for s in fastest], seconds[name])
 
 
 def report(config: Config, measured: dict[str, Any]) -> str:
@@ -149,7 +149,7 @@ def report(config: Config, measured: dict[str, Any]) -> str:
     for name, times in seconds.items():
         if name in CEILING:
             continue
-        middle = spread(times)
+        middle, share = spread(times), sgemm_share(config, seconds, name)
         rows.append(
             [
                 f"**{name}**" if name in (best, peer) else name,
@@ -157,19 +157,19 @@ def report(config: Config, measured: dict[str, Any]) -> str:
                 f"{1e6 * middle.median / config.steps:.1f}",
                 f"{ratios(times, seconds[best]):.2f}" if best else "",
                 f"{epoch_flops(config) / middle.median / 1e9:.1f}",
-                sgemm_share(config, seconds, name),
+                f"{share:.0%}" if share else "",
                 f"{measured['losses'][name]:.4f}",
             ]
         )
     titles = ["program", "s per epoch", "µs per step", "theirs / ours", "GFLOP/s", "of sgemm"]
-    parts = ["", f"### {config}", "", table([*titles, "final loss"], rows), ""]
-    for name in CEILING.keys() & seconds.keys():
+    parts = [f"### {config}", "", table([*titles, "final loss"], rows), ""]
+    for name in (name for name in CEILING if name in seconds):
         rate = spread(2e-9 * SGEMM**3 / s for s in seconds[name])
-        parts.append(f"{name}: {rate:.0f} GFLOP/s")
-    parts += [f"{name}: {note}" for name, note in measured["notes"].items() if note]
+        parts.append(f"- {name}: {rate:.0f} GFLOP/s")
+    parts += [f"- {name}: {note}" for name, note in measured["notes"].items() if note]
     if best and peer:
         ratio = ratios(seconds[peer], seconds[best])
-        parts.append(f"fastest peer / ours: {ratio:.2f} ({peer} / {best})")
+        parts.append(f"- fastest peer / ours: {ratio:.2f} ({peer} / {best})")
     return "\n".join(parts)
 
 
@@ -198,8 +198,8 @@ def main() -> None:
     results = {}
     for config in configs:
         results[str(config)] = measured = measure(config, kinds, rounds)
-        print(report(config, measured), flush=True)
-    write_json(told.json, results)
+        print(f"\n{report(config, measured)}", flush=True)
+    write_json(told.json, "training", results)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ class Settings:
         Whether the norm of each layer's gradient, and the noise of a single sample's, are
         recorded every epoch; the noise takes a further pass over the rows.
     n_threads : int, optional
-        Threads an engine may use.
+        Threads to compute with; the native engine's results do not depend on it, and None measures
+        which number is fastest.
     """
 
     optimizer: str | Optimizer = "adam"

@@ -97,10 +97,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     gradient_norms : bool, default=False
         Whether the norm of each layer's gradient and the noise of a single sample's are recorded
         every epoch (not by ``"lbfgs"``); the noise takes a further pass over the rows.
-    engine : str, default="auto"
-        Who computes: ``"auto"`` is the fastest that can, `engine_` says which.
+    engine : {"auto", "native", "reference"}, default="auto"
+        Who computes. ``"native"`` is C++ and fails where it cannot do what is asked,
+        ``"reference"`` is the readable NumPy code, ``"auto"`` is the fastest that can; `engine_`
+        says which it was.
     n_threads : int, optional
-        Threads an engine may use; the reference engine lets its matrix products use them.
+        Threads to compute with. The native engine's results do not depend on it, to the last bit;
+        None measures which number is fastest. The reference engine lets its matrix products use
+        so many.
 
     Attributes
     ----------
