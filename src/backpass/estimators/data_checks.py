@@ -14,6 +14,7 @@ __all__ = ["check_finite", "check_targets", "smallest_codes"]
 
 BLOCK_BYTES = 1 << 22
 BLOCK_ROWS = 1 << 16
+FEW = 1 << 12  # numbers that are checked at once
 
 
 def check_finite(X: Any, estimator: Any) -> None:
@@ -24,6 +25,10 @@ def check_finite(X: Any, estimator: Any) -> None:
     """
     data = X.data if is_sparse(X) else X
     if data.dtype.kind != "f" or get_config()["assume_finite"]:
+        return
+    if data.size <= FEW:
+        if not np.isfinite(data).all():
+            assert_all_finite(data, estimator_name=type(estimator).__name__, input_name="X")
         return
     if data.ndim == 2 and data.flags.f_contiguous:
         data = data.T  # blocks that lie together
