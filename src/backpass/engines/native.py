@@ -31,6 +31,8 @@ __all__ = ["NativeEngine", "NativeRun"]
 
 FLOPS_WORTH_A_THREAD = 400_000
 """Floating-point operations of a step below which a second thread costs more than it brings."""
+FLOPS_OF_A_LONG_STEP = 1_000_000_000
+"""Above it a step takes milliseconds, and all threads are worth their meetings."""
 TARGET_ROWS = 1 << 16  # targets are checked so many at a time
 STAGED_ROWS = 4096  # rows that only NumPy can read are converted so many at a time
 
@@ -123,6 +125,8 @@ def threads_for(model: Model, rows: int, asked: int | None) -> list[int]:
         return [int(asked)]
     flops = 6 * rows * len(model.parameters.flat)
     most = max(1, min(available_threads(), flops // FLOPS_WORTH_A_THREAD))
+    if flops > FLOPS_OF_A_LONG_STEP:
+        return [most]
     return sorted({most, (most + 1) // 2, 1}, reverse=True)
 
 
@@ -217,9 +221,23 @@ class NativeRun:
 
     def _steps(self, rows: Array, rates: Array, costs: Array) -> int:
         """Take steps with as many threads as have proved best; return how many were tried."""
-        with self._pace.call(len(rows)) as threads:
+        M, done = self.plan.batch_size, 0
+
+        def work(threads: int, batches: int) -> int:
+            nonlocal done
+            part = slice(done, done + batches)
             self._run.set_threads(threads)
-            return int(self._run.advance(rows, rates, costs.reshape(-1)))
+            tried = int(
+                self._run.advance(
+                    rows[done * M : (done + batches) * M], rates[part], costs[part].reshape(-1)
+                )
+            )
+            done += tried
+            finite = tried > 0 and math.isfinite(costs[done - 1].sum())
+            return tried if finite else tried - 1  # no more after a loss that is not finite
+
+        self._pace.share_out(len(rates), work)
+        return done
 
     def _stage(self, rows: Array, weights: Any) -> None:
         def taken(x: Any) -> Any:

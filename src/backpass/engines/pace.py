@@ -1,28 +1,39 @@
 """How many threads a run uses: found by measuring, since the results are the same for any number.
 
-A second thread halves the time of a step where a processor is free for it, and multiplies it where
-another program has that processor: both threads then wait for each other at every step.
+A second thread halves the time of a step where a processor is free for it and the step is long; it
+multiplies the time where another program has that processor, or where the two threads spend a
+short step on handing each other their results.
 """
 
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 
 __all__ = ["Pace"]
 
-TRIALS = 0.02
-"""Share of the time that is spent on trying what was slower before."""
-FORGET = 0.5
-"""Weight of the newest measurement in a running mean."""
+SAMPLE = 0.002
+"""Seconds that a number of threads is measured for."""
+TRIALS = 0.03
+"""Share of the time that is spent on measuring again what was slower before."""
+
+
+@dataclass
+class _Record:
+    """What is known of a number of threads: seconds of a mini-batch, and of all measuring."""
+
+    guess: float | None = None  # from the first mini-batch, which starts threads and fills caches
+    each: float = math.inf
+    measured: float = 0.0
 
 
 class Pace:
-    """Chooses the number of threads of the next call from the times of those before.
+    """Chooses how many threads take the next steps, from how long those before took.
 
     Parameters
     ----------
     candidates : list of int
-        Numbers of threads to choose from, the most promising first.
+        Numbers of threads to choose from.
     clock : callable
         Returns seconds.
 
@@ -32,38 +43,62 @@ class Pace:
 
     >>> seconds = [0.0]
     >>> pace = Pace([2, 1], clock=lambda: seconds[0])
-    >>> for _ in range(5):
-    ...     with pace.call(rows=100) as threads:
-    ...         seconds[0] += 1.0 if threads == 1 else 3.0
-    ...     print(threads, end=" ")
-    2 1 1 1 1
+    >>> def work(threads, batches):
+    ...     seconds[0] += batches * (0.001 if threads == 1 else 0.003)
+    ...     print(f"{batches} x {threads}", end="  ")
+    ...     return batches
+    >>> pace.share_out(100, work)  # warm up, measure 2; warm up, measure 1; then the better
+    1 x 2  1 x 2  1 x 1  2 x 1  95 x 1  100
     """
 
     def __init__(
         self, candidates: list[int], clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        self._seconds = dict.fromkeys(candidates, 0.0)
-        self._untried, self._clock, self._since_trial = list(candidates), clock, 0.0
+        self._clock, self._since_trial = clock, 0.0
+        self._records = {threads: _Record() for threads in candidates}
 
-    def threads(self, rows: int) -> int:
-        """Return the number of threads for a call that computes so many rows."""
-        ranking = sorted(self._seconds, key=lambda n: self._seconds[n])
-        if self._untried:
-            return self._untried[0]
-        if len(ranking) > 1 and self._seconds[ranking[1]] * rows < TRIALS * self._since_trial:
+    def share_out(self, batches: int, work: Callable[[int, int], int]) -> int:
+        """Have ``work(threads, n)`` take n of the `batches` at a time; return how many were tried.
+
+        `work` returns how many it tried; less than it was asked to ends it all.
+        """
+        done = 0
+        while done < batches:
+            threads, n = self._next(batches - done)
+            start = self._clock()
+            tried = work(threads, n)
+            self._note(threads, n, self._clock() - start)
+            done += tried
+            if tried < n:
+                break
+        return done
+
+    def _next(self, left: int) -> tuple[int, int]:
+        """Return how many threads to use for how many mini-batches."""
+        if len(self._records) == 1:
+            return next(iter(self._records)), left
+        for threads, record in self._records.items():
+            if record.guess is None:
+                return threads, 1
+            if record.measured < SAMPLE:
+                return threads, _batches_of(SAMPLE - record.measured, record.guess, left)
+        best, second, *_ = sorted(self._records, key=lambda n: self._records[n].each)
+        if self._since_trial * TRIALS > SAMPLE:
             self._since_trial = 0.0
-            return ranking[1]
-        return ranking[0]
+            return second, _batches_of(SAMPLE, self._records[second].each, left)
+        return best, left
 
-    @contextmanager
-    def call(self, rows: int) -> Iterator[int]:
-        """Time a call that computes so many rows; yields how many threads it should use."""
-        n, start = self.threads(rows), self._clock()
-        yield n
-        seconds = self._clock() - start
-        self._since_trial += seconds
-        taken, before = seconds / max(rows, 1), self._seconds[n]
-        if n in self._untried:
-            self._untried.remove(n)
-            before = taken
-        self._seconds[n] = FORGET * taken + (1 - FORGET) * before
+    def _note(self, threads: int, batches: int, taken: float) -> None:
+        """Remember how long a mini-batch took; at first the fastest of several measurements."""
+        record, each = self._records[threads], taken / batches
+        self._since_trial += taken
+        if record.guess is None:
+            record.guess = each
+            return
+        record.each = min(record.each, each) if record.measured < SAMPLE else each
+        record.measured += taken
+
+
+def _batches_of(seconds: float, each: float, left: int) -> int:
+    """Return how many of the mini-batches that are left take so many seconds; one at least."""
+    return max(1, min(left, int(seconds / each))) if each > 0 else 1
