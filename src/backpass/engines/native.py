@@ -130,9 +130,9 @@ def threads_for(model: Model, rows: int, asked: int | None) -> list[int]:
     return sorted({most, (most + 1) // 2, 1}, reverse=True)
 
 
-def _own(flat: Array) -> Array:
-    """Return `flat` as native code reads it: contiguous and aligned."""
-    return np.require(flat, requirements=["C", "A"])
+def _own(x: Array, dtype: Any = None) -> Array:
+    """Return `x` as native code reads it: contiguous and aligned."""
+    return np.require(x, dtype, ["C", "A"])
 
 
 class NativeRun:
@@ -151,7 +151,7 @@ class NativeRun:
         self._y, self._labels = self._targets()
         self._weights = None
         if plan.sample_weight is not None:
-            self._weights = np.ascontiguousarray(plan.sample_weight, dtype=self._flat.dtype)
+            self._weights = _own(plan.sample_weight, self._flat.dtype)
         self._direct = is_direct(self._X)
         self._set_rows(self._weights)
 
@@ -189,16 +189,16 @@ class NativeRun:
         for start in range(0, len(y), TARGET_ROWS):
             loss.encode(y[start : start + TARGET_ROWS], k, np, self._flat.dtype)
         if loss.name != "cross_entropy":
-            return (y if is_direct(y) else np.ascontiguousarray(y, dtype=self._flat.dtype)), None
+            return (y if is_direct(y) else _own(y, self._flat.dtype)), None
         if y.ndim == 1 or (y.shape[1] == 1 and k > 1):
             # a copy: whatever becomes of the user's array, labels stay those that were checked
             return None, np.array(y.reshape(-1), dtype=np.int32)
-        return np.ascontiguousarray(loss.encode(y, k, np, self._flat.dtype)), None
+        return _own(loss.encode(y, k, np, self._flat.dtype)), None
 
     def advance(self, rows: Array, rates: Array) -> Array:
         """Take one step for each mini-batch of `rows`; see :class:`backpass.engines.Run`."""
-        rows = np.ascontiguousarray(rows, dtype=np.int64)
-        rates = np.ascontiguousarray(rates, dtype=np.float64)
+        rows = _own(rows, np.int64)
+        rates = _own(rates, np.float64)
         costs = np.zeros((len(rates), 2))
         if self._direct:
             done = self._steps(rows, rates, costs)
@@ -243,7 +243,7 @@ class NativeRun:
         def taken(x: Any) -> Any:
             return None if x is None else x[rows]
 
-        X = np.ascontiguousarray(gather(self._X, rows, self._flat))
+        X = _own(gather(self._X, rows, self._flat))
         self._run.set_rows(X, taken(self._y), taken(self._labels), taken(weights))
 
     def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
@@ -273,7 +273,7 @@ class NativeRun:
     def _evaluate(
         self, rows: Array, gradient: bool, weights: Any, squares: Any = None
     ) -> tuple[Any, Any]:
-        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        rows = _own(rows, np.int64)
         costs = np.zeros(2)
         flat = np.empty_like(self._flat) if gradient else None
         if not self._direct:
@@ -357,7 +357,7 @@ class NativeEngine:
             return output
         for start in range(0, X.shape[0], STAGED_ROWS):
             part = np.arange(start, min(start + STAGED_ROWS, X.shape[0]))
-            rows = np.ascontiguousarray(gather(X, part, flat))
+            rows = _own(gather(X, part, flat))
             to = output[start : start + STAGED_ROWS].reshape(-1)
             extension().predict(*arguments, rows, to, threads)
         return output
@@ -387,5 +387,5 @@ class NativeRowPredictor:
         except (TypeError, ValueError):  # another dtype or stride, or no such row
             x = np.asarray(x, dtype=self._dtype)
             check_row(x.shape, self.model)
-            self._predict(np.ascontiguousarray(x), output)
+            self._predict(_own(x), output)
         return output

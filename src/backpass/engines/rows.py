@@ -65,4 +65,4 @@ def readable(x: Array) -> Array:
 
 
 def _native_numbers(data: Any) -> Any:
-    return data if _is_plain(data) else np.ascontiguousarray(data, dtype=np.float64)
+    return data if _is_plain(data) else np.require(data, np.float64, ["C", "A"])
