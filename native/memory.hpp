@@ -21,7 +21,8 @@ template <class T> class Buffer {
     void reset(size_t count) {
         release();
         const size_t bytes = (count * sizeof(T) + 127) / 64 * 64;
-        data_ = (T*)::operator new(bytes, LINE);
+        data_ = (T*)::operator new(bytes, LINE, std::nothrow);
+        if (!data_) throw std::bad_alloc();
         std::memset((void*)data_, 0, bytes);
     }
     T* get() const { return data_; }

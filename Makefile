@@ -1,0 +1,55 @@
+# make build | test | lint | docs | sanitize | sanitize-short | clean, in the virtual environment .venv
+PYTHON ?= python3
+BIN := .venv/bin
+SANE := .venv-sanitize/bin
+
+.PHONY: build test lint docs sanitized sanitize sanitize-short clean
+
+# compiles what changed in native/ since the last time
+build: .venv/ready
+	$(BIN)/pip install --quiet --no-build-isolation --no-deps --editable .
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+test: build
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: .venv/ready
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+# The engine's tests with the address and undefined-behaviour sanitizers in the extension. A leak
+# check would report what Python keeps for ever; libstdc++ is loaded first so that exceptions work;
+# a report goes to stderr past pytest's capture.
+# Left out: processes, which are timed and whose memory is measured there. The short set also leaves
+# out what is long and goes through the same code as its neighbours.
+LONG = units_in_the_last_place or fifty_steps or interpreter_runs or baseline or (bytes_ and float64)
+ENGINE_TESTS = $(filter-out %_processes.py, $(wildcard tests/test_native*.py)) tests/test_training.py
+SANITIZED = BACKPASS_REQUIRE_NATIVE=1 PYTHONMALLOC=malloc \
+    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)"
+
+.venv-sanitize/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-sanitize
+	$(SANE)/pip install --quiet 'scikit-build-core>=1.1' 'nanobind>=3.1'
+	touch $@
+
+sanitized: .venv-sanitize/ready
+	BACKPASS_REQUIRE_NATIVE=1 $(SANE)/pip install --quiet --no-build-isolation --editable '.[test]' \
+	    -C build-dir=build/sanitize -C cmake.define.BACKPASS_SANITIZE=ON -C install.strip=false
+
+sanitize: sanitized
+	$(SANITIZED) $(SANE)/pytest --quiet --capture=sys $(ENGINE_TESTS)
+
+sanitize-short: sanitized
+	$(SANITIZED) $(SANE)/pytest --quiet --capture=sys --hypothesis-profile=short -k 'not ($(LONG))' $(ENGINE_TESTS)
+
+clean:
+	rm -rf build .venv .venv-sanitize
