@@ -53,6 +53,9 @@ static __attribute__((noinline)) void dense_tile(int K, const T* A, ptrdiff_t a_
         }
     };
     for (; K >= V; K -= V) {
+        // the next panel of these rows: the hardware does not foresee the jump
+#pragma GCC unroll 16
+        for (int r = 0; r < MR; r++) __builtin_prefetch(A + a_panel + r * V, 0, 3);
 #pragma GCC unroll 4
         for (int q = 0; q < V; q++) multiply_add(q);
         A += a_panel;
