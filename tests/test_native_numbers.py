@@ -65,7 +65,8 @@ def as_drawn(form, labels, k):
     if form == "soft":
         p = np.random.default_rng(k).random((len(labels), k)) + 0.01
         return p / p.sum(axis=1, keepdims=True)
-    return {"labels": labels, "column": labels[:, None], "one-hot": np.eye(k)[labels]}[form]
+    column = labels[:, None] if k > 1 else labels  # of one output, a column is a probability
+    return {"labels": labels, "column": column, "one-hot": np.eye(k)[labels]}[form]
 
 
 @given(problems())
