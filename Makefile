@@ -28,10 +28,12 @@ docs: .venv/ready
 # The engine's tests with the address and undefined-behaviour sanitizers in the extension. A leak
 # check would report what Python keeps for ever; libstdc++ is loaded first so that exceptions work;
 # a report goes to stderr past pytest's capture.
-# Left out: processes, which are timed and whose memory is measured there. The short set also leaves
-# out what is long and goes through the same code as its neighbours.
+# Left out: processes, which are timed and whose memory is measured there, and the program for
+# another processor. The short set also leaves out what is long and goes through the same code as its
+# neighbours.
 LONG = units_in_the_last_place or fifty_steps or interpreter_runs or baseline or (bytes_ and float64)
-ENGINE_TESTS = $(filter-out %_processes.py, $(wildcard tests/test_native*.py)) tests/test_training.py
+ENGINE_TESTS = $(filter-out %_processes.py %_cross.py, $(wildcard tests/test_native*.py)) \
+    tests/test_training.py
 SANITIZED = BACKPASS_REQUIRE_NATIVE=1 PYTHONMALLOC=malloc \
     ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
     LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)"
