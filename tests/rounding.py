@@ -258,7 +258,8 @@ def updated(
     # an underflow, divided by no less than Adam's and RMSprop's epsilon of 1e-8 or more
     small = 1e9 * problem.tiny
     error = error + ULPS * eps * (abs(middle - theta.flat) + abs(decay)) + small
-    error = error + eps * abs(middle)
+    # two terms are added to θ: v and −η g of Nesterov, the step and the decay of AdamW
+    error = error + 2 * eps * (abs(middle) + abs(decay))
     return Bound(middle - decay, error), {
         name: Bound(after[name], errors[name] + 4 * eps * abs(after[name]) + small)
         for name in after
