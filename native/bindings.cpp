@@ -48,6 +48,16 @@ void require(bool good, const char* what) {
     if (!good) refuse(what);
 }
 
+// `x` as it is: an array converted for the occasion would be gone before it is used.
+template <class A> A exactly(nb::handle x, const char* what) {
+    A array;
+    if (!nb::try_cast<A>(x, array, false)) throw nb::type_error(what);
+    return array;
+}
+AnyArray any_array(nb::handle x) {
+    return exactly<AnyArray>(x, "not an array of numbers that the native engine reads");
+}
+
 Dtype dtype_of(const AnyArray& x) {
     const auto type = x.dtype();
     const bool real = type.code == (uint8_t)nb::dlpack::dtype_code::Float;
@@ -126,10 +136,9 @@ Source any_source(nb::handle x, int width) {
     if (nb::isinstance<nb::tuple>(x)) {
         const nb::tuple parts = nb::borrow<nb::tuple>(x);
         require(parts.size() == 3, "a sparse array is (data, indices, indptr)");
-        return sparse_source(nb::cast<AnyArray>(parts[0]), nb::cast<AnyArray>(parts[1]),
-                             nb::cast<AnyArray>(parts[2]), width);
+        return sparse_source(any_array(parts[0]), any_array(parts[1]), any_array(parts[2]), width);
     }
-    return dense_source(nb::cast<AnyArray>(x), width);
+    return dense_source(any_array(x), width);
 }
 
 const Isa& isa_named(const std::string& name) {
@@ -145,6 +154,8 @@ void check_sizes(const std::vector<int>& sizes, const std::vector<Spec>& activat
     require(sizes.size() >= 2 && activations.size() == sizes.size() - 1,
             "sizes and activations do not fit");
     for (const int size : sizes) require(size >= 1, "sizes must be at least 1");
+    for (size_t l = 0; l + 1 < activations.size(); l++)
+        require(activations[l].first != "softmax", "softmax is an output");
 }
 size_t parameters_of(const std::vector<int>& sizes) {
     size_t count = 0;
@@ -174,7 +185,7 @@ template <class T> class BoundRun {
             targets = any_source(y, outputs_);
             require(targets.n_rows == rows.n_rows, "X and y have different numbers of rows");
         } else {
-            const auto vector = nb::cast<ReadVector<int32_t>>(labels);
+            const auto vector = exactly<ReadVector<int32_t>>(labels, "class labels must be int32");
             require((int64_t)vector.shape(0) == rows.n_rows, "X and y have different numbers of rows");
             label = vector.data();
             bool good = true;
@@ -182,7 +193,7 @@ template <class T> class BoundRun {
             require(good, "a class label is out of range");
         }
         if (!weights.is_none()) {
-            const auto vector = nb::cast<ReadVector<T>>(weights);
+            const auto vector = exactly<ReadVector<T>>(weights, "weights must have the run's dtype");
             require((int64_t)vector.shape(0) == rows.n_rows,
                     "X and sample_weight have different numbers of rows");
             weight = vector.data();
@@ -239,14 +250,15 @@ template <class T> class BoundRun {
         require(rows.shape(0) >= 1 && costs.shape(0) == 2, "evaluate needs rows and two costs");
         T* into = nullptr;
         if (!gradient.is_none()) {
-            const auto vector = nb::cast<Vector<T>>(gradient);
+            const auto vector = exactly<Vector<T>>(gradient, "gradient must have the run's dtype");
             require_parameters(vector.shape(0));
             into = vector.data();
         }
         double* row_norms = nullptr;
         if (!norms.is_none()) {
-            const auto vector = nb::cast<Vector<double>>(norms);
-            require(vector.shape(0) == rows.shape(0), "evaluate needs a norm for every row");
+            const auto vector = exactly<Vector<double>>(norms, "norms must be float64");
+            require(into && vector.shape(0) == rows.shape(0),
+                    "norms need a gradient, and a place for every row");
             row_norms = vector.data();
         }
         Signals signals;
@@ -261,7 +273,8 @@ template <class T> class BoundRun {
   private:
     static Settings checked(Settings s) {
         check_sizes(s.sizes, s.activations);
-        require(s.batch_size >= 1, "batch_size must be at least 1");
+        require(s.batch_size >= 1 && s.batch_size <= (int64_t)1 << 40,
+                "batch_size must be 1 ... 2^40");
         require(s.n_threads >= 1 && s.n_threads <= 1024, "n_threads must be 1 ... 1024");
         return s;
     }

@@ -60,8 +60,9 @@ static __attribute__((noinline)) void drop(T* a, T* d, ptrdiff_t panel, ptrdiff_
                                            uint64_t seed, double p) {
     constexpr int V = Lanes<T>::n, PART = V < 4 ? V : 4;  // of four units, as many as lie together
     typedef T Part __attribute__((vector_size(PART * sizeof(T)), aligned(sizeof(T))));
-    const uint32_t threshold = (uint32_t)(uint64_t)__builtin_nearbyint(p * 4294967296.0);
-    const T kept = (T)(1 / (1 - p));
+    const uint64_t share = (uint64_t)__builtin_nearbyint(p * 4294967296.0);  // up to 2^32
+    const uint32_t threshold = (uint32_t)share;
+    const T kept = share >> 32 ? (T)0 : (T)(1 / (1 - p));
     const uint32_t blocks = (uint32_t)(units + 3) / 4;  // four units take the words of one counter
     uint32_t block = 0;
     for (ptrdiff_t row = 0; row < n;) {

@@ -115,7 +115,8 @@ static void gather_labels(const int32_t* labels, T smoothing, int units, const i
                 for (int u = 0; u < V && k + u < units; u++) line[u] = low;
         }
         const int label = labels[rows[i]];
-        to[(label / V) * panel + label % V] += 1 - smoothing;
+        if (label >= 0 && label < units)  // as it was when it was checked
+            to[(label / V) * panel + label % V] += 1 - smoothing;
     }
 }
 

@@ -116,6 +116,7 @@ template <class T> struct Job {
     T* factor;              // s_n / S
     double* row_cost;
     double* row_norm;       // ||g_n||^2 of each row of the call, or null
+    double norm_unit;       // what weights are divided by meanwhile: their size, a power of two
     ptrdiff_t panel_rows;   // rows of a panel in these buffers
     OutputError<T> output_error;
     double loss_numbers[4];

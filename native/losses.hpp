@@ -291,9 +291,10 @@ template <class T> static OutputError<T> find_loss(const char* loss, const char*
         {"shortfall", "", &output_error<T, Shortfall>},
         {"pinball", "", &output_error<T, Pinball>},
     };
+    const bool elementwise = std::strcmp(output, "softmax") != 0;
     for (const auto& entry : entries)
         if (std::strcmp(entry.loss, loss) == 0 &&
-            (std::strcmp(entry.output, output) == 0 || !entry.output[0]))
+            (std::strcmp(entry.output, output) == 0 || (!entry.output[0] && elementwise)))
             return entry.error;
     return nullptr;
 }

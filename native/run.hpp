@@ -208,16 +208,17 @@ template <class T> class Run {
         const int64_t steps = job_.steps, batch = job_.batch_size;
         const double alpha = job_.alpha, dropout = job_.dropout;
         job_.batch_size = n_rows, job_.dropout = 0;
+        double S = 0;
+        for (int64_t i = 0; i < n_rows; i++) S += job_.weights ? (double)job_.weights[rows[i]] : 1;
+        job_.norm_unit = S > 0 ? std::ldexp(1, std::ilogb(S / (double)n_rows)) : 1;
         if (norms) job_.alpha = 0;
         go(rows, n_rows, costs);
         job_.steps = steps, job_.batch_size = batch;
         job_.alpha = alpha, job_.dropout = dropout;
         job_.forward_only = false;
         if (!gradient) return;
-        double S = 0;  // with norms the kept gradient is a sum
-        for (int64_t i = 0; i < n_rows; i++) S += job_.weights ? (double)job_.weights[rows[i]] : 1;
         packed_.store(gradient, [](Layer<T>& q) { return q.G; },
-                      [](Layer<T>& q) { return q.gb; }, norms ? 1 / S : 1.0);
+                      [](Layer<T>& q) { return q.gb; }, norms ? job_.norm_unit / S : 1.0);
     }
 
   private:

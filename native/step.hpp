@@ -128,7 +128,8 @@ template <class T> struct Trainer {
             cost[i] *= job.weights ? (double)job.weights[rows[from + i]] : 1.0;
             finite &= cost[i] - cost[i] == 0;
         }
-        if (!finite) __atomic_store_n(&job.stop, (int)NOT_FINITE, __ATOMIC_RELAXED);
+        if (!finite && job.apply_update)  // an evaluation says what it found
+            __atomic_store_n(&job.stop, (int)NOT_FINITE, __ATOMIC_RELAXED);
     }
 
     // ||g_n||^2 = sum_l (||a_{l-1}||^2 + 1) ||delta_l||^2, with delta before its factor s_n
@@ -315,7 +316,7 @@ template <class T> struct Trainer {
     // One mini-batch; false after a loss that is not finite.
     bool batch(const int64_t* rows, int64_t n, double rate, double* costs) {
         const double S = weight_sum(rows, n);
-        if (S == 0) {  // no mean: it costs nothing and changes nothing
+        if (S == 0 && job.apply_update) {  // no mean: it costs nothing and changes nothing
             if (thread == 0) costs[0] = costs[1] = 0;
             return true;
         }
@@ -325,7 +326,7 @@ template <class T> struct Trainer {
         u.penalty = job.decoupled ? 0 : (T)(job.alpha / S);
         u.decay = job.decoupled ? (T)(rate * job.alpha) : 0;
         const bool kept = job.keep_gradient || n > job.block_rows;
-        const double unit = job.row_norm ? 1 : S;
+        const double unit = job.row_norm ? job.norm_unit : S;
         double cost = 0;
         for (int64_t start = 0; start < n; start += job.block_rows) {
             const int64_t size = n - start < job.block_rows ? n - start : job.block_rows;
