@@ -433,3 +433,23 @@ def test_the_network_is_the_estimator():
     assert classifier.engine_ in ("reference", "native")
     assert not hasattr(MLPClassifier(), "coefs_")
     assert not hasattr(MLPClassifier(solver="lbfgs"), "partial_fit")
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_model_whose_parameters_are_mapped_read_only_can_go_on_training(tmp_path, engine):
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+    options = {"max_iter": 2, "random_state": 0, "engine": engine, "n_threads": np.int64(1)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier = MLPClassifier((4,), **options).fit(X, y)
+    joblib.dump(classifier, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r").partial_fit(X, y)
+    expected = classifier.partial_fit(X, y)
+    np.testing.assert_array_equal(mapped.predict_proba(X), expected.predict_proba(X))
+
+
+def test_a_damaged_csr_matrix_is_refused_before_scipy_follows_it():
+    X = scipy.sparse.csr_matrix(np.eye(6))
+    X.indptr[2] = 10**6
+    with pytest.raises(InputError, match="damaged CSR matrix"):
+        MLPClassifier((4,)).fit(X, np.arange(6) % 2)

@@ -126,8 +126,9 @@ class Trainer:
         self.history.stop_reason = "max_epochs"
         threads = None
         if self.engine.uses_blas:
-            threads = self.settings.n_threads or threads_worth_using(
-                self.network.sizes, self.batch_size
+            asked = self.settings.n_threads
+            threads = (
+                int(asked) if asked else threads_worth_using(self.network.sizes, self.batch_size)
             )
         try:
             with blas_threads(threads):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from backpass.errors import InputError
 from backpass.ops import Array, is_sparse
 
 __all__ = ["is_direct", "readable", "row_source"]
@@ -39,10 +40,19 @@ def is_direct(x: Array) -> bool:
         return _is_plain(x)
     if getattr(x, "format", "") != "csr":
         return False
+    _check_pointers(x)
     if not x.has_canonical_format:
         return False
     same = x.indices.dtype == x.indptr.dtype and x.indices.dtype in (np.int32, np.int64)
     return same and all(_is_plain(part) for part in (x.data, x.indices, x.indptr))
+
+
+def _check_pointers(x: Any) -> None:
+    """Refuse a CSR matrix whose row pointers lead out of its data: SciPy would follow them."""
+    starts = x.indptr
+    fits = len(starts) == x.shape[0] + 1 and starts[0] == 0 and starts[-1] <= len(x.indices)
+    if not (fits and len(x.indices) == len(x.data) and (starts[:-1] <= starts[1:]).all()):
+        raise InputError("X is a damaged CSR matrix: its indptr does not fit its data")
 
 
 def row_source(x: Array) -> Any:

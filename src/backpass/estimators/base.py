@@ -47,6 +47,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _optimizer_state: dict[str, Any] | None
     _steps: int
     _history: History
+    network_: Network
 
     # --- what a subclass says ------------------------------------------------------------------
 
@@ -92,6 +93,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         rng = check_random_state(self.random_state)
         if first:
             self._start(X, targets, rng)
+        elif not self.network_.parameters.flat.flags.writeable:
+            self.network_ = self.network_.copy()  # joblib maps large arrays read-only
         validation, rows = self._validation(X, targets, weights, validation_data, rng)
         settings = self._settings(1 if incremental else self.max_iter, len(rows), X.dtype)
         callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)

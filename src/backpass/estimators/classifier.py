@@ -87,9 +87,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights.
     dropout : float, default=0.0
-        Probability of dropping a hidden unit in training (inverted dropout).
+        Probability of dropping a hidden unit in training (inverted dropout); L-BFGS ignores it.
     clip_norm : float, optional
-        Largest 2-norm of a gradient; longer ones are scaled down to it.
+        Largest 2-norm of a gradient; longer ones are scaled down to it. L-BFGS ignores it.
     early_stopping_metric : str, optional
         Name of a scikit-learn scorer that judges epochs; by default the accuracy.
     time_limit : float, optional
@@ -103,7 +103,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         says which it was.
     n_threads : int, optional
         Threads to compute with. The native engine's results do not depend on it, to the last bit;
-        None measures which number is fastest. The reference engine lets its matrix products use
+        None measures which number is fastest; more than there are processors is slower, with
+        short steps many times. The reference engine lets its matrix products use
         so many.
 
     Attributes

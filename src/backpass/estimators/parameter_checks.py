@@ -24,6 +24,9 @@ def _real(low: float, high: float = math.inf, closed: bool = True) -> Check:
     return check
 
 
+MOST_THREADS = 1024
+
+
 def _positive_integer(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
@@ -59,7 +62,10 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "dropout": (_fraction, "a number of at least 0 and below 1"),
     "clip_norm": (lambda v: v is None or _real(0, closed=False)(v), "None or a positive number"),
     "time_limit": (lambda v: v is None or _real(0, closed=False)(v), "None or a positive number"),
-    "n_threads": (lambda v: v is None or _positive_integer(v), "None or an integer ≥ 1"),
+    "n_threads": (
+        lambda v: v is None or (_positive_integer(v) and v <= MOST_THREADS),
+        f"None or an integer from 1 to {MOST_THREADS}",
+    ),
     "gradient_norms": (_boolean, "True or False"),
 }
 """What each parameter must be: a test and its words."""

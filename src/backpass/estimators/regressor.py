@@ -75,9 +75,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     max_fun : int, default=15000
         Most evaluations of the loss by ``"lbfgs"``.
     dropout : float, default=0.0
-        Probability of dropping a hidden unit in training (inverted dropout).
+        Probability of dropping a hidden unit in training (inverted dropout); L-BFGS ignores it.
     clip_norm : float, optional
-        Largest 2-norm of a gradient; longer ones are scaled down to it.
+        Largest 2-norm of a gradient; longer ones are scaled down to it. L-BFGS ignores it.
     early_stopping_metric : str, optional
         Name of a scikit-learn scorer that judges epochs; by default R².
     time_limit : float, optional
@@ -91,7 +91,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         says which it was.
     n_threads : int, optional
         Threads to compute with. The native engine's results do not depend on it, to the last bit;
-        None measures which number is fastest. The reference engine lets its matrix products use
+        None measures which number is fastest; more than there are processors is slower, with
+        short steps many times. The reference engine lets its matrix products use
         so many.
 
     Attributes
