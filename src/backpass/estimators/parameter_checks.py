@@ -64,7 +64,7 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "time_limit": (lambda v: v is None or _real(0, closed=False)(v), "None or a positive number"),
     "n_threads": (
         lambda v: v is None or (_positive_integer(v) and v <= MOST_THREADS),
-        f"None or an integer from 1 to {MOST_THREADS}",
+        f"None or an integer ≥ 1, at most {MOST_THREADS}",
     ),
     "gradient_norms": (_boolean, "True or False"),
 }
