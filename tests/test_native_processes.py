@@ -16,27 +16,15 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
 
-from backpass import MLPClassifier, train
+from backpass import MLPClassifier
 from helpers import assert_identical
 from native_cases import NATIVE, draw_batch, needs_native, new_network, new_plan
+from native_children import SIZES, fitted, put_fitted
 
 pytestmark = needs_native
 
 LINUX = sys.platform == "linux"
 SECONDS = 120  # of waiting for what takes one: a hang, not a busy machine
-SIZES = (20, 64, 64, 3)
-
-
-def fitted(n_threads=2, dtype="float32", epochs=2):
-    """Return the parameters after a fit with more than one thread, as bytes."""
-    network = new_network(SIZES, "relu", "softmax", "cross_entropy", dtype)
-    X, y, s = draw_batch(network, 500)
-    train(network, X, y, s, seed=0, engine="native", epochs=epochs, n_threads=n_threads)
-    return network.parameters.flat.tobytes() + network.predict(X).tobytes()
-
-
-def put_fitted(queue):
-    queue.put(fitted())
 
 
 def in_a_process(method):
