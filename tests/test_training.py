@@ -265,6 +265,8 @@ def test_small_networks_train_with_one_blas_thread():
                 if pool["user_api"] == "blas"}  # fmt: skip
 
     seen, before = [], threads()
-    train(new_network(), X, Y, epochs=2, on_epoch=lambda h: seen.append(threads()))
+    train(
+        new_network(), X, Y, engine="reference", epochs=2, on_epoch=lambda h: seen.append(threads())
+    )
     assert seen == [{1}, {1}]
     assert threads() == before
