@@ -125,7 +125,7 @@ class Trainer:
         deadline = time.monotonic() + (self.settings.time_limit or math.inf)
         self.history.stop_reason = "max_epochs"
         threads = None
-        if self.engine.uses_blas:
+        if self.engine.uses_blas or self.settings.gradient_norms:
             asked = self.settings.n_threads
             threads = (
                 int(asked) if asked else threads_worth_using(self.network.sizes, self.batch_size)
