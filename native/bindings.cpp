@@ -213,7 +213,7 @@ template <class T> class BoundRun {
     }
     void load_state(int slot, const ReadVector<T>& flat) {
         require_slot(slot, flat.shape(0));
-        run_.load_state(slot, flat.data(), run_.steps());
+        run_.load_state(slot, flat.data());
     }
     void store_state(int slot, const Vector<T>& flat) {
         require_slot(slot, flat.shape(0));
@@ -257,8 +257,7 @@ template <class T> class BoundRun {
         double* row_norms = nullptr;
         if (!norms.is_none()) {
             const auto vector = exactly<Vector<double>>(norms, "norms must be float64");
-            require(into && vector.shape(0) == rows.shape(0),
-                    "norms need a gradient, and a place for every row");
+            require(vector.shape(0) == rows.shape(0), "norms need a place for every row");
             row_norms = vector.data();
         }
         Signals signals;

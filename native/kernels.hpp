@@ -69,6 +69,16 @@ struct Tile {
     int layer, in_panel, out_panel, width;
 };
 
+// How many entries a CSR row has. Internal linkage: it is compiled for every instruction set.
+static inline int64_t entries_of_row(const Source& X, int64_t row) {
+    if (X.wide_indices) {
+        const int64_t* starts = (const int64_t*)X.starts;
+        return starts[row + 1] - starts[row];
+    }
+    const int32_t* starts = (const int32_t*)X.starts;
+    return starts[row + 1] - starts[row];
+}
+
 // The entries of a block of CSR rows, converted: those of row n from start[n] to stop[n].
 template <class T> struct Entries {
     int64_t *start = nullptr, *stop = nullptr;
@@ -127,7 +137,8 @@ template <class T> struct Job {
     double hyper[4];
     double alpha, clip_norm;  // clip_norm: 0 for none
     bool prefetch;  // whether parameters and state are too many to stay in the cache
-    bool decoupled, keep_gradient, apply_update, forward_only, softmax;
+    // an evaluation may go forward only, or back to the error signals, without gradients
+    bool decoupled, keep_gradient, apply_update, backward, gradients;
     double dropout;
     uint64_t seed;
     int64_t steps;            // taken before this call; counts on
@@ -151,7 +162,6 @@ template <class T> struct Prediction {
     T* output;                // (n_rows, k), C order
     T** buffers;              // two for each thread
     const Entries<T>* entries;  // one for each thread, or null
-    int n_threads;
     bool softmax;
     T* scratch;               // for softmax, `scratch_size` for each thread
     ptrdiff_t scratch_size;

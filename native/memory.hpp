@@ -53,11 +53,6 @@ template <class T> struct EntryBuffers {
     }
 };
 
-inline int64_t entries_of_row(const Source& X, int64_t row) {
-    if (X.wide_indices) return ((const int64_t*)X.starts)[row + 1] - ((const int64_t*)X.starts)[row];
-    return ((const int32_t*)X.starts)[row + 1] - ((const int32_t*)X.starts)[row];
-}
-
 // Whether work should go with the entries: an entry costs about as much as eight of a dense row.
 inline bool is_worth_sparse(const Source& X) {
     if (!X.starts || X.n_rows == 0) return false;

@@ -85,7 +85,7 @@ void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
         entries.push_back(buffer.get(BLOCK_ROWS, most_entries(X, BLOCK_ROWS)));
     const ptrdiff_t scratch = scratch_of(sizes.back(), packed.V);
     Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
-                         output, buffers.data(), sparse ? entries.data() : nullptr, n_threads,
+                         output, buffers.data(), sparse ? entries.data() : nullptr,
                          activations.back().first == "softmax",
                          packed.keep((size_t)(scratch * n_threads)), scratch, poll, 0};
     std::vector<std::thread> others;

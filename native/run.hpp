@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -116,7 +115,6 @@ template <class T> class Run {
         job_.smoothing = (T)s.smoothing;
         job_.alpha = s.alpha, job_.clip_norm = s.clip_norm, job_.decoupled = s.decoupled;
         job_.dropout = s.dropout, job_.seed = s.seed;
-        job_.softmax = s.activations.back().first == "softmax";
         for (size_t l = 0; l < packed_.layers.size(); l++) {
             Layer<T>& q = packed_.layers[l];
             if (l > 0) q.WT = packed_.keep(packed_.weights_of(q));
@@ -166,10 +164,9 @@ template <class T> class Run {
     void store(T* flat) {
         packed_.store(flat, [](Layer<T>& q) { return q.W; }, [](Layer<T>& q) { return q.b; });
     }
-    void load_state(int slot, const T* flat, int64_t steps) {
+    void load_state(int slot, const T* flat) {
         packed_.load(flat, [&](Layer<T>& q) { return q.W_state[slot]; },
                      [&](Layer<T>& q) { return q.b_state[slot]; });
-        job_.steps = steps;
     }
     void set_steps(int64_t steps) { job_.steps = steps; }
     void store_state(int slot, T* flat) {
@@ -191,7 +188,7 @@ template <class T> class Run {
     int64_t advance(const int64_t* rows, int64_t n_rows, const double* rates, double* costs,
                     Poll poll) {
         job_.rates = rates;
-        job_.apply_update = true;
+        job_.apply_update = job_.backward = job_.gradients = true;
         job_.keep_gradient = job_.clip_norm > 0;
         job_.row_norm = nullptr, job_.poll = poll;
         go(rows, n_rows, costs);
@@ -202,8 +199,9 @@ template <class T> class Run {
     // (0 where its weight is 0), and no L2.
     void evaluate(const int64_t* rows, int64_t n_rows, double* costs, T* gradient, double* norms,
                   Poll poll) {
-        keep_gradients();
-        job_.apply_update = false, job_.keep_gradient = true, job_.forward_only = !gradient;
+        if (gradient) keep_gradients();
+        job_.apply_update = false, job_.keep_gradient = true;
+        job_.gradients = gradient, job_.backward = gradient || norms;
         job_.row_norm = norms, job_.rates = nullptr, job_.poll = poll;
         const int64_t steps = job_.steps, batch = job_.batch_size;
         const double alpha = job_.alpha, dropout = job_.dropout;
@@ -215,7 +213,6 @@ template <class T> class Run {
         go(rows, n_rows, costs);
         job_.steps = steps, job_.batch_size = batch;
         job_.alpha = alpha, job_.dropout = dropout;
-        job_.forward_only = false;
         if (!gradient) return;
         packed_.store(gradient, [](Layer<T>& q) { return q.G; },
                       [](Layer<T>& q) { return q.gb; }, norms ? job_.norm_unit / S : 1.0);

@@ -9,15 +9,6 @@
 namespace backpass {
 namespace BACKPASS_ISA {
 
-template <class Index>
-static int64_t row_entries(const Source& X, int64_t row) {
-    const Index* starts = (const Index*)X.starts;
-    return (int64_t)(starts[row + 1] - starts[row]);
-}
-static inline int64_t entries_of(const Source& X, int64_t row) {
-    return X.wide_indices ? row_entries<int64_t>(X, row) : row_entries<int32_t>(X, row);
-}
-
 template <class T, class S, class Index>
 static void convert_row(const Source& X, int64_t row, int32_t* column, T* value) {
     const Index *starts = (const Index*)X.starts, *columns = (const Index*)X.columns;
@@ -38,7 +29,7 @@ template <class T>
 static void gather_entries(const Source& X, const int64_t* rows, ptrdiff_t from, ptrdiff_t to,
                            const Entries<T>& entries) {
     int64_t at = 0;
-    for (ptrdiff_t n = 0; n < from; n++) at += entries_of(X, rows[n]);
+    for (ptrdiff_t n = 0; n < from; n++) at += entries_of_row(X, rows[n]);
     for (ptrdiff_t n = from; n < to; n++) {
         entries.start[n] = at;
         int32_t* column = entries.column + at;
@@ -46,7 +37,7 @@ static void gather_entries(const Source& X, const int64_t* rows, ptrdiff_t from,
         with_dtype(X.dtype, [&](auto zero) {
             convert_row_of<T, decltype(zero)>(X, rows[n], column, value);
         });
-        at += entries_of(X, rows[n]);
+        at += entries_of_row(X, rows[n]);
         entries.stop[n] = at;
     }
 }

@@ -99,7 +99,7 @@ template <class T> struct Trainer {
                         (uint64_t)step, job.seed, job.dropout);
         }
         output(rows, from, n, S);
-        if (job.forward_only) return;
+        if (!job.backward) return;
         for (int l = L - 1; l >= 1; l--)
             layer_backward<T>(job.layers[l], n, job.E[l + 1] + at, job.D[l] + at, job.E[l] + at,
                               panel);
@@ -210,11 +210,6 @@ template <class T> struct Trainer {
     void update_weights(const Tile& tile, int c, const T* g, const UpdateNumbers<T>& u) {
         const Layer<T>& layer = job.layers[tile.layer - 1];
         T* W = at_tile(layer.W, layer, tile, c);
-        if (u.penalty != 0) {
-            Vec<T> sum = {};
-            for (int i = 0; i < V; i++) sum += load(W + i * V) * load(W + i * V);
-            job.tile_squares[&tile - job.tiles] += (double)sum_of_lanes<T>(sum);
-        }
         T* m = layer.W_state[0] ? at_tile(layer.W_state[0], layer, tile, c) : nullptr;
         T* v = layer.W_state[1] ? at_tile(layer.W_state[1], layer, tile, c) : nullptr;
         job.update(W, g, m, v, V, u);
@@ -232,12 +227,22 @@ template <class T> struct Trainer {
                    layer.b_state[1] ? layer.b_state[1] + at : nullptr, 1, u);
     }
 
+    // What a tile adds to the L2 penalty of C, of the weights before their update.
+    void sum_squares(int i, T penalty) {
+        const Tile& tile = job.tiles[i];
+        const Layer<T>& layer = job.layers[tile.layer - 1];
+        double total = 0;
+        for (int c = 0; c < tile.width && penalty != 0; c++)
+            total += squares(at_tile(layer.W, layer, tile, c), V, V);
+        job.tile_squares[i] = total;
+    }
+
     // The common case: gradients stay in the first-level cache between B3 and U.
     void pass_2(ptrdiff_t rows, const UpdateNumbers<T>& u) {
         T G[GRADIENT_WIDTH * V * V] __attribute__((aligned(BACKPASS_BYTES)));
         for (int i = job.tile_ranges[thread]; i < job.tile_ranges[thread + 1]; i++) {
             const Tile& tile = job.tiles[i];
-            job.tile_squares[i] = 0;
+            sum_squares(i, u.penalty);
             if (job.prefetch) fetch(tile);
             weight_gradient(tile, rows, G, V * V, true);
             for (int c = 0; c < tile.width; c++) update_weights(tile, c, G + c * V * V, u);
@@ -268,17 +273,16 @@ template <class T> struct Trainer {
         for (int i = job.tile_ranges[thread]; i < job.tile_ranges[thread + 1]; i++) {
             const Tile& tile = job.tiles[i];
             const Layer<T>& layer = job.layers[tile.layer - 1];
-            double weights = 0, gradients = 0;
+            double gradients = 0;
+            sum_squares(i, penalty);
             for (int c = 0; c < tile.width; c++) {
                 T *g = at_tile(layer.G, layer, tile, c), *W = at_tile(layer.W, layer, tile, c);
-                if (penalty != 0) weights += squares(W, V, V);
                 for (int r = 0; r < V * V; r += V)
                     store(g + r, load(g + r) + all(penalty) * load(W + r));
                 gradients += squares(g, V, V);
                 if (tile.in_panel == 0)
                     gradients += squares(layer.gb + ((ptrdiff_t)tile.out_panel + c) * V, V, 1);
             }
-            job.tile_squares[i] = weights;
             job.tile_norms[i] = gradients;
         }
     }
@@ -339,15 +343,19 @@ template <class T> struct Trainer {
                 if (thread == 0) costs[0] = cost / S, costs[1] = 0;
                 return false;
             }
-            if (job.forward_only) {}
+            if (!job.gradients) {}
             else if (kept) pass_2_kept(size, start == 0);
             else pass_2(size, u);
             wait(job.barrier);
             // the others look at this once they have met thread 0 again
             if (thread == 0 && job.poll()) __atomic_store_n(&job.stop, (int)STOPPED, __ATOMIC_RELAXED);
         }
-        if (kept) {
-            finish_kept(u.penalty);  // of a forward pass: the penalty alone
+        if (!job.gradients) {
+            for (int i = job.tile_ranges[thread]; i < job.tile_ranges[thread + 1]; i++)
+                sum_squares(i, u.penalty);
+            wait(job.barrier);
+        } else if (kept) {
+            finish_kept(u.penalty);
             wait(job.barrier);
             if (job.apply_update) {
                 update_kept(u);

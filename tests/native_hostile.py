@@ -181,7 +181,6 @@ def steps_refused(isa, kind, dtype):
     yield "store read-only", lambda: run.store(fixed)
     yield "gradient read-only", lambda: run.evaluate(rows, np.zeros(2), fixed, None)
     yield "evaluate nothing", lambda: run.evaluate(rows[:0], np.zeros(2), None, None)
-    yield "norms without gradient", lambda: run.evaluate(rows, np.zeros(2), None, np.zeros(N))
     for slot in (-1, 2, 2**31 - 1, 2**40, None):
         yield f"slot {slot}", lambda slot=slot: run.load_state(slot, flat)
         yield f"stored slot {slot}", lambda slot=slot: run.store_state(slot, flat)

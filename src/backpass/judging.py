@@ -17,7 +17,7 @@ def _part(x: Array, rows: Any, block: slice) -> Array:
     return x[block] if rows is None else take_rows(x, rows[block])
 
 
-def outputs(network: Network, X: Array, rows: Any = None) -> Any:
+def outputs(network: Network, X: Array, rows: Any = None, *, engine: str = "auto") -> Any:
     """Return the network's output, (n, k), for all rows of `X`, or for the given ones in order.
 
     Parameters
@@ -27,6 +27,8 @@ def outputs(network: Network, X: Array, rows: Any = None) -> Any:
     X : array or CSR matrix of shape (N, n_0)
         In any dtype.
     rows : array of int, optional
+    engine : str
+        ``"auto"`` or an engine's name.
 
     Examples
     --------
@@ -39,11 +41,19 @@ def outputs(network: Network, X: Array, rows: Any = None) -> Any:
     result = np.empty((n, network.sizes[-1]), dtype=network.parameters.flat.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for block in row_blocks(n, network.sizes):
-            result[block] = network.predict(_part(X, rows, block))
+            result[block] = network.predict(_part(X, rows, block), engine=engine)
     return result
 
 
-def mean_loss(network: Network, X: Array, y: Array, weights: Any = None, rows: Any = None) -> float:
+def mean_loss(
+    network: Network,
+    X: Array,
+    y: Array,
+    weights: Any = None,
+    rows: Any = None,
+    *,
+    engine: str = "auto",
+) -> float:
     """Return J without penalty over all rows, or over the given ones.
 
     Parameters
@@ -56,6 +66,8 @@ def mean_loss(network: Network, X: Array, y: Array, weights: Any = None, rows: A
         Targets as the loss takes them.
     weights : array of shape (N,), optional
     rows : array of int, optional
+    engine : str
+        ``"auto"`` or an engine's name.
 
     Examples
     --------
@@ -72,6 +84,6 @@ def mean_loss(network: Network, X: Array, y: Array, weights: Any = None, rows: A
         here = len(y_here) if s is None else float(s.sum())
         if here > 0:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                total += network.loss(_part(X, rows, block), y_here, s) * here
+                total += network.loss(_part(X, rows, block), y_here, s, engine=engine) * here
             mass += here
     return total / mass if mass else math.nan

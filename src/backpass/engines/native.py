@@ -265,7 +265,7 @@ class NativeRun:
         squares = np.empty(len(rows))
         self._set_rows(None)  # rows without weight have a gradient too
         try:
-            self._evaluate(rows, True, None, squares)
+            self._evaluate(rows, False, None, squares)
         finally:
             self._set_rows(self._weights)
         return squares

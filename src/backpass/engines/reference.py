@@ -47,9 +47,7 @@ class ReferenceRun:
         plan, model = self.plan, self.model
         flat = model.parameters.flat
         X, s = in_dtype(take_rows(plan.X, rows), flat), self._weights(rows)
-        y = model.loss.encode(
-            take_rows(plan.y, rows), model.parameters.sizes[-1], namespace(flat), flat.dtype
-        )
+        y = self._targets(rows)
         alpha = 0.0 if plan.optimizer.decoupled else plan.alpha
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             passed = forward(model, X)
@@ -66,11 +64,8 @@ class ReferenceRun:
         xp, squared = namespace(theta.flat), []
         for block in row_blocks(len(rows), theta.sizes):
             here = rows[block]
-            y = model.loss.encode(
-                take_rows(self.plan.y, here), theta.sizes[-1], xp, theta.flat.dtype
-            )
             X = in_dtype(take_rows(self.plan.X, here), theta.flat)
-            squared.append(squared_gradient_norms(model, X, y))
+            squared.append(squared_gradient_norms(model, X, self._targets(here)))
         return xp.concat(squared)
 
     def noise(self, rows: Array) -> GradientNoise:
@@ -91,8 +86,7 @@ class ReferenceRun:
         if scalar(xp.sum(s)) == 0:
             return 0.0, 0.0
         X = gather(plan.X, rows, theta.flat)
-        k = theta.sizes[-1]
-        y = self.model.loss.encode(take_rows(plan.y, rows), k, xp, theta.flat.dtype)
+        y = self._targets(rows)
         alpha = 0.0 if plan.optimizer.decoupled else plan.alpha
         J, gradients = loss_and_gradients(
             self.model,
@@ -110,6 +104,11 @@ class ReferenceRun:
         if math.isfinite(loss):
             self._update(self._clip(gradients.flat), rate)
         return loss - penalty, penalty
+
+    def _targets(self, rows: Array) -> Array:
+        theta = self.model.parameters
+        xp, y = namespace(theta.flat), take_rows(self.plan.y, rows)
+        return self.model.loss.encode(y, theta.sizes[-1], xp, theta.flat.dtype)
 
     def _weights(self, rows: Array) -> Array:
         flat = self.model.parameters.flat

@@ -323,7 +323,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             return float(scorer(view, rows, labels, **extra))
 
         def loss() -> float:
-            return mean_loss(self.network_, X, y, weights, rows)
+            return mean_loss(self.network_, X, y, weights, rows, engine=self.engine)
 
         return Validation(score, loss)
 
@@ -374,7 +374,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _output(self, X: Any, rows: Any = None) -> Any:
         """Return the network's output (N, k) for checked rows, or for some of them."""
-        return outputs(self.network_, X, rows)
+        return outputs(self.network_, X, rows, engine=self.engine)
 
     def _checked_output(self, X: Any) -> Any:
         check_is_fitted(self)
