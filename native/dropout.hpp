@@ -13,7 +13,8 @@ typedef uint32_t PhiloxWords __attribute__((vector_size(4 * PHILOX_LANES)));
 typedef uint64_t PhiloxProducts __attribute__((vector_size(4 * PHILOX_LANES)));  // every second word
 
 // The high and the low halves of x * multiplier in every lane.
-static BACKPASS_INLINE void multiply_words(PhiloxWords x, uint32_t multiplier, PhiloxWords& high, PhiloxWords& low) {
+static BACKPASS_INLINE void multiply_words(const PhiloxWords& x, uint32_t multiplier,
+                                           PhiloxWords& high, PhiloxWords& low) {
     const PhiloxProducts even = ((PhiloxProducts)x & 0xFFFFFFFFu) * (uint64_t)multiplier;
     const PhiloxProducts odd = ((PhiloxProducts)x >> 32) * (uint64_t)multiplier;
     low = (PhiloxWords)((even & 0xFFFFFFFFu) | (odd << 32));

@@ -7,6 +7,13 @@
 namespace backpass {
 namespace BACKPASS_ISA {
 
+// Of the loop that follows: its turns do not depend on one another.
+#if defined(__clang__)
+#define BACKPASS_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define BACKPASS_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 constexpr ptrdiff_t LINE = 64;  // bytes of a cache line
 
 // One row into its line of every panel; what lies beyond the last column is zero.
@@ -18,7 +25,7 @@ BACKPASS_INLINE void gather_dense_row(const char* row, ptrdiff_t step, int width
     if (step == (ptrdiff_t)sizeof(S)) {
         const S* x = (const S*)row;
         for (; k + V <= width; k += V, to += panel)
-#pragma GCC ivdep
+            BACKPASS_INDEPENDENT
             for (int i = 0; i < V; i++) to[i] = (T)x[k + i];
     } else {
         for (; k + V <= width; k += V, to += panel)
