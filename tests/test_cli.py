@@ -528,8 +528,9 @@ def test_interrupting_anything_else_writes_nothing(folder, capsys, monkeypatch, 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_real_interrupt(folder):
-    people(4000).write_csv("many.csv")
-    arguments = ["fit", "many.csv", "-t", "income", "--epochs", "100000", "--hidden", "8"]
+    people(40_000).write_csv("many.csv")
+    # wide enough that training takes many times as long as what comes before the interrupt
+    arguments = ["fit", "many.csv", "-t", "income", "--epochs", "100000", "--hidden", "400,400"]
     running = subprocess.Popen(
         [sys.executable, "-c", MAIN, *arguments, "--time-limit", "60"],
         stdout=subprocess.PIPE,
