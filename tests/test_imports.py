@@ -28,7 +28,8 @@ ROWS = [
     "engines engines.plan engines.reference engines.native engines.rows engines.extension"
     " sample_norms",
     # 6: what a person calls
-    "network judging history training batches stopping lbfgs notation tracing checking homework",
+    "network judging history training batches stopping lbfgs notation subjects"
+    " tracing checking homework",
     # 7: what the ecosystem expects
     "estimators tabular plots render report",
     # 8: the faces

@@ -284,7 +284,7 @@ class Network:
         InputError
             When shapes, targets or weights cannot be used.
         """
-        X, targets, s = self._check(X, y, sample_weight)
+        X, targets, s = self.check_batch(X, y, sample_weight)
         J, gradients = backprop.loss_and_gradients(
             self.model, X, targets, s, alpha=alpha, observe=observe
         )
@@ -382,7 +382,21 @@ class Network:
     def _check_X(self, X: Array) -> Array:
         return in_dtype(self._as_rows(X), self.parameters.flat)
 
-    def _check(self, X: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
+    def check_batch(
+        self, X: Array, y: Array, sample_weight: Array | None = None
+    ) -> tuple[Array, Array, Array]:
+        """Return rows, encoded targets (N, k) and weights (N,) as the equations take them.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`loss`.
+
+        Raises
+        ------
+        InputError
+            When shapes, targets or weights cannot be used.
+        """
         X, flat = self._check_X(X), self.parameters.flat
         xp = namespace(flat)
         n = X.shape[0]

@@ -400,6 +400,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             and not hasattr(self, "feature_names_in_")
         )
 
+    def rows_for_network(self, X: Any, y: Any) -> tuple[Network, Any, Any]:
+        """Return the fitted network, and `X` and `y` as it takes them (labels encoded).
+
+        Raises
+        ------
+        NotFittedError, InputError
+            Before fit; when `X` or `y` does not fit, or holds a label that fit has not seen.
+        """
+        check_is_fitted(self)
+        X, y = self._check_data(X, y, reset=False)
+        return self.network_, X, self._check_y(y, "known")
+
     @property
     def coefs_(self) -> list[Any]:
         """W_1 … W_L, each (in, out); views of the network's parameters."""
