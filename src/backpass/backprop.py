@@ -103,12 +103,13 @@ def _run(
     equation_id: str,
     layer: int,
     equation: Callable[..., Array],
+    factors: Mapping[str, Array] = {},  # noqa: B006 (never changed)
     **operands: Any,
 ) -> Array:
-    """Evaluate one equation and show it to the observer."""
+    """Evaluate one equation and show it to the observer, with what its operands came from."""
     result = equation(**operands)
     if observe is not None:
-        observe(equation_id, layer, operands, result)
+        observe(equation_id, layer, {**operands, **factors}, result)
     return result
 
 
@@ -214,15 +215,23 @@ def output_derivative(model: Model, passed: Forward, y: Array, *, fused: bool = 
     For an elementwise activation the second factor is diagonal; for softmax it is the Jacobian
     [n, k, i] = ∂a_k/∂z_i.
     """
+    return _output_derivative(model, passed, y, fused)[0]
+
+
+def _output_derivative(
+    model: Model, passed: Forward, y: Array, fused: bool
+) -> tuple[Array, dict[str, Array]]:
+    """Return ∂C/∂z_L and what it is made of: y and a where fused, else dC and dphi."""
     z, a, phi = passed.z[-1], passed.a[-1], model.activations[-1]
     pair = _fused(model, fused)
     if pair is not None:
-        return pair.delta(y, a)
+        return pair.delta(y, a), {"y": y, "a": a}
     dC = model.loss.derivative(y, a)
     dphi = phi.derivative(z, a)
+    factors = {"dC": dC, "dphi": dphi}
     if phi.elementwise:
-        return dC * dphi
-    return namespace(dC).sum(dC[:, :, None] * dphi, axis=1)
+        return dC * dphi, factors
+    return namespace(dC).sum(dC[:, :, None] * dphi, axis=1), factors
 
 
 def backward(
@@ -258,8 +267,8 @@ def backward(
     gradient = Parameters(theta.sizes, xp.zeros_like(theta.flat))
     S = xp.sum(s)
     last = len(theta.weights)
-    derivative = output_derivative(model, passed, y, fused=fused)
-    delta = _run(observe, "B1", last, output_error, s=s, derivative=derivative)
+    derivative, factors = _output_derivative(model, passed, y, fused)
+    delta = _run(observe, "B1", last, output_error, factors, s=s, derivative=derivative)
     for layer in range(last, 0, -1):
         W, a = theta.weights[layer - 1], passed.inputs[layer - 1]
         gradient.weights[layer - 1][...] = _run(

@@ -1,5 +1,25 @@
-"""The notations of the five lecture notes, and our own: symbols and layout, one table each."""
+"""The notations of the five lecture notes, and our own: symbols, layout and formulas.
 
-from backpass.notation.table import NOTATIONS, Notation, get_notation
+One file a notation, each a table of the same form: a sixth is one more table.
+"""
 
-__all__ = ["NOTATIONS", "Notation", "get_notation"]
+from backpass.notation.code import CODE
+from backpass.notation.note_1 import ERROR
+from backpass.notation.note_2 import CHAIN
+from backpass.notation.note_3 import NABLA
+from backpass.notation.note_4 import OMEGA
+from backpass.notation.note_5 import BRACKET
+from backpass.notation.table import NOTATIONS, Formula, Notation, get_notation
+
+__all__ = [
+    "BRACKET",
+    "CHAIN",
+    "CODE",
+    "ERROR",
+    "NABLA",
+    "NOTATIONS",
+    "OMEGA",
+    "Formula",
+    "Notation",
+    "get_notation",
+]

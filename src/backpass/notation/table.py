@@ -1,16 +1,39 @@
-"""What a notation is: how its matrices lie."""
+"""What a notation is: its symbols, how its matrices lie, and its formulas."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from backpass.errors import InputError
+from backpass.notation.symbols import QUANTITIES, Symbol
 from backpass.ops import Array
 
-__all__ = ["NOTATIONS", "Notation", "get_notation"]
+__all__ = ["NOTATIONS", "Formula", "Notation", "Operators", "get_notation", "register"]
+
+
+class Operators(NamedTuple):
+    """How products and transposition are written."""
+
+    times: str = "·"
+    elementwise: str = "⊙"
+    transpose: str = "ᵀ"
+
+
+class Formula(NamedTuple):
+    """One equation, for one sample and for a batch; an empty text: it has none of its own.
+
+    A text is ``left = right`` in the quantities of :data:`~backpass.notation.symbols.QUANTITIES`;
+    ``x[l]`` is that of layer l, ``@`` a product of matrices, ``*`` one element by element,
+    ``T(x)`` a transposition.
+    """
+
+    one: str
+    batch: str = ""
 
 
 @dataclass(frozen=True)
 class Notation:
-    """One course's way to write the equations.
+    """One course's way to write the equations: a table, and nothing else.
 
     Parameters
     ----------
@@ -24,11 +47,28 @@ class Notation:
         Whether its W has one row a unit of the layer above, (out, in), where ours is (in, out).
     samples_in_columns : bool
         Whether a batch has one column a sample, where ours has one row a sample.
+    symbols : mapping of str to (Symbol, Symbol)
+        Every quantity, for one sample and for a batch.
+    formulas : mapping of str to Formula
+        Every equation by its id.
+    places : mapping of str to str
+        Where in the note it stands.
+    layer_letter, sample_letter : str
+        What it calls a layer and a sample.
+    samples_alone : bool
+        Whether it derives one sample and takes the mean last.
+    gradients_last : bool
+        Whether all error signals come before the gradients.
+    from_zero : bool
+        Whether elements are counted from 0, as in code.
+    operators : Operators
 
     Examples
     --------
     >>> get_notation("nabla").weights_transposed
     True
+    >>> get_notation("bracket").formulas["F1"].batch
+    'z[l] = T(W[l]) @ a[l-1] + bs[l]'
     """
 
     name: str
@@ -36,6 +76,15 @@ class Notation:
     title: str
     weights_transposed: bool
     samples_in_columns: bool
+    symbols: Mapping[str, tuple[Symbol, Symbol]]
+    formulas: Mapping[str, Formula]
+    places: Mapping[str, str] = field(default_factory=dict)
+    layer_letter: str = "l"
+    sample_letter: str = "n"
+    samples_alone: bool = False
+    gradients_last: bool = False
+    from_zero: bool = False
+    operators: Operators = field(default_factory=Operators)
 
     def from_our_weights(self, W: Array) -> Array:
         """Return `W` (in, out) as this notation lays it out; the same call turns it back."""
@@ -45,19 +94,30 @@ class Notation:
         """Return a batch (N, n), a row each sample, as this notation lays it out, and back."""
         return a.T if self.samples_in_columns else a
 
+    def formula(self, equation: str, *, batch: bool) -> str:
+        """Return the text of an equation; empty where the notation has none of its own."""
+        told = self.formulas.get(equation, Formula(""))
+        return (told.batch or told.one) if batch else told.one
 
-NOTATIONS: dict[str, Notation] = {
-    notation.name: notation
-    for notation in (
-        Notation("code", 0, "the layout of this package", False, False),
-        Notation("error", 1, "Derivatives of all layers", False, True),
-        Notation("chain", 2, "Bro, do you even backprop?", True, True),
-        Notation("nabla", 3, "Backpropagation", True, True),
-        Notation("omega", 4, "Slides of a course on multilayer perceptrons", False, True),
-        Notation("bracket", 5, "Notation and summary", False, True),
-    )
-}
+    def place(self, equation: str) -> str:
+        """Return where in the note the equation stands, as ``note 3, section 5.1``."""
+        place = self.places.get(equation, "")
+        return f"note {self.note}, {place}" if self.note and place else place
+
+    def __post_init__(self) -> None:
+        missing = QUANTITIES.keys() - self.symbols.keys()
+        if missing:
+            raise InputError(f"notation {self.name!r} has no symbol for {sorted(missing)}")
+
+
+NOTATIONS: dict[str, Notation] = {}
 """Every notation by name."""
+
+
+def register(notation: Notation) -> Notation:
+    """Add a notation to :data:`NOTATIONS`."""
+    NOTATIONS[notation.name] = notation
+    return notation
 
 
 def get_notation(name: str) -> Notation:

@@ -1,0 +1,73 @@
+"""Note 4, slides of a course: α, Ω, β, ζ, Φ, 𝒫, ℬ; one sample, two algorithms."""
+
+from backpass.notation.common import symbols_of
+from backpass.notation.symbols import Symbol, nabla, plain, symbol
+from backpass.notation.table import Formula, Notation, register
+
+__all__ = ["OMEGA"]
+
+LETTERS = {
+    "z": "ζζ",
+    "a": "αα",
+    "W": "ωΩ",
+    "b": "β",
+    "delta": "ℬℬ",
+    "y": "ρρ",
+    "ones": "𝟏",
+    "N": "N",
+    "lambda": "λ",
+    "rate": "η",
+    "f": "Φ",
+}
+
+P = Symbol("𝒫", "up", shift=1, transposed=True)  # [𝒫^{j+1}]ᵀ is ∂C/∂a^j as a column
+COST_TO_OUTPUT = Symbol("∇", of=(symbol("α", "up"),))
+
+OMEGA = register(
+    Notation(
+        name="omega",
+        note=4,
+        title="Slides of a course on multilayer perceptrons",
+        weights_transposed=False,
+        samples_in_columns=True,
+        symbols=symbols_of(
+            "up",
+            LETTERS,
+            cost="ℰ",
+            sample_cost="𝒞",
+            g=(P, P),
+            dC=(COST_TO_OUTPUT, COST_TO_OUTPUT),
+            dW=(nabla(symbol("W", "up", element="w")),) * 2,
+            db=(nabla(symbol("b", "up")),) * 2,
+            y=(plain("ρ"), plain("ρ")),
+        ),
+        formulas={
+            "F1": Formula("z[l] = T(W[l]) @ a[l-1] + b[l]"),
+            "F2": Formula("a[l] = f(z[l])"),
+            "C": Formula("J = total(terms)", "J = 1 / N * total(terms)"),
+            "B1a": Formula("delta[l] = dphi[l] * dC[l]"),
+            "B1j": Formula("delta[l] = T(jac[l]) @ dC[l]"),
+            "B1f": Formula("delta[l] = a[l] - y"),
+            "B2a": Formula("g[l] = W[l+1] @ delta[l+1]"),
+            "B2b": Formula("delta[l] = dphi[l] * g[l]"),
+            "B3": Formula("dW[l] = a[l-1] @ T(delta[l])"),
+            "B4": Formula("db[l] = delta[l]"),
+        },
+        places={
+            "C": "slide Evaluating how well an MLP is doing",
+            "B1a": "Backpropagation algorithm, line 1",
+            "B1j": "Backpropagation algorithm, line 1",
+            "B1f": "Backpropagation algorithm, line 1",
+            "B2a top": "Backpropagation algorithm, line 2",
+            "B2a": "Backpropagation algorithm, line 5",
+            "B2b": "Backpropagation algorithm, line 4",
+            "B3": "Gradient computation, line 2",
+            "B4": "Gradient computation, line 3",
+            "mean": "slide Gradient descent: the mean over the samples",
+        },
+        layer_letter="j",
+        sample_letter="i",
+        samples_alone=True,
+        gradients_last=True,
+    )
+)

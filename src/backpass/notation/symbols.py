@@ -1,0 +1,95 @@
+"""Symbols: a letter, where its indices stand, and the quantities that all notations have."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+__all__ = ["QUANTITIES", "Symbol", "derivative", "nabla", "plain", "symbol"]
+
+Place = Literal["up", "low", "bracket", "none"]
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """How one quantity is written.
+
+    Parameters
+    ----------
+    letter : str
+        In Unicode: ``"δ"``, ``"𝒫"``.
+    place : {"up", "low", "bracket", "none"}
+        Where the layer stands: z², z₂, z⁽²⁾, or nowhere.
+    bold : bool
+    shift : int
+        Added to the layer: note 4's 𝒫^{j+1} is the derivative to a^j.
+    transposed : bool
+        Whether it is written with a transposition sign: note 4's [𝒫^{j+1}]ᵀ.
+    of : tuple of Symbol
+        One for a gradient ∇_x of x, two for a derivative ∂x/∂y; `letter` is then ∇ or ∂.
+    prefix : bool
+        Whether ∇ stands before its symbol (∇W) and not under it (∇_a).
+    element : str
+        The letter of one of its elements, where it is another: w of W.
+    """
+
+    letter: str
+    place: Place = "none"
+    bold: bool = False
+    shift: int = 0
+    transposed: bool = False
+    of: tuple["Symbol", ...] = ()
+    prefix: bool = False
+    element: str = ""
+
+    def entry(self) -> "Symbol":
+        """Return the symbol of one of its elements: a small letter, not bold."""
+        if self.of:
+            return replace(self, of=tuple(part.entry() for part in self.of))
+        letter = self.element or (self.letter.lower() if self.letter.isascii() else self.letter)
+        return replace(self, letter=letter, bold=False)
+
+
+def symbol(letter: str, place: Place, *, bold: bool = False, element: str = "") -> Symbol:
+    """Return the symbol of something that every layer has."""
+    return Symbol(letter, place, bold, element=element)
+
+
+def plain(letter: str, *, bold: bool = False) -> Symbol:
+    """Return a symbol without a layer."""
+    return Symbol(letter, bold=bold)
+
+
+def derivative(top: Symbol, bottom: Symbol) -> Symbol:
+    """Return ∂top/∂bottom."""
+    return Symbol("∂", of=(top, bottom))
+
+
+def nabla(of: Symbol, *, prefix: bool = False) -> Symbol:
+    """Return ∇ with the quantity under it, or with `prefix` before it."""
+    return Symbol("∇", of=(of,), prefix=prefix)
+
+
+QUANTITIES = {
+    "z": "pre-activations (N, n_l)",
+    "a": "activations (N, n_l); layer 0 is the input",
+    "W": "weights (in, out)",
+    "b": "biases (out,)",
+    "bs": "the bias, once for every sample: note 5's B",
+    "jac": "∂a/∂z of one sample (k, k), for softmax",
+    "y": "encoded targets (N, k)",
+    "terms": "cost of every sample and output (N, k)",
+    "J": "cost",
+    "dC": "∂C/∂a_L (N, k), before any mean",
+    "dz": "∂C/∂z_L (N, k), before any mean",
+    "delta": "error signals ∂J/∂z_l (N, n_l)",
+    "g": "∂J/∂a_l (N, n_l)",
+    "dW": "weight gradients (in, out)",
+    "db": "bias gradients (out,)",
+    "ones": "a vector of N ones",
+    "share": "s_n / S: what each sample counts",
+    "N": "number of samples",
+    "S": "sum of the sample weights",
+    "lambda": "strength of the L2 penalty",
+    "rate": "learning rate",
+    "f": "activation function",
+}
+"""What a notation has a symbol for; the keys are the names in its formulas."""

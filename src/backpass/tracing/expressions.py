@@ -1,0 +1,193 @@
+"""Formulas as trees: read from the text of a notation's table, shown by painters, evaluated.
+
+A tree holds no numbers: its leaves name quantities, which are looked up when it is shown.
+"""
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+__all__ = [
+    "Applied",
+    "Binary",
+    "Constant",
+    "Equation",
+    "Leaf",
+    "Negative",
+    "Node",
+    "Total",
+    "Transposed",
+    "evaluate",
+    "leaves",
+    "parse",
+]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A quantity: ``delta[2]`` is Leaf("delta", 2); `sample` numbers one sample's."""
+
+    key: str
+    layer: int | None = None
+    sample: int | None = None
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number that stands in the formula itself."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """The transpose of a quantity."""
+
+    inner: Leaf
+
+
+@dataclass(frozen=True)
+class Negative:
+    """The negative of a term."""
+
+    inner: "Node"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A function of a quantity: the activation ``f``, or ``diag``."""
+
+    function: str
+    layer: int | None
+    inner: "Node"
+
+
+@dataclass(frozen=True)
+class Total:
+    """The sum over all entries of a quantity."""
+
+    inner: Leaf
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Two terms and what joins them: ``@``, ``*``, ``+``, ``-`` or ``/``."""
+
+    operator: str
+    left: "Node"
+    right: "Node"
+
+
+Node: TypeAlias = Leaf | Constant | Transposed | Negative | Applied | Total | Binary
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``left = right``, or ``left ← right`` where a value is replaced."""
+
+    left: Node
+    right: Node
+    sign: str = "="
+
+
+_OPERATORS: dict[type, str] = {
+    ast.MatMult: "@",
+    ast.Mult: "*",
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Div: "/",
+}
+
+
+def parse(text: str, layer: int | None = None) -> Equation:
+    """Return the tree of a table's formula, for the given layer l.
+
+    Examples
+    --------
+    >>> parse("delta[l] = dz[l] / N", 2)
+    Equation(left=Leaf(key='delta', layer=2, sample=None), right=Binary(operator='/', \
+left=Leaf(key='dz', layer=2, sample=None), right=Leaf(key='N', layer=None, sample=None)), sign='=')
+    """
+    left, right = text.split(" = ")
+    return Equation(*(_node(ast.parse(side, mode="eval").body, layer) for side in (left, right)))
+
+
+def _node(part: ast.expr, layer: int | None) -> Node:
+    if isinstance(part, ast.Name):
+        return Leaf(part.id)
+    if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name):
+        return Leaf(part.value.id, _index(part.slice, layer))
+    if isinstance(part, ast.Constant) and isinstance(part.value, int | float):
+        return Constant(part.value)
+    if isinstance(part, ast.UnaryOp):
+        return Negative(_node(part.operand, layer))
+    if isinstance(part, ast.BinOp):
+        operator = _OPERATORS[type(part.op)]
+        return Binary(operator, _node(part.left, layer), _node(part.right, layer))
+    if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+        inner = _node(part.args[0], layer)
+        if isinstance(inner, Leaf) and part.func.id in ("T", "total"):
+            return Transposed(inner) if part.func.id == "T" else Total(inner)
+        return Applied(part.func.id, getattr(inner, "layer", None), inner)
+    raise ValueError(f"a formula cannot hold {ast.unparse(part)!r}")
+
+
+def _index(part: ast.expr, layer: int | None) -> int:
+    """Return the number of a layer: ``l``, ``l-1`` or ``l+1``, or a number itself."""
+    if isinstance(part, ast.Constant) and isinstance(part.value, int):
+        return part.value
+    if layer is None:
+        raise ValueError(f"{ast.unparse(part)} is the number of no layer here")
+    if isinstance(part, ast.BinOp) and isinstance(part.right, ast.Constant):
+        step = int(str(part.right.value))
+        return layer + step if isinstance(part.op, ast.Add) else layer - step
+    return layer
+
+
+def leaves(node: Node) -> list[Leaf]:
+    """Return every quantity of a tree, from left to right."""
+    if isinstance(node, Leaf):
+        return [node]
+    if isinstance(node, Binary):
+        return leaves(node.left) + leaves(node.right)
+    return [] if isinstance(node, Constant) else leaves(node.inner)
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "@": lambda x, y: x @ y,
+    "*": lambda x, y: x * y,
+    "+": lambda x, y: x + y,
+    "-": lambda x, y: x - y,
+    "/": lambda x, y: x / y,
+}
+
+
+def evaluate(node: Node, value: Callable[[Leaf], Any], apply: Callable[[int, Any], Any]) -> Any:
+    """Return the value of a tree, from those of its leaves; only tests need it.
+
+    Parameters
+    ----------
+    node : Node
+    value : callable
+        The value of a leaf, laid out as the notation has it.
+    apply : callable
+        ``apply(layer, z)``: the activation of that layer.
+    """
+    if isinstance(node, Leaf):
+        return value(node)
+    if isinstance(node, Constant):
+        return node.value
+    if isinstance(node, Transposed):
+        return value(node.inner).T
+    if isinstance(node, Total):
+        return np.sum(value(node.inner))
+    if isinstance(node, Binary):
+        sides = (evaluate(side, value, apply) for side in (node.left, node.right))
+        return _ARITHMETIC[node.operator](*sides)
+    inner = evaluate(node.inner, value, apply)
+    if isinstance(node, Negative):
+        return -inner
+    return np.diag(np.ravel(inner)) if node.function == "diag" else apply(node.layer or 0, inner)

@@ -1,0 +1,142 @@
+"""From a formula's tree to what is shown, whatever paints it: text, MathML or LaTeX."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from backpass.notation.symbols import Symbol
+from backpass.notation.table import Operators
+from backpass.tracing.expressions import (
+    Applied,
+    Binary,
+    Constant,
+    Leaf,
+    Negative,
+    Node,
+    Total,
+    Transposed,
+)
+from backpass.tracing.numbers import Cut
+
+__all__ = ["SCALARS", "Painter", "paint"]
+
+P = TypeVar("P")
+
+SCALARS = {"N", "S", "J", "lambda", "rate", "share"}
+"""Quantities that are numbers."""
+
+_STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
+
+
+class Painter(Protocol[P]):
+    """Draws the pieces of a formula, and puts them together."""
+
+    operators: Operators
+
+    def row(self, pieces: Sequence[P]) -> P:
+        """Return pieces beside one another."""
+
+    def sign(self, text: str) -> P:
+        """Return an operator with space around it."""
+
+    def group(self, piece: P) -> P:
+        """Return a piece in parentheses."""
+
+    def transposed(self, piece: P) -> P:
+        """Return a piece with the sign of transposition."""
+
+    def fraction(self, top: P, bottom: P) -> P:
+        """Return a fraction."""
+
+    def apply(self, function: P, argument: P) -> P:
+        """Return a function of something."""
+
+    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> P:
+        """Return a symbol with its indices."""
+
+    def under(self, piece: P, text: str) -> P:
+        """Return a piece with a line of text under it."""
+
+    def matrix(self, part: Cut) -> P:
+        """Return an array in brackets."""
+
+    def number(self, text: str) -> P:
+        """Return a number."""
+
+    def words(self, text: str) -> P:
+        """Return upright text, such as the name of a function."""
+
+
+def paint(
+    node: Node,
+    painter: Painter[P],
+    leaf: Callable[[Leaf, bool], P],
+    function: Callable[[int | None], P],
+) -> P:
+    """Return what a tree looks like.
+
+    Parameters
+    ----------
+    node : Node
+    painter : Painter
+    leaf : callable
+        ``leaf(quantity, transposed)``: its symbol, or its numbers.
+    function : callable
+        The symbol of a layer's activation function.
+    """
+
+    def inner(part: Node) -> P:
+        return paint(part, painter, leaf, function)
+
+    if isinstance(node, Leaf):
+        return leaf(node, False)
+    if isinstance(node, Transposed):
+        return leaf(node.inner, True)
+    if isinstance(node, Constant):
+        return painter.number(f"{node.value:g}")
+    if isinstance(node, Total):
+        return painter.row([painter.words("Σ"), leaf(node.inner, False)])
+    if isinstance(node, Negative):
+        return painter.row([painter.sign("−"), _grouped(node.inner, painter, inner, 2)])
+    if isinstance(node, Applied):
+        name = painter.words("diag") if node.function == "diag" else function(node.layer)
+        return painter.apply(name, inner(node.inner))
+    return _binary(node, painter, inner)
+
+
+def _binary(node: Binary, painter: Painter[P], inner: Callable[[Node], P]) -> P:
+    if node.operator == "/" and _is_scalar(node.left):
+        return painter.fraction(inner(node.left), inner(node.right))
+    sign = {"+": "+", "-": "−", "/": "/", "@": painter.operators.times}.get(node.operator, "")
+    if node.operator == "*":
+        scalar = _is_scalar(node.left) or _is_scalar(node.right)
+        sign = painter.operators.elementwise
+        sign = ("·" if sign == "⊙" else sign) if scalar else sign
+    strength = _STRENGTH[node.operator]
+    pieces = [
+        _grouped(node.left, painter, inner, strength, same=node.operator),
+        painter.sign(sign),
+        _grouped(node.right, painter, inner, strength, same=node.operator),
+    ]
+    return painter.row(pieces)
+
+
+def _is_scalar(node: Node) -> bool:
+    if isinstance(node, Binary):
+        return _is_scalar(node.left) and _is_scalar(node.right)
+    return isinstance(node, Constant | Total) or (isinstance(node, Leaf) and node.key in SCALARS)
+
+
+def _grouped(
+    node: Node, painter: Painter[P], inner: Callable[[Node], P], strength: int, same: str = ""
+) -> P:
+    """Return a piece, in parentheses where it would be read otherwise without."""
+    loose = isinstance(node, Negative) or (
+        isinstance(node, Binary)
+        and not (node.operator == "/" and _is_scalar(node.left))
+        and not (node.operator == "*" and _is_scalar(node.left))
+        and (
+            _STRENGTH[node.operator] < strength
+            or (_STRENGTH[node.operator] == strength == 2 and node.operator != same)
+        )
+    )
+    return painter.group(inner(node)) if loose else inner(node)
