@@ -28,7 +28,7 @@ ROWS = [
     "engines engines.plan engines.reference engines.native engines.rows engines.extension"
     " sample_norms",
     # 6: what a person calls
-    "network judging history training batches stopping lbfgs notation subjects"
+    "network judging history training batches stopping lbfgs notation layouts subjects"
     " tracing checking homework",
     # 7: what the ecosystem expects
     "estimators tabular plots render report",

@@ -233,7 +233,7 @@ def test_from_arrays_takes_integers_and_any_memory_order():
             [np.ones(3)],
             r"layer 1: W \(3, 2\) and b \(3,\) do not fit the 3 units",
         ),
-        ([np.ones((3, 2))], [np.ones((1, 2))], r"layer 1: W \(3, 2\) and b \(1, 2\) do not fit"),
+        ([np.ones((3, 2))], [np.ones((2, 2))], r"layer 1: W \(3, 2\) and b \(2, 2\) do not fit"),
         (
             [np.ones((3, 2)), np.ones((3, 1))],
             [np.ones(2), np.ones(1)],

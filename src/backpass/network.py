@@ -11,6 +11,7 @@ from backpass.activations import ACTIVATIONS, Activation
 from backpass.engines import Plan, Run, choose, predictor, row_predictor
 from backpass.errors import InputError
 from backpass.initializers import INITIALIZERS, Initializer
+from backpass.layouts import in_our_layout
 from backpass.losses import LOSSES, Loss
 from backpass.ops import Array, in_dtype, is_sparse, namespace, scalar
 from backpass.optimizers import OPTIMIZERS
@@ -145,28 +146,33 @@ class Network:
 
         Parameters
         ----------
-        weights : sequence of arrays (in, out)
-            W_1 … W_L.
-        biases : sequence of arrays (out,)
+        weights : sequence of arrays
+            W_1 … W_L, each (in, out), or (out, in) where the layout says so.
+        biases : sequence of arrays (out,), (out, 1) or (1, out)
             b_1 … b_L.
         hidden, output, loss
             As in the constructor.
-        layout : {"code"}
-            How the matrices lie: ``"code"`` is samples in rows, ``W`` of (in, out).
+        layout : str
+            The notation that the matrices are written in
+            (:data:`backpass.notation.NOTATIONS`): ``W`` is (in, out) in ``"code"``,
+            ``"error"``, ``"omega"`` and ``"bracket"``, (out, in) in ``"chain"`` and
+            ``"nabla"``. `X` has a sample in each row in all of them.
 
         Raises
         ------
         InputError
-            When the shapes do not fit together.
+            When there is no such layout, or the shapes do not fit together in it; where they
+            would fit transposed, the message says so.
 
         Examples
         --------
         >>> W, b = np.array([[1.0], [2.0]]), np.array([0.5])
         >>> Network.from_arrays([W], [b]).predict(np.array([[1.0, 1.0]]))
         array([[3.5]])
+        >>> Network.from_arrays([W.T], [b], layout="nabla").predict(np.array([[1.0, 1.0]]))
+        array([[3.5]])
         """
-        if layout != "code":
-            raise InputError(f"unknown layout {layout!r}; known: 'code'")
+        weights, biases = in_our_layout(weights, biases, layout)
         parameters = _parameters_from(weights, biases)
         activations = (
             *_hidden_records(hidden, len(weights) - 1),
@@ -456,23 +462,9 @@ class Network:
 
 
 def _parameters_from(weights: Sequence[Array], biases: Sequence[Array]) -> Parameters:
-    """Return parameters holding copies of `weights` and `biases`, after checking their shapes."""
-    if len(weights) != len(biases) or not len(weights):
-        raise InputError(
-            f"give as many bias vectors as weight matrices, at least one; got {len(weights)} "
-            f"weights and {len(biases)} biases"
-        )
+    """Return parameters holding copies of `weights` (in, out) and `biases` (out,) that fit."""
     xp = namespace(weights[0])
-    sizes = [int(weights[0].shape[0])] if weights[0].ndim == 2 else []
-    for layer, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
-        fits = W.ndim == 2 and W.shape[0] == sizes[-1] and b.shape == (W.shape[1],)
-        if not fits:
-            raise InputError(
-                f"layer {layer}: W {tuple(W.shape)} and b {tuple(b.shape)} do not fit"
-                + (f" the {sizes[-1]} units below" if sizes else "")
-                + "; W is (in, out) and b is (out,)"
-            )
-        sizes.append(int(W.shape[1]))
+    sizes = [int(weights[0].shape[0]), *(int(W.shape[1]) for W in weights)]
     pieces = [xp.reshape(x, (-1,)) for pair in zip(weights, biases, strict=True) for x in pair]
     flat = xp.concat(pieces)
     if not xp.isdtype(flat.dtype, ("real floating", "complex floating")):

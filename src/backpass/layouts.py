@@ -1,0 +1,111 @@
+"""Matrices as somebody lays them out, turned into ours: W (in, out) and b (out,)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backpass.errors import InputError
+from backpass.notation import NOTATIONS, Notation, get_notation
+from backpass.ops import Array, namespace
+
+__all__ = ["in_our_layout"]
+
+
+def in_our_layout(
+    weights: Sequence[Array], biases: Sequence[Array], layout: str = "code"
+) -> tuple[list[Array], list[Array]]:
+    """Return weights (in, out) and biases (out,) of matrices that lie as a notation has them.
+
+    Parameters
+    ----------
+    weights : sequence of arrays
+        W_1 … W_L: (out, in) where the notation transposes them, (in, out) elsewhere.
+    biases : sequence of arrays (out,), (out, 1) or (1, out)
+        b_1 … b_L.
+    layout : str
+        The name of a notation (:data:`backpass.notation.NOTATIONS`).
+
+    Raises
+    ------
+    InputError
+        When there is no such notation, or the shapes do not fit; where they would fit
+        transposed, the message says so.
+
+    Examples
+    --------
+    >>> weights, biases = in_our_layout([np.ones((2, 3))], [np.zeros((2, 1))], "nabla")
+    >>> weights[0].shape, biases[0].shape
+    ((3, 2), (2,))
+    """
+    if layout not in NOTATIONS:
+        raise InputError(f"unknown layout {layout!r}; known: {', '.join(map(repr, NOTATIONS))}")
+    notation = get_notation(layout)
+    if len(weights) != len(biases) or not len(weights):
+        raise InputError(
+            f"give as many bias vectors as weight matrices, at least one; got {len(weights)} "
+            f"weights and {len(biases)} biases"
+        )
+    given = [W if hasattr(W, "shape") else np.asarray(W) for W in weights]
+    vectors = [_vector(b if hasattr(b, "shape") else np.asarray(b)) for b in biases]
+    ours = [notation.from_our_weights(W) if W.ndim == 2 else W for W in given]
+    misfit = _first_misfit(ours, vectors)
+    if misfit is not None:
+        raise InputError(_complaint(misfit, given, biases, ours, vectors, notation))
+    return ours, vectors
+
+
+def _vector(b: Array) -> Array:
+    """Return a column or a row as a vector; anything else as it is."""
+    return namespace(b).reshape(b, (-1,)) if b.ndim == 2 and 1 in b.shape else b
+
+
+def _first_misfit(weights: Sequence[Array], biases: Sequence[Array]) -> int | None:
+    """Return the first layer, from 1, whose W or b does not fit; None where all do."""
+    below = weights[0].shape[0] if weights[0].ndim == 2 else None
+    for layer, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
+        if W.ndim != 2 or W.shape[0] != below or b.shape != (W.shape[1],):
+            return layer
+        below = W.shape[1]
+    return None
+
+
+def _complaint(
+    layer: int,
+    given: Sequence[Array],
+    biases: Sequence[Array],
+    ours: Sequence[Array],
+    vectors: Sequence[Array],
+    notation: Notation,
+) -> str:
+    """Return what does not fit, which layout was expected, and whether another would do."""
+    W = given[layer - 1]
+    expected = "(out, in)" if notation.weights_transposed else "(in, out)"
+    below = ""
+    if W.ndim == 2:
+        units = ours[0].shape[0] if layer == 1 else ours[layer - 2].shape[1]
+        below = f" the {units} units below"
+    where = f"; W is {expected} and b is (out,)"
+    if notation.note:
+        where += f" in layout {notation.name!r} (note {notation.note})"
+    turned = [V.T if V.ndim == 2 else V for V in ours]
+    hint = ""
+    if _first_misfit(turned, vectors) is None:
+        names = [
+            n.name for n in NOTATIONS.values()
+            if n.weights_transposed != notation.weights_transposed
+        ]  # fmt: skip
+        hint = f"; they fit transposed: give layout={' or '.join(map(repr, names))}"
+    elif len(ours) > 1 and _fits_alone(layer, turned, ours, vectors):
+        hint = f"; W of layer {layer} alone fits transposed"
+    return (
+        f"layer {layer}: W {tuple(W.shape)} and b {np.shape(biases[layer - 1])} do not fit"
+        f"{below}{where}{hint}"
+    )
+
+
+def _fits_alone(
+    layer: int, turned: Sequence[Array], ours: Sequence[Array], vectors: Sequence[Array]
+) -> bool:
+    """Return whether the matrices fit when that of one layer is transposed."""
+    mixed = [*ours[: layer - 1], turned[layer - 1], *ours[layer:]]
+    return _first_misfit(mixed, vectors) is None
