@@ -16,6 +16,7 @@ __all__ = [
     "Constant",
     "Equation",
     "Leaf",
+    "More",
     "Negative",
     "Node",
     "Total",
@@ -28,11 +29,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Leaf:
-    """A quantity: ``delta[2]`` is Leaf("delta", 2); `sample` numbers one sample's."""
+    """A quantity: ``delta[2]`` is Leaf("delta", 2); `entry` are the indices of one element.
+
+    `sample` numbers one sample's, from 0, as `entry` does.
+    """
 
     key: str
     layer: int | None = None
     sample: int | None = None
+    entry: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,14 @@ class Applied:
 class Total:
     """The sum over all entries of a quantity."""
 
-    inner: Leaf
+    inner: "Node"
+
+
+@dataclass(frozen=True)
+class More:
+    """Terms of a sum that are not shown, and how many."""
+
+    count: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ class Binary:
     right: "Node"
 
 
-Node: TypeAlias = Leaf | Constant | Transposed | Negative | Applied | Total | Binary
+Node: TypeAlias = Leaf | Constant | More | Transposed | Negative | Applied | Total | Binary
 
 
 @dataclass(frozen=True)
@@ -108,8 +120,9 @@ def parse(text: str, layer: int | None = None) -> Equation:
     Examples
     --------
     >>> parse("delta[l] = dz[l] / N", 2)
-    Equation(left=Leaf(key='delta', layer=2, sample=None), right=Binary(operator='/', \
-left=Leaf(key='dz', layer=2, sample=None), right=Leaf(key='N', layer=None, sample=None)), sign='=')
+    Equation(left=Leaf(key='delta', layer=2, sample=None, entry=()), right=Binary(operator='/', \
+left=Leaf(key='dz', layer=2, sample=None, entry=()), \
+right=Leaf(key='N', layer=None, sample=None, entry=())), sign='=')
     """
     left, right = text.split(" = ")
     return Equation(*(_node(ast.parse(side, mode="eval").body, layer) for side in (left, right)))
@@ -129,8 +142,13 @@ def _node(part: ast.expr, layer: int | None) -> Node:
         return Binary(operator, _node(part.left, layer), _node(part.right, layer))
     if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
         inner = _node(part.args[0], layer)
-        if isinstance(inner, Leaf) and part.func.id in ("T", "total"):
-            return Transposed(inner) if part.func.id == "T" else Total(inner)
+        if len(part.args) == 2:
+            both = Binary(",", inner, _node(part.args[1], layer))
+            return Applied(part.func.id, None, both)
+        if part.func.id == "total":
+            return Total(inner)
+        if part.func.id == "T" and isinstance(inner, Leaf):
+            return Transposed(inner)
         return Applied(part.func.id, getattr(inner, "layer", None), inner)
     raise ValueError(f"a formula cannot hold {ast.unparse(part)!r}")
 
@@ -153,7 +171,7 @@ def leaves(node: Node) -> list[Leaf]:
         return [node]
     if isinstance(node, Binary):
         return leaves(node.left) + leaves(node.right)
-    return [] if isinstance(node, Constant) else leaves(node.inner)
+    return [] if isinstance(node, Constant | More) else leaves(node.inner)
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
@@ -180,10 +198,12 @@ def evaluate(node: Node, value: Callable[[Leaf], Any], apply: Callable[[int, Any
         return value(node)
     if isinstance(node, Constant):
         return node.value
+    if isinstance(node, More):
+        raise ValueError(f"{node.count} terms of the sum are left out")
     if isinstance(node, Transposed):
         return value(node.inner).T
     if isinstance(node, Total):
-        return np.sum(value(node.inner))
+        return np.sum(evaluate(node.inner, value, apply))
     if isinstance(node, Binary):
         sides = (evaluate(side, value, apply) for side in (node.left, node.right))
         return _ARITHMETIC[node.operator](*sides)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 __all__ = ["Cut", "cut", "printed"]
 
 ROWS, COLUMNS = 16, 8
@@ -61,6 +59,7 @@ def cut(array: Any, max_elements: int | None, digits: int = 4) -> Cut:
 
     Examples
     --------
+    >>> import numpy as np
     >>> part = cut(np.zeros((784, 512)), 64)
     >>> len(part.rows), len(part.columns), part.left_out
     (8, 8, 401344)

@@ -10,6 +10,7 @@ from backpass.tracing.expressions import (
     Binary,
     Constant,
     Leaf,
+    More,
     Negative,
     Node,
     Total,
@@ -21,8 +22,10 @@ __all__ = ["SCALARS", "Painter", "paint"]
 
 P = TypeVar("P")
 
-SCALARS = {"N", "S", "J", "lambda", "rate", "share"}
+SCALARS = {"N", "S", "J", "lambda", "rate", "penalty"}
 """Quantities that are numbers."""
+
+_FUNCTIONS = {"diag": "diag", "residual": "∂C/∂z"}
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
 
@@ -52,6 +55,9 @@ class Painter(Protocol[P]):
 
     def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> P:
         """Return a symbol with its indices."""
+
+    def of_sample(self, piece: P, number: int) -> P:
+        """Return a piece with the number of the sample that it belongs to."""
 
     def under(self, piece: P, text: str) -> P:
         """Return a piece with a line of text under it."""
@@ -93,17 +99,22 @@ def paint(
         return leaf(node.inner, True)
     if isinstance(node, Constant):
         return painter.number(f"{node.value:g}")
+    if isinstance(node, More):
+        return painter.words(f"… ({node.count} more)")
     if isinstance(node, Total):
-        return painter.row([painter.words("Σ"), leaf(node.inner, False)])
+        return painter.apply(painter.words("Σ"), inner(node.inner))
     if isinstance(node, Negative):
         return painter.row([painter.sign("−"), _grouped(node.inner, painter, inner, 2)])
     if isinstance(node, Applied):
-        name = painter.words("diag") if node.function == "diag" else function(node.layer)
+        known = _FUNCTIONS.get(node.function)
+        name = painter.words(known) if known else function(node.layer)
         return painter.apply(name, inner(node.inner))
     return _binary(node, painter, inner)
 
 
 def _binary(node: Binary, painter: Painter[P], inner: Callable[[Node], P]) -> P:
+    if node.operator == ",":
+        return painter.row([inner(node.left), painter.words(", "), inner(node.right)])
     if node.operator == "/" and _is_scalar(node.left):
         return painter.fraction(inner(node.left), inner(node.right))
     sign = {"+": "+", "-": "−", "/": "/", "@": painter.operators.times}.get(node.operator, "")
@@ -123,7 +134,9 @@ def _binary(node: Binary, painter: Painter[P], inner: Callable[[Node], P]) -> P:
 def _is_scalar(node: Node) -> bool:
     if isinstance(node, Binary):
         return _is_scalar(node.left) and _is_scalar(node.right)
-    return isinstance(node, Constant | Total) or (isinstance(node, Leaf) and node.key in SCALARS)
+    if isinstance(node, Leaf):
+        return node.key in SCALARS or bool(node.entry)
+    return isinstance(node, Constant | Total | More)
 
 
 def _grouped(

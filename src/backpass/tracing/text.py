@@ -7,7 +7,7 @@ from backpass.notation.symbols import Symbol
 from backpass.notation.table import Operators
 from backpass.tracing.numbers import Cut
 
-__all__ = ["Box", "TextPainter", "lower", "upper"]
+__all__ = ["Box", "TextPainter", "folded", "lower", "upper"]
 
 _UP = str.maketrans("0123456789+-()lLkjinm", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᴸᵏʲⁱⁿᵐ")
 _LOW = str.maketrans("0123456789+-()lkjinma", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₗₖⱼᵢₙₘₐ")
@@ -25,10 +25,23 @@ def lower(text: str) -> str:
 
 @dataclass(frozen=True)
 class Box:
-    """Lines of equal width, one of which is the line of writing."""
+    """Lines of equal width, one of which is the line of writing.
+
+    Parameters
+    ----------
+    lines : tuple of str
+    base : int
+        The line of writing.
+    parts : tuple of Box
+        What stands side by side in it; there it may be folded.
+    labelled : bool
+        Whether the lines below the line of writing are labels.
+    """
 
     lines: tuple[str, ...]
     base: int = 0
+    parts: tuple["Box", ...] = ()
+    labelled: bool = False
 
     @property
     def width(self) -> int:
@@ -46,7 +59,25 @@ def _beside(boxes: Sequence[Box]) -> Box:
             at = row - above + box.base
             texts.append(box.lines[at] if 0 <= at < len(box.lines) else " " * box.width)
         lines.append("".join(texts))
-    return Box(tuple(lines), above)
+    return Box(tuple(lines), above, tuple(boxes), any(box.labelled for box in boxes))
+
+
+def folded(box: Box, width: int) -> list[Box]:
+    """Return a box as rows of at most `width` characters, where its parts allow."""
+    if box.width <= width or not box.parts:
+        return [box]
+    rows: list[list[Box]] = [[]]
+    for part in _flat(box, width):
+        if rows[-1] and sum(b.width for b in rows[-1]) + part.width > width:
+            rows.append([])
+        rows[-1].append(part)
+    return [_beside(row) for row in rows]
+
+
+def _flat(box: Box, width: int) -> list[Box]:
+    if box.width <= width // 2 or not box.parts:
+        return [box]
+    return [inner for part in box.parts for inner in _flat(part, width)]
 
 
 def _centred(texts: Sequence[str], base: int = 0) -> Box:
@@ -124,11 +155,15 @@ class TextPainter:
             text = symbol.letter + lower(",".join(indices))
         return f"[{text}]{self.operators.transpose}" if symbol.transposed else text
 
+    def of_sample(self, piece: Box, number: int) -> Box:
+        """Return a piece with the number of the sample that it belongs to."""
+        return _beside([Box(("[",)), piece, Box((f"]{lower(str(number))}",))])
+
     def under(self, piece: Box, text: str) -> Box:
         """Return a piece with a line of text under it."""
         width = max(piece.width, len(text))
         lines = tuple(line.center(width) for line in (*piece.lines, text))
-        return Box(lines, piece.base)
+        return Box(lines, piece.base, labelled=True)
 
     def matrix(self, part: Cut) -> Box:
         """Return an array in brackets, its columns flush right."""
@@ -156,6 +191,6 @@ class TextPainter:
 
 def _bracket(piece: Box, signs: str, after: str = "", before: str = "") -> Box:
     """Return a bracket as high as a piece: of one line, or top, middle and end."""
-    n = len(piece.lines)
+    n = 1 if piece.labelled else len(piece.lines)
     column = signs[0] if n == 1 else signs[1] + signs[2] * (n - 2) + signs[3]
-    return Box(tuple(f"{before}{sign}{after}" for sign in column), piece.base)
+    return Box(tuple(f"{before}{sign}{after}" for sign in column), piece.base if n > 1 else 0)

@@ -1,0 +1,111 @@
+"""What an observer of the two passes saw: the only source of numbers in a trace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backpass import backprop
+from backpass.ops import Array, to_numpy
+from backpass.optimizers import Optimizer
+from backpass.parameters import Parameters
+from backpass.subjects import Subject
+
+__all__ = ["Recording", "record"]
+
+_RESULTS = {
+    "F1": "z",
+    "F2": "a",
+    "C": "J",
+    "B1": "delta",
+    "B2a": "g",
+    "B2b": "delta",
+    "B3": "dW",
+    "B4": "db",
+}
+"""The name of what each equation computes."""
+
+_OPERANDS = {
+    "F1": {"W": "W", "b": "b"},
+    "C": {"terms": "terms", "s": "s", "alpha": "lambda", "penalty": "penalty"},
+    "B1": {"derivative": "dz", "dC": "dC", "dphi": "dphi", "y": "y"},
+    "B2b": {"dphi": "dphi"},
+}
+"""Operands that are no result of another equation, by their names in the formulas."""
+
+_WITHOUT_LAYER = {"terms", "J", "s", "y", "lambda", "penalty"}
+
+
+@dataclass
+class Recording:
+    """Every number that an observer was shown, and in which order.
+
+    Parameters
+    ----------
+    arrays : dict of (name, layer) to array
+        Copies, in our layout; the layer is None where there is none.
+    order : list of (id, layer)
+        The equations as they were computed.
+
+    Examples
+    --------
+    >>> from backpass import Network
+    >>> from backpass.subjects import subject
+    >>> seen = record(subject(Network([2, 3, 1], seed=0), [[0.0, 1.0]], [1.0]))
+    >>> seen.order[:3], seen.arrays["z", 1].shape
+    ([('F1', 1), ('F2', 1), ('F1', 2)], (1, 3))
+    """
+
+    arrays: dict[tuple[str, int | None], Any] = field(default_factory=dict)
+    order: list[tuple[str, int]] = field(default_factory=list)
+
+    def observe(
+        self, equation: str, layer: int, operands: Mapping[str, Any], result: Array
+    ) -> None:
+        """Keep what one equation took and gave."""
+        self.order.append((equation, layer))
+        if equation == "F1" and layer == 1:
+            self._keep("a", 0, operands["a"])
+        for name, key in _OPERANDS.get(equation, {}).items():
+            if name in operands:
+                value = operands[name]
+                jacobian = name == "dphi" and value.ndim == 3
+                self._keep("jac" if jacobian else key, layer, value)
+        self._keep(_RESULTS[equation], layer, result)
+
+    def _keep(self, key: str, layer: int, value: Any) -> None:
+        where = None if key in _WITHOUT_LAYER else layer
+        scalar = isinstance(value, int | float)
+        self.arrays[key, where] = np.array(value if scalar else to_numpy(value), copy=True)
+
+
+def record(subject: Subject) -> Recording:
+    """Run the two passes on a batch and return all that their observer saw."""
+    seen = Recording()
+    backprop.loss_and_gradients(
+        subject.network.model,
+        subject.X,
+        subject.y,
+        subject.s,
+        alpha=subject.alpha,
+        observe=seen.observe,
+    )
+    return seen
+
+
+def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:
+    """Take the optimiser's first step (U) on copies, and keep θ before and after it."""
+    theta = subject.network.parameters
+    gradient = theta.copy()
+    for layer in range(1, len(theta.weights) + 1):
+        gradient.weights[layer - 1][...] = seen.arrays["dW", layer]
+        gradient.biases[layer - 1][...] = seen.arrays["db", layer]
+    state = optimizer.init(theta.flat)
+    flat, _ = optimizer.step(theta.flat, gradient.flat, state, 1, rate)
+    after = Parameters(theta.sizes, flat)
+    for layer in range(1, len(theta.weights) + 1):
+        seen.arrays["W_new", layer] = to_numpy(after.weights[layer - 1]).copy()
+        seen.arrays["b_new", layer] = to_numpy(after.biases[layer - 1]).copy()
+        seen.order.append(("U", layer))
+    seen.arrays["rate", None] = np.array(rate)

@@ -1,0 +1,108 @@
+"""How a line of a trace is shown, whatever paints it: symbols with shapes, then numbers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from backpass.tracing.expressions import Leaf, Node, leaves
+from backpass.tracing.numbers import Cut, cut, printed
+from backpass.tracing.painting import Painter, paint
+from backpass.tracing.steps import Line
+
+__all__ = ["Limits", "Shown", "cuts", "show"]
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is shown: entries of an array (None: all), and significant digits."""
+
+    max_elements: int | None = 64
+    digits: int = 4
+
+    def cut(self, value: Any) -> Cut:
+        """Return a matrix as it is shown."""
+        return cut(value, self.max_elements, self.digits)
+
+
+@dataclass(frozen=True)
+class Shown(Generic[P]):
+    """A line: the formula in symbols, with this run's numbers, and the result."""
+
+    symbols: P
+    numbers: P | None
+    result: P
+
+
+def show(line: Line, painter: Painter[P], limits: Limits, *, batch: bool) -> Shown[P]:
+    """Return the pieces of one line.
+
+    Parameters
+    ----------
+    line : Line
+    painter : Painter
+    limits : Limits
+    batch : bool
+        Whether the symbols are those of a batch.
+    """
+    notation, values = line.values.notation, line.values
+
+    def function(layer: int | None) -> P:
+        return painter.symbol(notation.symbols["f"][batch], None)
+
+    def symbol(leaf: Leaf) -> P:
+        if leaf.key == "dphi":
+            prime = painter.row([function(leaf.layer), painter.words("′")])
+            of = Leaf("z", leaf.layer, entry=leaf.entry)
+            return painter.apply(prime, symbol(of))
+        told = notation.symbols[leaf.key][batch and leaf.sample is None and not leaf.entry]
+        told = told.entry() if leaf.entry else told
+        piece = painter.symbol(told, leaf.layer, leaf.entry)
+        if leaf.sample is not None and not leaf.entry:
+            return painter.of_sample(piece, leaf.sample + 1 - notation.from_zero)
+        return piece
+
+    def with_shape(leaf: Leaf, transposed: bool) -> P:
+        piece = symbol(leaf)
+        piece = painter.transposed(piece) if transposed else piece
+        value = values(leaf)
+        if np.ndim(value) < 2:
+            return piece
+        shape = value.shape[::-1] if transposed else value.shape
+        return painter.under(piece, f"{shape[0]}×{shape[1]}")
+
+    def numbers(leaf: Leaf, transposed: bool) -> P:
+        value = values(leaf)
+        if np.ndim(value) < 2:
+            return painter.number(printed(value, limits.digits))
+        return painter.matrix(limits.cut(value.T if transposed else value))
+
+    equation = line.equation
+    sides = [paint(side, painter, with_shape, function) for side in _sides(line)]
+    symbols = painter.row([sides[0], painter.sign(equation.sign), sides[1]])
+    filled = None
+    if not isinstance(equation.right, Leaf):
+        filled = paint(equation.right, painter, numbers, function)
+    left = equation.left
+    result = numbers(left, False) if isinstance(left, Leaf) else symbols
+    return Shown(symbols, filled, result)
+
+
+def _sides(line: Line) -> tuple[Node, Node]:
+    return line.equation.left, line.equation.right
+
+
+def cuts(line: Line, limits: Limits) -> Iterator[tuple[Leaf, Cut]]:
+    """Yield what is not shown whole: the quantity, and how it was cut."""
+    seen = set()
+    for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+        value = line.values(leaf)
+        if leaf in seen or np.ndim(value) < 2:
+            continue
+        seen.add(leaf)
+        part = limits.cut(value)
+        if part.left_out:
+            yield leaf, part

@@ -1,0 +1,72 @@
+"""A trace as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backpass.registry import shown as spec
+from backpass.tracing.showing import cuts, show
+from backpass.tracing.steps import Line, Step
+from backpass.tracing.text import Box, TextPainter, folded
+
+if TYPE_CHECKING:
+    from backpass.tracing.trace import Trace
+
+__all__ = ["text_page"]
+
+
+def text_page(trace: Trace, width: int = 100) -> str:
+    """Return the whole trace as text, in lines of at most `width` characters where possible."""
+    parts = [_heading(trace)]
+    for section in trace.sections:
+        if section.title:
+            parts += ["", f"=== {section.title} ==="]
+        for step in section.steps:
+            parts += ["", _step(trace, step, width)]
+    return "\n".join(parts) + "\n"
+
+
+def _heading(trace: Trace) -> str:
+    model, notation = trace.network.model, trace.notation
+    hidden = [spec(phi) for phi in model.activations]
+    whose = f"note {notation.note}, {notation.title}" if notation.note else notation.title
+    return (
+        f"network {'-'.join(map(str, trace.network.sizes))}: {', '.join(hidden)}; "
+        f"loss {spec(model.loss)}\nnotation {notation.name} ({whose}); form {trace.form}; "
+        f"rows {len(trace['s'])}"
+    )
+
+
+def _step(trace: Trace, step: Step, width: int) -> str:
+    place = f"  ({step.place})" if step.place else ""
+    texts = [f"{step.id}  layer {step.layer}  {step.title}{place}"]
+    for line in step.lines:
+        texts += _line(trace, line, width)
+    texts += [f"    ! {remark}" for remark in step.remarks]
+    return "\n".join(texts)
+
+
+def _line(trace: Trace, line: Line, width: int) -> list[str]:
+    notation = trace.notation
+    painter = TextPainter(notation.operators, from_zero=notation.from_zero)
+    shown = show(line, painter, trace.limits, batch=trace.batch)
+    texts = _indented(shown.symbols, "    ", "    ", width)
+    if shown.numbers is not None:
+        texts += ["", *_indented(shown.numbers, "      = ", "        ", width)]
+    texts += ["", *_indented(shown.result, "      = ", "        ", width)]
+    for leaf, part in cuts(line, trace.limits):
+        symbol = painter.symbol(notation.symbols[leaf.key][trace.batch], leaf.layer).lines[0]
+        texts.append(
+            f"    {symbol}: {len(part.rows)}×{len(part.columns)} of "
+            f"{part.shape[0]}×{part.shape[1]} shown, {part.left_out} entries left out"
+        )
+    return texts
+
+
+def _indented(box: Box, first: str, rest: str, width: int) -> list[str]:
+    texts = []
+    for i, row in enumerate(folded(box, width - len(rest))):
+        for at, text in enumerate(row.lines):
+            start = first if i == 0 and at == row.base else rest
+            texts.append((start + text).rstrip())
+    return texts

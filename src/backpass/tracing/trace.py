@@ -1,0 +1,194 @@
+"""Every number of one run of the two passes beside its equation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backpass.errors import InputError
+from backpass.network import Network
+from backpass.notation import Notation, get_notation
+from backpass.optimizers import OPTIMIZERS, Optimizer
+from backpass.subjects import Subject, subject
+from backpass.tracing.recording import Recording, record, record_update
+from backpass.tracing.showing import Limits
+from backpass.tracing.steps import Section, batch_steps, mean_steps
+from backpass.tracing.values import Values
+
+__all__ = ["Trace", "trace"]
+
+SHOWN_SAMPLES = 4
+"""The most samples that are shown one by one."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What an observer of the two passes saw, ready to be shown.
+
+    Indexing gives the numbers themselves: ``trace["delta", 2]`` is the error signal of layer 2 in
+    our layout, (N, n_2); layers are 1 … L, ``trace["a", 0]`` is X, ``trace["J"]`` the cost.
+
+    Parameters
+    ----------
+    network : Network
+        As it was.
+    notation : Notation
+    form : str
+    recording : Recording
+        Of the whole batch.
+    sections : tuple of Section
+        The steps to show.
+    limits : Limits
+    batch : bool
+        Whether formulas are written for a batch.
+    """
+
+    network: Network
+    notation: Notation
+    form: str
+    recording: Recording
+    sections: tuple[Section, ...]
+    limits: Limits
+    batch: bool
+
+    def __getitem__(self, key: str | tuple[str, int]) -> Any:
+        name, layer = (key, None) if isinstance(key, str) else key
+        if (name, layer) not in self.recording.arrays:
+            known = sorted({k if where is None else f"{k}, layer" for k, where in self._keys()})
+            raise InputError(f"this trace has no {key!r}; it has: {'; '.join(known)}")
+        return self.recording.arrays[name, layer]
+
+    def _keys(self) -> list[tuple[str, int | None]]:
+        return list(self.recording.arrays)
+
+    def __str__(self) -> str:
+        from backpass.tracing.text_page import text_page
+
+        return text_page(self)
+
+
+def trace(
+    network_or_estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    notation: str = "code",
+    form: str = "batch",
+    layer: int | None = None,
+    max_elements: int | None = 64,
+    digits: int = 4,
+    sample_weight: Any = None,
+    alpha: float | None = None,
+    update: str | Optimizer | None = None,
+    learning_rate: float = 0.1,
+) -> Trace:
+    """Run the forward and the backward pass on some rows and keep every number for showing.
+
+    Parameters
+    ----------
+    network_or_estimator : Network, or a fitted MLPClassifier, MLPRegressor or Pipeline of one
+    X : array of shape (N, n_0)
+    y : array of shape (N,) or (N, k)
+        Targets as the loss takes them; labels for a classifier.
+    notation : str
+        ``"code"`` (ours), or that of a lecture note: ``"error"`` (1), ``"chain"`` (2), ``"nabla"``
+        (3), ``"omega"`` (4), ``"bracket"`` (5).
+    form : str
+        ``"batch"``: matrices of all rows; ``"sample"``: one row after the other.
+    layer : int, optional
+        Show this layer only, 1 … L.
+    max_elements : int or None
+        The most entries of an array that are shown; None shows all.
+    digits : int
+        Significant digits of the numbers shown.
+    sample_weight : array of shape (N,), optional
+    alpha : float, optional
+        L2 strength; by default the estimator's own, 0 for a network.
+    update : str or Optimizer, optional
+        Show the first step of this optimiser, too.
+    learning_rate : float
+        Of that step.
+
+    Returns
+    -------
+    Trace
+        It prints as text, shows as HTML in notebooks, and has ``to_html``, ``to_latex``,
+        ``to_dict`` and ``save``.
+
+    Raises
+    ------
+    InputError
+        When rows and targets do not fit, or a notation, form or layer is unknown.
+
+    Examples
+    --------
+    >>> seen = trace(Network([1, 1], "logistic", "logistic", seed=0), [[0.5]], [[1.0]])
+    >>> seen["delta", 1].shape
+    (1, 1)
+    """
+    table = get_notation(notation)
+    if form not in FORMS:
+        raise InputError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
+    limits = Limits(*_checked_limits(max_elements, digits))
+    batch = subject(network_or_estimator, X, y, sample_weight, alpha=alpha)
+    _check_layer(layer, batch.network)
+    whole = record(batch)
+    optimizer = None if update is None else OPTIMIZERS.get_record(update)
+    if optimizer is not None:
+        record_update(batch, whole, optimizer, learning_rate)
+    alone = form == "sample" or (table.samples_alone and len(batch.s) > 1)
+    if alone and len(batch.s) > 1:
+        sections = _by_sample(table, batch, whole, optimizer)
+    else:
+        steps = batch_steps(
+            Values(table, whole), batch=len(batch.s) > 1, alpha=batch.alpha, optimizer=optimizer
+        )
+        sections = [Section("", steps)]
+    if layer is not None:
+        sections = [_only_layer(section, layer) for section in sections]
+    many = len(batch.s) > 1 and not alone
+    return Trace(batch.network, table, form, whole, tuple(sections), limits, many)
+
+
+FORMS = ("batch", "sample")
+
+
+def _by_sample(
+    notation: Notation, batch: Subject, whole: Recording, optimizer: Optimizer | None
+) -> list[Section]:
+    """Return the steps of every sample alone, then the mean."""
+    from dataclasses import replace
+
+    alone = [
+        record(replace(batch.rows(n, n + 1), s=np.ones_like(batch.s[:1]), alpha=0.0))
+        for n in range(len(batch.s))
+    ]
+    sections = [
+        Section(
+            f"sample {n + 1 - notation.from_zero}",
+            batch_steps(Values(notation, seen), batch=False, alpha=0.0),
+        )
+        for n, seen in enumerate(alone[:SHOWN_SAMPLES])
+    ]
+    left = len(alone) - len(sections)
+    title = "the mean over the samples" + (f" ({left} of them not shown above)" if left else "")
+    steps = mean_steps(notation, whole, alone, batch.alpha)
+    return [*sections, Section(title, steps)]
+
+
+def _only_layer(section: Section, layer: int) -> Section:
+    return Section(section.title, [step for step in section.steps if step.layer == layer])
+
+
+def _check_layer(layer: int | None, network: Network) -> None:
+    last = len(network.sizes) - 1
+    if layer is not None and layer not in range(1, last + 1):
+        raise InputError(f"layer must be 1 … {last}, not {layer!r}")
+
+
+def _checked_limits(max_elements: int | None, digits: int) -> tuple[int | None, int]:
+    if max_elements is not None and max_elements < 1:
+        raise InputError(f"max_elements must be at least 1, or None for all, not {max_elements}")
+    if not 1 <= digits <= 17:
+        raise InputError(f"digits must be 1 … 17, not {digits}")
+    return max_elements, digits
