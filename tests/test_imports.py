@@ -15,7 +15,7 @@ ROOT = Path(backpass.__file__).parent
 
 ROWS = [
     # 0: the ground
-    "errors registry equations ops threads storage",
+    "errors registry equations ops threads storage drawing",
     # 1: the records
     "activations loss_targets losses initializers optimizers schedules masks",
     # 2: the state

@@ -8,6 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "GradientCheck": "backpass.checking",
     "GradientFlowDisplay": "backpass.plots",
     "Gradients": "backpass.parameters",
     "History": "backpass.history",
@@ -17,6 +18,7 @@ _HOMES = {
     "Network": "backpass.network",
     "TableEncoder": "backpass.tabular.encoder",
     "TabularModel": "backpass.tabular.model",
+    "check_gradients": "backpass.checking",
     "read_table": "backpass.tabular.reading",
     "train": "backpass.training",
 }

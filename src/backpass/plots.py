@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass.errors import BackpassError, InputError
+from backpass.drawing import new_axes, pyplot
+from backpass.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,23 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["GradientFlowDisplay", "LossCurveDisplay"]
 
 
-def _pyplot() -> Any:
-    """Return matplotlib.pyplot, or say how to get it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise BackpassError(
-            "drawing needs matplotlib, an optional extra: pip install 'backpass[plots]'"
-        ) from error
-    return plt
-
-
 def _axes(ax: "Axes | None") -> "Axes":
     """Return `ax`, or the axes of a new figure."""
-    if ax is not None:
-        return ax
-    axes: Axes = _pyplot().subplots(layout="constrained")[1]
-    return axes
+    return new_axes() if ax is None else ax
 
 
 def _record(estimator: Any, attribute: str, mend: str) -> Any:
@@ -314,7 +301,7 @@ class GradientFlowDisplay:
         ax, **kwargs
             As in :meth:`from_estimator`.
         """
-        plt = _pyplot()
+        plt = pyplot()
         self.ax_ = _axes(ax)
         self.figure_ = self.ax_.figure  # type: ignore[assignment]
         n_epochs, n_layers = self.layer_gradient_norms.shape
