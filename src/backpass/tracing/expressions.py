@@ -124,8 +124,8 @@ def parse(text: str, layer: int | None = None) -> Equation:
 left=Leaf(key='dz', layer=2, sample=None, entry=()), \
 right=Leaf(key='N', layer=None, sample=None, entry=())), sign='=')
     """
-    left, right = text.split(" = ")
-    return Equation(*(_node(ast.parse(side, mode="eval").body, layer) for side in (left, right)))
+    left, right = (_node(ast.parse(side, mode="eval").body, layer) for side in text.split(" = "))
+    return Equation(left, right)
 
 
 def _node(part: ast.expr, layer: int | None) -> Node:

@@ -104,7 +104,7 @@ class MathPainter:
         return f"<munder>{piece}<mtext>{text}</mtext></munder>"
 
     def matrix(self, part: Cut) -> str:
-        """Return an array in brackets."""
+        """Return an array; the page draws its brackets, for which fonts may lack the parts."""
         rows = [[f"<mn>{text.replace('-', '−')}</mn>" for text in row] for row in part.texts]
         if len(part.columns) < part.shape[1]:
             rows = [[*row, "<mo>…</mo>"] for row in rows]
@@ -113,7 +113,7 @@ class MathPainter:
         body = "".join(
             "<mtr>" + "".join(f"<mtd>{cell}</mtd>" for cell in row) + "</mtr>" for row in rows
         )
-        return f"<mrow><mo>[</mo><mtable>{body}</mtable><mo>]</mo></mrow>"
+        return f"<mtable>{body}</mtable>"
 
     def number(self, text: str) -> str:
         """Return a number."""

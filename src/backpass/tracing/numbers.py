@@ -1,12 +1,10 @@
 """Arrays as printed: a few significant digits, and large ones cut with a count."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["Cut", "cut", "printed"]
-
-ROWS, COLUMNS = 16, 8
-"""The most rows and columns of an array that are shown."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def printed(value: Any, digits: int = 4) -> str:
 
 
 def cut(array: Any, max_elements: int | None, digits: int = 4) -> Cut:
-    """Return a matrix as it is shown: at most `max_elements` entries, the first ones.
+    """Return a matrix as it is shown: whole, or its upper left corner of `max_elements` entries.
 
     Parameters
     ----------
@@ -67,7 +65,7 @@ def cut(array: Any, max_elements: int | None, digits: int = 4) -> Cut:
     m, n = array.shape
     shown_columns, shown_rows = n, m
     if max_elements is not None and m * n > max_elements:
-        shown_columns = min(n, COLUMNS, max_elements)
-        shown_rows = min(m, ROWS, max(1, max_elements // shown_columns))
+        side = math.isqrt(max_elements)  # factors of a product are cut alike
+        shown_rows, shown_columns = min(m, side), min(n, side)
     texts = [[printed(v, digits) for v in row] for row in array[:shown_rows, :shown_columns]]
     return Cut((m, n), list(range(shown_rows)), list(range(shown_columns)), texts)

@@ -1,17 +1,18 @@
 """How a line of a trace is shown, whatever paints it: symbols with shapes, then numbers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from backpass.notation import Notation
 from backpass.tracing.expressions import Leaf, Node, leaves
 from backpass.tracing.numbers import Cut, cut, printed
 from backpass.tracing.painting import Painter, paint
 from backpass.tracing.steps import Line
 
-__all__ = ["Limits", "Shown", "cuts", "show"]
+__all__ = ["Limits", "Shown", "cuts", "show", "symbol_of"]
 
 P = TypeVar("P")
 
@@ -54,16 +55,7 @@ def show(line: Line, painter: Painter[P], limits: Limits, *, batch: bool) -> Sho
         return painter.symbol(notation.symbols["f"][batch], None)
 
     def symbol(leaf: Leaf) -> P:
-        if leaf.key == "dphi":
-            prime = painter.row([function(leaf.layer), painter.words("′")])
-            of = Leaf("z", leaf.layer, entry=leaf.entry)
-            return painter.apply(prime, symbol(of))
-        told = notation.symbols[leaf.key][batch and leaf.sample is None and not leaf.entry]
-        told = told.entry() if leaf.entry else told
-        piece = painter.symbol(told, leaf.layer, leaf.entry)
-        if leaf.sample is not None and not leaf.entry:
-            return painter.of_sample(piece, leaf.sample + 1 - notation.from_zero)
-        return piece
+        return symbol_of(leaf, painter, notation, batch=batch)
 
     def with_shape(leaf: Leaf, transposed: bool) -> P:
         piece = symbol(leaf)
@@ -93,6 +85,21 @@ def show(line: Line, painter: Painter[P], limits: Limits, *, batch: bool) -> Sho
 
 def _sides(line: Line) -> tuple[Node, Node]:
     return line.equation.left, line.equation.right
+
+
+def symbol_of(leaf: Leaf, painter: Painter[P], notation: Notation, *, batch: bool) -> P:
+    """Return the symbol of a quantity; f′(z) for the derivative of an activation."""
+    capital = batch and leaf.sample is None and not leaf.entry
+    if leaf.key == "dphi":
+        name = painter.symbol(notation.symbols["f"][capital], None)
+        of = replace(leaf, key="z")
+        inner = symbol_of(of, painter, notation, batch=batch)
+        return painter.apply(painter.row([name, painter.words("′")]), inner)
+    told = notation.symbols[leaf.key][capital]
+    piece = painter.symbol(told.entry() if leaf.entry else told, leaf.layer, leaf.entry)
+    if leaf.sample is not None and not leaf.entry:
+        return painter.of_sample(piece, leaf.sample + 1 - notation.from_zero)
+    return piece
 
 
 def cuts(line: Line, limits: Limits) -> Iterator[tuple[Leaf, Cut]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backpass.registry import shown as spec
-from backpass.tracing.showing import cuts, show
+from backpass.tracing.showing import cuts, show, symbol_of
 from backpass.tracing.steps import Line, Step
 from backpass.tracing.text import Box, TextPainter, folded
 
@@ -55,7 +55,7 @@ def _line(trace: Trace, line: Line, width: int) -> list[str]:
         texts += ["", *_indented(shown.numbers, "      = ", "        ", width)]
     texts += ["", *_indented(shown.result, "      = ", "        ", width)]
     for leaf, part in cuts(line, trace.limits):
-        symbol = painter.symbol(notation.symbols[leaf.key][trace.batch], leaf.layer).lines[0]
+        symbol = symbol_of(leaf, painter, notation, batch=trace.batch).lines[0]
         texts.append(
             f"    {symbol}: {len(part.rows)}×{len(part.columns)} of "
             f"{part.shape[0]}×{part.shape[1]} shown, {part.left_out} entries left out"

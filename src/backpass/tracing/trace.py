@@ -1,6 +1,6 @@
 """Every number of one run of the two passes beside its equation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,14 @@ from backpass.network import Network
 from backpass.notation import Notation, get_notation
 from backpass.optimizers import OPTIMIZERS, Optimizer
 from backpass.subjects import Subject, subject
+from backpass.tracing.as_dict import as_dict
+from backpass.tracing.html_page import html_page, html_part
+from backpass.tracing.latex_page import latex_page
+from backpass.tracing.picture import network_picture
 from backpass.tracing.recording import Recording, record, record_update
 from backpass.tracing.showing import Limits
 from backpass.tracing.steps import Section, batch_steps, mean_steps
+from backpass.tracing.text_page import text_page
 from backpass.tracing.values import Values
 
 __all__ = ["Trace", "trace"]
@@ -62,9 +67,39 @@ class Trace:
         return list(self.recording.arrays)
 
     def __str__(self) -> str:
-        from backpass.tracing.text_page import text_page
-
         return text_page(self)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.network.sizes))
+        steps = sum(len(section.steps) for section in self.sections)
+        return f"<Trace of a {sizes} network, notation {self.notation.name}: {steps} steps>"
+
+    def _repr_html_(self) -> str:
+        return html_part(self)
+
+    def to_html(self) -> str:
+        """Return a whole page: MathML and SVG, no script, nothing loaded from elsewhere."""
+        return html_page(self)
+
+    def to_latex(self) -> str:
+        """Return a document that plain amsmath compiles."""
+        return latex_page(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain lists and numbers; ``json.dumps`` takes them."""
+        return as_dict(self)
+
+    def picture(self, row: int = 0) -> str:
+        """Return the network as SVG, with the activations and error signals of one row.
+
+        Raises
+        ------
+        InputError
+            When there is no such row.
+        """
+        if not 0 <= row < len(self["s"]):
+            raise InputError(f"row must be 0 … {len(self['s']) - 1}, not {row}")
+        return network_picture(self, row)
 
 
 def trace(
@@ -157,8 +192,6 @@ def _by_sample(
     notation: Notation, batch: Subject, whole: Recording, optimizer: Optimizer | None
 ) -> list[Section]:
     """Return the steps of every sample alone, then the mean."""
-    from dataclasses import replace
-
     alone = [
         record(replace(batch.rows(n, n + 1), s=np.ones_like(batch.s[:1]), alpha=0.0))
         for n in range(len(batch.s))

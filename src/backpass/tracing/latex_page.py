@@ -1,0 +1,70 @@
+"""A trace as LaTeX: a document that plain amsmath compiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backpass.registry import shown as spec
+from backpass.tracing.latex import LatexPainter, escaped
+from backpass.tracing.showing import cuts, show, symbol_of
+from backpass.tracing.steps import Line, Step
+
+if TYPE_CHECKING:
+    from backpass.tracing.trace import Trace
+
+__all__ = ["latex_page"]
+
+HEAD = r"""\documentclass{article}
+\usepackage{amsmath}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage[margin=2cm]{geometry}
+\setlength{\parindent}{0pt}
+\allowdisplaybreaks
+\begin{document}
+"""
+
+
+def latex_page(trace: Trace) -> str:
+    """Return a whole document."""
+    sizes = "-".join(map(str, trace.network.sizes))
+    model, notation = trace.network.model, trace.notation
+    names = escaped(", ".join(spec(phi) for phi in model.activations))
+    whose = f"note {notation.note}, {notation.title}" if notation.note else notation.title
+    parts = [
+        HEAD + rf"\section*{{Trace of a {sizes} network}}",
+        f"{names}; loss {escaped(spec(model.loss))}; notation {notation.name} "
+        f"({escaped(whose)}); form {trace.form}; {len(trace['s'])} row(s)",
+    ]
+    for section in trace.sections:
+        if section.title:
+            parts.append(rf"\subsection*{{{escaped(section.title)}}}")
+        parts += [_step(trace, step) for step in section.steps]
+    return "\n\n".join([*parts, r"\end{document}"]) + "\n"
+
+
+def _step(trace: Trace, step: Step) -> str:
+    place = f" ({escaped(step.place)})" if step.place else ""
+    parts = [rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}"]
+    for line in step.lines:
+        parts.append(_line(trace, line))
+    parts += [rf"\emph{{{escaped(remark)}}}" for remark in step.remarks]
+    return "\n".join(parts)
+
+
+def _line(trace: Trace, line: Line) -> str:
+    notation = trace.notation
+    painter = LatexPainter(notation.operators, from_zero=notation.from_zero)
+    shown = show(line, painter, trace.limits, batch=trace.batch)
+    rows = [shown.symbols]
+    rows += [f"&= {shown.numbers}"] if shown.numbers is not None else []
+    rows.append(f"&= {shown.result}")
+    body = " \\\\\n".join([f"& {rows[0]}", *rows[1:]])
+    texts = [f"\\begin{{align*}}\n{body}\n\\end{{align*}}"]
+    for leaf, part in cuts(line, trace.limits):
+        symbol = symbol_of(leaf, painter, notation, batch=trace.batch)
+        texts.append(
+            f"${symbol}$: {len(part.rows)} by {len(part.columns)} of {part.shape[0]} by "
+            f"{part.shape[1]} shown, {part.left_out} entries left out"
+        )
+    return "\n".join(texts)
