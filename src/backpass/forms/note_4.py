@@ -1,5 +1,6 @@
 """Note 4: the single neuron, a layer's Jacobians, and their product through the network."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -133,11 +134,23 @@ def prefix(model: Model, x: Array, i: int) -> Array:
     return forward_one(model, x)[1][i]
 
 
+def _unseen(name: str, layer: int, value: Array) -> None:
+    """Look at nothing."""
+
+
 @form(
     "one sample, a product of Jacobians",
     "note 4, slide Back to partial derivatives for an entire network",
 )
-def jacobian(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0) -> Gradients:
+def jacobian(
+    model: Model,
+    X: Array,
+    y: Array,
+    s: Array,
+    alpha: float = 0.0,
+    *,
+    observe: Callable[[str, int, Array], None] | None = None,
+) -> Gradients:
     r"""Compute one sample at a time, as a product of the layers' Jacobians.
 
     Note 4, slides "Recap" and "Back to partial derivatives for an entire network":
@@ -150,6 +163,10 @@ def jacobian(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0) -> 
     ----------
     model, X, y, s, alpha
         As in :func:`per_parameter`.
+    observe : callable, optional
+        ``observe(name, j, value)`` sees 𝒫^{j+1} (``"P"``), the Jacobians ∂f^j/∂a, ∂f^j/∂w and
+        ∂f^j/∂b (``"dfa"``, ``"dfw"``, ``"dfb"``) and their products with 𝒫^{j+1} (``"Pw"``,
+        ``"Pb"``), of every sample in turn.
 
     Examples
     --------
@@ -162,14 +179,21 @@ def jacobian(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0) -> 
     Omega, beta = from_one(model.parameters.weights), from_one(model.parameters.biases)
     Phi, (gradients, dOmega, dbeta, dX) = from_one(model.activations), zeros(model, X)
     last = len(Phi)
+    see = observe if observe is not None else _unseen
     for n, share in enumerate(s / np.sum(s)):
         a = forward_one(model, X[n])[1]
         P = cost_derivative(model, a[last], y[n])  # 𝒫^{L+1}
+        see("P", last, P)
         for j in range(last, 0, -1):
             df = layer_jacobians(a[j - 1], Omega[j], beta[j], Phi[j])
-            for k in range(len(beta[j])):
-                dOmega[j][:, k] += share * (P @ df.w[k])
-            dbeta[j] += share * (P @ df.b)
+            Pw = np.stack([P @ df.w[k] for k in range(len(beta[j]))], axis=1)
+            Pb = P @ df.b
+            dOmega[j] += share * Pw
+            dbeta[j] += share * Pb
             P = P @ df.a  # 𝒫^j
+            for name, value in (("dfa", df.a), ("dfw", df.w), ("dfb", df.b), ("Pw", Pw)):
+                see(name, j, value)
+            see("Pb", j, Pb)
+            see("P", j - 1, P)
         dX[n] = share * P  # 𝒫^1 = ∂C/∂a^0
     return add_penalty(gradients, model, alpha, s)

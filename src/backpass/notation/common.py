@@ -1,6 +1,7 @@
 """What several notations share: how a set of symbols follows from a few letters."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from backpass.notation.symbols import Place, Symbol, derivative, plain, symbol
 
@@ -53,7 +54,7 @@ def symbols_of(
         "b": (b, b),
         "bs": (symbol("B", place, bold=bold),) * 2,
         "f": (f, f),
-        "jac": (derivative(a[0], z[0]), derivative(a[0], z[0])),
+        "jac": (replace(derivative(a[0], z[0]), split=True),) * 2,
         "y": (plain(letters["y"][0], bold=bold), plain(letters["y"][-1], bold=bold)),
         "terms": (C, C),
         "J": (J, J),
@@ -64,6 +65,19 @@ def symbols_of(
         "db": (derivative(J, b),) * 2,
         "ones": (plain(letters["ones"]),) * 2,
         "share": (plain("s/S"),) * 2,
+        "P": (derivative(C, a[0]),) * 2,
+        "dfa": (derivative(a[0], replace(a[0], shift=-1)),) * 2,
+        "dfw": (derivative(a[0], symbol(letters["W"][0] + "₁", place)),) * 2,
+        "dfb": (derivative(a[0], b),) * 2,
+        "Pw": (derivative(C, symbol(letters["W"][0] + "₁", place)),) * 2,
+        "w": (symbol(letters["W"][0], place, bold=bold),) * 2,
+        "dha": (derivative(plain("h"), plain("a")),) * 2,
+        "dhw": (derivative(plain("h"), plain("w")),) * 2,
+        "dhb": (derivative(plain("h"), plain("b")),) * 2,
+        "Pb": (derivative(C, b),) * 2,
+        "da_dz": (derivative(a[0], z[0]),) * 2,
+        "dz_da": (derivative(z[0], replace(a[0], shift=-1)),) * 2,
+        "dz_dW": (derivative(z[0], W),) * 2,
         "W_new": (W, W),
         "b_new": (b, b),
         "penalty": (plain("Σ‖W‖²"),) * 2,

@@ -1,7 +1,7 @@
 """Note 4, slides of a course: α, Ω, β, ζ, Φ, 𝒫, ℬ; one sample, two algorithms."""
 
 from backpass.notation.common import symbols_of
-from backpass.notation.symbols import Symbol, nabla, plain, symbol
+from backpass.notation.symbols import Symbol, derivative, nabla, plain, symbol
 from backpass.notation.table import Formula, Notation, register
 
 __all__ = ["OMEGA"]
@@ -20,8 +20,14 @@ LETTERS = {
     "f": "Φ",
 }
 
-P = Symbol("𝒫", "up", shift=1, transposed=True)  # [𝒫^{j+1}]ᵀ is ∂C/∂a^j as a column
-COST_TO_OUTPUT = Symbol("∇", of=(symbol("α", "up"),))
+P = Symbol(
+    "𝒫", "up", shift=1, transposed=True, of_elements=Symbol("𝒫", "up", shift=1)
+)  # [𝒫^{j+1}]ᵀ is ∂C/∂a^j as a column
+ROW = Symbol("𝒫", "up", shift=1)
+LAYER = symbol("f", "up")
+BELOW = Symbol("a", "up", shift=-1)
+COST = plain("ℰ")
+COST_TO_OUTPUT = nabla(symbol("α", "up"), plain("𝒞"))
 
 OMEGA = register(
     Notation(
@@ -36,9 +42,15 @@ OMEGA = register(
             cost="ℰ",
             sample_cost="𝒞",
             g=(P, P),
+            P=(ROW, ROW),
+            dfa=(derivative(LAYER, BELOW),) * 2,
+            dfw=(derivative(LAYER, symbol("w₁", "up")),) * 2,
+            dfb=(derivative(LAYER, symbol("b", "up")),) * 2,
+            Pw=(derivative(plain("𝒞"), symbol("w₁", "up")),) * 2,
+            Pb=(derivative(plain("𝒞"), symbol("b", "up")),) * 2,
             dC=(COST_TO_OUTPUT, COST_TO_OUTPUT),
-            dW=(nabla(symbol("W", "up", element="w")),) * 2,
-            db=(nabla(symbol("b", "up")),) * 2,
+            dW=(nabla(symbol("W", "up", element="w"), COST),) * 2,
+            db=(nabla(symbol("b", "up"), COST),) * 2,
             y=(plain("ρ"), plain("ρ")),
         ),
         formulas={
@@ -65,6 +77,8 @@ OMEGA = register(
             "B2b": "Backpropagation algorithm, line 4",
             "B3": "Gradient computation, line 2",
             "B4": "Gradient computation, line 3",
+            "jacobian": "slide Back to partial derivatives for an entire network",
+            "neuron": "slide Partial derivatives for a single neuron",
             "mean": "slide Gradient descent: the mean over the samples",
         },
         layer_letter="j",

@@ -1,5 +1,6 @@
 """Symbols: a letter, where its indices stand, and the quantities that all notations have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -39,9 +40,26 @@ class Symbol:
     of: tuple["Symbol", ...] = ()
     prefix: bool = False
     element: str = ""
+    split: bool = False
+    of_elements: "Symbol | None" = None
+
+    @staticmethod
+    def joined(indices: Sequence[str]) -> str:
+        """Return indices in a row, with commas where they would run together."""
+        return ("," if any(len(index) > 1 for index in indices) else "").join(indices)
+
+    def entries(self, entry: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return the indices that stand at each of the symbols that it is made of."""
+        if self.split and len(entry) == len(self.of):
+            return [(index,) for index in entry]
+        return [() for _ in self.of[1:]] + [entry]
 
     def entry(self) -> "Symbol":
         """Return the symbol of one of its elements: a small letter, not bold."""
+        if self.of_elements is not None:
+            return self.of_elements.entry()
+        if self.place == "none" and not self.of:
+            return replace(self, bold=False, letter=self.element or self.letter)
         if self.of:
             return replace(self, of=tuple(part.entry() for part in self.of))
         letter = self.element or (self.letter.lower() if self.letter.isascii() else self.letter)
@@ -63,9 +81,9 @@ def derivative(top: Symbol, bottom: Symbol) -> Symbol:
     return Symbol("∂", of=(top, bottom))
 
 
-def nabla(of: Symbol, *, prefix: bool = False) -> Symbol:
-    """Return ∇ with the quantity under it, or with `prefix` before it."""
-    return Symbol("∇", of=(of,), prefix=prefix)
+def nabla(of: Symbol, cost: Symbol, *, prefix: bool = False) -> Symbol:
+    """Return ∇ with the quantity under it, or with `prefix` before it; elements as ∂cost/∂x."""
+    return Symbol("∇", of=(of,), prefix=prefix, of_elements=derivative(cost, of))
 
 
 QUANTITIES = {
@@ -86,6 +104,19 @@ QUANTITIES = {
     "db": "bias gradients (out,)",
     "ones": "a vector of N ones",
     "share": "s_n / S: what each sample counts",
+    "P": "∂C/∂a_l of one sample, a row (1, n_l)",
+    "dfa": "∂a_l/∂a_{l-1} of one sample (n_l, n_{l-1})",
+    "dfw": "∂a_l/∂w_1, w_1 the weights of the first unit (n_l, n_{l-1})",
+    "dfb": "∂a_l/∂b_l (n_l, n_l)",
+    "Pw": "∂C/∂w_1 as a product with P, a row (1, n_{l-1})",
+    "Pb": "∂C/∂b_l as a product with P, a row (1, n_l)",
+    "w": "the weights of one unit, a column (n_{l-1}, 1)",
+    "dha": "∂h/∂a of one neuron h, a row (1, n_{l-1})",
+    "dhw": "∂h/∂w of one neuron, a row (1, n_{l-1})",
+    "dhb": "∂h/∂b of one neuron",
+    "da_dz": "∂a_l/∂z_l in a thin network",
+    "dz_da": "∂z_l/∂a_{l-1} in a thin network",
+    "dz_dW": "∂z_1/∂W_1 in a thin network",
     "W_new": "weights after the update (in, out)",
     "b_new": "biases after the update (out,)",
     "penalty": "Σ‖W‖² over the layers",

@@ -13,6 +13,7 @@ import numpy as np
 __all__ = [
     "Applied",
     "Binary",
+    "Braced",
     "Constant",
     "Equation",
     "Leaf",
@@ -93,7 +94,15 @@ class Binary:
     right: "Node"
 
 
-Node: TypeAlias = Leaf | Constant | More | Transposed | Negative | Applied | Total | Binary
+@dataclass(frozen=True)
+class Braced:
+    """A term with a brace under it, and what the brace says."""
+
+    inner: "Node"
+    words: str
+
+
+Node: TypeAlias = Leaf | Constant | More | Transposed | Negative | Applied | Total | Binary | Braced
 
 
 @dataclass(frozen=True)
@@ -208,6 +217,8 @@ def evaluate(node: Node, value: Callable[[Leaf], Any], apply: Callable[[int, Any
         sides = (evaluate(side, value, apply) for side in (node.left, node.right))
         return _ARITHMETIC[node.operator](*sides)
     inner = evaluate(node.inner, value, apply)
+    if isinstance(node, Braced):
+        return inner
     if isinstance(node, Negative):
         return -inner
     return np.diag(np.ravel(inner)) if node.function == "diag" else apply(node.layer or 0, inner)

@@ -96,10 +96,9 @@ class LatexPainter:
     def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> str:
         """Return a symbol with its indices."""
         if symbol.of:
-            last = len(symbol.of) - 1
             inner = [
-                self.symbol(part, layer, entry if i == last else ())
-                for i, part in enumerate(symbol.of)
+                self.symbol(part, layer, part_entry)
+                for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
             ]
             if len(inner) == 2:
                 return self.fraction(*(rf"\partial {part}" for part in inner))
@@ -110,14 +109,15 @@ class LatexPainter:
     def _indexed(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...]) -> str:
         letter = _LETTERS.get(symbol.letter, symbol.letter)
         letter = rf"\mathbf{{{letter}}}" if symbol.bold else letter
-        indices = ",".join(str(i - self.from_zero + 1) for i in entry)
-        lower = indices
+        indices = [str(i - self.from_zero + 1) for i in entry]
         upper = ""
         if layer is not None and symbol.place != "none":
             number = str(layer + symbol.shift)
-            upper = {"up": number, "bracket": f"({number})", "low": ""}[symbol.place]
             if symbol.place == "low":
-                lower = f"{number},{indices}" if indices else number
+                indices = [number, *indices]
+            else:
+                upper = f"({number})" if symbol.place == "bracket" else number
+        lower = symbol.joined(indices)
         piece = letter
         piece += f"_{{{lower}}}" if lower else ""
         return piece + (f"^{{{upper}}}" if upper else "")
@@ -129,6 +129,10 @@ class LatexPainter:
     def under(self, piece: str, text: str) -> str:
         """Return a piece with a line of text under it."""
         return rf"\underset{{{text.replace('×', chr(92) + 'times ')}}}{{{piece}}}"
+
+    def brace(self, piece: str, text: str) -> str:
+        """Return a piece with a brace under it, and text under the brace."""
+        return rf"\underbrace{{{piece}}}_{{\text{{{escaped(text)}}}}}"
 
     def matrix(self, part: Cut) -> str:
         """Return an array in brackets."""

@@ -18,10 +18,11 @@ HEAD = r"""\documentclass{article}
 \usepackage{amsmath}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
-\usepackage[margin=2cm]{geometry}
+\usepackage[a4paper,landscape,margin=1.5cm]{geometry}
 \setlength{\parindent}{0pt}
 \allowdisplaybreaks
 \begin{document}
+\footnotesize
 """
 
 

@@ -62,10 +62,9 @@ class MathPainter:
     def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> str:
         """Return a symbol with its indices."""
         if symbol.of:
-            last = len(symbol.of) - 1
             inner = [
-                self.symbol(part, layer, entry if i == last else ())
-                for i, part in enumerate(symbol.of)
+                self.symbol(part, layer, part_entry)
+                for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
             ]
             if len(inner) == 2:
                 parts = [f"<mrow><mo>∂</mo>{part}</mrow>" for part in inner]
@@ -81,13 +80,15 @@ class MathPainter:
 
     def _indexed(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...]) -> str:
         letter = f"<mi>{bold(symbol.letter) if symbol.bold else symbol.letter}</mi>"
-        indices = ",".join(str(i - self.from_zero + 1) for i in entry)
-        upper, lower = "", indices
+        indices = [str(i - self.from_zero + 1) for i in entry]
+        upper = ""
         if layer is not None and symbol.place != "none":
             number = str(layer + symbol.shift)
-            upper = {"up": number, "bracket": f"({number})", "low": ""}[symbol.place]
             if symbol.place == "low":
-                lower = f"{number},{indices}" if indices else number
+                indices = [number, *indices]
+            else:
+                upper = f"({number})" if symbol.place == "bracket" else number
+        lower = symbol.joined(indices)
         above, below = f"<mn>{upper}</mn>", f"<mn>{lower}</mn>"
         if upper and lower:
             return f"<msubsup>{letter}{below}{above}</msubsup>"
@@ -102,6 +103,11 @@ class MathPainter:
     def under(self, piece: str, text: str) -> str:
         """Return a piece with a line of text under it."""
         return f"<munder>{piece}<mtext>{text}</mtext></munder>"
+
+    def brace(self, piece: str, text: str) -> str:
+        """Return a piece with a brace under it, and text under the brace."""
+        under = f"<munder>{piece}<mo stretchy='true'>⏟</mo></munder>"
+        return f"<munder>{under}<mtext>{html.escape(text)}</mtext></munder>"
 
     def matrix(self, part: Cut) -> str:
         """Return an array; the page draws its brackets, for which fonts may lack the parts."""

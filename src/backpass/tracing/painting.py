@@ -8,6 +8,7 @@ from backpass.notation.table import Operators
 from backpass.tracing.expressions import (
     Applied,
     Binary,
+    Braced,
     Constant,
     Leaf,
     More,
@@ -18,12 +19,18 @@ from backpass.tracing.expressions import (
 )
 from backpass.tracing.numbers import Cut
 
-__all__ = ["SCALARS", "Painter", "paint"]
+__all__ = ["SCALARS", "VECTORS", "Painter", "paint"]
 
 P = TypeVar("P")
 
 SCALARS = {"N", "S", "J", "lambda", "rate", "penalty"}
 """Quantities that are numbers."""
+
+VECTORS = {"w", "dha", "dhw"}
+"""Quantities of one unit that are vectors all the same."""
+
+THIN = {"da_dz", "dz_da", "dz_dW"}
+"""Fractions of a thin network, which are numbers."""
 
 _FUNCTIONS = {"diag": "diag", "residual": "∂C/∂z"}
 
@@ -62,6 +69,9 @@ class Painter(Protocol[P]):
     def under(self, piece: P, text: str) -> P:
         """Return a piece with a line of text under it."""
 
+    def brace(self, piece: P, text: str) -> P:
+        """Return a piece with a brace under it, and text under the brace."""
+
     def matrix(self, part: Cut) -> P:
         """Return an array in brackets."""
 
@@ -99,6 +109,8 @@ def paint(
         return leaf(node.inner, True)
     if isinstance(node, Constant):
         return painter.number(f"{node.value:g}")
+    if isinstance(node, Braced):
+        return painter.brace(inner(node.inner), node.words)
     if isinstance(node, More):
         return painter.words(f"… ({node.count} more)")
     if isinstance(node, Total):
@@ -135,7 +147,9 @@ def _is_scalar(node: Node) -> bool:
     if isinstance(node, Binary):
         return _is_scalar(node.left) and _is_scalar(node.right)
     if isinstance(node, Leaf):
-        return node.key in SCALARS or bool(node.entry)
+        return node.key in SCALARS | THIN or (bool(node.entry) and node.key not in VECTORS)
+    if isinstance(node, Braced):
+        return _is_scalar(node.inner)
     return isinstance(node, Constant | Total | More)
 
 

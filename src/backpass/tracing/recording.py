@@ -7,12 +7,20 @@ from typing import Any
 import numpy as np
 
 from backpass import backprop
+from backpass.forms import Factor, jacobian, neuron_derivatives, thin_chain
 from backpass.ops import Array, to_numpy
 from backpass.optimizers import Optimizer
 from backpass.parameters import Parameters
 from backpass.subjects import Subject
 
-__all__ = ["Recording", "record"]
+__all__ = [
+    "Recording",
+    "record",
+    "record_jacobians",
+    "record_neurons",
+    "record_thin_chain",
+    "record_update",
+]
 
 _RESULTS = {
     "F1": "z",
@@ -80,8 +88,15 @@ class Recording:
         self.arrays[key, where] = np.array(value if scalar else to_numpy(value), copy=True)
 
 
-def record(subject: Subject) -> Recording:
-    """Run the two passes on a batch and return all that their observer saw."""
+def record(subject: Subject, *, fused: bool = True) -> Recording:
+    """Run the two passes on a batch and return all that their observer saw.
+
+    Parameters
+    ----------
+    subject : Subject
+    fused : bool
+        Whether ∂C/∂z_L is taken in one formula where the loss declares it, as in training.
+    """
     seen = Recording()
     backprop.loss_and_gradients(
         subject.network.model,
@@ -89,9 +104,44 @@ def record(subject: Subject) -> Recording:
         subject.y,
         subject.s,
         alpha=subject.alpha,
+        fused=fused,
         observe=seen.observe,
     )
     return seen
+
+
+def record_jacobians(subject: Subject, seen: Recording) -> None:
+    """Add what an observer of note 4's form saw: one sample's Jacobians and their products."""
+
+    def observe(name: str, layer: int, value: Array) -> None:
+        seen.arrays[name, layer] = np.array(value)
+
+    jacobian(subject.network.model, subject.X, subject.y, np.ones(1), observe=observe)
+
+
+def record_thin_chain(subject: Subject, seen: Recording) -> list[Factor]:
+    """Add the fractions of note 3's chain, and return them from the loss down to the weight."""
+    x, y = subject.X[0, 0], subject.y[0, 0]
+    factors, product = thin_chain(subject.network.model, x, y)
+    last = len(subject.network.weights)
+    keys: list[tuple[str, int]] = [("dC", last), ("da_dz", last)]
+    for layer in range(last - 1, 0, -1):
+        keys += [("dz_da", layer + 1), ("da_dz", layer)]
+    for key, factor in zip([*keys, ("dz_dW", 1)], factors, strict=True):
+        seen.arrays[key] = np.array(factor.value)
+    seen.arrays["chain", 1] = np.array(product)
+    return factors
+
+
+def record_neurons(subject: Subject, seen: Recording, layer: int) -> int:
+    """Add every derivative of the single neurons of one layer; return how many there are."""
+    W, b = subject.network.weights[layer - 1], subject.network.biases[layer - 1]
+    phi, alpha = subject.network.model.activations[layer - 1], seen.arrays["a", layer - 1][0]
+    for unit in range(W.shape[1]):
+        derivatives = neuron_derivatives(alpha, W[:, unit], b[unit], phi)
+        for key, value in zip(("dha", "dhw", "dhb"), derivatives, strict=True):
+            seen.arrays[f"{key}{unit}", layer] = np.array(value)
+    return int(W.shape[1])
 
 
 def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:

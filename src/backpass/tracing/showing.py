@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from backpass.notation import Notation
-from backpass.tracing.expressions import Leaf, Node, leaves
+from backpass.tracing.expressions import Applied, Binary, Braced, Leaf, Node, leaves
 from backpass.tracing.numbers import Cut, cut, printed
 from backpass.tracing.painting import Painter, paint
 from backpass.tracing.steps import Line
@@ -69,22 +69,32 @@ def show(line: Line, painter: Painter[P], limits: Limits, *, batch: bool) -> Sho
     def numbers(leaf: Leaf, transposed: bool) -> P:
         value = values(leaf)
         if np.ndim(value) < 2:
-            return painter.number(printed(value, limits.digits))
+            number = painter.number(printed(value, limits.digits))
+            return painter.group(number) if value < 0 and leaf not in bare else number
         return painter.matrix(limits.cut(value.T if transposed else value))
 
     equation = line.equation
+    left = equation.left.inner if isinstance(equation.left, Braced) else equation.left
+    bare = {left, *_arguments(equation.right)}  # in no need of parentheses
     sides = [paint(side, painter, with_shape, function) for side in _sides(line)]
     symbols = painter.row([sides[0], painter.sign(equation.sign), sides[1]])
     filled = None
     if not isinstance(equation.right, Leaf):
         filled = paint(equation.right, painter, numbers, function)
-    left = equation.left
     result = numbers(left, False) if isinstance(left, Leaf) else symbols
     return Shown(symbols, filled, result)
 
 
 def _sides(line: Line) -> tuple[Node, Node]:
     return line.equation.left, line.equation.right
+
+
+def _arguments(node: Node) -> Iterator[Node]:
+    """Yield what functions are applied to, which stands in parentheses anyway."""
+    if isinstance(node, Applied):
+        yield node.inner
+    elif isinstance(node, Binary):
+        yield from (*_arguments(node.left), *_arguments(node.right))
 
 
 def symbol_of(leaf: Leaf, painter: Painter[P], notation: Notation, *, batch: bool) -> P:
@@ -96,7 +106,10 @@ def symbol_of(leaf: Leaf, painter: Painter[P], notation: Notation, *, batch: boo
         inner = symbol_of(of, painter, notation, batch=batch)
         return painter.apply(painter.row([name, painter.words("′")]), inner)
     told = notation.symbols[leaf.key][capital]
-    piece = painter.symbol(told.entry() if leaf.entry else told, leaf.layer, leaf.entry)
+    entry = leaf.entry[1:] if leaf.key == "jac" else leaf.entry  # without the sample's
+    if leaf.key in ("W", "dW") and notation.weights_transposed:
+        entry = entry[::-1]
+    piece = painter.symbol(told.entry() if entry else told, leaf.layer, entry)
     if leaf.sample is not None and not leaf.entry:
         return painter.of_sample(piece, leaf.sample + 1 - notation.from_zero)
     return piece

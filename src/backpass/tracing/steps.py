@@ -13,7 +13,7 @@ from backpass.tracing.expressions import Binary, Constant, Equation, Leaf, More,
 from backpass.tracing.recording import Recording
 from backpass.tracing.values import Values
 
-__all__ = ["Line", "Section", "Step", "batch_steps", "mean_steps"]
+__all__ = ["Line", "Section", "Step", "batch_steps", "mean_steps", "update_step"]
 
 SATURATED = 0.01
 """A unit whose |φ'| stays below it for every row is called saturated."""
@@ -89,7 +89,7 @@ def batch_steps(
     steps: list[Step] = []
     for equation, layer in order:
         if equation == "U":
-            steps += [_update(values, layer, optimizer)] if optimizer else []
+            steps += [update_step(values, layer, optimizer)] if optimizer else []
             continue
         for part in _parts(equation, layer, values, batch):
             text = notation.formula(part, batch=batch)
@@ -166,7 +166,7 @@ def _remarks(values: Values, layer: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _update(values: Values, layer: int, optimizer: Optimizer) -> Step:
+def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
     """Return the update of one layer's weights and biases (U)."""
     lines = []
     for key, gradient in (("W", "dW"), ("b", "db")):

@@ -133,26 +133,21 @@ class TextPainter:
     def _symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> str:
         if symbol.of:
             inner = [
-                self._symbol(part, layer, entry if i == len(symbol.of) - 1 else ())
-                for i, part in enumerate(symbol.of)
+                self._symbol(part, layer, part_entry)
+                for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
             ]
             if len(inner) == 2:
                 return f"∂{inner[0]}/∂{inner[1]}"
             return f"∇{inner[0]}" if symbol.prefix else f"∇_{inner[0]}"
         indices = [str(i - self.from_zero + 1) for i in entry]
+        text = symbol.letter
         if layer is not None and symbol.place != "none":
             number = str(layer + symbol.shift)
-            text = (
-                symbol.letter
-                + {
-                    "up": upper(number)
-                    + lower(",".join(indices) if len("".join(indices)) > 2 else "".join(indices)),
-                    "bracket": upper(f"({number})") + lower("".join(indices)),
-                    "low": lower(number + ("," if indices else "") + ",".join(indices)),
-                }[symbol.place]
-            )
-        else:
-            text = symbol.letter + lower(",".join(indices))
+            if symbol.place == "low":
+                indices = [number, *indices]
+            else:
+                text += upper(f"({number})" if symbol.place == "bracket" else number)
+        text += lower(symbol.joined(indices))
         return f"[{text}]{self.operators.transpose}" if symbol.transposed else text
 
     def of_sample(self, piece: Box, number: int) -> Box:
@@ -164,6 +159,15 @@ class TextPainter:
         width = max(piece.width, len(text))
         lines = tuple(line.center(width) for line in (*piece.lines, text))
         return Box(lines, piece.base, labelled=True)
+
+    def brace(self, piece: Box, text: str) -> Box:
+        """Return a piece with a brace under it, and text under the brace."""
+        if len(piece.lines) > 1:
+            return self.under(piece, text)
+        width = max(piece.width, len(text))
+        lines = (piece.lines[0], "└" + "─" * (width - 2) + "┘", text)
+        centred = tuple(line.center(width) for line in lines)
+        return _beside([Box((" ",)), Box(centred, piece.base, labelled=True), Box((" ",))])
 
     def matrix(self, part: Cut) -> Box:
         """Return an array in brackets, its columns flush right."""

@@ -51,9 +51,9 @@ def _line(trace: Trace, line: Line, width: int) -> list[str]:
     painter = TextPainter(notation.operators, from_zero=notation.from_zero)
     shown = show(line, painter, trace.limits, batch=trace.batch)
     texts = _indented(shown.symbols, "    ", "    ", width)
-    if shown.numbers is not None:
-        texts += ["", *_indented(shown.numbers, "      = ", "        ", width)]
-    texts += ["", *_indented(shown.result, "      = ", "        ", width)]
+    for piece in filter(None, (shown.numbers, shown.result)):
+        low = len(shown.symbols.lines) == len(piece.lines) == 1  # numbers, not matrices
+        texts += [*[""] * (not low), *_indented(piece, "      = ", "        ", width)]
     for leaf, part in cuts(line, trace.limits):
         symbol = symbol_of(leaf, painter, notation, batch=trace.batch).lines[0]
         texts.append(

@@ -11,12 +11,21 @@ from backpass.notation import Notation, get_notation
 from backpass.optimizers import OPTIMIZERS, Optimizer
 from backpass.subjects import Subject, subject
 from backpass.tracing.as_dict import as_dict
+from backpass.tracing.elements import element_steps
 from backpass.tracing.html_page import html_page, html_part
+from backpass.tracing.jacobians import chain_steps, check_thin, jacobian_steps, neuron_steps
 from backpass.tracing.latex_page import latex_page
 from backpass.tracing.picture import network_picture
-from backpass.tracing.recording import Recording, record, record_update
+from backpass.tracing.recording import (
+    Recording,
+    record,
+    record_jacobians,
+    record_neurons,
+    record_thin_chain,
+    record_update,
+)
 from backpass.tracing.showing import Limits
-from backpass.tracing.steps import Section, batch_steps, mean_steps
+from backpass.tracing.steps import Section, Step, batch_steps, mean_steps, update_step
 from backpass.tracing.text_page import text_page
 from backpass.tracing.values import Values
 
@@ -129,7 +138,10 @@ def trace(
         ``"code"`` (ours), or that of a lecture note: ``"error"`` (1), ``"chain"`` (2), ``"nabla"``
         (3), ``"omega"`` (4), ``"bracket"`` (5).
     form : str
-        ``"batch"``: matrices of all rows; ``"sample"``: one row after the other.
+        ``"batch"``: matrices of all rows; ``"sample"``: one row after the other, then the mean;
+        ``"parameter"``: one parameter after the other, with sums; ``"jacobian"``: note 4's product
+        of Jacobians; ``"neuron"``: the single neurons of a layer (`layer`, by default 1);
+        ``"chain"``: note 3's fractions, for a network with one unit in every layer.
     layer : int, optional
         Show this layer only, 1 … L.
     max_elements : int or None
@@ -171,41 +183,78 @@ def trace(
     optimizer = None if update is None else OPTIMIZERS.get_record(update)
     if optimizer is not None:
         record_update(batch, whole, optimizer, learning_rate)
-    alone = form == "sample" or (table.samples_alone and len(batch.s) > 1)
-    if alone and len(batch.s) > 1:
-        sections = _by_sample(table, batch, whole, optimizer)
+    alone = form not in ("batch", "sample")
+    several = len(batch.s) > 1
+    if several and (alone or form == "sample" or table.samples_alone):
+        sections = _by_sample(table, batch, whole, form, optimizer, layer)
+    elif alone:
+        sections = [Section("", _steps_of_one(form, table, batch, layer))]
     else:
         steps = batch_steps(
-            Values(table, whole), batch=len(batch.s) > 1, alpha=batch.alpha, optimizer=optimizer
+            Values(table, whole), batch=several, alpha=batch.alpha, optimizer=optimizer
         )
         sections = [Section("", steps)]
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
-    many = len(batch.s) > 1 and not alone
+    many = several and form == "batch" and not table.samples_alone
     return Trace(batch.network, table, form, whole, tuple(sections), limits, many)
 
 
-FORMS = ("batch", "sample")
+FORMS = {
+    "batch": "matrices of all rows",
+    "sample": "one row after the other, with vectors, then the mean",
+    "parameter": "one parameter after the other, with sums",
+    "jacobian": "a product of Jacobians (note 4)",
+    "neuron": "the single neurons of one layer (note 4)",
+    "chain": "the chain of fractions of a thin network (note 3)",
+}
+"""The forms that a trace can take."""
+
+
+def _steps_of_one(form: str, table: Notation, batch: Subject, layer: int | None) -> list[Step]:
+    """Return the steps of one sample in any form."""
+    network = batch.network
+    if form == "chain":
+        check_thin(network)
+    seen = record(batch, fused=form in ("sample", "batch", "parameter"))
+    values = Values(table, seen)
+    if form == "parameter":
+        return element_steps(values, network)
+    if form == "jacobian":
+        record_jacobians(batch, seen)
+        return jacobian_steps(values, network)
+    if form == "neuron":
+        record_neurons(batch, seen, layer or 1)
+        return neuron_steps(values, network, layer or 1)
+    if form == "chain":
+        return chain_steps(values, network, record_thin_chain(batch, seen))
+    return batch_steps(values, batch=False, alpha=0.0)
 
 
 def _by_sample(
-    notation: Notation, batch: Subject, whole: Recording, optimizer: Optimizer | None
+    notation: Notation,
+    batch: Subject,
+    whole: Recording,
+    form: str,
+    optimizer: Optimizer | None,
+    layer: int | None,
 ) -> list[Section]:
     """Return the steps of every sample alone, then the mean."""
-    alone = [
-        record(replace(batch.rows(n, n + 1), s=np.ones_like(batch.s[:1]), alpha=0.0))
-        for n in range(len(batch.s))
-    ]
+    one = np.ones_like(batch.s[:1])
+    alone = [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
     sections = [
         Section(
-            f"sample {n + 1 - notation.from_zero}",
-            batch_steps(Values(notation, seen), batch=False, alpha=0.0),
+            f"sample {n + 1 - notation.from_zero}", _steps_of_one(form, notation, sample, layer)
         )
-        for n, seen in enumerate(alone[:SHOWN_SAMPLES])
+        for n, sample in enumerate(alone[:SHOWN_SAMPLES])
     ]
     left = len(alone) - len(sections)
     title = "the mean over the samples" + (f" ({left} of them not shown above)" if left else "")
-    steps = mean_steps(notation, whole, alone, batch.alpha)
+    steps = mean_steps(notation, whole, [record(sample) for sample in alone], batch.alpha)
+    if optimizer is not None:
+        values = Values(notation, whole)
+        layers = range(1, len(batch.network.sizes))
+        steps += [update_step(values, number, optimizer) for number in layers]
     return [*sections, Section(title, steps)]
 
 

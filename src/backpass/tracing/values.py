@@ -7,6 +7,7 @@ import numpy as np
 
 from backpass.notation import Notation
 from backpass.tracing.expressions import Leaf
+from backpass.tracing.painting import VECTORS
 from backpass.tracing.recording import Recording
 
 __all__ = ["ROWS", "Values"]
@@ -16,7 +17,8 @@ ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "terms"}
 
 _WEIGHTS = {"W", "dW", "W_new"}
 _BIASES = {"b", "db", "b_new"}
-_AS_IT_IS = {"P", "dfa", "dfb", "dfw", "jac"}
+_FLAT = {"P", "Pb"}
+"""Rows of one sample in every notation, as numerator layout has them."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,13 @@ class Values:
     def __call__(self, leaf: Leaf) -> Any:
         """Return a matrix, a column or row being one too, or a number."""
         recording = self.recording if leaf.sample is None else self.samples[leaf.sample]
+        if leaf.key in VECTORS:
+            return self._of_unit(leaf, recording)
+        if leaf.key == "dhb":
+            return recording.arrays[f"dhb{leaf.entry[0]}", leaf.layer]
         if leaf.entry:
-            return self._array(leaf, recording)[leaf.entry]
+            array = self._array(leaf, recording)
+            return array[0][leaf.entry] if leaf.key in ROWS else array[leaf.entry]
         return self._laid_out(leaf, recording)
 
     def _laid_out(self, leaf: Leaf, recording: Recording) -> Any:
@@ -57,7 +64,19 @@ class Values:
         if key == "bs":
             N = len(recording.arrays["s", None])
             return notation.from_our_rows(np.repeat(array[None, :], N, axis=0))
-        return array[0] if key == "jac" else array
+        if key == "Pw":
+            return array[:, 0][None, :]  # of the first unit
+        if key in _FLAT:
+            return array[None, :]
+        return array[0] if key in ("jac", "dfw") else array
+
+    @staticmethod
+    def _of_unit(leaf: Leaf, recording: Recording) -> Any:
+        """Return a vector that belongs to one unit: its weights, or a derivative of its output."""
+        (unit,) = leaf.entry
+        if leaf.key == "w":
+            return recording.arrays["W", leaf.layer][:, unit][:, None]
+        return recording.arrays[f"{leaf.key}{unit}", leaf.layer][None, :]
 
     @staticmethod
     def _array(leaf: Leaf, recording: Recording) -> Any:

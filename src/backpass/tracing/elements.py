@@ -1,0 +1,141 @@
+"""One parameter at a time, with sums: the steps of the form ``parameter``."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from backpass.equations import EQUATIONS
+from backpass.network import Network
+from backpass.tracing.expressions import Applied, Binary, Equation, Leaf, More, Node
+from backpass.tracing.steps import Line, Step
+from backpass.tracing.values import Values
+
+__all__ = ["element_steps"]
+
+SHOWN_LINES, SHOWN_TERMS = 12, 8
+"""The most elements of an array, and the most terms of a sum, that are written out."""
+
+
+def element_steps(values: Values, network: Network) -> list[Step]:
+    """Return the steps of one sample, every element of every array on a line of its own.
+
+    Parameters
+    ----------
+    values : Values
+        Of one sample.
+    network : Network
+    """
+    sizes, last = network.sizes, len(network.sizes) - 1
+    steps = []
+    for layer in range(1, last + 1):
+        steps.append(_step("F1", layer, values, _pre_activations(sizes, layer)))
+        if network.model.activations[layer - 1].elementwise:
+            steps.append(_step("F2", layer, values, _activations(sizes, layer)))
+    steps.append(_step("B1", last, values, _output_errors(values, sizes[-1], last)))
+    for layer in range(last, 0, -1):
+        steps.append(_step("B3", layer, values, _weight_gradients(sizes, layer)))
+        steps.append(_step("B4", layer, values, _bias_gradients(sizes, layer)))
+        below = _hidden_errors if layer > 1 else _input_derivatives
+        steps.append(_step("B2b" if layer > 1 else "B2a", layer - 1, values, below(sizes, layer)))
+    return steps
+
+
+def _step(equation: str, layer: int, values: Values, found: Sequence[Equation]) -> Step:
+    lines = tuple(Line(told, values) for told in found[:SHOWN_LINES])
+    left = len(found) - len(lines)
+    remarks = (f"{left} of {len(found)} elements left out",) if left else ()
+    place = values.notation.place(equation)
+    return Step(equation, layer, EQUATIONS[equation].title, place, lines, remarks)
+
+
+def _sum(terms: Iterator[Node], count: int) -> Node:
+    """Return a sum, of whose terms the first few are written out."""
+    total: Node | None = None
+    for _, term in zip(range(SHOWN_TERMS), terms, strict=False):
+        total = term if total is None else Binary("+", total, term)
+    assert total is not None
+    return total if count <= SHOWN_TERMS else Binary("+", total, More(count - SHOWN_TERMS))
+
+
+def _at(key: str, layer: int, *entry: int) -> Leaf:
+    return Leaf(key, layer, entry=entry)
+
+
+def _pre_activations(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+    # z_j = Σ_i w_ij a_i + b_j (note 5)
+    found = []
+    for j in range(sizes[layer]):
+        terms = (
+            Binary("*", _at("W", layer, i, j), _at("a", layer - 1, i))
+            for i in range(sizes[layer - 1])
+        )
+        total = Binary("+", _sum(terms, sizes[layer - 1]), _at("b", layer, j))
+        found.append(Equation(_at("z", layer, j), total))
+    return found
+
+
+def _activations(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+    # a_j = f(z_j)
+    return [
+        Equation(_at("a", layer, j), Applied("f", layer, _at("z", layer, j)))
+        for j in range(sizes[layer])
+    ]
+
+
+def _output_errors(values: Values, k: int, last: int) -> list[Equation]:
+    # e_j = a_j − y_j, or ∂C/∂a_j f'(z_j), or Σ_i ∂C/∂a_i ∂a_i/∂z_j
+    known = values.recording.arrays
+    found = []
+    for j in range(k):
+        right: Node
+        if ("y", None) in known:
+            right = Binary("-", _at("a", last, j), Leaf("y", entry=(j,)))
+            right = right if _is_residual(values, last) else _at("dz", last, j)
+        elif ("jac", last) in known:
+            terms = (Binary("*", _at("dC", last, i), _at("jac", last, 0, i, j)) for i in range(k))
+            right = _sum(terms, k)
+        else:
+            right = Binary("*", _at("dC", last, j), _at("dphi", last, j))
+        found.append(Equation(_at("delta", last, j), right))
+    return found
+
+
+def _is_residual(values: Values, last: int) -> bool:
+    known = values.recording.arrays
+    return bool((known["dz", last] == known["a", last] - known["y", None]).all())
+
+
+def _hidden_errors(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+    # e_j = (Σ_k w_jk e_k) f'(z_j) (notes 1 and 5)
+    found = []
+    for j in range(sizes[layer - 1]):
+        total = _through_weights(sizes, layer, j)
+        right = Binary("*", total, _at("dphi", layer - 1, j))
+        found.append(Equation(_at("delta", layer - 1, j), right))
+    return found
+
+
+def _through_weights(sizes: tuple[int, ...], layer: int, j: int) -> Node:
+    terms = (
+        Binary("*", _at("W", layer, j, k), _at("delta", layer, k)) for k in range(sizes[layer])
+    )
+    return _sum(terms, sizes[layer])
+
+
+def _input_derivatives(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+    # ∂J/∂x_i = Σ_k w_ik e_k
+    return [Equation(_at("g", 0, i), _through_weights(sizes, layer, i)) for i in range(sizes[0])]
+
+
+def _weight_gradients(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+    # ∂J/∂w_ij = a_i e_j
+    return [
+        Equation(
+            _at("dW", layer, i, j), Binary("*", _at("a", layer - 1, i), _at("delta", layer, j))
+        )
+        for i, j in product(range(sizes[layer - 1]), range(sizes[layer]))
+    ]
+
+
+def _bias_gradients(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+    # ∂J/∂b_j = e_j
+    return [Equation(_at("db", layer, j), _at("delta", layer, j)) for j in range(sizes[layer])]
