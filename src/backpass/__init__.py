@@ -18,8 +18,14 @@ _HOMES = {
     "Network": "backpass.network",
     "TableEncoder": "backpass.tabular.encoder",
     "TabularModel": "backpass.tabular.model",
+    "Verdict": "backpass.homework",
+    "explain_mismatch": "backpass.homework",
     "check_gradients": "backpass.checking",
+    "Trace": "backpass.tracing",
     "read_table": "backpass.tabular.reading",
+    "register_activation": "backpass.plain_records",
+    "register_loss": "backpass.plain_records",
+    "trace": "backpass.tracing",
     "train": "backpass.training",
 }
 """Where each public name lives."""

@@ -214,6 +214,194 @@ def evaluate(model: Model, table: Table, json: Json = None) -> Callable[[], int]
     return partial(run_evaluate, model, table, json=json)
 
 
+@app.command()
+def check(
+    model: Model,
+    table: Table,
+    rows: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, metavar="N", help="Rows to check on, evenly spread. [default: 32]"),
+    ] = None,
+    entries: Annotated[
+        str,
+        typer.Option(
+            metavar="N|all", help="Entries of each weight matrix to check, drawn at random."
+        ),
+    ] = "100",
+    json: Json = None,
+) -> Callable[[], int]:
+    """Check every derivative of MODEL on rows of TABLE.
+
+    Each is compared with numerical ones. Exit code 1: a derivative is wrong, and named.
+
+    \b
+    Examples:
+      backpass check churn.backpass churn.csv
+      backpass check churn.backpass churn.csv --rows 8 --entries all --json check.json
+    """  # noqa: D301
+    from backpass.cli.checking import run_check
+
+    return partial(run_check, model, table, rows=rows, entries=entries, json=json)
+
+
+@app.command()
+def homework(
+    model: Model,
+    table: Table,
+    answer: Annotated[
+        str,
+        typer.Option(
+            "--answer",
+            "-a",
+            metavar="FILE",
+            help="Your gradient: .npy, .npz, .csv (one matrix) or .json.",
+        ),
+    ],
+    rows: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]"),
+    ] = None,
+    row: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--row", metavar="I", help="One row of TABLE, counted from 1."),
+    ] = None,
+    layer: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--layer", metavar="L", help="Layer of a single array, from 1."),
+    ] = None,
+    what: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--what", metavar="W|b|delta|g|X|z|a", help="What a single array is."),
+    ] = None,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--layout",
+            metavar="NOTATION",
+            help="How it lies: code, error, chain, nabla, omega or bracket.",
+        ),
+    ] = "code",
+    alpha: Annotated[
+        float, typer.Option("--alpha", min=0, metavar="NUMBER", help="L2 strength of the cost.")
+    ] = 0.0,
+    json: Json = None,
+) -> Callable[[], int]:
+    """Say whether a gradient worked out by hand is right, or which mistake explains it.
+
+    The exit code is 0 for a right answer, 1 for a wrong one and 2 for bad input.
+
+    \b
+    Examples:
+      backpass homework iris.backpass example:iris --answer dW2.csv --what W --layer 2
+      backpass homework iris.backpass example:iris --answer all.npz --rows 10 --layout nabla
+    """  # noqa: D301
+    from backpass.cli.homework import HomeworkOptions, run_homework
+
+    options = HomeworkOptions(
+        model=model,
+        table=table,
+        answer=answer,
+        rows=rows,
+        row=row,
+        what=what,
+        layer=layer,
+        layout=layout,
+        alpha=alpha,
+        json=json,
+    )
+    return partial(run_homework, options)
+
+
+@app.command()
+def trace(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Model file that fit has written; or example:xor, example:thin."
+        ),
+    ],
+    table: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(
+            metavar="[TABLE]", help="Table whose rows are traced; examples have theirs."
+        ),
+    ] = None,
+    row: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="N", help="Row of TABLE, from 1; or several: 1,3 or 2-5. [default: 1]"
+        ),
+    ] = None,
+    notation: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Symbols and layout: code, or those of a note: error (1), chain (2), nabla (3), "
+            "omega (4), bracket (5).",
+        ),
+    ] = "code",
+    form: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain."),
+    ] = "batch",
+    layer: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(metavar="L", help="This layer only, from 1."),
+    ] = None,
+    format: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="NAME", help="text, html, latex or json. [default: that of the suffix, or text]"
+        ),
+    ] = None,
+    output: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--output", "-o", metavar="FILE", help="Write it there instead."),
+    ] = None,
+    max_elements: Annotated[
+        int,
+        typer.Option(
+            "--max-elements", min=0, metavar="N", help="Most entries of an array; 0 shows all."
+        ),
+    ] = 64,
+    digits: Annotated[
+        int, typer.Option(min=1, max=17, metavar="N", help="Significant digits.")
+    ] = 4,
+    update: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="OPTIMISER", help="Show its first step, too: sgd, adam, …"),
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option("--learning-rate", metavar="RATE", help="Of that step.")
+    ] = 0.1,
+) -> Callable[[], int]:
+    """Show every number of the forward and backward pass for rows of TABLE, beside its equation.
+
+    \b
+    Examples:
+      backpass trace example:xor --notation nabla
+      backpass trace churn.backpass churn.csv --row 7 -o row-7.html
+      backpass trace churn.backpass churn.csv --row 1-4 --form sample --format latex
+    """  # noqa: D301
+    from backpass.cli.tracing import TraceOptions, run_trace
+
+    options = TraceOptions(
+        model,
+        table,
+        row,
+        notation,
+        form,
+        layer,
+        format,
+        output,
+        max_elements,
+        digits,
+        update,
+        learning_rate,
+    )
+    return partial(run_trace, options)
+
+
 # the class of all usage errors, which typer 0.15 takes from click and later has itself
 _UsageError: Any = typer.BadParameter.__mro__[1]
 

@@ -1,0 +1,97 @@
+"""What ``backpass homework`` does, once its arguments are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from backpass.cli.messages import Messages
+from backpass.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["HomeworkOptions", "run_homework"]
+
+
+@dataclass(frozen=True)
+class HomeworkOptions:
+    """The arguments of ``backpass homework``, as they were given."""
+
+    model: str
+    table: str
+    answer: str
+    rows: int | None
+    row: int | None
+    what: str | None
+    layer: int | None
+    layout: str
+    alpha: float
+    json: str | None
+
+
+def run_homework(options: HomeworkOptions) -> int:
+    """Show the verdict on an answer; return 0 where it is right, 1 where it is wrong."""
+    if options.rows is not None and options.row is not None:
+        raise InputError("give --rows or --row, not both")
+    if options.json is not None:
+        from backpass.cli.checks import Output, check_outputs
+
+        inputs = [options.model, options.table, options.answer]
+        check_outputs([Output("--json", options.json, (".json",))], inputs)
+    from backpass.homework.files import read_answer
+
+    answer = read_answer(options.answer)
+    from backpass import render
+    from backpass.homework import explain_mismatch
+    from backpass.tabular.model import TabularModel
+
+    messages = Messages()
+    with messages.catching():
+        model = TabularModel.load(options.model)
+        rows = _encoded(model, options)
+        verdict = explain_mismatch(
+            model.network,
+            rows.X,
+            rows.y,
+            answer,
+            sample_weight=rows.weights,
+            alpha=options.alpha,
+            what=options.what,
+            layer=options.layer,
+            layout=options.layout,
+        )
+    render.output().print(verdict, soft_wrap=True)
+    if options.json:
+        from backpass.tabular.as_json import write_json
+
+        write_json(verdict.to_dict(), options.json)
+    return 0 if verdict.right else 1
+
+
+def _encoded(model: Any, options: HomeworkOptions) -> Any:
+    """Return the rows that were asked for, as the network takes them."""
+    import numpy as np
+
+    from backpass.tabular.preparing import original_rows
+    from backpass.tabular.reading import read_table
+
+    frame = read_table(options.table, as_text=model.text_columns())
+    label = "standard input" if options.table == "-" else options.table
+    start, stop = _rows(frame, label, options)
+    with original_rows(np.arange(start, stop), label):
+        return model.encode(frame[start:stop])
+
+
+def _rows(frame: pl.DataFrame, label: str, options: HomeworkOptions) -> tuple[int, int]:
+    """Return the first row, from 0, and the one after the last."""
+    if options.row is not None:
+        if not 1 <= options.row <= frame.height:
+            raise InputError(
+                f"--row {options.row}: {label} has rows 1 … {frame.height}; give one of them"
+            )
+        return options.row - 1, options.row
+    stop = frame.height if options.rows is None else options.rows
+    if not 1 <= stop <= frame.height:
+        raise InputError(f"--rows {stop}: {label} has {frame.height} rows; give 1 … {frame.height}")
+    return 0, stop
