@@ -17,7 +17,7 @@ ROWS = [
     # 0: the ground
     "errors registry equations ops threads storage drawing",
     # 1: the records
-    "activations loss_targets losses initializers optimizers schedules masks",
+    "activations loss_targets losses plain_records initializers optimizers schedules masks",
     # 2: the state
     "parameters",
     # 3: the algorithm

@@ -89,6 +89,18 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
         self._makers[name] = maker
         return maker
 
+    def unregister(self, name: str) -> None:
+        """Forget a maker, so that the name is free again.
+
+        Raises
+        ------
+        InputError
+            When there is none of that name.
+        """
+        if name not in self._makers:
+            raise InputError(f"unknown {self.kind} {name!r}; known: {', '.join(self)}")
+        del self._makers[name]
+
     def get_record(self, spec: "str | R") -> R:
         """Return the record that `spec` names, or `spec` itself when it is a record.
 

@@ -1,0 +1,68 @@
+"""What ``backpass check`` does, once its arguments are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backpass.cli.checks import Output, check_outputs
+from backpass.cli.messages import Messages
+from backpass.errors import InputError, TableError
+
+if TYPE_CHECKING:
+    from backpass.checking import GradientCheck
+
+__all__ = ["run_check"]
+
+FEW_ROWS = 32
+WRONG = 1  # a derivative is wrong
+
+
+def run_check(
+    model_path: str, table: str, *, rows: int | None, entries: str, json: str | None
+) -> int:
+    """Check every derivative of a model on some rows of a table; return the exit code."""
+    wanted = _entries(entries)
+    if json is not None:
+        check_outputs([Output("--json", json, (".json",))], [model_path, table])
+    from backpass import render
+    from backpass.tabular.as_json import write_json
+
+    check = _check(model_path, table, rows, wanted)
+    render.output().print(check)
+    if json:
+        write_json({"model": model_path, "table": table, **check.to_dict()}, json)
+    return 0 if check.passed else WRONG
+
+
+def _entries(text: str) -> int | str:
+    """Return how many entries of each array are checked."""
+    if text == "all":
+        return text
+    if not (text.isascii() and text.isdigit() and int(text[:9]) >= 1 and len(text) < 10):
+        raise InputError(f"--entries {text!r}: give 'all' or a number of at least 1")
+    return int(text)
+
+
+def _check(model_path: str, table: str, rows: int | None, entries: int | str) -> GradientCheck:
+    import numpy as np
+
+    from backpass.checking import check_gradients
+    from backpass.tabular.model import TabularModel
+    from backpass.tabular.preparing import original_rows
+    from backpass.tabular.reading import read_table
+
+    messages = Messages()
+    with messages.catching():
+        model = TabularModel.load(model_path)
+        frame = read_table(table, as_text=model.text_columns())
+        label = "standard input" if table == "-" else table
+        with original_rows(np.arange(0), label):
+            X, y, weights = model.encode(frame)
+            if rows is not None and rows > len(X):
+                raise TableError(
+                    f"--rows {rows}: there are {len(X)} rows with a target; give that or less"
+                )
+        # evenly spread: tables are often sorted by what is predicted
+        part = np.linspace(0, len(X) - 1, min(rows or FEW_ROWS, len(X))).astype(int)
+        s = None if weights is None else weights[part]
+        return check_gradients(model.network, X[part], y[part], sample_weight=s, entries=entries)
