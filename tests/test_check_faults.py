@@ -84,26 +84,38 @@ F2 = {
     "applied twice": lambda f: lambda z, phi: f(f(z, phi), phi),
 }
 C = {
-    "1/S is missing": lambda f: lambda terms, s, alpha, penalty: (
-        (s * terms.sum(axis=1)).sum() + alpha * penalty / (2 * s.sum())
+    "1/S is missing": lambda f: (
+        lambda terms, s, alpha, penalty: (
+            (s * terms.sum(axis=1)).sum() + alpha * penalty / (2 * s.sum())
+        )
     ),
-    "1/S twice": lambda f: lambda terms, s, alpha, penalty: (
-        (s * terms.sum(axis=1)).sum() / s.sum() ** 2 + alpha * penalty / (2 * s.sum())
+    "1/S twice": lambda f: (
+        lambda terms, s, alpha, penalty: (
+            (s * terms.sum(axis=1)).sum() / s.sum() ** 2 + alpha * penalty / (2 * s.sum())
+        )
     ),
-    "1/N for 1/S": lambda f: lambda terms, s, alpha, penalty: (
-        (s * terms.sum(axis=1)).sum() / len(s) + alpha * penalty / (2 * s.sum())
+    "1/N for 1/S": lambda f: (
+        lambda terms, s, alpha, penalty: (
+            (s * terms.sum(axis=1)).sum() / len(s) + alpha * penalty / (2 * s.sum())
+        )
     ),
-    "the sample weights are forgotten": lambda f: lambda terms, s, alpha, penalty: (
-        terms.sum(axis=1).mean() + alpha * penalty / (2 * s.sum())
+    "the sample weights are forgotten": lambda f: (
+        lambda terms, s, alpha, penalty: terms.sum(axis=1).mean() + alpha * penalty / (2 * s.sum())
     ),
-    "the sample weights are squared": lambda f: lambda terms, s, alpha, penalty: (
-        (s**2 * terms.sum(axis=1)).sum() / s.sum() + alpha * penalty / (2 * s.sum())
+    "the sample weights are squared": lambda f: (
+        lambda terms, s, alpha, penalty: (
+            (s**2 * terms.sum(axis=1)).sum() / s.sum() + alpha * penalty / (2 * s.sum())
+        )
     ),
-    "the mean over the outputs": lambda f: lambda terms, s, alpha, penalty: (
-        (s * terms.mean(axis=1)).sum() / s.sum() + alpha * penalty / (2 * s.sum())
+    "the mean over the outputs": lambda f: (
+        lambda terms, s, alpha, penalty: (
+            (s * terms.mean(axis=1)).sum() / s.sum() + alpha * penalty / (2 * s.sum())
+        )
     ),
-    "the first output only": lambda f: lambda terms, s, alpha, penalty: (
-        (s * terms[:, 0]).sum() / s.sum() + alpha * penalty / (2 * s.sum())
+    "the first output only": lambda f: (
+        lambda terms, s, alpha, penalty: (
+            (s * terms[:, 0]).sum() / s.sum() + alpha * penalty / (2 * s.sum())
+        )
     ),
     "negated": lambda f: lambda terms, s, alpha, penalty: -f(terms, s, alpha, penalty),
     "doubled": lambda f: lambda terms, s, alpha, penalty: 2 * f(terms, s, alpha, penalty),
@@ -112,11 +124,11 @@ PENALTY = {
     "forgotten": lambda f: lambda terms, s, alpha, penalty: f(terms, s, 0.0, penalty),
     "without the half": lambda f: lambda terms, s, alpha, penalty: f(terms, s, 2 * alpha, penalty),
     "negated": lambda f: lambda terms, s, alpha, penalty: f(terms, s, -alpha, penalty),
-    "not divided by S": lambda f: lambda terms, s, alpha, penalty: (
-        f(terms, s, alpha * s.sum(), penalty)
+    "not divided by S": lambda f: (
+        lambda terms, s, alpha, penalty: f(terms, s, alpha * s.sum(), penalty)
     ),
-    "divided by N": lambda f: lambda terms, s, alpha, penalty: (
-        f(terms, s, alpha * s.sum() / len(s), penalty)
+    "divided by N": lambda f: (
+        lambda terms, s, alpha, penalty: f(terms, s, alpha * s.sum() / len(s), penalty)
     ),
 }
 B1 = {
@@ -126,9 +138,7 @@ B1 = {
     "1/N as well": lambda f: lambda s, derivative: f(s, derivative) / len(s),
     "the sample weights are forgotten": lambda f: lambda s, derivative: derivative / s.sum(),
     "the plain mean": lambda f: lambda s, derivative: derivative / len(s),
-    "the sample weights are squared": lambda f: lambda s, derivative: (
-        f(s, s[:, None] * derivative)
-    ),
+    "the sample weights are squared": lambda f: lambda s, derivative: f(s, s[:, None] * derivative),
     "another sample's weight": lambda f: lambda s, derivative: f(rows_shifted(s), derivative),
     "doubled": lambda f: lambda s, derivative: 2 * f(s, derivative),
     "halved": lambda f: lambda s, derivative: f(s, derivative) / 2,
@@ -136,16 +146,16 @@ B1 = {
     "the derivative is forgotten": lambda f: lambda s, derivative: f(s, np.ones_like(derivative)),
     "another sample's derivative": lambda f: lambda s, derivative: f(s, rows_shifted(derivative)),
     "outputs swapped": lambda f: lambda s, derivative: f(s, columns_shifted(derivative)),
-    "the mean over the outputs": lambda f: lambda s, derivative: (
-        f(s, derivative / derivative.shape[1])
+    "the mean over the outputs": lambda f: (
+        lambda s, derivative: f(s, derivative / derivative.shape[1])
     ),
-    "a part in a million too large": lambda f: lambda s, derivative: (
-        f(s, derivative) * (1 + 1e-6)
-    ),
+    "a part in a million too large": lambda f: lambda s, derivative: f(s, derivative) * (1 + 1e-6),
 }
 B2A = {
     "W for Wᵀ": lambda f: lambda delta, W: delta @ W,
-    "the weights are forgotten": lambda f: lambda delta, W: delta.sum(axis=1)[:, None] + 0 * W[:, 0],
+    "the weights are forgotten": lambda f: (
+        lambda delta, W: delta.sum(axis=1)[:, None] + 0 * W[:, 0]
+    ),
     "the weights' size only": lambda f: lambda delta, W: delta @ abs(W).T,
     "doubled": lambda f: lambda delta, W: 2 * f(delta, W),
     "negated": lambda f: lambda delta, W: -f(delta, W),
@@ -153,9 +163,7 @@ B2A = {
     "another sample's": lambda f: lambda delta, W: f(rows_shifted(delta), W),
     "1/N as well": lambda f: lambda delta, W: f(delta, W) / len(delta),
     "units shifted by one": lambda f: lambda delta, W: columns_shifted(f(delta, W)),
-    "summed over the samples": lambda f: lambda delta, W: (
-        f(delta, W).sum(axis=0) + 0 * f(delta, W)
-    ),
+    "summed over the samples": lambda f: lambda delta, W: f(delta, W).sum(axis=0) + 0 * f(delta, W),
 }
 B2B = {
     "φ′ is forgotten": lambda f: lambda g, dphi: g,
@@ -174,30 +182,28 @@ B3 = {
     "doubled": lambda f: lambda a, delta, W, alpha, S: 2 * f(a, delta, W, alpha, S),
     "negated": lambda f: lambda a, delta, W, alpha, S: -f(a, delta, W, alpha, S),
     "transposed": lambda f: lambda a, delta, W, alpha, S: f(a, delta, W, alpha, S).T,
-    "the product is transposed": lambda f: lambda a, delta, W, alpha, S: (
-        delta.T @ a + alpha / S * W
+    "the product is transposed": lambda f: (
+        lambda a, delta, W, alpha, S: delta.T @ a + alpha / S * W
     ),
-    "the activations are forgotten": lambda f: lambda a, delta, W, alpha, S: (
-        f(np.ones_like(a), delta, W, alpha, S)
+    "the activations are forgotten": lambda f: (
+        lambda a, delta, W, alpha, S: f(np.ones_like(a), delta, W, alpha, S)
     ),
-    "the error signal is forgotten": lambda f: lambda a, delta, W, alpha, S: (
-        f(a, np.ones_like(delta), W, alpha, S)
+    "the error signal is forgotten": lambda f: (
+        lambda a, delta, W, alpha, S: f(a, np.ones_like(delta), W, alpha, S)
     ),
-    "the activations are squared": lambda f: lambda a, delta, W, alpha, S: (
-        f(a * a, delta, W, alpha, S)
+    "the activations are squared": lambda f: (
+        lambda a, delta, W, alpha, S: f(a * a, delta, W, alpha, S)
     ),
-    "1/N as well": lambda f: lambda a, delta, W, alpha, S: (
-        f(a, delta / len(a), W, alpha, S)
-    ),
+    "1/N as well": lambda f: lambda a, delta, W, alpha, S: f(a, delta / len(a), W, alpha, S),
     "the sum, not the mean": lambda f: lambda a, delta, W, alpha, S: f(a, delta * S, W, alpha, S),
-    "the product of the means": lambda f: lambda a, delta, W, alpha, S: (
-        np.outer(a.mean(axis=0), delta.sum(axis=0)) + alpha / S * W
+    "the product of the means": lambda f: (
+        lambda a, delta, W, alpha, S: np.outer(a.mean(axis=0), delta.sum(axis=0)) + alpha / S * W
     ),
-    "samples shifted by one": lambda f: lambda a, delta, W, alpha, S: (
-        f(rows_shifted(a), delta, W, alpha, S)
+    "samples shifted by one": lambda f: (
+        lambda a, delta, W, alpha, S: f(rows_shifted(a), delta, W, alpha, S)
     ),
-    "the first sample is left out": lambda f: lambda a, delta, W, alpha, S: (
-        f(a[1:], delta[1:], W, alpha, S)
+    "the first sample is left out": lambda f: (
+        lambda a, delta, W, alpha, S: f(a[1:], delta[1:], W, alpha, S)
     ),
 }
 L2 = {
@@ -207,8 +213,8 @@ L2 = {
     "not divided by S": lambda f: lambda a, delta, W, alpha, S: f(a, delta, W, alpha, 1.0),
     "divided by N": lambda f: lambda a, delta, W, alpha, S: f(a, delta, W, alpha, len(a)),
     "divided twice": lambda f: lambda a, delta, W, alpha, S: f(a, delta, W, alpha, S**2),
-    "without the weights": lambda f: lambda a, delta, W, alpha, S: (
-        f(a, delta, np.ones_like(W), alpha, S)
+    "without the weights": lambda f: (
+        lambda a, delta, W, alpha, S: f(a, delta, np.ones_like(W), alpha, S)
     ),
     "L1 for L2": lambda f: lambda a, delta, W, alpha, S: f(a, delta, np.sign(W), alpha, S),
     "of the other side of W": lambda f: lambda a, delta, W, alpha, S: f(a, delta, W.T, alpha, S),
@@ -300,9 +306,7 @@ def hidden_from(change):
     def planted(f):
         def _error_through(model, passed, layer, g, observe):
             dphi = change(model, passed, layer)
-            return backprop._run(
-                observe, "B2b", layer, backprop.hidden_error, g=g, dphi=dphi
-            )
+            return backprop._run(observe, "B2b", layer, backprop.hidden_error, g=g, dphi=dphi)
 
         return _error_through
 
@@ -325,13 +329,13 @@ def slope_of(shift):
 HIDDEN_SLOPES = {
     "φ′ at a": ("distinct", slope_at_activation, HIDDEN),
     "φ′ at a, once more": ("elementwise", slope_at_activation, HIDDEN),
-    "1 − z² for tanh′": ("distinct", lambda m, p, l: 1 - p.z[l - 1] ** 2, HIDDEN),
-    "σ for σ′": ("distinct", lambda m, p, l: p.a[l], HIDDEN),
-    "φ for φ′": ("elementwise", lambda m, p, l: p.a[l], HIDDEN),
-    "1 − φ for φ′": ("elementwise", lambda m, p, l: 1 - p.a[l], HIDDEN),
-    "the step of relu for all": ("elementwise", lambda m, p, l: (p.z[l - 1] > 0) * 1.0, HIDDEN),
+    "1 − z² for tanh′": ("distinct", lambda m, p, i: 1 - p.z[i - 1] ** 2, HIDDEN),
+    "σ for σ′": ("distinct", lambda m, p, i: p.a[i], HIDDEN),
+    "φ for φ′": ("elementwise", lambda m, p, i: p.a[i], HIDDEN),
+    "1 − φ for φ′": ("elementwise", lambda m, p, i: 1 - p.a[i], HIDDEN),
+    "the step of relu for all": ("elementwise", lambda m, p, i: (p.z[i - 1] > 0) * 1.0, HIDDEN),
     "relu's derivative left and right swapped": (
-        "kinked", lambda m, p, l: (real(p.z[l - 1]) <= 0) * 1.0, HIDDEN,
+        "kinked", lambda m, p, i: (real(p.z[i - 1]) <= 0) * 1.0, HIDDEN,
     ),
     "z of the layer above": ("square", slope_of(1), HIDDEN),
 }  # fmt: skip

@@ -90,7 +90,7 @@ def compare(
     error = relative_error(claimed, found)
     with np.errstate(invalid="ignore"):
         small = (error > good) & (abs(claimed - found) <= floor)
-    kinks = (error > good) & crossed & ~small
+    kinks = (error > good) & crossed & ~small & np.isfinite(claimed)
     judged = ~(small | kinks)
     told: dict[str, Any] = {"kinks": int(kinks.sum()), "too_small": int(small.sum())}
     if not judged.any():
