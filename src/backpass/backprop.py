@@ -103,7 +103,7 @@ def _run(
     equation_id: str,
     layer: int,
     equation: Callable[..., Array],
-    factors: Mapping[str, Array] = {},  # noqa: B006 (never changed)
+    factors: Mapping[str, Array] = {},
     **operands: Any,
 ) -> Array:
     """Evaluate one equation and show it to the observer, with what its operands came from."""

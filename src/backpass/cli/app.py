@@ -348,10 +348,12 @@ def trace(
         Optional[int],  # noqa: UP045
         typer.Option(metavar="L", help="This layer only, from 1."),
     ] = None,
-    format: Annotated[
+    kind: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            metavar="NAME", help="text, html, latex or json. [default: that of the suffix, or text]"
+            "--format",
+            metavar="NAME",
+            help="text, html, latex or json. [default: that of the suffix, or text]",
         ),
     ] = None,
     output: Annotated[
@@ -392,7 +394,7 @@ def trace(
         notation,
         form,
         layer,
-        format,
+        kind,
         output,
         max_elements,
         digits,

@@ -33,6 +33,8 @@ def as_dict(trace: Trace) -> dict[str, Any]:
         },
         "notation": {"name": trace.notation.name, "note": trace.notation.note},
         "form": trace.form,
+        "inputs": list(trace.input_names),
+        "outputs": list(trace.output_names),
         "rows": len(trace["s"]),
         "sections": [
             {"title": section.title, "steps": [_step(trace, step) for step in section.steps]}

@@ -15,7 +15,7 @@ SHOWN_LINES, SHOWN_TERMS = 12, 8
 """The most elements of an array, and the most terms of a sum, that are written out."""
 
 
-def element_steps(values: Values, network: Network) -> list[Step]:
+def element_steps(values: Values, network: Network, alpha: float) -> list[Step]:
     """Return the steps of one sample, every element of every array on a line of its own.
 
     Parameters
@@ -23,6 +23,8 @@ def element_steps(values: Values, network: Network) -> list[Step]:
     values : Values
         Of one sample.
     network : Network
+    alpha : float
+        L2 strength.
     """
     sizes, last = network.sizes, len(network.sizes) - 1
     steps = []
@@ -32,7 +34,7 @@ def element_steps(values: Values, network: Network) -> list[Step]:
             steps.append(_step("F2", layer, values, _activations(sizes, layer)))
     steps.append(_step("B1", last, values, _output_errors(values, sizes[-1], last)))
     for layer in range(last, 0, -1):
-        steps.append(_step("B3", layer, values, _weight_gradients(sizes, layer)))
+        steps.append(_step("B3", layer, values, _weight_gradients(sizes, layer, alpha)))
         steps.append(_step("B4", layer, values, _bias_gradients(sizes, layer)))
         below = _hidden_errors if layer > 1 else _input_derivatives
         steps.append(_step("B2b" if layer > 1 else "B2a", layer - 1, values, below(sizes, layer)))
@@ -126,14 +128,16 @@ def _input_derivatives(sizes: tuple[int, ...], layer: int) -> list[Equation]:
     return [Equation(_at("g", 0, i), _through_weights(sizes, layer, i)) for i in range(sizes[0])]
 
 
-def _weight_gradients(sizes: tuple[int, ...], layer: int) -> list[Equation]:
-    # ∂J/∂w_ij = a_i e_j
-    return [
-        Equation(
-            _at("dW", layer, i, j), Binary("*", _at("a", layer - 1, i), _at("delta", layer, j))
-        )
-        for i, j in product(range(sizes[layer - 1]), range(sizes[layer]))
-    ]
+def _weight_gradients(sizes: tuple[int, ...], layer: int, alpha: float) -> list[Equation]:
+    # ∂J/∂w_ij = a_i e_j (+ α/S w_ij)
+    found = []
+    for i, j in product(range(sizes[layer - 1]), range(sizes[layer])):
+        right: Node = Binary("*", _at("a", layer - 1, i), _at("delta", layer, j))
+        if alpha:
+            decay = Binary("/", Leaf("lambda"), Leaf("S"))
+            right = Binary("+", right, Binary("*", decay, _at("W", layer, i, j)))
+        found.append(Equation(_at("dW", layer, i, j), right))
+    return found
 
 
 def _bias_gradients(sizes: tuple[int, ...], layer: int) -> list[Equation]:

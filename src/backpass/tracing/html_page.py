@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from backpass.registry import shown as spec
 from backpass.tracing.mathml import MathPainter
 from backpass.tracing.picture import network_picture
 from backpass.tracing.showing import cuts, show, symbol_of
@@ -22,7 +21,8 @@ STYLE = """
   color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; }
 @media (prefers-color-scheme: dark) { .bp-trace { --ink: #ececec; --soft: #b0b0b0;
   --rule: #444; --mark: #f1a340; } }
-.bp-trace h2 { font-size: 1.3em; } .bp-trace h3 { font-size: 1.1em; margin-top: 2em; }
+.bp-trace h2 { font-size: 1.3em; } .bp-trace h2 ~ p { margin: .2em 0; color: var(--soft); }
+.bp-trace h3 { font-size: 1.1em; margin-top: 2em; }
 .bp-trace h4 { font-size: 1em; margin: 1.6em 0 .4em; border-top: 1px solid var(--rule);
   padding-top: .6em; font-weight: 600; }
 .bp-trace .bp-id { font-family: ui-monospace, monospace; margin-right: .6em; }
@@ -72,15 +72,8 @@ def html_part(trace: Trace) -> str:
 
 
 def _heading(trace: Trace) -> list[str]:
-    model, notation = trace.network.model, trace.notation
-    names = ", ".join(spec(phi) for phi in model.activations)
-    whose = f"note {notation.note}, {notation.title}" if notation.note else notation.title
-    return [
-        f"<h2>Trace of a {'-'.join(map(str, trace.network.sizes))} network</h2>",
-        f"<p>{html.escape(names)}; loss {html.escape(spec(model.loss))}; notation "
-        f"<b>{notation.name}</b> ({html.escape(whose)}); form {trace.form}; "
-        f"{len(trace['s'])} row(s)</p>",
-    ]
+    title = f"<h2>Trace of a {'-'.join(map(str, trace.network.sizes))} network</h2>"
+    return [title, *(f"<p>{html.escape(line)}</p>" for line in trace.heading())]
 
 
 def _step(trace: Trace, step: Step) -> str:

@@ -24,8 +24,8 @@ _LAYER = (
 _NEURON = (
     "z = {product} + b",
     "a = f(z)",
-    "dha[l] = dphi @ T(w)",
-    "dhw[l] = dphi @ {input}",
+    "dha[l] = dphi * T(w)",
+    "dhw[l] = dphi * {input}",
     "dhb[l] = dphi",
 )
 

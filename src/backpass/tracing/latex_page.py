@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backpass.registry import shown as spec
 from backpass.tracing.latex import LatexPainter, escaped
 from backpass.tracing.showing import cuts, show, symbol_of
 from backpass.tracing.steps import Line, Step
@@ -29,13 +28,9 @@ HEAD = r"""\documentclass{article}
 def latex_page(trace: Trace) -> str:
     """Return a whole document."""
     sizes = "-".join(map(str, trace.network.sizes))
-    model, notation = trace.network.model, trace.notation
-    names = escaped(", ".join(spec(phi) for phi in model.activations))
-    whose = f"note {notation.note}, {notation.title}" if notation.note else notation.title
     parts = [
         HEAD + rf"\section*{{Trace of a {sizes} network}}",
-        f"{names}; loss {escaped(spec(model.loss))}; notation {notation.name} "
-        f"({escaped(whose)}); form {trace.form}; {len(trace['s'])} row(s)",
+        *(escaped(line) for line in trace.heading()),
     ]
     for section in trace.sections:
         if section.title:

@@ -19,10 +19,10 @@ __all__ = ["colour", "network_picture"]
 NEGATIVE, MIDDLE, POSITIVE = (0xB3, 0x58, 0x06), (0xF7, 0xF7, 0xF7), (0x21, 0x66, 0xAC)
 """A diverging scale that colour-blind readers can tell apart."""
 
-UNITS = 8
-"""The most units of a layer that are drawn."""
+UNITS, NAME = 8, 16
+"""The most units of a layer that are drawn, and the most letters of a name."""
 
-RADIUS, ACROSS, DOWN, TOP, LEFT = 17, 190, 62, 64, 70
+RADIUS, ACROSS, DOWN, TOP = 17, 190, 62, 64
 
 
 def colour(value: float, largest: float) -> str:
@@ -63,13 +63,17 @@ class _Drawing:
         return range(len(self.sizes))
 
     @property
+    def left(self) -> int:
+        return 140 if self.trace.input_names or self.trace.output_names else 70
+
+    @property
     def width(self) -> int:
-        return 2 * LEFT + ACROSS * (len(self.sizes) - 1)
+        return max(2 * self.left + ACROSS * (len(self.sizes) - 1), 300)
 
     def place(self, layer: int, unit: int) -> tuple[float, float]:
         rows = self.shown(layer) + (self.sizes[layer] > UNITS)
         top = TOP + (self.height - TOP - 74 - rows * DOWN) / 2
-        return LEFT + ACROSS * layer, top + DOWN * (unit + 0.5)
+        return self.left + ACROSS * layer, top + DOWN * (unit + 0.5)
 
     def values(self, key: str, layer: int) -> Any:
         return self.trace[key, layer][self.row]
@@ -144,6 +148,7 @@ def _units(drawing: _Drawing) -> Iterator[str]:
             if delta is not None:
                 yield _ring(x, y, float(delta[j]), error)
             yield _disc(x, y, float(a[j]), activation, layer, j)
+            yield from _name(drawing, layer, j)
             if delta is not None:
                 text = f"δ {printed(delta[j], 2)}"
                 yield f'<text x="{x}" y="{y + 35:.1f}" class="bp-small">{text}</text>'
@@ -151,6 +156,19 @@ def _units(drawing: _Drawing) -> Iterator[str]:
             x, y = drawing.place(layer, UNITS)
             left = drawing.sizes[layer] - UNITS
             yield f'<text x="{x}" y="{y:.1f}" class="bp-small">⋮ {left} more</text>'
+
+
+def _name(drawing: _Drawing, layer: int, unit: int) -> Iterator[str]:
+    """Yield the name of an input or an output, outside of the network."""
+    trace, x, y = drawing.trace, *drawing.place(layer, unit)
+    names = trace.input_names if layer == 0 else trace.output_names
+    if not names or layer not in (0, len(drawing.sizes) - 1):
+        return
+    name = names[unit] if len(names[unit]) <= NAME else names[unit][: NAME - 1] + "…"
+    place = (x - RADIUS - 8, "bp-right") if layer == 0 else (x + RADIUS + 10, "bp-left")
+    yield (
+        f'<text x="{place[0]:.0f}" y="{y + 4:.1f}" class="{place[1]}">{html.escape(name)}</text>'
+    )
 
 
 def _ring(x: float, y: float, value: float, largest: float) -> str:

@@ -120,7 +120,7 @@ class TextPainter:
 
     def fraction(self, top: Box, bottom: Box) -> Box:
         """Return a fraction, in the line."""
-        return _beside([top, Box(("/",)), bottom])
+        return _beside([top, Box(("/",)), self.group(bottom) if bottom.parts else bottom])
 
     def apply(self, function: Box, argument: Box) -> Box:
         """Return a function of something."""

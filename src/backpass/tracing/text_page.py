@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backpass.registry import shown as spec
 from backpass.tracing.showing import cuts, show, symbol_of
 from backpass.tracing.steps import Line, Step
 from backpass.tracing.text import Box, TextPainter, folded
@@ -17,24 +16,13 @@ __all__ = ["text_page"]
 
 def text_page(trace: Trace, width: int = 100) -> str:
     """Return the whole trace as text, in lines of at most `width` characters where possible."""
-    parts = [_heading(trace)]
+    parts = trace.heading()
     for section in trace.sections:
         if section.title:
             parts += ["", f"=== {section.title} ==="]
         for step in section.steps:
             parts += ["", _step(trace, step, width)]
     return "\n".join(parts) + "\n"
-
-
-def _heading(trace: Trace) -> str:
-    model, notation = trace.network.model, trace.notation
-    hidden = [spec(phi) for phi in model.activations]
-    whose = f"note {notation.note}, {notation.title}" if notation.note else notation.title
-    return (
-        f"network {'-'.join(map(str, trace.network.sizes))}: {', '.join(hidden)}; "
-        f"loss {spec(model.loss)}\nnotation {notation.name} ({whose}); form {trace.form}; "
-        f"rows {len(trace['s'])}"
-    )
 
 
 def _step(trace: Trace, step: Step, width: int) -> str:

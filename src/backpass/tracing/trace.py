@@ -1,5 +1,7 @@
 """Every number of one run of the two passes beside its equation."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +11,7 @@ from backpass.errors import InputError
 from backpass.network import Network
 from backpass.notation import Notation, get_notation
 from backpass.optimizers import OPTIMIZERS, Optimizer
+from backpass.registry import shown
 from backpass.subjects import Subject, subject
 from backpass.tracing.as_dict import as_dict
 from backpass.tracing.elements import element_steps
@@ -31,6 +34,7 @@ from backpass.tracing.values import Values
 
 __all__ = ["Trace", "trace"]
 
+SHOWN_NAMES = 12
 SHOWN_SAMPLES = 4
 """The most samples that are shown one by one."""
 
@@ -55,6 +59,8 @@ class Trace:
     limits : Limits
     batch : bool
         Whether formulas are written for a batch.
+    input_names, output_names : tuple of str
+        What the units of the first and of the last layer stand for, where that is known.
     """
 
     network: Network
@@ -64,6 +70,8 @@ class Trace:
     sections: tuple[Section, ...]
     limits: Limits
     batch: bool
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
 
     def __getitem__(self, key: str | tuple[str, int]) -> Any:
         name, layer = (key, None) if isinstance(key, str) else key
@@ -74,6 +82,24 @@ class Trace:
 
     def _keys(self) -> list[tuple[str, int | None]]:
         return list(self.recording.arrays)
+
+    def heading(self) -> list[str]:
+        """Return what is traced, in some lines: network, notation, form, names of the units."""
+        model, notation = self.network.model, self.notation
+        layers = ", ".join(shown(phi) for phi in model.activations)
+        whose = f"note {notation.note}, {notation.title}" if notation.note else notation.title
+        n = len(self["s"])
+        lines = [
+            f"network {'-'.join(map(str, self.network.sizes))}: {layers}; loss {shown(model.loss)}",
+            f"notation {notation.name} ({whose}); form {self.form}; {n} row{'s' * (n > 1)}",
+        ]
+        first = 1 - notation.from_zero
+        for what, names in (("inputs", self.input_names), ("outputs", self.output_names)):
+            told = [f"{i} {name}" for i, name in enumerate(names[:SHOWN_NAMES], start=first)]
+            left = len(names) - len(told)
+            told += [f"… ({left} more)"] * (left > 0)
+            lines += [f"{what}: {', '.join(told)}"] * bool(names)
+        return lines
 
     def __str__(self) -> str:
         return text_page(self)
@@ -125,6 +151,8 @@ def trace(
     alpha: float | None = None,
     update: str | Optimizer | None = None,
     learning_rate: float = 0.1,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
 ) -> Trace:
     """Run the forward and the backward pass on some rows and keep every number for showing.
 
@@ -155,6 +183,8 @@ def trace(
         Show the first step of this optimiser, too.
     learning_rate : float
         Of that step.
+    input_names, output_names : sequence of str, optional
+        What the units of the first and of the last layer stand for.
 
     Returns
     -------
@@ -182,6 +212,8 @@ def trace(
     whole = record(batch)
     optimizer = None if update is None else OPTIMIZERS.get_record(update)
     if optimizer is not None:
+        if not 0 < learning_rate < math.inf:
+            raise InputError(f"learning_rate must be a number above 0, not {learning_rate:g}")
         record_update(batch, whole, optimizer, learning_rate)
     alone = form not in ("batch", "sample")
     several = len(batch.s) > 1
@@ -197,7 +229,12 @@ def trace(
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
     many = several and form == "batch" and not table.samples_alone
-    return Trace(batch.network, table, form, whole, tuple(sections), limits, many)
+    sizes = batch.network.sizes
+    named = (
+        _checked_names("input_names", input_names, sizes[0]),
+        _checked_names("output_names", output_names, sizes[-1]),
+    )
+    return Trace(batch.network, table, form, whole, tuple(sections), limits, many, *named)
 
 
 FORMS = {
@@ -219,7 +256,7 @@ def _steps_of_one(form: str, table: Notation, batch: Subject, layer: int | None)
     seen = record(batch, fused=form in ("sample", "batch", "parameter"))
     values = Values(table, seen)
     if form == "parameter":
-        return element_steps(values, network)
+        return element_steps(values, network, batch.alpha)
     if form == "jacobian":
         record_jacobians(batch, seen)
         return jacobian_steps(values, network)
@@ -228,7 +265,7 @@ def _steps_of_one(form: str, table: Notation, batch: Subject, layer: int | None)
         return neuron_steps(values, network, layer or 1)
     if form == "chain":
         return chain_steps(values, network, record_thin_chain(batch, seen))
-    return batch_steps(values, batch=False, alpha=0.0)
+    return batch_steps(values, batch=False, alpha=batch.alpha)
 
 
 def _by_sample(
@@ -266,6 +303,15 @@ def _check_layer(layer: int | None, network: Network) -> None:
     last = len(network.sizes) - 1
     if layer is not None and layer not in range(1, last + 1):
         raise InputError(f"layer must be 1 … {last}, not {layer!r}")
+
+
+def _checked_names(option: str, names: Sequence[str] | None, units: int) -> tuple[str, ...]:
+    """Return the names of a layer's units; a class of two has one output, without a name."""
+    if names is None or (option == "output_names" and units == 1 and len(names) == 2):
+        return ()
+    if len(names) != units:
+        raise InputError(f"{option}: {len(names)} names for {units} units")
+    return tuple(map(str, names))
 
 
 def _checked_limits(max_elements: int | None, digits: int) -> tuple[int | None, int]:

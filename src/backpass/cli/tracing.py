@@ -1,0 +1,172 @@
+"""What ``backpass trace`` does, once its arguments are known."""
+
+from __future__ import annotations
+
+import json as json_text
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backpass.cli.checks import Output, check_outputs
+from backpass.cli.messages import Messages
+from backpass.errors import InputError, TableError
+
+if TYPE_CHECKING:
+    from backpass.tracing import Trace
+
+__all__ = ["FORMATS", "TraceOptions", "run_trace"]
+
+FORMATS = {
+    "text": (".txt",),
+    "html": (".html", ".htm"),
+    "latex": (".tex",),
+    "json": (".json",),
+}
+"""Every format, and the suffixes that it is chosen by."""
+
+MOST_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class TraceOptions:
+    """The arguments of ``backpass trace``, as they were given."""
+
+    model: str
+    table: str | None
+    row: str | None
+    notation: str
+    form: str
+    layer: int | None
+    format: str | None
+    output: str | None
+    max_elements: int
+    digits: int
+    update: str | None
+    learning_rate: float
+
+
+def run_trace(options: TraceOptions) -> int:
+    """Show every number of one pass over some rows; return the exit code."""
+    kind = _format(options)
+    if options.output is not None:
+        suffixes = (*FORMATS[kind], Path(options.output).suffix.lower())
+        places = [Output("--output", options.output, suffixes)]
+        check_outputs(places, filter(None, [options.model, options.table]))
+    messages = Messages()
+    with messages.catching():
+        text = _written(_trace(options), kind)
+    if options.output is None:
+        sys.stdout.write(text)
+        return 0
+    from backpass.storage.durable import durable_write
+
+    durable_write(options.output, [text.encode()])
+    return 0
+
+
+def _format(options: TraceOptions) -> str:
+    """Return the format: the one asked for, or that of the output's suffix, or text."""
+    if options.format is not None:
+        if options.format not in FORMATS:
+            raise InputError(f"--format {options.format!r}: give one of {', '.join(FORMATS)}")
+        return options.format
+    suffix = Path(options.output).suffix.lower() if options.output else ".txt"
+    for kind, suffixes in FORMATS.items():
+        if suffix in suffixes:
+            return kind
+    known = ", ".join(suffixes[0] for suffixes in FORMATS.values())
+    raise InputError(f"--output {options.output}: give --format, or a suffix of {known}")
+
+
+def _written(trace: Trace, kind: str) -> str:
+    if kind == "html":
+        return trace.to_html()
+    if kind == "latex":
+        return trace.to_latex()
+    if kind == "json":
+        return json_text.dumps(trace.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    return str(trace)
+
+
+def _trace(options: TraceOptions) -> Trace:
+    from backpass.tracing import trace
+
+    network, X, y, names = _example(options) if _is_example(options) else _from_table(options)
+    return trace(
+        network,
+        X,
+        y,
+        notation=options.notation,
+        form=options.form,
+        layer=options.layer,
+        max_elements=options.max_elements or None,
+        digits=options.digits,
+        update=options.update,
+        learning_rate=options.learning_rate,
+        input_names=names[0],
+        output_names=names[1],
+    )
+
+
+def _is_example(options: TraceOptions) -> bool:
+    return options.model.startswith("example:")
+
+
+def _example(options: TraceOptions) -> tuple[Any, Any, Any, tuple[None, None]]:
+    from backpass.tracing import example
+
+    if options.table is not None:
+        raise InputError(f"{options.model} has rows of its own; leave {options.table!r} out")
+    network, X, y = example(options.model.removeprefix("example:"))
+    rows = _rows(options.row, len(X)) if options.row is not None else list(range(len(X)))
+    return network, X[rows], y[rows], (None, None)
+
+
+def _from_table(options: TraceOptions) -> tuple[Any, Any, Any, tuple[list[str], list[str]]]:
+    """Return the network of a model, and the rows of a table as it takes them."""
+    import numpy as np
+
+    from backpass.tabular.model import TabularModel
+    from backpass.tabular.preparing import original_rows
+    from backpass.tabular.reading import read_table
+
+    model = TabularModel.load(options.model)
+    if options.table is None:
+        raise InputError("give the TABLE whose rows are to be traced (or MODEL as example:xor)")
+    frame = read_table(options.table, as_text=model.text_columns())
+    label = "standard input" if options.table == "-" else options.table
+    rows = _rows(options.row or "1", frame.height)
+    target = model.target.name
+    if target in frame.columns:
+        for row in rows:
+            if frame[target][row] is None:
+                raise TableError(f"{label}, row {row + 1}: it has no target {target!r}")
+    with original_rows(np.array(rows), label):
+        X, y, _ = model.encode(frame[rows])
+    inputs = [str(name) for name in model.encoder.get_feature_names_out()]
+    outputs = list(getattr(model.target, "classes", [target]))
+    return model.network, X, y, (inputs, [str(name) for name in outputs])
+
+
+def _rows(text: str, height: int) -> list[int]:
+    """Return the rows that ``7``, ``1,3`` or ``2-5`` names, counted from 0.
+
+    Examples
+    --------
+    >>> _rows("2-4,1", 10)
+    [1, 2, 3, 0]
+    """
+    rows: list[int] = []
+    for part in text.split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        ends = [first, last] if dash else [first, first]
+        if not all(end.isascii() and end.isdigit() and len(end) < 12 for end in ends):
+            raise InputError(f"--row {text!r}: give a row, as in --row 7, or several: 1,3 or 2-5")
+        start, stop = map(int, ends)
+        if not 1 <= start <= stop <= height:
+            raise InputError(f"--row {part.strip()}: the table has rows 1 … {height}")
+        if len(rows) + stop - start >= MOST_ROWS:
+            raise InputError(f"--row {text!r}: up to {MOST_ROWS} rows can be traced at once")
+        rows += range(start - 1, stop)
+    return rows
