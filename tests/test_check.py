@@ -103,6 +103,50 @@ def test_rows_of_any_size_pass(scale):
     assert check_gradients(network, X, y).passed  # saturated
 
 
+@pytest.mark.parametrize("hidden", ["tanh", "plain"])
+def test_inputs_without_scaling_are_no_reason_to_fail(registries, hidden):
+    """Weights of 1e-4 to inputs of 1e4: a step of 1e-5 in the weights is none in z."""
+    backpass.register_activation("plain", softsign, softsign_derivative)
+    network, X, y = simple(hidden)
+    network.weights[0][...] /= 1e4
+    found = check_gradients(network, 1e4 * X, y)
+    assert found.passed, found
+    assert check_gradients(network, 1e4 * X, y).worst.verdict == "good"
+    network.weights[0][...] *= 1e8
+    assert check_gradients(network, 1e-4 * X, y).worst.verdict == "good"
+
+
+@pytest.mark.parametrize("off", [0, 1, -1])
+@pytest.mark.parametrize("loss", [x.name for x in LOSSES.records() if x.kinks is not None])
+def test_residuals_of_0_and_next_to_it_pass(loss, off):
+    """The complex step and autograd agree with the convention at the kink itself."""
+    network = Network([2, 3, 1], "tanh", "identity", loss, seed=0)
+    X = np.array([[0.3, 0.7], [0.1, -0.4], [1.0, 2.0]])
+    y = network.predict(X, engine="reference")[:, 0] * (1 + off * EPS)
+    if loss == "hinge":
+        y = np.array([1.0, 1.0, -1.0])
+        network.parameters.flat[...] = 0.0
+        network.biases[-1][...] = 1.0  # 1 − yŷ is 0, 0, 2
+    assert check_gradients(network, X, y).passed
+
+
+def test_a_finer_step_stays_clear_of_a_kink_where_nothing_else_can_judge(registries):
+    backpass.register_activation(
+        "fold", lambda z: np.where(z < 0, 0.1, 1) * z + softsign(z),
+        lambda z: np.where(z < 0, 0.1, 1) + softsign_derivative(z), kinks=[0],
+    )  # fmt: skip
+    network, X, y = simple("fold")
+    network.biases[0][...] -= (X[0] @ network.weights[0] + network.biases[0]) - 3e-6
+    found = check_gradients(network, X, y)
+    row = next(r for r in found.table if (r.kind, r.layer) == ("b", 1))
+    assert (found.passed, row.verdict, row.deciding.kinks) == (True, "good", 0)
+    gradients = network.loss_and_gradients(X, y)[1]
+    gradients.biases[0][...] *= 1.01
+    assert not check_gradients(network, X, y, claimed=gradients).passed
+    network.biases[0][...] -= (X[0] @ network.weights[0] + network.biases[0])[0]  # z is 0 itself
+    assert check_gradients(network, X, y).passed
+
+
 def test_numbers_that_cancel_are_called_too_small_not_wrong():
     network = Network([2, 3, 1], "tanh", seed=0)
     X, y = np.array([[0.3, 0.7], [0.3, 0.7]]), np.array([1.0, 2.0])

@@ -394,7 +394,9 @@ def pinball(tau: float = 0.5) -> Loss:
     require(0 < tau < 1, "pinball: tau must lie between 0 and 1", tau)
     return Loss(
         "pinball",
-        terms=lambda y, p: _where_positive(y - p, tau * (y - p), (tau - 1) * (y - p)),
+        terms=lambda y, p: _where_positive(
+            y - p, tau * (y - p), (1 - tau) * _sign(y - p) * (y - p)
+        ),
         derivative=lambda y, p: _where_positive(
             y - p,
             -tau * namespace(p).ones_like(p),

@@ -115,5 +115,7 @@ def _losses() -> dict[str, Callable[..., Any]]:
             y * anp.logaddexp(0, -z) + (1 - y) * anp.logaddexp(0, z)
         ),
         "poisson": poisson,
-        "pinball": lambda y, p, z, tau: anp.where(y > p, tau * (y - p), (1 - tau) * (p - y)),
+        "pinball": lambda y, p, z, tau: (
+            anp.where(y > p, tau, 0) * (y - p) + anp.where(y < p, 1 - tau, 0) * (p - y)
+        ),
     }

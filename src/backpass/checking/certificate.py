@@ -1,17 +1,17 @@
 """Check every derivative of a network on a batch, and say which one is wrong."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from backpass.checking.by_autograd import autograd_derivatives
 from backpass.checking.claims import Claim, claim_of_engine, claim_of_somebody, our_claim
-from backpass.checking.costs import COMPLEX_STEP, DIFFERENCES, Costs, Derivative
+from backpass.checking.costs import COMPLEX_STEP, DIFFERENCES, STEP, Costs, Derivative
 from backpass.checking.own_records import check_records
 from backpass.checking.result import GradientCheck
 from backpass.checking.rounding import Rounding
-from backpass.checking.verdicts import GroupCheck, compare
+from backpass.checking.verdicts import GroupCheck, compare, deciding
 from backpass.errors import InputError
 from backpass.network import Network
 from backpass.ops import Array, to_numpy
@@ -22,6 +22,8 @@ __all__ = ["check_gradients"]
 
 EQUATION = {"W": "B3", "W data": "B3", "b": "B4", "g": "B2a", "input": "B2a"}
 AUTOGRAD = "autograd"
+FINER = 0.01
+"""The second step of differences, in units of the first."""
 
 
 def check_gradients(
@@ -137,6 +139,13 @@ def _check_finite(costs: Costs) -> None:
         )
 
 
+class _Found(NamedTuple):
+    """What a method found, and how far a right claim may be from it: (m,)."""
+
+    derivative: Derivative
+    floor: Array
+
+
 class _Certifier:
     """Compares a claim with numerical derivatives, one array after the other."""
 
@@ -145,11 +154,12 @@ class _Certifier:
     ) -> None:
         self.costs, self.claim, self.entries, self.rng = costs, claim, entries, rng
         self.exact = costs.is_analytic()
-        self.found: dict[tuple[str, int], tuple[Array, dict[str, Derivative]]] = {}
+        self.found: dict[tuple[str, int], tuple[Array, dict[str, _Found]]] = {}
         self.autograd = autograd_derivatives(costs) if self.exact else {}
-        self.deltas = [self._find("delta", layer, None) for layer in range(1, costs.depth + 1)]
+        units = np.arange(costs.size_of("delta", costs.depth))
         best = COMPLEX_STEP if self.exact else DIFFERENCES
-        self.rounding = Rounding(costs, [found[best].values.T for found in self.deltas])
+        output = costs.derivative("delta", costs.depth, units, best)
+        self.rounding = Rounding(costs, output.values.T)
 
     def groups(self) -> Iterator[GroupCheck]:
         """Yield a row for every array of the claim, from the inputs up."""
@@ -164,39 +174,53 @@ class _Certifier:
             return np.arange(size)
         return np.sort(self.rng.choice(size, int(self.entries), replace=False))
 
-    def _find(self, kind: str, layer: int, entries: Array | None) -> dict[str, Derivative]:
-        """Return the derivatives by every method, the most exact first."""
-        if entries is None:
-            entries = np.arange(self.costs.size_of(kind, layer))
-        methods = ([COMPLEX_STEP] if self.exact else []) + [DIFFERENCES]
-        return {m: self.costs.derivative(kind, layer, entries, m) for m in methods}
+    def _find(self, kind: str, layer: int) -> tuple[Array, dict[str, _Found]]:
+        """Return the entries that are checked, and what each method finds, the most exact first."""
+        entries = self._draw(kind, layer)
+        own = self._picked(self.rounding.of(kind, layer, self.claim.eps), kind, entries)
+        found = {}
+        if self.exact:
+            exact = self.costs.derivative(kind, layer, entries, COMPLEX_STEP)
+            found[COMPLEX_STEP] = _Found(exact, own)
+        rough, h = self._differences(kind, layer, entries)
+        rows = self.rounding.of_rows()
+        rows = rows.sum() if kind in ("W", "b") else rows
+        found[DIFFERENCES] = _Found(rough, own + (rows / h).ravel())
+        return entries, found
+
+    def _differences(self, kind: str, layer: int, entries: Array) -> tuple[Derivative, Array]:
+        """Return the derivatives by differences, and h of each.
+
+        Where a kink was crossed and nothing else can judge, a smaller step may stay clear of it.
+        """
+        rough = self.costs.derivative(kind, layer, entries, DIFFERENCES)
+        h = self.costs.steps_of(kind, layer, entries)
+        if self.exact or not rough.crossed.any():
+            return rough, h
+        fine = self.costs.derivative(kind, layer, entries, DIFFERENCES, STEP * FINER)
+        better = rough.crossed & ~fine.crossed
+        values = np.where(better, fine.values, rough.values)
+        crossed = rough.crossed & fine.crossed
+        return Derivative(values, rough.penalty, crossed), np.where(better, FINER * h, h)
 
     def _group(self, name: str, layer: int) -> GroupCheck:
         kind = "W" if name == "W data" else name
         if (kind, layer) not in self.found:  # once for the weights with and without L2
-            self.found[kind, layer] = self._draw_and_find(kind, layer)
+            self.found[kind, layer] = self._find(kind, layer)
         entries, found = self.found[kind, layer]
         a = self._picked(self.claim.arrays[name, layer], kind, entries)
-        values = {m: self._value(d, name) for m, d in found.items()}
-        comparisons = {}
-        for method, d in found.items():
-            floor = self._floor(kind, layer, entries, method)
-            comparisons[method] = compare(
-                a, values[method], floor, d.crossed.ravel(), method, self.claim.eps
+        comparisons = {
+            method: compare(
+                a, self._value(d, name), floor, d.crossed.ravel(), method, self.claim.eps
             )
+            for method, (d, floor) in found.items()
+        }
         if (kind, layer) in self.autograd and name != "W data":
             other = self._picked(self.autograd[kind, layer], kind, entries)
-            floor = self._floor(kind, layer, entries, COMPLEX_STEP)
-            crossed = np.zeros(a.shape, bool)
-            comparisons[AUTOGRAD] = compare(a, other, floor, crossed, AUTOGRAD, self.claim.eps)
-        return self._row(name, layer, entries, a, values, comparisons)
-
-    def _draw_and_find(self, kind: str, layer: int) -> tuple[Array, dict[str, Derivative]]:
-        entries = self._draw(kind, layer)
-        if kind != "delta":
-            return entries, self._find(kind, layer, entries)
-        parts = self.deltas[layer - 1].items()  # of all units
-        return entries, {m: Derivative(*(part[entries] for part in d)) for m, d in parts}
+            floor, clear = found[COMPLEX_STEP].floor, np.zeros(a.shape, bool)
+            comparisons[AUTOGRAD] = compare(a, other, floor, clear, AUTOGRAD, self.claim.eps)
+        best = self._value(next(iter(found.values())).derivative, name)
+        return self._row(name, layer, entries, a, best, comparisons)
 
     def _value(self, d: Derivative, name: str) -> Array:
         return (d.values + d.penalty if name == "W" else d.values).ravel()
@@ -205,22 +229,10 @@ class _Certifier:
         """Return the entries of a claimed array in the order in which they are found."""
         return array.reshape(-1)[entries] if kind in ("W", "b") else array.T[entries].ravel()
 
-    def _floor(self, kind: str, layer: int, entries: Array, method: str) -> Array:
-        own = self._picked(self.rounding.of(kind, layer, self.claim.eps), kind, entries)
-        if method != DIFFERENCES:
-            return own
-        rows, h = self.rounding.of_rows(), self.costs.steps_of(kind, layer, entries)
-        if kind in ("W", "b"):
-            return own + rows.sum() / h
-        return own + (rows[None, :] / h[:, None]).ravel()
-
     def _row(
-        self, name: str, layer: int, entries: Array, a: Array, values: Any, comparisons: Any
+        self, name: str, layer: int, entries: Array, a: Array, best: Array, comparisons: Any
     ) -> GroupCheck:
-        best = next(iter(values))
-        failed = [c for c in comparisons.values() if c.verdict in ("wrong", "uncomfortable")]
-        deciding = (failed or list(comparisons.values()))[0]
-        worst = deciding.entry
+        worst = deciding(comparisons).entry
         kind = "W" if name == "W data" else name
         shape = self.claim.arrays[name, layer].shape
         if kind in ("W", "b"):
@@ -237,7 +249,7 @@ class _Certifier:
             checked=len(a),
             where=tuple(int(i) for i in where),
             claimed=float(a[worst]),
-            found=float(values[best][worst]),
+            found=float(best[worst]),
             comparisons=comparisons,
         )
 

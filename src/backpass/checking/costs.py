@@ -20,7 +20,7 @@ from backpass.subjects import Subject
 __all__ = ["COMPLEX_STEP", "DIFFERENCES", "STEP", "Costs", "Derivative"]
 
 STEP = 1e-5
-"""h of the differences, relative to numbers above 1: CS231n's."""
+"""h of the differences: CS231n's."""
 COMPLEX_STEP, DIFFERENCES = "complex step", "differences"
 TINY_STEP = 1e-30  # of the complex step: there is no subtraction, so it can be this small
 FIVE_POINTS = ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12))
@@ -133,24 +133,32 @@ class Costs:
             return np.imag(x) / TINY_STEP
 
         by = np.full(len(entries), TINY_STEP * 1j)
-        shares, penalty = self._moved(kind, layer, entries, by), self._penalty(kind, layer, entries)
-        values = part(shares.shares)
-        values = values if kind in ("delta", "g") else values.sum(axis=1)
-        return Derivative(values, part(penalty(by)), np.zeros(values.shape, bool))
-
-    def _by_differences(self, kind: str, layer: int, entries: Array, step: float) -> Derivative:
-        h = step * np.maximum(1, self._magnitude(kind, layer, entries))
-        penalty = self._penalty(kind, layer, entries)
-        ends = {i: self._moved(kind, layer, entries, i * h) for i, _ in FIVE_POINTS}
-        weighted = sum(c * ends[i].shares for i, c in FIVE_POINTS)
-        values = (weighted.T / h).T
-        crossed: Array = np.zeros(values.shape, bool)
-        for one, other in zip(ends[2].sides, ends[-2].sides, strict=True):
-            crossed |= np.any(one != other, axis=2)
+        moved, penalty = self._moved(kind, layer, entries, by), self._penalty(kind, layer, entries)
+        # a number within rounding of a kink may come to lie on its other side in a copy
+        own = self._sides(layer + 1 if kind == "g" else layer)
+        values, crossed = part(moved.shares), _crossed(moved, own)
         if kind in ("W", "b"):
             values, crossed = values.sum(axis=1), crossed.any(axis=1)
-        added = sum(c * penalty(i * h) for i, c in FIVE_POINTS) / h
-        return Derivative(values, added, crossed)
+        return Derivative(values, part(penalty(by)), crossed)
+
+    def _sides(self, layer: int) -> list[Array]:
+        """Return on which side of every kink the batch itself lies, from a layer upwards."""
+        z, phis = self.passed.z[layer - 1 :], self.model.activations[layer - 1 :]
+        sides = [np.sign(x - kink) for x, phi in zip(z, phis, strict=True) for kink in phi.kinks]
+        if self.model.loss.kinks is not None:
+            sides.append(np.sign(self.model.loss.kinks(self.given.y, self.passed.a[-1])))
+        return sides
+
+    def _by_differences(self, kind: str, layer: int, entries: Array, step: float) -> Derivative:
+        h, penalty = self.steps_of(kind, layer, entries, step), self._penalty(kind, layer, entries)
+        ends = {i: self._moved(kind, layer, entries, i * h) for i, _ in FIVE_POINTS}
+        values = sum(c * ends[i].shares for i, c in FIVE_POINTS)
+        crossed = _crossed(ends[2], ends[-2].sides)
+        if kind in ("W", "b"):
+            values, crossed = values.sum(axis=1), crossed.any(axis=1)
+        added = sum(c * penalty(i * h) for i, c in FIVE_POINTS)
+        added = added / h if kind == "W" else added
+        return Derivative(values / h, added, crossed)
 
     def by_step(self, layer: int, entries: Array, h: float) -> dict[str, Array]:
         """Return the derivatives to some weights of a layer by every method with the same h."""
@@ -170,23 +178,28 @@ class Costs:
                 found["complex step"] = np.imag(J(h * 1j)) / h
         return found
 
-    def _magnitude(self, kind: str, layer: int, entries: Array) -> Array:
-        """Return the size of the entries that are moved; of a unit, its largest one."""
-        if kind == "W":
-            return abs(self.theta.weights[layer - 1].reshape(-1)[entries])
-        if kind == "b":
-            return abs(self.theta.biases[layer - 1][entries])
-        values = self.passed.z[layer - 1] if kind == "delta" else self.passed.a[layer]
-        return abs(values[:, entries]).max(axis=0)
+    def steps_of(self, kind: str, layer: int, entries: Array, step: float = STEP) -> Array:
+        """Return h of every entry, (m,) or, of what has a row a sample, (m, N).
 
-    def steps_of(self, kind: str, layer: int, entries: Array) -> Array:
-        """Return h of every entry."""
-        return STEP * np.maximum(1, self._magnitude(kind, layer, entries))
+        It grows with the entry, and shrinks with what it is multiplied by: z of the layer moves by
+        about `step`, however the inputs are scaled.
+        """
+        if kind == "b":
+            return step * np.maximum(1, abs(self.theta.biases[layer - 1][entries]))
+        if kind == "delta":
+            return step * np.maximum(1, abs(self.passed.z[layer - 1][:, entries].T))
+        if kind == "W":
+            W, a = self.theta.weights[layer - 1], self.passed.a[layer - 1]
+            size, factor = abs(W.reshape(-1)[entries]), abs(a).max(axis=0)[entries // W.shape[1]]
+        else:
+            W, a = self.theta.weights[layer], self.passed.a[layer]
+            size, factor = abs(a[:, entries].T), abs(W[entries]).max(axis=1)[:, None]
+        return step * np.maximum(1, size) / np.maximum(1, factor)
 
     def _penalty(self, kind: str, layer: int, entries: Array) -> Callable[[Array], Array]:
         """Return the penalty's part that moves with the entries, as a function of their move."""
         if kind != "W":
-            return lambda by: 0.0 * by
+            return lambda by: np.zeros(len(entries))
         w = self.theta.weights[layer - 1].reshape(-1)[entries]
         return lambda by: self.penalty_share * ((w + by) ** 2)
 
@@ -209,10 +222,10 @@ class Costs:
             z = np.broadcast_to(z, (len(entries), *self.passed.z[layer - 1].shape))
         elif kind == "delta":
             z = copies(self.passed.z[layer - 1])
-            z[copy, :, entries] += by[:, None]
+            z[copy, :, entries] += by.reshape(len(entries), -1)
         else:
             moved = copies(self.passed.a[layer])
-            moved[copy, :, entries] += by[:, None]
+            moved[copy, :, entries] += by.reshape(len(entries), -1)
             above = self.theta.weights[layer], self.theta.biases[layer]
             return self._upwards(layer + 1, backprop.pre_activation(moved, *above))
         return self._upwards(layer, z)
@@ -228,10 +241,18 @@ class Costs:
                 z = backprop.pre_activation(a, W, b)
             phi = self.model.activations[number - 1]
             a = backprop.activate(z, phi)
-            sides += [np.real(z) > kink for kink in phi.kinks]
+            sides += [np.sign(np.real(z) - kink) for kink in phi.kinks]
         y, loss = np.tile(self.given.y, (copies, 1)), self.model.loss
         if loss.kinks is not None:
-            sides.append(np.real(loss.kinks(y, a)) > 0)
+            sides.append(np.sign(np.real(loss.kinks(y, a))))
         terms = backprop.cost_terms(self.model, Forward([z], [a], [], [], 0.0), y)
         shares = (terms.reshape(copies, rows, -1) * self.share).sum(axis=2)
         return _Outcome(shares, [side.reshape(copies, rows, -1) for side in sides])
+
+
+def _crossed(moved: _Outcome, sides: list[Array]) -> Array:
+    """Return in which copies and rows, (B, N), a number lies on another side of a kink."""
+    crossed: Array = np.zeros(moved.shares.shape, bool)
+    for here, there in zip(moved.sides, sides, strict=True):
+        crossed = crossed | np.any(here != there, axis=2)
+    return crossed

@@ -13,7 +13,7 @@ from backpass.checking.costs import (
     TINY_STEP,
     Costs,
 )
-from backpass.checking.verdicts import FLOAT64, GroupCheck, compare
+from backpass.checking.verdicts import FLOAT64, GroupCheck, compare, deciding
 from backpass.ops import Array
 
 __all__ = ["check_records"]
@@ -35,21 +35,21 @@ def check_records(costs: Costs) -> list[GroupCheck]:
         by_unit = None if phi.elementwise else z.shape[1]
         found = _derivatives(phi.value, z, phi.analytic, by_unit)
         crossed = _crossed(z, phi.kinks)
-        rows.append(_row(layer, "phi'", phi.name, claimed, found, crossed, z))
+        rows.append(_row(layer, "phi'", phi.name, claimed, found, crossed))
     y, a, z = costs.given.y, passed.a[-1], passed.z[-1]
     if fused is not None:
         name = f"{model.loss.name}, {model.activations[-1].name}"
-        claimed, at = fused.delta(y, a), z
+        claimed = fused.delta(y, a)
         found = _cost_derivatives(lambda x: fused.terms(y, x), z, costs.is_analytic())
     else:
         name = model.loss.name
-        claimed, at = model.loss.derivative(y, a), a
+        claimed = model.loss.derivative(y, a)
         found = _cost_derivatives(lambda x: model.loss.terms(y, x), a, model.loss.analytic)
     kinks = np.zeros(a.shape, bool)
     if model.loss.kinks is not None:
         residual = model.loss.kinks(y, a)
         kinks = abs(residual) <= 4 * STEP * (1 + abs(a))
-    rows.append(_row(costs.depth, "C'", name, claimed, found, kinks, at))
+    rows.append(_row(costs.depth, "C'", name, claimed, found, kinks))
     return rows
 
 
@@ -98,18 +98,14 @@ def _cost_derivatives(
 
 
 def _row(
-    layer: int, kind: str, record: str, claimed: Array, found: Any, crossed: Array, at: Array
+    layer: int, kind: str, record: str, claimed: Array, found: Any, crossed: Array
 ) -> GroupCheck:
-    if claimed.ndim == 3:
-        crossed = np.zeros(claimed.shape, bool)
-    comparisons = {
-        method: compare(claimed.ravel(), d.ravel(), floor.ravel(), crossed.ravel(), method)
-        for method, (d, floor) in found.items()
-    }
-    shown = GroupCheck(
-        layer, kind, "", record, claimed.size, claimed.size, (), 0.0, 0.0, comparisons
-    )
-    entry = shown.deciding.entry
+    clear = np.zeros(claimed.size, bool)
+    comparisons = {}
+    for method, (d, floor) in found.items():
+        kinks = crossed.ravel() if method == DIFFERENCES and claimed.ndim == 2 else clear
+        comparisons[method] = compare(claimed.ravel(), d.ravel(), floor.ravel(), kinks, method)
+    entry = deciding(comparisons).entry
     best = next(iter(found.values()))[0]
     where = tuple(int(i) for i in np.unravel_index(entry, claimed.shape))
     return GroupCheck(

@@ -2,11 +2,9 @@
 
 First order in the unit of rounding, with magnitudes in place of values (Higham, *Accuracy and
 Stability of Numerical Algorithms*, section 3.1): a sum of n products errs by at most n times the
-sum of the products' magnitudes. The error signals that weigh these errors are the numerical ones,
-so that a wrong gradient cannot excuse itself.
+sum of the products' magnitudes. The error signals that weigh these errors are taken down from a
+numerical one at the output, with numerical φ′, so that a wrong gradient cannot excuse itself.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,14 +26,16 @@ class Rounding:
     Parameters
     ----------
     costs : Costs
-    deltas : sequence of arrays (N, n_l)
-        δ_1 … δ_L, found without backpropagation.
+    output_delta : array of shape (N, k)
+        δ_L, found without backpropagation.
     """
 
-    def __init__(self, costs: Costs, deltas: Sequence[Array]) -> None:
-        self.costs, self.deltas = costs, [abs(delta) for delta in deltas]
+    def __init__(self, costs: Costs, output_delta: Array) -> None:
+        slopes = _slopes(costs)
+        self.costs = costs
+        self.deltas = [abs(delta) for delta in _error_signals(costs, output_delta, slopes)]
+        self.slopes = [abs(slope) for slope in slopes]
         self.inputs, self.z = [np.zeros_like(costs.passed.a[0])], []
-        self.slopes = [abs(slope) for slope in _slopes(costs)]
         layers = zip(costs.theta.weights, costs.theta.biases, costs.passed.z, strict=True)
         for layer, (W, b, z) in enumerate(layers):
             below = abs(costs.passed.a[layer])
@@ -106,3 +106,11 @@ def _slopes(costs: Costs) -> list[Array]:
             slope = (phi.value(z + h) - phi.value(z - h)) / (2 * h)
         found.append(slope if phi.elementwise else np.ones_like(z))
     return found
+
+
+def _error_signals(costs: Costs, output_delta: Array, slopes: list[Array]) -> list[Array]:
+    """Return δ_1 … δ_L from the last one and φ′."""
+    deltas = [output_delta]
+    for W, slope in zip(costs.theta.weights[:0:-1], slopes[-2::-1], strict=True):
+        deltas.insert(0, (deltas[0] @ W.T) * slope)
+    return deltas

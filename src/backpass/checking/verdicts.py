@@ -108,6 +108,12 @@ def compare(
     return Comparison(method, worst, median, entry, verdict=verdict, **told)
 
 
+def deciding(comparisons: Mapping[str, Comparison]) -> Comparison:
+    """Return the first comparison that failed, or the first, which is by the most exact method."""
+    failed = [c for c in comparisons.values() if c.verdict in FAILS]
+    return (failed or list(comparisons.values()))[0]
+
+
 @dataclass(frozen=True)
 class GroupCheck:
     """One row of a certificate: an array of a layer.
@@ -147,8 +153,7 @@ class GroupCheck:
     @property
     def deciding(self) -> Comparison:
         """The comparison that the row's figures are of: a failed one, or the most exact."""
-        failed = [c for c in self.comparisons.values() if c.verdict in FAILS]
-        return (failed or list(self.comparisons.values()))[0]
+        return deciding(self.comparisons)
 
     @property
     def worst(self) -> float:
