@@ -380,6 +380,19 @@ def test_pictures_draw_every_unit_or_count_the_rest():
     assert picture.count("stroke-dasharray") > 5
 
 
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_the_graph_has_every_quantity_and_equation(notation):
+    network, X, y = small()
+    picture = trace(network, X, y, notation=notation).graph()
+    ET.fromstring(picture)
+    boxes = 1 + 3 * 2 + 2 + 3 * 2 + 1  # x; z, a, and W, b; δ and gradients; ∂J/∂a; J
+    assert picture.count("<rect") == boxes + 2
+    labels = re.findall(r">(F1|F2|C|B1|B2a|B2b|B3|B4)<", picture)
+    assert [labels.count(name) for name in ("F1", "F2", "C", "B1", "B2a", "B2b", "B3", "B4")] == [
+        6, 2, 1, 1, 2, 1, 2, 2,
+    ]  # fmt: skip
+
+
 # --- bad input -------------------------------------------------------------------------------
 
 

@@ -42,6 +42,8 @@ BRACKET = register(
             "B2b": Formula("delta[l] = (W[l+1] @ delta[l+1]) * dphi[l]"),
             "B3": Formula("dW[l] = a[l-1] @ T(delta[l])"),
             "B4": Formula("db[l] = delta[l]", "db[l] = delta[l] @ ones"),
+            "B3 sum": Formula("", "dW[l] = a[l-1] @ T(delta[l])"),
+            "B4 sum": Formula("", "db[l] = delta[l]"),
         },
         places={
             "F1": "Summary, step 1",

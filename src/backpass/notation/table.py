@@ -50,7 +50,10 @@ class Notation:
     symbols : mapping of str to (Symbol, Symbol)
         Every quantity, for one sample and for a batch.
     formulas : mapping of str to Formula
-        Every equation by its id.
+        Every equation by its id; B1 in parts: ``B1a`` by the chain rule, ``B1j`` with softmax's
+        Jacobian, ``B1f`` where it is ŷ − y, ``B1g`` where loss and output declare another joint
+        formula, then ``B1`` the mean over samples, ``B1w`` the weighted one. ``"B3 sum"`` is one
+        sample's term of a sum over them, where a note writes it out.
     places : mapping of str to str
         Where in the note it stands.
     layer_letter, sample_letter : str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from backpass.tracing.graph import graph_picture
 from backpass.tracing.mathml import MathPainter
 from backpass.tracing.picture import network_picture
 from backpass.tracing.showing import cuts, show, symbol_of
@@ -44,6 +45,10 @@ STYLE = """
 .bp-net .bp-strong { fill: #fff; }
 .bp-net .bp-head, .bp-net .bp-small, .bp-net .bp-value { text-anchor: middle; }
 .bp-net .bp-right { text-anchor: end; }
+.bp-net .bp-value-node { fill: none; stroke: #2166ac; stroke-width: 1.5; }
+.bp-net .bp-gradient { fill: none; stroke: #b35806; stroke-width: 1.5; stroke-dasharray: 6 3; }
+.bp-net .bp-arrow { stroke: var(--soft, #5b5b5b); } .bp-net .bp-tip { fill: var(--soft, #5b5b5b); }
+.bp-trace summary { cursor: pointer; color: var(--soft); }
 """
 
 
@@ -63,7 +68,11 @@ def html_page(trace: Trace) -> str:
 def html_part(trace: Trace) -> str:
     """Return what a notebook shows: an article with its own style."""
     parts = [f'<article class="bp-trace"><style>{STYLE}</style>', *_heading(trace)]
-    parts += [f"<figure>{network_picture(trace)}</figure>"]
+    parts.append(f"<figure>{network_picture(trace)}</figure>")
+    graph = graph_picture(trace)
+    parts.append(
+        f"<details><summary>Computational graph</summary><figure>{graph}</figure></details>"
+    )
     for section in trace.sections:
         if section.title:
             parts.append(f"<h3>{html.escape(section.title)}</h3>")

@@ -9,16 +9,25 @@ import numpy as np
 from backpass.equations import EQUATIONS
 from backpass.notation import Notation
 from backpass.optimizers import Optimizer
-from backpass.tracing.expressions import Binary, Constant, Equation, Leaf, More, Node, parse
+from backpass.tracing.expressions import (
+    Binary,
+    Constant,
+    Equation,
+    Leaf,
+    More,
+    Node,
+    Transposed,
+    parse,
+)
 from backpass.tracing.recording import Recording
-from backpass.tracing.values import Values
+from backpass.tracing.values import ROWS, Values
 
 __all__ = ["Line", "Section", "Step", "batch_steps", "mean_steps", "update_step"]
 
 SATURATED = 0.01
 """A unit whose |φ'| stays below it for every row is called saturated."""
 
-SHOWN_TERMS = 4
+SHOWN_TERMS = 3
 """The most terms of a sum over samples or units that are shown."""
 
 
@@ -136,7 +145,11 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
     place = notation.place(f"{part} top" if top else part) or notation.place(part)
     title = TITLES.get(part, equation.title)
     remarks = _remarks(values, layer) if part == "B2b" else ()
-    return Step(equation.id, layer, title, place, (Line(shown, values),), remarks)
+    lines = [Line(shown, values)]
+    by_sample = notation.formula(f"{part} sum", batch=True)
+    if by_sample and len(values.recording.arrays["s", None]) > 1:
+        lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
+    return Step(equation.id, layer, title, place, tuple(lines), remarks)
 
 
 TITLES = {
@@ -148,6 +161,39 @@ TITLES = {
     "B1j": "error signal at the output",
 }
 """Titles of the parts that the error signal at the output is shown in."""
+
+
+def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
+    """Return Σ a_n e_nᵀ for A Eᵀ: the same product, a column of each sample at a time."""
+    alone = [_only(values.recording, n) for n in range(len(values.recording.arrays["s", None]))]
+    total = _of_sample(term.right, 0)
+    for n in range(1, min(len(alone), SHOWN_TERMS)):
+        total = Binary("+", total, _of_sample(term.right, n))
+    if len(alone) > SHOWN_TERMS:
+        total = Binary("+", total, More(len(alone) - SHOWN_TERMS))
+    if alpha and isinstance(term.left, Leaf):
+        decay = Binary("*", Binary("/", Leaf("lambda"), Leaf("S")), Leaf("W", term.left.layer))
+        total = Binary("+", total, decay)
+    return Line(Equation(term.left, total), Values(values.notation, values.recording, alone))
+
+
+def _only(recording: Recording, n: int) -> Recording:
+    """Return a recording's row n, of what has one row a sample."""
+    arrays = {
+        key: array[n : n + 1] for key, array in recording.arrays.items() if key[0] in ROWS | {"s"}
+    }
+    return Recording(arrays)
+
+
+def _of_sample(node: Node, n: int) -> Node:
+    """Return the term of one sample."""
+    if isinstance(node, Leaf):
+        return replace(node, sample=n)
+    if isinstance(node, Binary):
+        return Binary(node.operator, _of_sample(node.left, n), _of_sample(node.right, n))
+    if isinstance(node, Transposed):
+        return Transposed(replace(node.inner, sample=n))
+    return node
 
 
 def _remarks(values: Values, layer: int) -> tuple[str, ...]:

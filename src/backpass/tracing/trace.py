@@ -15,6 +15,7 @@ from backpass.registry import shown
 from backpass.subjects import Subject, subject
 from backpass.tracing.as_dict import as_dict
 from backpass.tracing.elements import element_steps
+from backpass.tracing.graph import graph_picture
 from backpass.tracing.html_page import html_page, html_part
 from backpass.tracing.jacobians import chain_steps, check_thin, jacobian_steps, neuron_steps
 from backpass.tracing.latex_page import latex_page
@@ -123,6 +124,10 @@ class Trace:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain lists and numbers; ``json.dumps`` takes them."""
         return as_dict(self)
+
+    def graph(self) -> str:
+        """Return the computational graph as SVG: both passes, a node each quantity."""
+        return graph_picture(self)
 
     def picture(self, row: int = 0) -> str:
         """Return the network as SVG, with the activations and error signals of one row.
