@@ -51,8 +51,10 @@ def is_elementwise(w: Pass) -> bool:
 
 
 def has_classes(w: Pass) -> bool:
-    """Return whether the targets are classes, a column each."""
-    return is_softmax(w) and w.loss.task == "classification"
+    """Return whether the targets are classes, one-hot or smoothed, a column each."""
+    y = w.targets
+    one_hot = bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+    return y.shape[1] > 1 and (one_hot or is_smoothed(w))
 
 
 def is_smoothed(w: Pass) -> bool:
@@ -79,9 +81,9 @@ def times_S(w: Pass, value: Value, kind: str, l: int) -> Array | None:
 
 
 def transposed(w: Pass, value: Value, kind: str, l: int) -> Array | None:
-    """Return a matrix transposed; None for a vector."""
+    """Return a matrix transposed; a vector stays as it is."""
     right = value(kind, l)
-    return None if right is None or right.ndim != 2 else right.T
+    return None if right is None else right.T
 
 
 def shifted(by: int) -> Result:

@@ -106,9 +106,10 @@ class Homework:
         self.batch = (seen.network.model, seen.X, seen.y, seen.s, seen.alpha)
         self.parts = parts
         with np.errstate(all="ignore"):
-            self.right = self.run(())
+            self.right = Pass(*self.batch)
             bounds = rounding(self.right)
-        if not all(np.isfinite(dW).all() for dW in self.right.dW.values()):
+            finite = [np.isfinite(self._ours(*result)).all() for result in bounds]
+        if not all(finite):
             raise InputError(
                 "the network's own gradient is not finite on these rows; scale the inputs, or "
                 "take smaller weights"
@@ -118,7 +119,7 @@ class Homework:
 
     def run(self, faults: Sequence[Fault]) -> Pass:
         """Return the pass with these faults."""
-        return Pass(*self.batch, faults=faults)
+        return Pass(*self.batch, faults=faults, base=self.right)
 
     def judge(self, relative: float) -> Verdict:
         """Return the verdict, where an answer may be off by `relative` of its largest entry."""
@@ -129,13 +130,13 @@ class Homework:
         ]
         if all(result.right for result in results):
             return Verdict(True, tuple(results))
-        search = Search(self.run, compare)
-        explanations, untried = search.explain(self.parts, self.candidates)
+        everything = range(len(self.parts))
+        explanations, untried = self._explain(everything, compare)
         wrong = [i for i, result in enumerate(results) if not result.right]
         explanations = [replace(e, of=tuple(e.of[i] for i in wrong)) for e in explanations]
         unexplained = [] if explanations else wrong
         if not explanations and len(results) > 1:
-            explanations, unexplained = self._one_by_one(search, wrong)
+            explanations, unexplained = self._one_by_one(wrong, compare)
         if explanations and len(results) == 1:
             kind, l = explanations[0].of[0]
             off = distance(self.parts[0], kind, self._ours(kind, l))
@@ -164,13 +165,18 @@ class Homework:
         kind, l = min(gradients, key=lambda c: distance(part, c[0], self._ours(*c)))
         return PartResult(part.name, kind, l, distance(part, kind, self._ours(kind, l)), "")
 
+    def _explain(self, which: Sequence[int], compare: Comparison) -> tuple[list[Explanation], int]:
+        """Return what explains these parts of the answer together."""
+        parts, candidates = [self.parts[i] for i in which], [self.candidates[i] for i in which]
+        return Search(self.run, self.right, compare, parts, candidates).explain()
+
     def _one_by_one(
-        self, search: Search, wrong: Sequence[int]
+        self, wrong: Sequence[int], compare: Comparison
     ) -> tuple[list[Explanation], list[int]]:
         """Return what explains each wrong part alone, and the parts that nothing explains."""
         own: dict[int, dict[tuple[str, ...], Explanation]] = {}
         for i in wrong:
-            found, _ = search.explain([self.parts[i]], [self.candidates[i]])
+            found, _ = self._explain([i], compare)
             own[i] = {explanation.names: explanation for explanation in found}
         explained = [i for i in wrong if own[i]]
         common = set.intersection(*(set(own[i]) for i in explained)) if explained else set()

@@ -10,7 +10,7 @@ Numbering follows the notes: layers are 1 … L, ``w.W[l]`` is W_l, ``w.a[0]`` i
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -71,6 +71,38 @@ class Fault:
         return not set(self.layers).isdisjoint(other.layers)
 
 
+class Layers(dict[int, Array]):
+    """Arrays by layer, each computed when it is first asked for.
+
+    Parameters
+    ----------
+    layers : range
+        Those that there are.
+    compute : callable
+        ``compute(l)``.
+
+    Examples
+    --------
+    >>> squares = Layers(range(1, 4), lambda l: l**2)
+    >>> squares[2], squares.get(4), dict(squares)
+    (4, None, {2: 4})
+    """
+
+    def __init__(self, layers: range, compute: Callable[[int], Array]) -> None:
+        super().__init__()
+        self.layers, self.compute = layers, compute
+
+    def __missing__(self, l: int) -> Array:
+        if l not in self.layers:
+            raise CannotPlantError
+        self[l] = self.compute(l)
+        return self[l]
+
+    def get(self, l: int, default: Any = None) -> Any:
+        """Return the array of layer `l`; None where there is no such layer."""
+        return self[l] if l in self.layers else default
+
+
 class Pass:
     """One forward and one backward pass over a batch, with faults.
 
@@ -83,12 +115,16 @@ class Pass:
     alpha : float
         L2 strength.
     faults : sequence of Fault
-        Those that replace the same rule in the same layer: the first counts.
+        Of those that replace the same rule in the same layer, the first counts.
+    base : Pass, optional
+        A pass over the same batch without faults, whose z and a are used where they are the same.
 
-    Raises
-    ------
-    CannotPlantError
-        When a fault makes no sense for this network.
+    Attributes
+    ----------
+    z, a, delta, g, dW, db : Layers
+        Pre-activations, activations, error signals ∂J/∂z, ∂J/∂a, ∂J/∂W and ∂J/∂b by layer, each
+        computed when it is first asked for. A fault that makes no sense in this network raises
+        :class:`CannotPlantError` then.
 
     Examples
     --------
@@ -110,36 +146,30 @@ class Pass:
         s: Array,
         alpha: float = 0.0,
         faults: Sequence[Fault] = (),
+        base: "Pass | None" = None,
     ) -> None:
         theta = model.parameters
         self.model, self.sizes, self.L = model, theta.sizes, len(theta.weights)
         self.W, self.b = from_one(theta.weights), from_one(theta.biases)
         self.phi, self.loss = from_one(model.activations), model.loss
-        self.X, self.targets, self.weights, self.alpha = X, y, s, alpha
-        self.faults = faults
-        self.z: dict[int, Array] = {}
-        self.a: dict[int, Array] = {0: X}
-        self.delta: dict[int, Array] = {}
-        self.g: dict[int, Array] = {}
-        self.dW: dict[int, Array] = {}
-        self.db: dict[int, Array] = {}
-        self._run()
-
-    def _run(self) -> None:
-        L = self.L
+        self.targets, self.weights, self.alpha = y, s, alpha
+        self.faults, L = faults, self.L
         self.y, self.s = self.do("y", L), self.do("s", L)
         self.S = np.sum(self.s)
-        for l in range(1, L + 1):
-            self.z[l] = self.do("F1", l)
-            self.a[l] = self.do("F2", l)
-        self.derivative = self.do("derivative", L)
-        self.delta[L] = self.do("B1", L)
-        for l in range(L, 0, -1):
-            self.dW[l] = self.do("B3", l)
-            self.db[l] = self.do("B4", l)
-            self.g[l - 1] = self.do("B2a", l - 1)
-            if l > 1:
-                self.delta[l - 1] = self.do("B2b", l - 1)
+        every = range(1, L + 1)
+        self.z = Layers(every, lambda l: self.do("F1", l))
+        self.a = Layers(range(L + 1), lambda l: self.do("F2", l) if l else X)
+        if base is not None and not any(fault.name in ("F1", "F2") for fault in faults):
+            self.z, self.a = base.z, base.a
+        self.delta = Layers(every, lambda l: self.do("B2b" if l < L else "B1", l))
+        self.dW = Layers(every, lambda l: self.do("B3", l))
+        self.db = Layers(every, lambda l: self.do("B4", l))
+        self.g = Layers(range(L), lambda l: self.do("B2a", l))
+
+    @property
+    def derivative(self) -> Array:
+        """∂C/∂z_L, (N, k)."""
+        return self.do("derivative", self.L)
 
     def do(self, name: str, l: int) -> Array:
         """Return what a rule gives for layer `l`, faults included."""
@@ -163,7 +193,8 @@ class Pass:
         kinds = {
             "W": self.dW, "b": self.db, "delta": self.delta, "g": self.g, "z": self.z, "a": self.a,
         }  # fmt: skip
-        return kinds[kind].get(l)
+        found: Array | None = kinds[kind].get(l)
+        return found
 
 
 def through(slope: Array, derivative: Array) -> Array:

@@ -376,7 +376,19 @@ register(
     source="note 3, section 2 (h_i = g(a_i)), note 5, step 1 (a^{(l)} = f(z^{(l)}))",
     mend="a = φ(z) in every layer",
     ways=(
-        Way("in the hidden layers", (Fault("F2", lambda w, l: w.z[l]),), layers=hidden),
+        Way(
+            "in the hidden layers",
+            (
+                Fault("F2", lambda w, l: w.z[l]),
+                Fault("slope", lambda w, l: w.phi[l].derivative(w.z[l], w.phi[l].value(w.z[l]))),
+            ),
+            layers=hidden,
+        ),
+        Way(
+            "in the hidden layers, and so in φ′",
+            (Fault("F2", lambda w, l: w.z[l]),),
+            layers=hidden,
+        ),
         Way("at the output", (Fault("F2", lambda w, l: w.z[l]),), layers=output),
     ),
 )

@@ -1,23 +1,26 @@
 """The search for the mistakes that give an answer: each one alone, then two together."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 
 from backpass.homework.answers import Part
+from backpass.homework.changes import times
 from backpass.homework.comparing import EXACT, Comparison
 from backpass.homework.faulty import CannotPlantError, Fault, Pass
 from backpass.homework.mistake import Mistake, Value, Way
 from backpass.homework.mistakes import MISTAKES
-from backpass.ops import Array
 
 # ruff: noqa: E741
 
 __all__ = ["Candidates", "Explanation", "Made", "Search"]
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
+FEWEST = 6  # numbers that must be the same multiple of the right ones
 WORK = 5e10  # floating-point operations, about, that pairs of mistakes may take
 
 Candidates = list[tuple[str, int]]
@@ -76,6 +79,11 @@ class Trial:
     way: Way
     rank: int
 
+    @property
+    def key(self) -> frozenset[str]:
+        """The mistake alone, as a key of what was found."""
+        return frozenset([self.mistake.name])
+
 
 class Search:
     """What could have given an answer.
@@ -84,172 +92,151 @@ class Search:
     ----------
     run : callable
         ``run(faults)`` is the pass with these faults.
+    right : Pass
+        The one without.
     compare : Comparison
+    parts : sequence of Part
+        The answer.
+    candidates : sequence of Candidates
+        The results that each part may stand for.
     """
 
-    def __init__(self, run: Callable[[Sequence[Fault]], Pass], compare: Comparison) -> None:
-        self.run, self.compare = run, compare
-        self.right = run(())
-        self.trials = [
+    def __init__(
+        self,
+        run: Callable[[Sequence[Fault]], Pass],
+        right: Pass,
+        compare: Comparison,
+        parts: Sequence[Part],
+        candidates: Sequence[Candidates],
+    ) -> None:
+        self.run, self.right, self.compare = run, right, compare
+        self.parts, self.candidates = parts, candidates
+        # next to the output first: the least has to be computed to see that they differ
+        self.order = sorted(range(len(parts)), key=lambda i: -candidates[i][0][1])
+        self.found: dict[frozenset[str], Explanation] = {}
+
+    def explain(self) -> tuple[list[Explanation], int]:
+        """Return what explains the answer, the likeliest first, and how many pairs were left out.
+
+        Fewest mistakes come first, then the commonest.
+        """
+        with np.errstate(all="ignore"):
+            effective = [trial for trial in self._trials() if self._try(trial)]
+            left = self._try_pairs(effective)
+            if not self.found:
+                self._try_factor()
+        found = list(self.found.values())
+        best = min((explanation.off for explanation in found), default=0.0)
+        return [e for e in found if e.off <= FARTHER * best + EXACT], left
+
+    def _trials(self) -> list[Trial]:
+        return [
             Trial(mistake, way, rank)
             for rank, mistake in enumerate(MISTAKES.values())
             for way in mistake.expanded(self.right)
         ]
 
-    def matches(
-        self, value: Value, parts: Sequence[Part], candidates: Sequence[Candidates]
-    ) -> tuple[tuple[tuple[str, int], ...], float] | None:
-        """Return what each part is by `value`, and how far off at most; None where one differs."""
-        found, worst = [], 0.0
-        for part, possible in zip(parts, candidates, strict=True):
-            for kind, l in possible:
-                array = value(kind, l)
-                off = None if array is None else self.compare.off(part, kind, l, array)
-                if off is not None:
-                    found.append((kind, l))
-                    worst = max(worst, off)
-                    break
-            else:
-                return None
-        return tuple(found), worst
+    def _try(self, trial: Trial) -> bool:
+        """Try one mistake; return whether it changes anything here."""
+        try:
+            value = self._value(trial)
+            if not self._differs(value, self.right.value):
+                return False
+            self._keep([trial], self._match(value))
+        except CannotPlantError:
+            return False
+        return True
 
-    def explain(
-        self, parts: Sequence[Part], candidates: Sequence[Candidates]
-    ) -> tuple[list[Explanation], int]:
-        """Return what explains all parts, the likeliest first, and how many pairs were not tried.
-
-        Parts that are right already must not be all there is: a mistake that changes nothing here
-        explains nothing.
-        """
-        found: dict[frozenset[str], Explanation] = {}
-        firsts = []
-        with np.errstate(all="ignore"):
-            for trial, w in self._passes(self.trials):
-                value = changed(w, [trial.way])
-                if not self._differs(value, self.right.value, candidates):
-                    continue
-                firsts.append(trial)
-                self._keep(found, [trial], self.matches(value, parts, candidates))
-            left = self._pairs(found, firsts, parts, candidates)
-            if not found:
-                self._factor(found, parts, candidates)
-        return _closest(list(found.values())), left
-
-    def _passes(self, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Pass]]:
-        """Yield every trial with its pass, leaving out what cannot be made here."""
-        for trial in trials:
-            try:
-                yield trial, self.run(trial.way.faults) if trial.way.faults else self.right
-            except CannotPlantError:
-                continue
-
-    def _pairs(
-        self,
-        found: dict[frozenset[str], Explanation],
-        trials: Sequence[Trial],
-        parts: Sequence[Part],
-        candidates: Sequence[Candidates],
-    ) -> int:
+    def _try_pairs(self, trials: Sequence[Trial]) -> int:
         """Try two mistakes together; return how many pairs were left out to save time."""
         pairs = [
             (one, other)
             for one, other in combinations(trials, 2)
             if one.mistake is not other.mistake
-            and not (one.way.alone and other.way.alone)
+            and not _far_fetched(one.way, other.way)
             and not one.way.clashes(other.way)
-            and not {frozenset([one.mistake.name]), frozenset([other.mistake.name])} & found.keys()
+            and not {one.key, other.key} & self.found.keys()
         ]
         pairs.sort(key=lambda pair: pair[0].rank + pair[1].rank)
         most = int(WORK / self._operations())
-        for one, other in pairs[:most]:
-            try:
-                w = self.run([*one.way.faults, *other.way.faults])
-            except CannotPlantError:
-                continue
-            value = changed(w, [one.way, other.way])
-            match = self.matches(value, parts, candidates)
-            if match is None:
-                continue
-            alone = (self._alone(one), self._alone(other), self.right.value)
-            if all(self._differs(value, simpler, candidates) for simpler in alone):
-                self._keep(found, [one, other], match)
+        for pair in pairs[:most]:
+            with contextlib.suppress(CannotPlantError):
+                value = self._value(*pair)
+                match = self._match(value)
+                # a second mistake that changes nothing explains nothing
+                if match is not None and all(
+                    self._differs(value, simpler)
+                    for simpler in (self.right.value, *map(self._value, pair))
+                ):
+                    self._keep(pair, match)
         return max(0, len(pairs) - most)
 
-    def _alone(self, trial: Trial) -> Value:
-        return changed(self.run(trial.way.faults), [trial.way])
+    def _try_factor(self) -> None:
+        """Look for one number that the answer is a multiple by."""
+        if sum(part.numbers.size for part in self.parts) < FEWEST:
+            return
+        part = self.parts[self.order[0]]
+        for kind, l in self.candidates[self.order[0]]:
+            right = self.right.value(kind, l)
+            shaped = None if right is None else part.shaped(kind, right.shape)
+            if right is None or shaped is None or not np.any(right):
+                continue
+            number = float(np.vdot(right, shaped[0]) / np.vdot(right, right))
+            way = Way(f"{number:.4g}", result=times(number))
+            trial = Trial(MISTAKES["constant factor"], way, len(MISTAKES))
+            if number != 0:
+                self._keep([trial], self._match(self._value(trial)))
+
+    def _value(self, *trials: Trial) -> Value:
+        """Return what comes out where these mistakes are made."""
+        w = self.run([fault for trial in trials for fault in trial.way.faults])
+        value: Value = w.value
+        for trial in trials:
+            if trial.way.result is not None:
+                value = partial(trial.way.result, w, value)
+        return value
+
+    def _match(self, value: Value) -> tuple[tuple[tuple[str, int], ...], float] | None:
+        """Return what each part is by `value`, and how far off at most; None where one differs."""
+        found: dict[int, tuple[str, int]] = {}
+        worst = 0.0
+        for i in self.order:
+            for kind, l in self.candidates[i]:
+                array = value(kind, l)
+                off = None if array is None else self.compare.off(self.parts[i], kind, l, array)
+                if off is not None:
+                    found[i], worst = (kind, l), max(worst, off)
+                    break
+            else:
+                return None
+        return tuple(found[i] for i in range(len(self.parts))), worst
+
+    def _differs(self, one: Value, other: Value) -> bool:
+        """Return whether any result that the answer may stand for differs."""
+        return any(
+            not self.compare.same(kind, l, one(kind, l), other(kind, l))
+            for i in self.order
+            for kind, l in self.candidates[i]
+            if one(kind, l) is not None
+        )
+
+    def _keep(
+        self,
+        trials: Sequence[Trial],
+        match: tuple[tuple[tuple[str, int], ...], float] | None,
+    ) -> None:
+        """Keep what explains the answer, in the first of the ways of the same mistakes."""
+        key = frozenset(trial.mistake.name for trial in trials)
+        if match is not None and key not in self.found:
+            made = tuple(Made(trial.mistake, trial.way.where) for trial in trials)
+            self.found[key] = Explanation(made, *match)
 
     def _operations(self) -> float:
         """Return about how many operations a pass takes, its overhead included."""
         weights = int(sum(W.size for W in self.right.W.values()))
         return 6.0 * len(self.right.s) * weights + 1e6
 
-    def _differs(self, one: Value, other: Value, candidates: Sequence[Candidates]) -> bool:
-        """Return whether two passes differ in any result that the answer may stand for."""
-        return any(
-            not self.compare.same(kind, l, one(kind, l), other(kind, l))
-            for possible in candidates
-            for kind, l in possible
-            if one(kind, l) is not None
-        )
 
-    def _keep(
-        self,
-        found: dict[frozenset[str], Explanation],
-        trials: Sequence[Trial],
-        match: tuple[tuple[tuple[str, int], ...], float] | None,
-    ) -> None:
-        """Keep what explains the answer, in one of the ways of the same mistakes."""
-        key = frozenset(trial.mistake.name for trial in trials)
-        if match is not None and key not in found:
-            made = tuple(Made(trial.mistake, trial.way.where) for trial in trials)
-            found[key] = Explanation(made, *match)
-
-    def _factor(
-        self,
-        found: dict[frozenset[str], Explanation],
-        parts: Sequence[Part],
-        candidates: Sequence[Candidates],
-    ) -> None:
-        """Look for one number that the answer is a multiple by."""
-        part = parts[0]
-        for kind, l in candidates[0]:
-            right = self.right.value(kind, l)
-            shaped = None if right is None else part.shaped(kind, right.shape)
-            if right is None or shaped is None or not np.any(right):
-                continue
-            number = float(np.vdot(right, shaped[0]) / np.vdot(right, right))
-            value = scaled(self.right.value, number)
-            match = None if number == 0 else self.matches(value, parts, candidates)
-            if match is not None:
-                made = Made(MISTAKES["constant factor"], f"{number:.4g}")
-                found[frozenset([made.mistake.name])] = Explanation((made,), *match)
-                return
-
-
-def _closest(found: list[Explanation]) -> list[Explanation]:
-    """Return the explanations without those that are much farther off than the best."""
-    best = min((explanation.off for explanation in found), default=0.0)
-    return [explanation for explanation in found if explanation.off <= FARTHER * best + EXACT]
-
-
-def changed(w: Pass, ways: Sequence[Way]) -> Value:
-    """Return the results of a pass, changed as the ways say."""
-    value: Value = w.value
-    for way in ways:
-        if way.result is not None:
-            value = _changed(w, value, way)
-    return value
-
-
-def _changed(w: Pass, value: Value, way: Way) -> Value:
-    return lambda kind, l: way.result(w, value, kind, l) if way.result else value(kind, l)
-
-
-def scaled(value: Value, number: float) -> Value:
-    """Return results times a number."""
-
-    def times(kind: str, l: int) -> Array | None:
-        right = value(kind, l)
-        return None if right is None else number * right
-
-    return times
+def _far_fetched(one: Way, other: Way) -> bool:
+    """Return whether a mistake in one layer alone meets another one in the passes."""
+    return bool(one.alone and other.faults) or bool(other.alone and one.faults)
