@@ -319,7 +319,7 @@ def test_many_rows_are_counted_where_they_are_left_out():
     assert "sample 3" in text
     assert "sample 4" not in text
     assert "the mean over the samples (5 of them not shown above)" in text
-    assert "… (5 more)" in text
+    assert "… (6 more)" in text
 
 
 def test_dead_and_saturated_units_are_named():

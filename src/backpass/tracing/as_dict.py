@@ -1,8 +1,6 @@
 """A trace as plain lists and numbers, for JSON."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +9,12 @@ from backpass.tracing.latex import LatexPainter
 from backpass.tracing.showing import Limits, show
 from backpass.tracing.steps import Line, Step
 from backpass.tracing.text import TextPainter
-
-if TYPE_CHECKING:
-    from backpass.tracing.trace import Trace
+from backpass.tracing.traced import Traced
 
 __all__ = ["as_dict"]
 
 
-def as_dict(trace: Trace) -> dict[str, Any]:
+def as_dict(trace: Traced) -> dict[str, Any]:
     """Return the trace as JSON holds it; arrays lie as the notation has them.
 
     An array of more than ``max_elements`` entries is cut, and ``left_out`` counts the rest.
@@ -43,7 +39,7 @@ def as_dict(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _step(trace: Trace, step: Step) -> dict[str, Any]:
+def _step(trace: Traced, step: Step) -> dict[str, Any]:
     return {
         "id": step.id,
         "layer": step.layer,
@@ -54,7 +50,7 @@ def _step(trace: Trace, step: Step) -> dict[str, Any]:
     }
 
 
-def _line(trace: Trace, line: Line) -> dict[str, Any]:
+def _line(trace: Traced, line: Line) -> dict[str, Any]:
     notation = trace.notation
     painter = LatexPainter(notation.operators, from_zero=notation.from_zero)
     plain = TextPainter(notation.operators, from_zero=notation.from_zero)

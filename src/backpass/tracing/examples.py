@@ -46,7 +46,7 @@ def example(name: str) -> tuple[Network, Array, Array]:
     --------
     >>> network, X, y = example("xor")
     >>> network.predict(X).round(2).ravel()
-    array([0.34, 0.78, 0.78, 0.34])
+    array([0.47, 0.7 , 0.7 , 0.47])
     """
     if name not in EXAMPLES:
         raise InputError(f"unknown example {name!r}; known: {', '.join(EXAMPLES)}")

@@ -4,11 +4,9 @@ Note 4 calls backpropagation a special case of automatic differentiation: every 
 that is passed forward once, and once backward with its derivative.
 """
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,10 +14,8 @@ from backpass.tracing.expressions import Leaf
 from backpass.tracing.numbers import printed
 from backpass.tracing.showing import symbol_of
 from backpass.tracing.text import TextPainter
+from backpass.tracing.traced import Traced
 from backpass.tracing.values import Values
-
-if TYPE_CHECKING:
-    from backpass.tracing.trace import Trace
 
 __all__ = ["graph_picture"]
 
@@ -42,7 +38,7 @@ class _Edge(NamedTuple):
     equation: str
 
 
-def graph_picture(trace: Trace) -> str:
+def graph_picture(trace: Traced) -> str:
     """Return an SVG: forward pass from left to right, backward pass under it from right to left.
 
     A node is a quantity with its shape and its largest entry; an arrow is the equation that the
@@ -68,7 +64,7 @@ def graph_picture(trace: Trace) -> str:
     return "".join(parts)
 
 
-def _nodes(trace: Trace) -> Iterator[_Node]:
+def _nodes(trace: Traced) -> Iterator[_Node]:
     last = len(trace.network.sizes) - 1
     yield _Node("a", 0, 0, FORWARD)
     yield _Node("g", 0, 0, BACKWARD)
@@ -104,14 +100,15 @@ def _corner(node: _Node) -> tuple[float, float]:
     return MARGIN + node.column * ACROSS, MARGIN + node.row * DOWN
 
 
-def _box(trace: Trace, node: _Node) -> str:
+def _box(trace: Traced, node: _Node) -> str:
     x, y = _corner(node)
     notation = trace.notation
     painter = TextPainter(notation.operators, from_zero=notation.from_zero)
     symbol = symbol_of(Leaf(node.key, node.layer), painter, notation, batch=trace.batch).lines[0]
     value = Values(notation, trace.recording)(Leaf(node.key, node.layer))
-    told = printed(value)
-    if np.ndim(value):
+    if not np.ndim(value):
+        told = printed(value)
+    else:
         told = f"{value.shape[0]}×{value.shape[1]}, |·| ≤ {printed(np.max(np.abs(value)), 3)}"
     style = "bp-gradient" if node.row >= BACKWARD else "bp-value-node"
     middle, lines = f'x="{x + WIDE / 2:.0f}"', (f"{y + 19:.0f}", f"{y + 35:.0f}")

@@ -1,9 +1,6 @@
 """A trace as a page: MathML and SVG, no script, no network, light and dark."""
 
-from __future__ import annotations
-
 import html
-from typing import TYPE_CHECKING
 
 from backpass.tracing.graph import graph_picture
 from backpass.tracing.mathml import MathPainter
@@ -11,9 +8,7 @@ from backpass.tracing.picture import network_picture
 from backpass.tracing.showing import cuts, show, symbol_of
 from backpass.tracing.steps import Line, Step
 from backpass.tracing.text import TextPainter
-
-if TYPE_CHECKING:
-    from backpass.tracing.trace import Trace
+from backpass.tracing.traced import Traced
 
 __all__ = ["html_page", "html_part"]
 
@@ -52,7 +47,7 @@ STYLE = """
 """
 
 
-def html_page(trace: Trace) -> str:
+def html_page(trace: Traced) -> str:
     """Return a whole page."""
     sizes = "-".join(map(str, trace.network.sizes))
     return (
@@ -65,7 +60,7 @@ def html_page(trace: Trace) -> str:
     )
 
 
-def html_part(trace: Trace) -> str:
+def html_part(trace: Traced) -> str:
     """Return what a notebook shows: an article with its own style."""
     parts = [f'<article class="bp-trace"><style>{STYLE}</style>', *_heading(trace)]
     parts.append(f"<figure>{network_picture(trace)}</figure>")
@@ -80,12 +75,12 @@ def html_part(trace: Trace) -> str:
     return "".join([*parts, "</article>"])
 
 
-def _heading(trace: Trace) -> list[str]:
+def _heading(trace: Traced) -> list[str]:
     title = f"<h2>Trace of a {'-'.join(map(str, trace.network.sizes))} network</h2>"
     return [title, *(f"<p>{html.escape(line)}</p>" for line in trace.heading())]
 
 
-def _step(trace: Trace, step: Step) -> str:
+def _step(trace: Traced, step: Step) -> str:
     place = f' <span class="bp-place">{html.escape(step.place)}</span>' if step.place else ""
     parts = [
         f'<section class="bp-step"><h4><span class="bp-id">{step.id}</span>'
@@ -96,7 +91,7 @@ def _step(trace: Trace, step: Step) -> str:
     return "".join([*parts, "</section>"])
 
 
-def _line(trace: Trace, line: Line) -> str:
+def _line(trace: Traced, line: Line) -> str:
     notation = trace.notation
     painter = MathPainter(notation.operators, from_zero=notation.from_zero)
     shown = show(line, painter, trace.limits, batch=trace.batch)

@@ -1,15 +1,9 @@
 """A trace as LaTeX: a document that plain amsmath compiles."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from backpass.tracing.latex import LatexPainter, escaped
 from backpass.tracing.showing import cuts, show, symbol_of
 from backpass.tracing.steps import Line, Step
-
-if TYPE_CHECKING:
-    from backpass.tracing.trace import Trace
+from backpass.tracing.traced import Traced
 
 __all__ = ["latex_page"]
 
@@ -25,7 +19,7 @@ HEAD = r"""\documentclass{article}
 """
 
 
-def latex_page(trace: Trace) -> str:
+def latex_page(trace: Traced) -> str:
     """Return a whole document."""
     sizes = "-".join(map(str, trace.network.sizes))
     parts = [
@@ -39,7 +33,7 @@ def latex_page(trace: Trace) -> str:
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
 
 
-def _step(trace: Trace, step: Step) -> str:
+def _step(trace: Traced, step: Step) -> str:
     place = f" ({escaped(step.place)})" if step.place else ""
     parts = [rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}"]
     for line in step.lines:
@@ -48,7 +42,7 @@ def _step(trace: Trace, step: Step) -> str:
     return "\n".join(parts)
 
 
-def _line(trace: Trace, line: Line) -> str:
+def _line(trace: Traced, line: Line) -> str:
     notation = trace.notation
     painter = LatexPainter(notation.operators, from_zero=notation.from_zero)
     shown = show(line, painter, trace.limits, batch=trace.batch)

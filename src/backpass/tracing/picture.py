@@ -1,18 +1,14 @@
 """The network of a trace as a picture: activations, weights and error signals (SVG)."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from backpass.tracing.numbers import printed
-
-if TYPE_CHECKING:
-    from backpass.tracing.trace import Trace
+from backpass.tracing.traced import Traced
 
 __all__ = ["colour", "network_picture"]
 
@@ -43,7 +39,7 @@ def colour(value: float, largest: float) -> str:
 class _Drawing:
     """What is drawn: the shown units of every layer, their places, and the largest values."""
 
-    trace: Trace
+    trace: Traced
     row: int
 
     @property
@@ -83,7 +79,7 @@ class _Drawing:
         return float(max(values, default=0.0))
 
 
-def network_picture(trace: Trace, row: int = 0) -> str:
+def network_picture(trace: Traced, row: int = 0) -> str:
     """Return an SVG of the network with one row's activations, weights and error signals.
 
     A disc is a unit: its colour is the activation, the ring around it the error signal. Lines are

@@ -1,20 +1,14 @@
 """A trace as text."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from backpass.tracing.showing import cuts, show, symbol_of
 from backpass.tracing.steps import Line, Step
 from backpass.tracing.text import Box, TextPainter, folded
-
-if TYPE_CHECKING:
-    from backpass.tracing.trace import Trace
+from backpass.tracing.traced import Traced
 
 __all__ = ["text_page"]
 
 
-def text_page(trace: Trace, width: int = 100) -> str:
+def text_page(trace: Traced, width: int = 100) -> str:
     """Return the whole trace as text, in lines of at most `width` characters where possible."""
     parts = trace.heading()
     for section in trace.sections:
@@ -25,7 +19,7 @@ def text_page(trace: Trace, width: int = 100) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _step(trace: Trace, step: Step, width: int) -> str:
+def _step(trace: Traced, step: Step, width: int) -> str:
     place = f"  ({step.place})" if step.place else ""
     texts = [f"{step.id}  layer {step.layer}  {step.title}{place}"]
     for line in step.lines:
@@ -34,7 +28,7 @@ def _step(trace: Trace, step: Step, width: int) -> str:
     return "\n".join(texts)
 
 
-def _line(trace: Trace, line: Line, width: int) -> list[str]:
+def _line(trace: Traced, line: Line, width: int) -> list[str]:
     notation = trace.notation
     painter = TextPainter(notation.operators, from_zero=notation.from_zero)
     shown = show(line, painter, trace.limits, batch=trace.batch)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from backpass.errors import InputError
 from backpass.network import Network
 from backpass.notation import Notation, get_notation
 from backpass.optimizers import OPTIMIZERS, Optimizer
-from backpass.registry import shown
 from backpass.subjects import Subject, subject
 from backpass.tracing.as_dict import as_dict
 from backpass.tracing.elements import element_steps
@@ -31,76 +30,22 @@ from backpass.tracing.recording import (
 from backpass.tracing.showing import Limits
 from backpass.tracing.steps import Section, Step, batch_steps, mean_steps, update_step
 from backpass.tracing.text_page import text_page
+from backpass.tracing.traced import Traced
 from backpass.tracing.values import Values
 
 __all__ = ["Trace", "trace"]
 
-SHOWN_NAMES = 12
 SHOWN_SAMPLES = 4
 """The most samples that are shown one by one."""
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(Traced):
     """What an observer of the two passes saw, ready to be shown.
 
     Indexing gives the numbers themselves: ``trace["delta", 2]`` is the error signal of layer 2 in
     our layout, (N, n_2); layers are 1 … L, ``trace["a", 0]`` is X, ``trace["J"]`` the cost.
-
-    Parameters
-    ----------
-    network : Network
-        As it was.
-    notation : Notation
-    form : str
-    recording : Recording
-        Of the whole batch.
-    sections : tuple of Section
-        The steps to show.
-    limits : Limits
-    batch : bool
-        Whether formulas are written for a batch.
-    input_names, output_names : tuple of str
-        What the units of the first and of the last layer stand for, where that is known.
+    It is made by :func:`trace`, prints as text, and shows itself as HTML in notebooks.
     """
-
-    network: Network
-    notation: Notation
-    form: str
-    recording: Recording
-    sections: tuple[Section, ...]
-    limits: Limits
-    batch: bool
-    input_names: tuple[str, ...] = ()
-    output_names: tuple[str, ...] = ()
-
-    def __getitem__(self, key: str | tuple[str, int]) -> Any:
-        name, layer = (key, None) if isinstance(key, str) else key
-        if (name, layer) not in self.recording.arrays:
-            known = sorted({k if where is None else f"{k}, layer" for k, where in self._keys()})
-            raise InputError(f"this trace has no {key!r}; it has: {'; '.join(known)}")
-        return self.recording.arrays[name, layer]
-
-    def _keys(self) -> list[tuple[str, int | None]]:
-        return list(self.recording.arrays)
-
-    def heading(self) -> list[str]:
-        """Return what is traced, in some lines: network, notation, form, names of the units."""
-        model, notation = self.network.model, self.notation
-        layers = ", ".join(shown(phi) for phi in model.activations)
-        whose = f"note {notation.note}, {notation.title}" if notation.note else notation.title
-        n = len(self["s"])
-        lines = [
-            f"network {'-'.join(map(str, self.network.sizes))}: {layers}; loss {shown(model.loss)}",
-            f"notation {notation.name} ({whose}); form {self.form}; {n} row{'s' * (n > 1)}",
-        ]
-        first = 1 - notation.from_zero
-        for what, names in (("inputs", self.input_names), ("outputs", self.output_names)):
-            told = [f"{i} {name}" for i, name in enumerate(names[:SHOWN_NAMES], start=first)]
-            left = len(names) - len(told)
-            told += [f"… ({left} more)"] * (left > 0)
-            lines += [f"{what}: {', '.join(told)}"] * bool(names)
-        return lines
 
     def __str__(self) -> str:
         return text_page(self)
