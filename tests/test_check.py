@@ -15,6 +15,7 @@ from backpass import MLPClassifier, MLPRegressor, Network, check_gradients
 from backpass.activations import ACTIVATIONS
 from backpass.checking import by_autograd, compare, relative_error
 from backpass.checking.costs import COMPLEX_STEP, DIFFERENCES, Costs
+from backpass.checking.rounding import Rounding
 from backpass.engines.extension import missing
 from backpass.errors import BackpassError, InputError
 from backpass.losses import LOSSES
@@ -229,6 +230,19 @@ def test_floor_and_kink_hide_nothing_but_themselves():
     assert alone.verdict == "kink"
     assert np.isnan(alone.worst)
     assert compare(wrong * np.nan, right, np.full(2, 9.0), ~no, COMPLEX_STEP).verdict == "wrong"
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_the_floor_is_low(hidden):
+    """What rounding excuses is below a billionth of an array's largest derivative."""
+    case = draw_case([3, 5, 4, 2], hidden, "softmax", "cross_entropy", n=7)
+    costs = Costs(subject(*network_and_batch(case), case.s))
+    delta = costs.derivative("delta", 3, np.arange(2), COMPLEX_STEP).values.T
+    floors = Rounding(costs, delta)
+    gradients = case.run()[1]
+    for layer, (W, b) in enumerate(zip(gradients.weights, gradients.biases, strict=True), start=1):
+        assert 0 < floors.of("W", layer).max() < 1e-9 * abs(W).max()
+        assert 0 < floors.of("b", layer).max() < 1e-9 * abs(b).max()
 
 
 def test_relative_errors():

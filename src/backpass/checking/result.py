@@ -26,6 +26,8 @@ class GradientCheck:
         Whether no derivative is wrong.
     worst : GroupCheck
         The row with the most severe verdict, and of these the largest relative error.
+    failures, origins : list of GroupCheck
+        The rows that did not pass, and those of them where an error begins.
     blame : list of str
         Which equation or record is wrong, in which layer; empty where nothing is. An error
         that only follows from one nearer to the output is not listed.
@@ -60,6 +62,11 @@ class GradientCheck:
     def failures(self) -> list[GroupCheck]:
         """The rows that did not pass."""
         return [row for row in self.table if not row.passed]
+
+    @property
+    def origins(self) -> list[GroupCheck]:
+        """The failures that do not only follow from one nearer to the output."""
+        return [row for row in self.failures if self._blamed(row)]
 
     @property
     def blame(self) -> list[str]:

@@ -59,12 +59,15 @@ def _methods(check: Any) -> str:
 
 
 def notes(check: Any) -> list[str]:
-    """Return what is said below the table: the methods, and the worst entry of what failed."""
-    return [_methods(check)] + [
+    """Return what is said below the table: the methods, and the worst entry where errors begin."""
+    told = [_methods(check)] + [
         f"layer {row.layer}, {SYMBOLS[row.kind]}[{', '.join(map(str, row.where))}]: "
         f"{row.claimed:.9g}, should be {row.found:.9g}"
-        for row in check.failures
+        for row in check.origins
     ]
+    if following := len(check.failures) - len(check.origins):
+        told.append(f"{following} more failed, which can follow from that")
+    return told
 
 
 def as_text(check: Any) -> str:
@@ -103,7 +106,8 @@ STYLE = (
     ".bp-check th,.bp-check td{padding:.2em .6em;text-align:right;"
     "border-bottom:1px solid color-mix(in srgb,currentColor 25%,transparent)}"
     ".bp-check .bp-left{text-align:left}"
-    ".bp-check .bp-wrong{font-weight:bold;border-left:.3em solid #b35806}</style>"
+    ".bp-check .bp-wrong{font-weight:bold}"
+    ".bp-check .bp-wrong:first-child{border-left:.3em solid #b35806}</style>"
 )
 
 
