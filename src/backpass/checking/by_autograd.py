@@ -56,7 +56,11 @@ def autograd_derivatives(costs: Costs) -> dict[tuple[str, int], Array]:
 def _activations() -> dict[str, Callable[..., Any]]:
     """Return φ(z) of every activation in autograd's NumPy."""
     import autograd.numpy as anp
-    from autograd.scipy.special import erf
+
+    def gelu(z: Any) -> Any:
+        from autograd.scipy.special import erf  # loads much of SciPy
+
+        return z * (1 + erf(z / np.sqrt(2))) / 2
 
     def softplus(z: Any) -> Any:
         return anp.logaddexp(0, z)
@@ -79,7 +83,7 @@ def _activations() -> dict[str, Callable[..., Any]]:
         "leaky_relu": lambda z, slope: anp.where(z > 0, z, slope * z),
         "elu": elu,
         "selu": lambda z: SELU_SCALE * elu(z, SELU_ALPHA),
-        "gelu": lambda z: z * (1 + erf(z / np.sqrt(2))) / 2,
+        "gelu": gelu,
         "silu": lambda z: z * sigma(z),
         "mish": lambda z: z * anp.tanh(softplus(z)),
         "softplus": softplus,
