@@ -91,6 +91,8 @@ class Part:
                 self.notation.weights_transposed if kind == "W"
                 else self.notation.samples_in_columns
             )  # fmt: skip
+            if self.flat and x.size != shape[0] * shape[1]:
+                return None
             if self.flat:
                 return x.reshape(shape[::-1]).T if other else x.reshape(shape)
             x = x.T if other and x.ndim == 2 else x

@@ -157,10 +157,12 @@ class Homework:
 
     def _result(self, part: Part, possible: Candidates, compare: Comparison) -> PartResult:
         """Return how a part compares with what it may stand for: the first that it equals."""
-        for kind, l in possible:
-            off = compare.off(part, kind, l, self._ours(kind, l))
-            if off is not None:
-                return PartResult(part.name, kind, l, off, _why(part, off))
+        for comparison in (self.compare, compare):
+            for kind, l in possible:
+                off = comparison.off(part, kind, l, self._ours(kind, l))
+                if off is not None:
+                    why = _why(part, off) if comparison is self.compare else "differences"
+                    return PartResult(part.name, kind, l, off, why)
         gradients = [c for c in possible if c[0] in ("W", "b")] or possible
         kind, l = min(gradients, key=lambda c: distance(part, c[0], self._ours(*c)))
         return PartResult(part.name, kind, l, distance(part, kind, self._ours(kind, l)), "")
@@ -224,12 +226,12 @@ def _in_float64(network: Any, X: Any, y: Any, sample_weight: Any, alpha: float |
 
 
 def _why(part: Part, off: float) -> str:
-    """Return why a part counts as right."""
+    """Return why a part that is right may be off by so much."""
     if off <= EXACT:
         return "exact"
     if part.units.any():
         return "digits"
-    return "single" if part.eps > EXACT else "differences"
+    return "single" if part.eps > EXACT else "cancelling"
 
 
 def _candidates(part: Part, right: Pass) -> Candidates:

@@ -17,6 +17,7 @@ HOW = {
     "exact": "",
     "digits": ", within the digits that were given",
     "single": ", within single precision",
+    "cancelling": ", as much as rounding may change where terms cancel",
     "differences": ", as finite differences are; a formula comes to 1e-9",
 }
 """Why a part counts as right, after how far it is off."""
@@ -195,6 +196,7 @@ class Verdict:
             ],
             "explanations": [_as_dict(e) for e in self.explanations],
             "unexplained": list(self.unexplained),
+            "cancelling": ", as much as rounding may change where terms cancel",
             "differences": [{**vars(d), "index": list(d.index)} for d in self.differences],
             "untried": self.untried,
         }
