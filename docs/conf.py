@@ -23,6 +23,7 @@ extensions = [
     "myst_parser",
     "mathml",
     "records",
+    "traces",
 ]
 exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]

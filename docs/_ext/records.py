@@ -17,6 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from backpass.activations import ACTIVATIONS
 from backpass.equations import EQUATIONS
+from backpass.homework import MISTAKES
 from backpass.initializers import INITIALIZERS
 from backpass.losses import LOSSES
 from backpass.optimizers import OPTIMIZERS
@@ -209,6 +210,24 @@ class Outputs(SphinxDirective):
         return [_table(head, rows, [20, 14, 14, 34, 18])]
 
 
+class Mistakes(SphinxDirective):
+    """``{mistakes}``: the mistakes that homework knows, from their records."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = []
+        for mistake in MISTAKES.values():
+            ways = [way.where for way in mistake.ways if way.where]
+            made = [_paragraph("; ".join(ways), "record-facts")] if ways else []
+            right = EQUATIONS[mistake.equation]
+            rows.append([
+                [_paragraph(mistake.name), *made],
+                [_paragraph(f"{mistake.sentence[0].upper()}{mistake.sentence[1:]}.")],
+                [_paragraph(f"{right.id}: `{right.code}`"), _paragraph(mistake.source, "record-facts")],
+                [_paragraph(f"{mistake.mend[0].upper()}{mistake.mend[1:]}.")],
+            ])  # fmt: skip
+        return [_table(["mistake", "what went wrong", "right", "to mend it"], rows, [18, 28, 28, 26])]
+
+
 class CommandHelp(SphinxDirective):
     """``{command-help} fit``: what ``backpass fit --help`` prints."""
 
@@ -233,13 +252,14 @@ def _reread(app: Any, env: Any, added: Any, changed: Any, removed: Any) -> list[
 
     folder = Path(backpass.__file__).parent
     files = [folder / f"{name}.py" for name in (*REGISTRIES, "equations")]
+    files += list((folder / "homework").glob("*.py"))
     files += list(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     before, env.backpass_records = getattr(env, "backpass_records", None), digest
     return (
         []
         if before == digest
-        else [d for d in env.found_docs if d.startswith(("records/", "concepts/"))]
+        else [d for d in env.found_docs if d.startswith(("records/", "concepts/", "how-to/homework"))]
     )
 
 
@@ -250,5 +270,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("outputs", Outputs)
     app.add_directive("command-help", CommandHelp)
     app.add_directive("displays", Displays)
+    app.add_directive("mistakes", Mistakes)
     app.connect("env-get-outdated", _reread)
     return {"parallel_read_safe": True, "env_version": 1}

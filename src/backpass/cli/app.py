@@ -317,7 +317,7 @@ def trace(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="Model file that fit has written; or example:xor, example:thin."
+            metavar="MODEL", help="Model file that fit has written; or example:xor, :thin, :small, :classes."
         ),
     ],
     table: Annotated[

@@ -26,7 +26,28 @@ def thin() -> tuple[Network, Array, Array]:
     return network, np.array([[1.5]]), np.array([1.0])
 
 
-EXAMPLES = {"xor": xor, "thin": thin}
+def small() -> tuple[Network, Array, Array]:
+    """Return a 2-3-2 network with logistic outputs and the squared error, and three rows."""
+    return _small("logistic", "squared_error"), SMALL_ROWS, np.eye(2)[SMALL_CLASSES]
+
+
+def classes() -> tuple[Network, Array, Array]:
+    """Return the network of :func:`small` with softmax and cross-entropy: note 3's case."""
+    return _small("softmax", "cross_entropy"), SMALL_ROWS, SMALL_CLASSES
+
+
+SMALL_ROWS = np.array([[1.0, 2.0], [0.5, -1.0], [-1.5, 0.25]])
+SMALL_CLASSES = np.array([0, 1, 1])
+
+
+def _small(output: str, loss: str) -> Network:
+    W1 = np.array([[0.5, -1.0, 0.25], [1.0, 0.5, -0.75]])
+    W2 = np.array([[1.0, -0.5], [-1.0, 0.75], [0.5, 1.0]])
+    biases = [np.array([0.1, 0.0, -0.2]), np.array([0.0, 0.2])]
+    return Network.from_arrays([W1, W2], biases, "tanh", output, loss)
+
+
+EXAMPLES = {"xor": xor, "thin": thin, "small": small, "classes": classes}
 """Every example by name."""
 
 
@@ -35,7 +56,7 @@ def example(name: str) -> tuple[Network, Array, Array]:
 
     Parameters
     ----------
-    name : {"xor", "thin"}
+    name : {"xor", "thin", "small", "classes"}
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """A trace as a page: MathML and SVG, no script, no network, light and dark."""
 
 import html
+from collections.abc import Sequence
 
 from backpass.tracing.graph import graph_picture
 from backpass.tracing.mathml import MathPainter
@@ -10,7 +11,7 @@ from backpass.tracing.steps import Line, Step
 from backpass.tracing.text import TextPainter
 from backpass.tracing.traced import Traced
 
-__all__ = ["html_page", "html_part"]
+__all__ = ["html_excerpt", "html_page", "html_part"]
 
 STYLE = """
 .bp-trace { --ink: #1b1b1b; --soft: #5b5b5b; --rule: #d9d9d9; --mark: #8a4400;
@@ -73,6 +74,13 @@ def html_part(trace: Traced) -> str:
             parts.append(f"<h3>{html.escape(section.title)}</h3>")
         parts += [_step(trace, step) for step in section.steps]
     return "".join([*parts, "</article>"])
+
+
+def html_excerpt(trace: Traced, equations: Sequence[str]) -> str:
+    """Return the steps of some equations only, by their ids; layers as the trace has them."""
+    steps = [step for section in trace.sections for step in section.steps]
+    shown = "".join(_step(trace, step) for step in steps if step.id in equations)
+    return f'<article class="bp-trace"><style>{STYLE}</style>{shown}</article>'
 
 
 def _heading(trace: Traced) -> list[str]:

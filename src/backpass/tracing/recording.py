@@ -82,6 +82,10 @@ class Recording:
                 self._keep("jac" if jacobian else key, layer, value)
         self._keep(_RESULTS[equation], layer, result)
 
+    def add(self, other: "Recording") -> None:
+        """Take what another recording of the same run has beyond this one."""
+        self.arrays = {**other.arrays, **self.arrays}
+
     def _keep(self, key: str, layer: int, value: Any) -> None:
         where = None if key in _WITHOUT_LAYER else layer
         scalar = isinstance(value, int | float)

@@ -171,6 +171,7 @@ def trace(
         sections = _by_sample(table, batch, whole, form, optimizer, layer)
     elif alone:
         sections = [Section("", _steps_of_one(form, table, batch, layer))]
+        whole.add(sections[0].steps[0].lines[0].values.recording)
     else:
         steps = batch_steps(
             Values(table, whole), batch=several, alpha=batch.alpha, optimizer=optimizer
