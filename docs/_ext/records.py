@@ -219,13 +219,16 @@ class Mistakes(SphinxDirective):
             ways = [way.where for way in mistake.ways if way.where]
             made = [_paragraph("; ".join(ways), "record-facts")] if ways else []
             right = EQUATIONS[mistake.equation]
+            rule = f"{right.id}: `{right.code}`"
             rows.append([
                 [_paragraph(mistake.name), *made],
                 [_paragraph(f"{mistake.sentence[0].upper()}{mistake.sentence[1:]}.")],
-                [_paragraph(f"{right.id}: `{right.code}`"), _paragraph(mistake.source, "record-facts")],
+                [_paragraph(rule), _paragraph(mistake.source, "record-facts")],
                 [_paragraph(f"{mistake.mend[0].upper()}{mistake.mend[1:]}.")],
             ])  # fmt: skip
-        return [_table(["mistake", "what went wrong", "right", "to mend it"], rows, [18, 28, 28, 26])]
+        return [
+            _table(["mistake", "what went wrong", "right", "to mend it"], rows, [18, 28, 28, 26])
+        ]
 
 
 class CommandHelp(SphinxDirective):
@@ -259,7 +262,9 @@ def _reread(app: Any, env: Any, added: Any, changed: Any, removed: Any) -> list[
     return (
         []
         if before == digest
-        else [d for d in env.found_docs if d.startswith(("records/", "concepts/", "how-to/homework"))]
+        else [
+            d for d in env.found_docs if d.startswith(("records/", "concepts/", "how-to/homework"))
+        ]
     )
 
 

@@ -1,7 +1,17 @@
 """A learner's gradient against the right one: right, or by which mistakes it is wrong."""
 
 from backpass.homework.explaining import explain_mismatch
-from backpass.homework.mistakes import MISTAKES, Mistake
-from backpass.homework.verdict import Verdict
+from backpass.homework.mistakes import MISTAKES, Mistake, Way
+from backpass.homework.search import Explanation
+from backpass.homework.verdict import Difference, PartResult, Verdict
 
-__all__ = ["MISTAKES", "Mistake", "Verdict", "explain_mismatch"]
+__all__ = [
+    "MISTAKES",
+    "Difference",
+    "Explanation",
+    "Mistake",
+    "PartResult",
+    "Verdict",
+    "Way",
+    "explain_mismatch",
+]
