@@ -180,6 +180,15 @@ def test_an_answer_that_was_printed_is_right_to_its_digits(digits, form):
         assert names(ask(-rounded))[0] == {"sign"}
 
 
+def test_one_digit_is_too_few_and_that_is_said():
+    W = np.array([[float(f"{x:.0e}") for x in row] for row in WEIGHTS[1]])
+    verdict = ask(np.round(WEIGHTS[1], 1 - int(np.log10(abs(WEIGHTS[1]).max()))))
+    assert not verdict.right
+    assert "Numbers of one digit cannot be judged" in verdict.text
+    assert not ask(W).right
+    assert "one digit" not in ask(WEIGHTS[1] + 1).text
+
+
 def test_float32_is_right_within_single_precision():
     for answer in (WEIGHTS[1].astype(np.float32), WEIGHTS[1].astype(np.float32).astype(float)):
         verdict = ask(answer)

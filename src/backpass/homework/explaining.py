@@ -9,6 +9,7 @@ import numpy as np
 from backpass.errors import InputError
 from backpass.homework.answers import KINDS, Part, parts_of, title
 from backpass.homework.comparing import DIFFERENCES, EXACT, Comparison, distance, rounding
+from backpass.homework.digits import has_too_few_digits
 from backpass.homework.faulty import Fault, Pass
 from backpass.homework.search import Candidates, Explanation, Search
 from backpass.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
@@ -148,6 +149,7 @@ class Homework:
             tuple(results[i].title for i in unexplained),
             tuple(d for i in unexplained for d in self._differences(self.parts[i], results[i])),
             untried,
+            any(has_too_few_digits(self.parts[i].numbers) for i in unexplained),
         )
 
     def _ours(self, kind: str, l: int) -> Array:

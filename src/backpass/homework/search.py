@@ -21,7 +21,7 @@ __all__ = ["Candidates", "Explanation", "Made", "Search"]
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 FEWEST = 6  # numbers that must be the same multiple of the right ones
-WORK = 5e10  # floating-point operations, about, that pairs of mistakes may take
+WORK = 2e10  # floating-point operations, about, that pairs of mistakes may take
 
 Candidates = list[tuple[str, int]]
 """The results, by kind and layer, that a part of an answer may stand for."""

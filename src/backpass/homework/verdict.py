@@ -104,6 +104,8 @@ class Verdict:
         Of the parts that nothing fits, the entries that differ most.
     untried : int
         Pairs of mistakes that were left out, to save time in a large network.
+    too_few_digits : bool
+        Whether a part that nothing fits has numbers of one digit, which rounding may explain.
 
     Examples
     --------
@@ -124,6 +126,7 @@ class Verdict:
     unexplained: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     untried: int = 0
+    too_few_digits: bool = False
 
     def __repr__(self) -> str:
         if self.right:
@@ -156,6 +159,8 @@ class Verdict:
             yield "text", f"No known mistake, nor two together, gives {self._unexplained()}."
             if self.untried:
                 yield "text", f"{self.untried} pairs of mistakes were not tried, to save time."
+            if self.too_few_digits:
+                yield "text", "Numbers of one digit cannot be judged; give three or more."
             yield "text", "The entries that differ most:"
         for difference in self.differences:
             yield "detail", str(difference)
@@ -199,6 +204,7 @@ class Verdict:
             "cancelling": ", as much as rounding may change where terms cancel",
             "differences": [{**vars(d), "index": list(d.index)} for d in self.differences],
             "untried": self.untried,
+            "too_few_digits": self.too_few_digits,
         }
 
 
