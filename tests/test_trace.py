@@ -420,6 +420,19 @@ def test_bad_options_get_one_line(options, words):
     assert "\n" not in str(told.value)
 
 
+def test_a_wide_network_is_refused_where_its_jacobians_would_fill_the_memory():
+    network = Network([300, 300, 1], "relu", seed=0)
+    with pytest.raises(InputError, match="27000000 numbers in layer 1"):
+        trace(network, np.ones((1, 300)), [1.0], form="jacobian")
+
+
+def test_many_elements_are_counted():
+    network = Network([20, 10, 1], "tanh", seed=0)
+    text = str(trace(network, np.ones((1, 20)), [1.0], form="parameter"))
+    assert "188 of 200 elements left out" in text
+    assert "… (12 more)" in text
+
+
 def test_unknown_quantities_and_rows_get_one_line():
     network, X, y = small()
     seen = trace(network, X, y)

@@ -219,16 +219,21 @@ class Mistakes(SphinxDirective):
             ways = [way.where for way in mistake.ways if way.where]
             made = [_paragraph("; ".join(ways), "record-facts")] if ways else []
             right = EQUATIONS[mistake.equation]
-            rule = f"{right.id}: `{right.code}`"
+            rule = nodes.paragraph("", f"{right.id}: ", classes=["record-facts"])
+            rule += [
+                nodes.literal("", right.code, classes=["wrap"]),
+                nodes.Text(f"; {mistake.source}"),
+            ]
             rows.append([
                 [_paragraph(mistake.name), *made],
-                [_paragraph(f"{mistake.sentence[0].upper()}{mistake.sentence[1:]}.")],
-                [_paragraph(rule), _paragraph(mistake.source, "record-facts")],
-                [_paragraph(f"{mistake.mend[0].upper()}{mistake.mend[1:]}.")],
+                [_paragraph(f"{_capital(mistake.sentence)}. {_capital(mistake.mend)}."), rule],
             ])  # fmt: skip
-        return [
-            _table(["mistake", "what went wrong", "right", "to mend it"], rows, [18, 28, 28, 26])
-        ]
+        head = ["mistake", "what went wrong, how to mend it, and what is right"]
+        return [_table(head, rows, [28, 72], "equations")]
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 class CommandHelp(SphinxDirective):

@@ -1,7 +1,7 @@
 """One parameter at a time, with sums: the steps of the form ``parameter``."""
 
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Iterator
+from itertools import islice, product
 
 from backpass.equations import EQUATIONS
 from backpass.network import Network
@@ -41,10 +41,12 @@ def element_steps(values: Values, network: Network, alpha: float) -> list[Step]:
     return steps
 
 
-def _step(equation: str, layer: int, values: Values, found: Sequence[Equation]) -> Step:
-    lines = tuple(Line(told, values) for told in found[:SHOWN_LINES])
-    left = len(found) - len(lines)
-    remarks = (f"{left} of {len(found)} elements left out",) if left else ()
+def _step(equation: str, layer: int, values: Values, found: Iterator[Equation]) -> Step:
+    lines = tuple(Line(told, values) for told in islice(found, SHOWN_LINES))
+    key = lines[0].equation.left
+    count = values.recording.arrays[key.key, key.layer].size if isinstance(key, Leaf) else 0
+    left = count - len(lines)
+    remarks = (f"{left} of {count} elements left out",) if left else ()
     place = values.notation.place(equation)
     return Step(equation, layer, EQUATIONS[equation].title, place, lines, remarks)
 
@@ -62,31 +64,26 @@ def _at(key: str, layer: int, *entry: int) -> Leaf:
     return Leaf(key, layer, entry=entry)
 
 
-def _pre_activations(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+def _pre_activations(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
     # z_j = Σ_i w_ij a_i + b_j (note 5)
-    found = []
     for j in range(sizes[layer]):
         terms = (
             Binary("*", _at("W", layer, i, j), _at("a", layer - 1, i))
             for i in range(sizes[layer - 1])
         )
         total = Binary("+", _sum(terms, sizes[layer - 1]), _at("b", layer, j))
-        found.append(Equation(_at("z", layer, j), total))
-    return found
+        yield Equation(_at("z", layer, j), total)
 
 
-def _activations(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+def _activations(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
     # a_j = f(z_j)
-    return [
-        Equation(_at("a", layer, j), Applied("f", layer, _at("z", layer, j)))
-        for j in range(sizes[layer])
-    ]
+    for j in range(sizes[layer]):
+        yield Equation(_at("a", layer, j), Applied("f", layer, _at("z", layer, j)))
 
 
-def _output_errors(values: Values, k: int, last: int) -> list[Equation]:
+def _output_errors(values: Values, k: int, last: int) -> Iterator[Equation]:
     # e_j = a_j − y_j, or ∂C/∂a_j f'(z_j), or Σ_i ∂C/∂a_i ∂a_i/∂z_j
     known = values.recording.arrays
-    found = []
     for j in range(k):
         right: Node
         if ("y", None) in known:
@@ -97,8 +94,7 @@ def _output_errors(values: Values, k: int, last: int) -> list[Equation]:
             right = _sum(terms, k)
         else:
             right = Binary("*", _at("dC", last, j), _at("dphi", last, j))
-        found.append(Equation(_at("delta", last, j), right))
-    return found
+        yield Equation(_at("delta", last, j), right)
 
 
 def _is_residual(values: Values, last: int) -> bool:
@@ -106,14 +102,12 @@ def _is_residual(values: Values, last: int) -> bool:
     return bool((known["dz", last] == known["a", last] - known["y", None]).all())
 
 
-def _hidden_errors(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+def _hidden_errors(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
     # e_j = (Σ_k w_jk e_k) f'(z_j) (notes 1 and 5)
-    found = []
     for j in range(sizes[layer - 1]):
         total = _through_weights(sizes, layer, j)
         right = Binary("*", total, _at("dphi", layer - 1, j))
-        found.append(Equation(_at("delta", layer - 1, j), right))
-    return found
+        yield Equation(_at("delta", layer - 1, j), right)
 
 
 def _through_weights(sizes: tuple[int, ...], layer: int, j: int) -> Node:
@@ -123,23 +117,23 @@ def _through_weights(sizes: tuple[int, ...], layer: int, j: int) -> Node:
     return _sum(terms, sizes[layer])
 
 
-def _input_derivatives(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+def _input_derivatives(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
     # ∂J/∂x_i = Σ_k w_ik e_k
-    return [Equation(_at("g", 0, i), _through_weights(sizes, layer, i)) for i in range(sizes[0])]
+    for i in range(sizes[0]):
+        yield Equation(_at("g", 0, i), _through_weights(sizes, layer, i))
 
 
-def _weight_gradients(sizes: tuple[int, ...], layer: int, alpha: float) -> list[Equation]:
+def _weight_gradients(sizes: tuple[int, ...], layer: int, alpha: float) -> Iterator[Equation]:
     # ∂J/∂w_ij = a_i e_j (+ α/S w_ij)
-    found = []
     for i, j in product(range(sizes[layer - 1]), range(sizes[layer])):
         right: Node = Binary("*", _at("a", layer - 1, i), _at("delta", layer, j))
         if alpha:
             decay = Binary("/", Leaf("lambda"), Leaf("S"))
             right = Binary("+", right, Binary("*", decay, _at("W", layer, i, j)))
-        found.append(Equation(_at("dW", layer, i, j), right))
-    return found
+        yield Equation(_at("dW", layer, i, j), right)
 
 
-def _bias_gradients(sizes: tuple[int, ...], layer: int) -> list[Equation]:
+def _bias_gradients(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
     # ∂J/∂b_j = e_j
-    return [Equation(_at("db", layer, j), _at("delta", layer, j)) for j in range(sizes[layer])]
+    for j in range(sizes[layer]):
+        yield Equation(_at("db", layer, j), _at("delta", layer, j))

@@ -108,6 +108,8 @@ def _line(trace: Traced, line: Line) -> str:
     if shown.numbers is not None:
         rows.append(f"<mrow>{equals}{shown.numbers}</mrow>")
     rows.append(f"<mrow>{equals}{shown.result}</mrow>")
+    if not any("<mtable" in row or "<munder" in row for row in rows):
+        rows = [f"<mrow>{''.join(rows)}</mrow>"]  # numbers alone need one line
     parts = [f'<div class="bp-line"><math displaystyle="true">{row}</math></div>' for row in rows]
     names = TextPainter(notation.operators, from_zero=notation.from_zero)
     for leaf, part in cuts(line, trace.limits):

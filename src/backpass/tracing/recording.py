@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backpass import backprop
+from backpass.errors import InputError
 from backpass.forms import Factor, jacobian, neuron_derivatives, thin_chain
 from backpass.ops import Array, to_numpy
 from backpass.optimizers import Optimizer
@@ -21,6 +22,9 @@ __all__ = [
     "record_thin_chain",
     "record_update",
 ]
+
+MOST_JACOBIANS = 20_000_000
+"""The most numbers that a layer's ∂f/∂w may have."""
 
 _RESULTS = {
     "F1": "z",
@@ -115,10 +119,24 @@ def record(subject: Subject, *, fused: bool = True) -> Recording:
 
 
 def record_jacobians(subject: Subject, seen: Recording) -> None:
-    """Add what an observer of note 4's form saw: one sample's Jacobians and their products."""
+    """Add what an observer of note 4's form saw: one sample's Jacobians and their products.
+
+    Raises
+    ------
+    InputError
+        When ∂f/∂w of every unit of a layer would fill the memory.
+    """
+    for layer, W in enumerate(subject.network.weights, start=1):
+        count = W.shape[0] * W.shape[1] ** 2
+        if count > MOST_JACOBIANS:
+            raise InputError(
+                f"form jacobian writes out ∂f/∂w for every unit: {count} numbers in layer {layer}, "
+                f"more than {MOST_JACOBIANS}; choose form batch or sample, or a narrower network"
+            )
 
     def observe(name: str, layer: int, value: Array) -> None:
-        seen.arrays[name, layer] = np.array(value)
+        # of ∂f/∂w, that of the first unit is shown
+        seen.arrays[name, layer] = np.array(value[0] if name == "dfw" else value)
 
     jacobian(subject.network.model, subject.X, subject.y, np.ones(1), observe=observe)
 

@@ -68,7 +68,7 @@ class Values:
             return array[:, 0][None, :]  # of the first unit
         if key in _FLAT:
             return array[None, :]
-        return array[0] if key in ("jac", "dfw") else array
+        return array[0] if key == "jac" else array
 
     @staticmethod
     def _of_unit(leaf: Leaf, recording: Recording) -> Any:
