@@ -118,7 +118,7 @@ def test_the_layout_of_every_notation_is_read(name):
     if notation.weights_transposed:
         verdict = ask((turned, BIASES))
         assert names(verdict)[0] == {"transposed"}
-        assert "layout=" in verdict.text
+        assert f"{name!r} (note {notation.note})" in verdict.text
 
 
 def test_an_entry_is_named_where_it_stands_in_the_answer():

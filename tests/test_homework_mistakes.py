@@ -65,7 +65,7 @@ ONLY = {
     "output f′ twice": {"labels"},
 }
 
-EVERYTHING = {"regression", "classes", "square"}  # the other cases: what only some can have
+EVERYTHING = {"regression", "classes"}  # the other cases: what only some can have
 
 PLANTS = [
     (case, name)

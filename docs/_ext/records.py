@@ -217,23 +217,22 @@ class Mistakes(SphinxDirective):
         rows = []
         for mistake in MISTAKES.values():
             ways = [way.where for way in mistake.ways if way.where]
-            made = [_paragraph("; ".join(ways), "record-facts")] if ways else []
+            what = [_paragraph(f"{_capital(mistake.sentence)}. {_capital(mistake.mend)}.")]
+            if ways:
+                what += [_paragraph(f"Ways: {'; '.join(ways)}.", "record-facts")]
             right = EQUATIONS[mistake.equation]
             rule = nodes.paragraph("", f"{right.id}: ", classes=["record-facts"])
             rule += [
                 nodes.literal("", right.code, classes=["wrap"]),
                 nodes.Text(f"; {mistake.source}"),
             ]
-            rows.append([
-                [_paragraph(mistake.name), *made],
-                [_paragraph(f"{_capital(mistake.sentence)}. {_capital(mistake.mend)}."), rule],
-            ])  # fmt: skip
+            rows.append([[_paragraph(mistake.name)], [*what, rule]])
         head = ["mistake", "what went wrong, how to mend it, and what is right"]
         return [_table(head, rows, [28, 72], "equations")]
 
 
 def _capital(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
+    return f"{text[0].upper()}{text[1:]}" if text[0].isascii() else text  # φ stays φ
 
 
 class CommandHelp(SphinxDirective):

@@ -73,10 +73,10 @@ def explain_mismatch(
     ∂J/∂W_2 is wrong: not of its shape
     What explains it:
       1. transposed: ∂J/∂W_2
-         this is the transpose.
+         this is the transpose, the layout of another notation.
          right (B3, weight gradient): a.T @ delta + (alpha / S) * W
          see note 1 (the derivative by a matrix has the shape of the matrix)
-         to mend it: transpose it, or say with layout= whose layout it has
+         to mend it: transpose it, or give its layout: W is (out, in) in 'chain' (note 2) and...
     """
     seen = _in_float64(network, X, y, sample_weight, alpha)
     parts = parts_of(answer, seen.network.sizes, get_notation(layout), what, layer)

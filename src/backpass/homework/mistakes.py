@@ -31,11 +31,18 @@ from backpass.homework.changes import (
 )
 from backpass.homework.faulty import Fault
 from backpass.homework.mistake import MISTAKES, Mistake, Way, register
+from backpass.notation import NOTATIONS
 
 # l is a layer throughout, as in the notes
 # ruff: noqa: E741
 
 __all__ = ["MISTAKES", "Mistake", "Way"]
+
+TURNED = " and ".join(
+    f"{notation.name!r} (note {notation.note})"
+    for notation in NOTATIONS.values()
+    if notation.weights_transposed
+)
 
 # --- signs, factors, orientation -----------------------------------------------------------------
 
@@ -83,10 +90,11 @@ register(
 )
 register(
     "transposed",
-    "this is the transpose",
+    "this is the transpose, the layout of another notation",
     equation="B3",
     source="note 1 (the derivative by a matrix has the shape of the matrix)",
-    mend="transpose it, or say with layout= whose layout it has",
+    mend=f"transpose it, or give its layout: W is (out, in) in {TURNED}, (in, out) in the others; "
+    "error signals have a sample in each column in all of the notes, in each row in 'code'",
     ways=(Way(result=transposed),),
 )
 register(
