@@ -216,6 +216,8 @@ PAIRS = [
     ("classes", "last sample only", "1/N missing"),
     ("classes", "averaged over the outputs", "sign"),
     ("classes", "softmax like a logistic", "biases regularised"),
+    ("classes", "f′ missing", "constant factor"),
+    ("labels", "transposed", "constant factor"),
     ("labels", "f′ twice", "sign"),
     ("labels", "z for a in the weight gradient", "1/N missing"),
     ("labels", "product of the means", "penalty not halved"),

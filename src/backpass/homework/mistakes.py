@@ -518,7 +518,9 @@ register(
     mend="add (α/S) W to ∂J/∂W and nothing to ∂J/∂b",
     ways=(
         Way(
-            faults=(Fault("B4", lambda w, l: w.delta[l].sum(axis=0) + w.alpha / w.S * w.b[l]),),
+            faults=(
+                Fault("B4", lambda w, l: w.do("B4 delta", l).sum(axis=0) + w.alpha / w.S * w.b[l]),
+            ),
             layers=every,
         ),
     ),

@@ -1,6 +1,7 @@
 """The search for the mistakes that give an answer: each one alone, then two together."""
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -124,7 +125,7 @@ class Search:
             effective = [trial for trial in self._trials() if self._try(trial)]
             left = self._try_pairs(effective)
             if not self.found:
-                self._try_factor()
+                self._try_factors(effective)
         found = list(self.found.values())
         best = min((explanation.off for explanation in found), default=0.0)
         return [e for e in found if e.off <= FARTHER * best + EXACT], left
@@ -171,21 +172,27 @@ class Search:
                     self._keep(pair, match)
         return max(0, len(pairs) - most)
 
-    def _try_factor(self) -> None:
-        """Look for one number that the answer is a multiple by."""
+    def _try_factors(self, trials: Sequence[Trial]) -> None:
+        """Look for one number that the answer is a multiple by: of what is right, or nearly."""
         if sum(part.numbers.size for part in self.parts) < FEWEST:
             return
-        part = self.parts[self.order[0]]
+        self._try_factor()
+        for trial in trials if not self.found else ():
+            with contextlib.suppress(CannotPlantError):
+                self._try_factor(trial)
+
+    def _try_factor(self, *trials: Trial) -> None:
+        value, part = self._value(*trials), self.parts[self.order[0]]
         for kind, l in self.candidates[self.order[0]]:
-            right = self.right.value(kind, l)
-            shaped = None if right is None else part.shaped(kind, right.shape)
-            if right is None or shaped is None or not np.any(right):
+            found = value(kind, l)
+            shaped = None if found is None else part.shaped(kind, found.shape)
+            if found is None or shaped is None or not np.any(found):
                 continue
-            number = float(np.vdot(right, shaped[0]) / np.vdot(right, right))
+            number = float(np.vdot(found, shaped[0]) / np.vdot(found, found))
             way = Way(f"{number:.4g}", result=times(number))
-            trial = Trial(MISTAKES["constant factor"], way, len(MISTAKES))
-            if number != 0:
-                self._keep([trial], self._match(self._value(trial)))
+            multiple = (*trials, Trial(MISTAKES["constant factor"], way, len(MISTAKES)))
+            if math.isfinite(number) and number != 0:
+                self._keep(multiple, self._match(self._value(*multiple)))
 
     def _value(self, *trials: Trial) -> Value:
         """Return what comes out where these mistakes are made."""
