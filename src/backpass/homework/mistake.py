@@ -10,7 +10,7 @@ from backpass.ops import Array
 # l is a layer throughout, as in the notes
 # ruff: noqa: E741
 
-__all__ = ["MISTAKES", "Mistake", "Result", "Value", "Way", "register"]
+__all__ = ["Mistake", "Result", "Value", "Way"]
 
 Value: TypeAlias = Callable[[str, int], Array | None]
 Result: TypeAlias = Callable[[Pass, Value, str, int], Array | None]
@@ -74,7 +74,7 @@ class Mistake:
     Parameters
     ----------
     name : str
-        Its key in :data:`MISTAKES`.
+        Its key in :data:`~backpass.homework.MISTAKES`.
     sentence : str
         What went wrong.
     equation : str
@@ -104,14 +104,3 @@ class Mistake:
         """Yield every way in which it can be made in a network, the commonest first."""
         for way in self.ways:
             yield from way.expanded(w)
-
-
-MISTAKES: dict[str, Mistake] = {}
-"""Every mistake by name, roughly the commonest first."""
-
-
-def register(
-    name: str, sentence: str, *, equation: str, source: str, mend: str, ways: tuple[Way, ...]
-) -> None:
-    """Add a mistake to :data:`MISTAKES`; the parameters are those of :class:`Mistake`."""
-    MISTAKES[name] = Mistake(name, sentence, equation, source, mend, ways)

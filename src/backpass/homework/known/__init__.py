@@ -1,0 +1,1 @@
+"""The mistakes that learners make, a file a topic."""
