@@ -10,7 +10,7 @@ from backpass import explain_mismatch
 from backpass.equations import EQUATIONS
 from backpass.homework import MISTAKES
 from backpass.homework.faulty import RULES, Fault, Pass
-from backpass.homework.mistakes import Way
+from backpass.homework.mistake import Way
 from backpass.network import Network
 from helpers import TRIPLES, assert_identical, draw_case
 
