@@ -232,7 +232,7 @@ HOSTILE = {
     "a wrong checksum": (signed({"a": ONE}, b"x")[:-1] + b"y", "SHA-256 does not match"),
     "broken inner JSON": (signed({}, meta="{"), "invalid JSON"),
     "repeated inner keys": (signed({}, meta='{"a":"1","a":"2"}'), '"a" appears twice'),
-    "another inner type": (signed({}, meta='{"a":1}'), "a: expected a text, found 1; the file was"),
+    "another inner type": (signed({}, meta='{"a":1}'), "a: expected a text, found 1; the file is"),
     "another kind": (signed({}, kind="network"), 'holds a "network", not a "model"'),
 }  # fmt: skip
 
@@ -249,6 +249,12 @@ def test_a_sparse_file_of_a_terabyte_is_refused_before_anything_is_read(path):
         file.truncate(2**40)
     with pytest.raises(ModelFileError, match="too long: the tensors need 1 bytes"):
         read_container(path, "model", {})
+
+
+def test_no_array_is_read_before_the_json_was_checked(monkeypatch, path):
+    monkeypatch.setattr(model_file, "read_array", lambda *_: pytest.fail("an array was read"))
+    assert "expected a text" in refusal(path, signed({"a": ONE}, b"x", meta='{"a":1}'))
+    assert "not a" in refusal(path, signed({"a": ONE}, b"x", kind="network"))
 
 
 def test_a_later_version_says_what_to_install(path):

@@ -28,10 +28,11 @@ ROWS = [
     "engines engines.plan engines.reference engines.native engines.rows engines.extension"
     " sample_norms",
     # 6: what a person calls
-    "network judging history training batches stopping lbfgs notation layouts subjects"
-    " tracing checking homework",
+    "network network_file judging history training batches stopping lbfgs notation layouts subjects"
+    " tracing checking homework"
+    " checkpoints snapshots fingerprints generator_state",
     # 7: what the ecosystem expects
-    "estimators tabular plots render report",
+    "estimators tabular plots render report export",
     # 8: the faces
     "cli __init__ __main__",
 ]

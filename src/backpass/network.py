@@ -1,6 +1,7 @@
 r"""The public network: a thin face over the model and the two passes."""
 
 import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from backpass.errors import InputError
 from backpass.initializers import INITIALIZERS, Initializer
 from backpass.layouts import in_our_layout
 from backpass.losses import LOSSES, Loss
+from backpass.network_file import read_network, write_network
 from backpass.ops import Array, in_dtype, is_sparse, namespace, scalar
 from backpass.optimizers import OPTIMIZERS
 from backpass.parameters import Gradients, Model, Parameters, parameter_count
@@ -432,6 +434,50 @@ class Network:
     def copy(self) -> "Network":
         """Return a network with parameters of its own."""
         return Network.from_model(self.model.with_parameters(self.parameters.copy()))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to one safetensors file: arrays and checked JSON, no pickle.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file to write; an old one of that name is replaced only by the whole new one.
+
+        Raises
+        ------
+        ModelFileError
+            When it cannot be written, a parameter is not a finite number, or a record is not
+            registered.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> network = Network([2, 3, 1], hidden="elu:alpha=0.5", seed=0)
+        >>> X = np.array([[0.0, 1.0]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     network.save(f"{folder}/small.backpass")
+        ...     again = Network.load(f"{folder}/small.backpass")
+        >>> again, bool((again.predict(X) == network.predict(X)).all())
+        (Network([2, 3, 1], hidden='elu:alpha=0.5', output='identity', loss='squared_error'), True)
+        """
+        write_network(path, self.model)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Network":
+        """Return the network that `save` wrote, over NumPy arrays; nothing in it is executed.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file to read.
+
+        Raises
+        ------
+        ModelFileError
+            When it is no network file, damaged, too new, or names a record that is not
+            registered; the message says what and where.
+        """
+        return cls.from_model(read_network(path))
 
     def __copy__(self) -> "Network":
         return self.copy()

@@ -14,8 +14,8 @@ header (JSON: name, dtype, shape and place of each tensor), the bytes of the ten
 Any safetensors reader opens such a file. We read and write the layout ourselves because the
 safetensors package has no checksum, takes repeated keys and booleans that are neither 0 nor
 1, and orders the metadata anew each time, so that equal models would not be equal files.
-Nothing in a file is ever executed, and nothing is allocated before its size was checked
-against the size of the file.
+Nothing in a file is ever executed, and no array is allocated before the JSON was checked against
+its schema and the size of the array against the size of the file.
 """
 
 import contextlib
@@ -54,7 +54,11 @@ FORMAT_VERSION = 1
 
 _FORMAT = "backpass"
 _DAMAGED = "the file is damaged or no model file; get another copy or train again"
-_ALTERED = "the file was altered or written by another backpass; train again"
+_ALTERED = "the file is damaged, altered or of another backpass; get another copy or train again"
+_READERS = {
+    "model": "TabularModel.load and the command line read it",
+    "network": "Network.load reads it",
+}
 _METADATA = dict.fromkeys(
     ["format", "format_version", "backpass_version", "kind", "meta", "sha256"], Text()
 )
@@ -135,13 +139,7 @@ def read_container(
     """
     try:
         with _open(path) as file:
-            found, meta, arrays = _read(file, os.fstat(file.fileno()).st_size)
-        if found != kind:
-            raise ModelFileError(
-                f"it holds a {quoted(found)}, not a {quoted(kind)}; give the right file"
-            )
-        with _advise(_ALTERED):
-            check(meta, schema)
+            return _read(file, os.fstat(file.fileno()).st_size, kind, schema)
     except ModelFileError as error:
         raise ModelFileError(f"{shown_path(path)}: {error}") from error
     except OSError as error:
@@ -150,7 +148,6 @@ def read_container(
     except MemoryError as error:
         message = f"{shown_path(path)}: does not fit into the memory; use a larger machine"
         raise ModelFileError(message) from error
-    return meta, arrays
 
 
 def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
@@ -170,8 +167,13 @@ def _advise(advice: str) -> Iterator[None]:
         raise ModelFileError(f"{error}; {advice}") from error
 
 
-def _read(file: io.BufferedReader, size: int) -> tuple[str, Any, dict[str, NDArray[Any]]]:
-    """Return kind, JSON part and arrays of a file of `size` bytes, all checked."""
+def _read(
+    file: io.BufferedReader, size: int, kind: str, schema: Schema
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return JSON part and arrays of a file of `size` bytes, all checked.
+
+    The arrays come last: nothing is allocated for a file whose JSON does not fit.
+    """
     with _advise(_DAMAGED):
         start, text = read_header(file, size)
         metadata, entries = parse_header(text)
@@ -179,6 +181,11 @@ def _read(file: io.BufferedReader, size: int) -> tuple[str, Any, dict[str, NDArr
     with _advise(_DAMAGED):
         check(metadata, _METADATA, "__metadata__")
         check_entries(entries, size - start)
+        meta = parse_json(metadata["meta"])
+    _check_kind(metadata["kind"], kind)
+    with _advise(_ALTERED):
+        check(meta, schema)
+    with _advise(_DAMAGED):
         arrays = {}
         for name in sorted(entries):
             file.seek(start + entries[name]["data_offsets"][0])
@@ -187,7 +194,13 @@ def _read(file: io.BufferedReader, size: int) -> tuple[str, Any, dict[str, NDArr
             raise ModelFileError("its SHA-256 does not match its content")
         for name, array in arrays.items():
             check_booleans(name, array)
-        return metadata["kind"], parse_json(metadata["meta"]), arrays
+    return meta, arrays
+
+
+def _check_kind(found: str, kind: str) -> None:
+    if found != kind:
+        advice = _READERS.get(found, "give the right file")
+        raise ModelFileError(f"it holds a {quoted(found)}, not a {quoted(kind)}; {advice}")
 
 
 def _check_version(metadata: Mapping[str, Any]) -> None:

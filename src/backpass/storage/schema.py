@@ -111,11 +111,15 @@ class Number(Rule):
 
 @dataclass(frozen=True)
 class Text(Rule):
-    """A string."""
+    """A string, of at most `longest` characters."""
+
+    longest: int | None = None
 
     def require(self, value: object, where: str) -> None:  # noqa: D102
         if not isinstance(value, str):
             _refuse(where, "a text", value)
+        if not _within(len(value), None, self.longest):
+            _refuse(where, f"a text of at most {self.longest} characters", value)
 
 
 @dataclass(frozen=True)

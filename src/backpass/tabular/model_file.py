@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from backpass.errors import InputError, ModelFileError
+from backpass.errors import ModelFileError
 from backpass.network import Network
-from backpass.parameters import Model, Parameters, parameter_count
+from backpass.network_file import NETWORK_SCHEMA, model_from, network_json, shown_sizes
+from backpass.parameters import parameter_count
 from backpass.storage.container import read_container, write_container
-from backpass.storage.schema import AnyOf, Int, ListOf, Number, Optional, Schema, Text
+from backpass.storage.durable import shown_path
+from backpass.storage.schema import AnyOf, Int, Number, Optional, Schema, Text
 from backpass.tabular.encoder import STATE_SCHEMA, TableEncoder
 from backpass.tabular.recipe import RECIPE_SCHEMA
 from backpass.tabular.targets import TARGET_SCHEMAS, ClassTarget, Target, target_from_state
@@ -24,11 +26,7 @@ MODEL_SCHEMA: dict[str, Schema] = {
     "recipe": RECIPE_SCHEMA,
     "seed": Int(),
     "weights": Optional(Text()),
-    "network": {
-        "sizes": ListOf(Int(min=1), shortest=2),
-        "activations": ListOf(Text(), shortest=1),
-        "loss": Text(),
-    },
+    "network": NETWORK_SCHEMA,
     "history": {
         "epochs": Int(min=0),
         "best_epoch": Int(min=0),
@@ -58,13 +56,12 @@ def write_model(
         When it cannot be written; an old file of that name is then untouched.
     """
     state, arrays = encoder.to_state()
-    activations, loss = network.model.specs()
-    meta = {
-        **told,
-        "target": target.state(),
-        "encoder": state,
-        "network": {"sizes": list(network.sizes), "activations": activations, "loss": loss},
-    }
+    try:
+        network_meta = network_json(network.model)
+    except ModelFileError as error:
+        message = f"{shown_path(path)}: cannot be written: {error}; nothing was written"
+        raise ModelFileError(message) from None
+    meta = {**told, "target": target.state(), "encoder": state, "network": network_meta}
     tensors = {f"encoder.{name}": array for name, array in arrays.items()}
     write_container(path, KIND, meta, {**tensors, "network.flat": network.parameters.flat})
 
@@ -84,35 +81,31 @@ def read_model(path: str | Path) -> tuple[Target, TableEncoder, Network, dict[st
         When it is no model file, or damaged; the message says what and where.
     """
     meta, tensors = read_container(path, KIND, MODEL_SCHEMA)
-    arrays = {
-        name.removeprefix("encoder."): array
-        for name, array in tensors.items()
-        if name.startswith("encoder.")
-    }
-    target = target_from_state(meta["target"])
-    encoder = TableEncoder.from_state(meta["encoder"], arrays)
-    n_inputs = sum(len(column.outputs) for column in encoder.columns_)
-    network = _network_from(path, meta["network"], tensors, n_inputs, target)
+    try:
+        target = target_from_state(meta["target"])
+        arrays = {
+            name.removeprefix("encoder."): array
+            for name, array in tensors.items()
+            if name != "network.flat"
+        }
+        encoder = TableEncoder.from_state(meta["encoder"], arrays)
+        network = _network_from(meta["network"], tensors.get("network.flat"), target, encoder)
+    except ModelFileError as error:
+        raise ModelFileError(f"{shown_path(path)}: {error}") from None
     return target, encoder, network, meta
 
 
 def _network_from(
-    path: str | Path, told: dict[str, Any], tensors: dict[str, Any], n_inputs: int, target: Target
+    told: dict[str, Any], flat: Any, target: Target, encoder: TableEncoder
 ) -> Network:
     """Return the network of a model file, after checking that its parts fit together."""
-    sizes, flat = told["sizes"], tensors.get("network.flat")
+    sizes, n_inputs = told["sizes"], sum(len(column.outputs) for column in encoder.columns_)
     n_outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
     if flat is None or flat.dtype.kind != "f" or flat.shape != (parameter_count(sizes),):
-        raise ModelFileError(f"{path}: tensor 'network.flat' does not fit sizes {sizes}")
+        raise ModelFileError(f"tensor 'network.flat' does not fit {shown_sizes(sizes)}")
     if sizes[0] != n_inputs or sizes[-1] != n_outputs:
         raise ModelFileError(
-            f"{path}: the network is {sizes[0]} to {sizes[-1]}, but the encoder gives {n_inputs} "
+            f"the network is {sizes[0]} to {sizes[-1]}, but the encoder gives {n_inputs} "
             f"inputs and the target has {n_outputs} output(s)"
         )
-    try:
-        model = Model.from_specs(Parameters(sizes, flat), told["activations"], told["loss"])
-    except InputError as error:
-        raise ModelFileError(f"{path}: network: {error}") from None
-    if not model.is_finite():
-        raise ModelFileError(f"{path}: a parameter is not a finite number; train the model again")
-    return Network.from_model(model)
+    return Network.from_model(model_from(told, flat))
