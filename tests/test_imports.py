@@ -28,7 +28,7 @@ ROWS = [
     "engines engines.plan engines.reference engines.native engines.rows engines.extension"
     " sample_norms",
     # 6: what a person calls
-    "network network_file judging history training batches stopping lbfgs notation layouts subjects"
+    "network network_file scikit_learn torch_modules judging history training batches stopping lbfgs notation layouts subjects"
     " tracing checking homework"
     " checkpoints snapshots fingerprints generator_state",
     # 7: what the ecosystem expects

@@ -20,6 +20,8 @@ from backpass.optimizers import OPTIMIZERS
 from backpass.parameters import Gradients, Model, Parameters, parameter_count
 from backpass.registry import shown
 from backpass.sample_norms import GradientNoise
+from backpass.scikit_learn import model_from_sklearn, sklearn_estimator
+from backpass.torch_modules import torch_sequential
 
 __all__ = ["Network"]
 
@@ -478,6 +480,71 @@ class Network:
             registered; the message says what and where.
         """
         return cls.from_model(read_network(path))
+
+    def to_torch(self) -> Any:
+        """Return a copy as an ``nn.Sequential`` of PyTorch, where PyTorch is installed.
+
+        Its outputs are the network's to rounding, in the dtype of the parameters.
+
+        Raises
+        ------
+        InputError
+            When PyTorch is not installed, or an activation is not backpass's own.
+        """
+        return torch_sequential(self.model)
+
+    @classmethod
+    def from_sklearn(cls, estimator: Any) -> "Network":
+        """Return the network inside a fitted MLP of scikit-learn, with its loss.
+
+        Parameters
+        ----------
+        estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
+            After fit. Its parameters are copied; labels and L2 strength stay behind.
+
+        Raises
+        ------
+        InputError
+            When it is something else, or not fitted yet.
+
+        Examples
+        --------
+        >>> from sklearn.neural_network import MLPRegressor
+        >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0])
+        >>> mlp = MLPRegressor(solver="lbfgs", hidden_layer_sizes=(3,), random_state=0).fit(X, y)
+        >>> network = Network.from_sklearn(mlp)
+        >>> network, bool(np.allclose(network.predict(X)[:, 0], mlp.predict(X)))
+        (Network([2, 3, 1], hidden='relu', output='identity', loss='squared_error'), True)
+        """
+        return cls.from_model(model_from_sklearn(estimator))
+
+    def to_sklearn(self, *, classes: Any = None) -> Any:
+        """Return a fitted estimator of scikit-learn that predicts what the network does.
+
+        A softmax with cross-entropy becomes an MLPClassifier, and so does a logistic output with
+        binary cross-entropy (two classes, or a label an output); identity with squared error and
+        exp with Poisson deviance become an MLPRegressor. Hidden layers share one of identity,
+        logistic, tanh and relu.
+
+        Parameters
+        ----------
+        classes : array-like, optional
+            The labels of a classification in ascending order; 0, 1, … by default.
+
+        Raises
+        ------
+        InputError
+            When scikit-learn has no such activation or loss, or `classes` do not fit.
+
+        Examples
+        --------
+        >>> network = Network([2, 3, 2], "tanh", "softmax", "cross_entropy", seed=0)
+        >>> mlp = network.to_sklearn(classes=["no", "yes"])
+        >>> X = np.array([[0.0, 1.0], [1.0, 0.0]])
+        >>> bool(np.allclose(mlp.predict_proba(X), network.predict(X)))
+        True
+        """
+        return sklearn_estimator(self.model, classes)
 
     def __copy__(self) -> "Network":
         return self.copy()

@@ -1,0 +1,137 @@
+"""Networks as modules of PyTorch: the same numbers, the same gradients."""
+
+import copy
+import io
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backpass import Network, register_activation
+from backpass.errors import InputError
+from helpers import ACTIVATIONS, HIDDEN, PAIRS, draw_case, gradient_tolerance, specs
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+needs_torch = pytest.mark.skipif(torch is None, reason="PyTorch is not installed")
+SPECS = [spec for spec in specs(ACTIVATIONS) if spec.partition(":")[0] in HIDDEN]
+
+
+def tolerance(network, X):
+    """Two forward passes in different order: eps for each term of each sum, 8 for each layer."""
+    eps, magnitude, length = np.finfo(network.parameters.flat.dtype).eps, np.abs(X).max(), 0
+    for W, b in zip(network.weights, network.biases, strict=True):
+        magnitude = max(1.0, (magnitude * np.abs(W).sum(axis=0) + np.abs(b)).max())
+        length += W.shape[0] + 8
+    scale = np.abs(network.predict(X)).max() if network.model.activations[-1].name == "exp" else 1
+    return 4 * length * magnitude * max(scale, 1) * eps
+
+
+def same_outputs(network, scale=3.0):
+    X = scale * np.random.default_rng(0).normal(size=(40, network.sizes[0]))
+    X = X.astype(network.parameters.flat.dtype)
+    module = network.to_torch()
+    with torch.no_grad():
+        found = module(torch.tensor(X)).numpy()
+    assert found.dtype == X.dtype
+    np.testing.assert_allclose(found, network.predict(X), rtol=0, atol=tolerance(network, X))
+    return module
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_hidden_activation(spec, dtype):
+    same_outputs(Network([4, 5, 3, 2], spec, seed=0, dtype=dtype))
+
+
+@needs_torch
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("scale", [30.0, 700.0])
+def test_large_pre_activations(spec, scale):
+    same_outputs(Network([4, 5, 2], spec, seed=0), scale)
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_every_output(output, loss, dtype):
+    same_outputs(Network([4, 5, 3], "tanh", output, loss, seed=0, dtype=dtype))
+
+
+@needs_torch
+@pytest.mark.parametrize("spec", SPECS)
+def test_its_gradients_are_ours(spec):
+    case = draw_case([3, 4, 2], spec, "identity", "squared_error")
+    network = Network.from_model(case.model)
+    module = network.to_torch()
+    s = torch.tensor(case.s)
+    errors = (module(torch.tensor(case.X)) - torch.tensor(case.y)) ** 2 / 2
+    ((s @ errors.sum(dim=1)) / s.sum()).backward()
+    found = []
+    for layer in module:
+        if isinstance(layer, torch.nn.Linear):
+            found += [layer.weight.grad.numpy().T.ravel(), layer.bias.grad.numpy()]
+    wanted = case.run()[1].flat
+    assert (np.abs(np.concatenate(found) - wanted) <= gradient_tolerance(case)[0]).all()
+
+
+@needs_torch
+def test_the_module_is_a_copy_and_draws_nothing():
+    network = Network([2, 3, 1], seed=0)
+    torch.manual_seed(0)
+    first = torch.rand(3)
+    torch.manual_seed(0)
+    module = network.to_torch()
+    assert torch.equal(torch.rand(3), first)
+    before = network.parameters.flat.copy()
+    with torch.no_grad():
+        module[0].weight.zero_()
+    np.testing.assert_array_equal(network.parameters.flat, before)
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+@needs_torch
+def test_parameters_that_are_torchs_already():
+    W, b = torch.ones(2, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    module = Network.from_arrays([W], [b]).to_torch()
+    assert module(torch.ones(1, 2, dtype=torch.float64)).item() == 2
+
+
+@needs_torch
+def test_a_module_of_ours_is_copied_and_pickled():
+    network = Network([2, 3, 1], "tanh", "exp", "poisson", seed=0)
+    module = network.to_torch()
+    assert "exp" in repr(module)
+    x = torch.ones(1, 2, dtype=torch.float64)
+    buffer = io.BytesIO()
+    torch.save(module, buffer)
+    buffer.seek(0)
+    for again in (copy.deepcopy(module), torch.load(buffer, weights_only=False)):
+        assert torch.equal(again(x), module(x))
+
+
+@needs_torch
+def test_functions_that_are_not_ours_are_refused():
+    relu = ACTIVATIONS.get_record("relu")
+    network = Network([2, 3, 1], replace(relu, value=lambda z: 2 * z))
+    with pytest.raises(InputError, match="'relu' is not backpass's own"):
+        network.to_torch()
+    register_activation("cubed", lambda z: z**3, lambda z: 3 * z**2)
+    try:
+        with pytest.raises(InputError, match="'cubed' is not backpass's own"):
+            Network([2, 3, 1], "cubed").to_torch()
+    finally:
+        ACTIVATIONS.unregister("cubed")
+    with pytest.raises(InputError, match="float32 or float64 parameters, not complex128"):
+        Network.from_arrays([np.ones((2, 1), complex)], [np.zeros(1)]).to_torch()
+
+
+def test_without_pytorch_it_is_said_in_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match="to_torch needs PyTorch, .*: pip install torch"):
+        Network([2, 1]).to_torch()
