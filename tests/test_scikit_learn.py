@@ -131,7 +131,7 @@ def test_every_output_and_loss_is_converted_or_refused_by_name(output, loss):
     if (output, loss) in EXPRESSIBLE:
         assert network.to_sklearn().n_outputs_ == 3
         return
-    with pytest.raises(InputError, match="scikit-learn (has no output|trains an output)"):
+    with pytest.raises(InputError, match=r"scikit-learn (has no output|trains an output)"):
         network.to_sklearn()
 
 

@@ -133,5 +133,5 @@ def test_functions_that_are_not_ours_are_refused():
 
 def test_without_pytorch_it_is_said_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InputError, match="to_torch needs PyTorch, .*: pip install torch"):
+    with pytest.raises(InputError, match=r"to_torch needs PyTorch, .*: pip install torch"):
         Network([2, 1]).to_torch()

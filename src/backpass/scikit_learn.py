@@ -1,7 +1,7 @@
 """Networks from scikit-learn's fitted MLPs, and fitted MLPs of scikit-learn from networks.
 
-Both keep W as (in, out). scikit-learn has four activations, one for all hidden layers, and an output
-that follows from the task: that is what can be expressed, and anything else is refused by name.
+Both keep W as (in, out). scikit-learn has four activations, one for all hidden layers, and an
+output that follows from the task: that is what can be expressed; the rest is refused by name.
 """
 
 from typing import Any

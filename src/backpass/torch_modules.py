@@ -100,10 +100,10 @@ def _activation(nn: Any, phi: Activation) -> Any:
 
 def _function_module(spec: str) -> Any:
     """Return a module around a record's function; pickling keeps the record's name."""
-    nn = _torch().nn
+    base: Any = _torch().nn.Module
     phi = ACTIVATIONS.get_record(spec)
 
-    class Function(nn.Module):  # type: ignore[misc]
+    class Function(base):  # type: ignore[misc]
         def forward(self, z: Any) -> Any:
             return phi.value(z)
 
