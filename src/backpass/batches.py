@@ -75,7 +75,7 @@ class Sampler:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {batch_size}")
         self.rows, self.batch_size, self.sampling, self.rng = rows, batch_size, sampling, rng
-        self._order = row_numbers(len(rows))
+        self.order = row_numbers(len(rows))  # of the present epoch: places in `rows`
 
     def __len__(self) -> int:
         return steps_per_epoch(len(self.rows), self.batch_size)
@@ -86,9 +86,13 @@ class Sampler:
         if self.sampling == "shuffle":
             shuffled = row_numbers(n)
             self.rng.shuffle(shuffled)
-            self._order = self._order[shuffled]
+            self.order = self.order[shuffled]
             del shuffled
         elif self.sampling == "replacement":
-            self._order = self.rng.choice(n, size=n)
-        order: Rows = self.rows[self._order]
+            self.order = self.rng.choice(n, size=n)
+        return self.again()
+
+    def again(self) -> Rows:
+        """Return the order of the present epoch without drawing another."""
+        order: Rows = self.rows[self.order]
         return order

@@ -10,12 +10,15 @@ epochs, and a stall divides the learning rate by 5 where the schedule is adaptiv
 import difflib
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from backpass.batches import Sampler, row_numbers, steps_per_epoch
+from backpass.checkpoints import Checkpoints
 from backpass.engines import Engine, Plan, Run, choose
 from backpass.errors import InputError, NonFiniteError
 from backpass.history import History, OnEpoch, Settings, Validation
@@ -23,6 +26,7 @@ from backpass.network import Network
 from backpass.ops import Array, gather, namespace, scalar, take_rows, to_numpy
 from backpass.optimizers import OPTIMIZERS
 from backpass.schedules import SCHEDULES, Clock
+from backpass.snapshots import FINISHED, Progress, restore_order
 from backpass.threads import blas_threads, threads_worth_using
 
 __all__ = ["History", "Settings", "Trainer", "Validation", "train"]
@@ -53,6 +57,8 @@ class Trainer:
         Goes on with this one.
     state, steps
         Optimiser state of an earlier run and the steps it took, to go on with.
+    checkpoints : Checkpoints, optional
+        Where training is written down, and goes on from where it was.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class Trainer:
         history: History | None = None,
         state: dict[str, Array] | None = None,
         steps: int = 0,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.network, self.settings, self.validation = network, settings, validation
         self.rng = np.random.default_rng() if rng is None else rng
@@ -81,8 +88,14 @@ class Trainer:
         self.batch_size = min(settings.batch_size or len(self.rows), len(self.rows))
         self.plan = self._plan(X, y, sample_weight)
         self.engine: Engine = choose(engine, self.plan)
+        self.progress = Progress(self.history.epochs, settings.learning_rate)
+        self.checkpoints, self._resumed = checkpoints, None
+        if checkpoints is not None:
+            self._resumed = checkpoints.open(self, X, y, sample_weight)
+        if self._resumed is not None:
+            told, _, state = self._resumed
+            steps = told["steps"]
         self.run: Run = self.engine.start(self.plan, state, steps)
-        self._last_rate = settings.learning_rate
         self._chunk = 1  # mini-batches that the engine is handed at a time
 
     def _plan(self, X: Array, y: Array, sample_weight: Array | None) -> Plan:
@@ -119,31 +132,48 @@ class Trainer:
         """
         epochs = self.settings.epochs if epochs is None else epochs
         sampler = Sampler(self.rows, self.batch_size, self.settings.sampling, self.rng)
-        self.history.clock = replace(
-            self.history.clock, total_steps=self.history.clock.step + epochs * len(sampler)
-        )
+        if self._begin(epochs, sampler):
+            self._run_epochs(epochs, sampler, on_epoch)
+        self._finish()
+        return self.history
+
+    def _begin(self, epochs: int, sampler: Sampler) -> bool:
+        """Set out, or go on from a checkpoint; return whether there is anything left to do."""
+        history, resumed, self._resumed = self.history, self._resumed, None
+        if resumed is not None:
+            told, arrays, _ = resumed
+            restore_order(sampler, arrays)
+            return not told["stop"]
+        self.progress = Progress(history.epochs, self.progress.last_rate)
+        total = history.clock.step + epochs * len(sampler)
+        history.clock = replace(history.clock, total_steps=total)
+        return True
+
+    def _run_epochs(self, epochs: int, sampler: Sampler, on_epoch: OnEpoch | None) -> None:
+        """Train within the bounds of time and threads; Ctrl-C ends it."""
         deadline = time.monotonic() + (self.settings.time_limit or math.inf)
         self.history.stop_reason = "max_epochs"
-        threads = None
+        checkpoints, threads = self.checkpoints, None
         if self.engine.uses_blas or self.settings.gradient_norms:
             asked = self.settings.n_threads
             threads = (
                 int(asked) if asked else threads_worth_using(self.network.sizes, self.batch_size)
             )
         try:
-            with blas_threads(threads):
+            with (
+                blas_threads(threads),
+                checkpoints.deferring_interrupts() if checkpoints else nullcontext(),
+            ):
                 self._epochs(epochs, sampler, deadline, on_epoch)
         except KeyboardInterrupt:
             self.history.stop_reason = "interrupted"
             self.run.publish()
-        self._finish()
-        return self.history
 
     def _epochs(
         self, epochs: int, sampler: Sampler, deadline: float, on_epoch: OnEpoch | None
     ) -> None:
         """Train epoch by epoch until something stops it."""
-        for _ in range(epochs):
+        for _ in range(self.progress.first_epoch + epochs - self.history.epochs):
             in_time = self._epoch(sampler, deadline)
             stop = self._judge()
             if on_epoch is not None:
@@ -155,22 +185,38 @@ class Trainer:
             if stop:
                 self.history.stop_reason = stop
                 break
+            self._checkpoint(sampler)
+        if self.history.stop_reason in FINISHED:
+            self._checkpoint(sampler, stop=self.history.stop_reason)
+
+    def _checkpoint(self, sampler: Sampler, *, at_once: bool = False, stop: str = "") -> None:
+        """Write a checkpoint if it is time for one; here, between two steps, Ctrl-C is heard."""
+        checkpoints = self.checkpoints
+        if checkpoints is None:
+            return
+        if at_once or stop or checkpoints.due or checkpoints.interrupted:
+            self.run.publish()
+            checkpoints.save(self, sampler, stop)
+        if checkpoints.interrupted:
+            raise KeyboardInterrupt
 
     def _epoch(self, sampler: Sampler, deadline: float) -> bool:
         """Take every step of an epoch; return False where time ran out before its end."""
-        history, M = self.history, sampler.batch_size
-        rows, costs, done, in_time = sampler.epoch(), [], 0, True
-        while in_time and done < len(rows):
-            started = time.monotonic()
-            costs.append(self._advance(rows[done : done + self._chunk * M]))
-            done += self._chunk * M
+        history, at, M = self.history, self.progress, sampler.batch_size
+        rows, in_time = sampler.again() if at.done else sampler.epoch(), True
+        while in_time and at.done < len(rows):
+            started, stop = time.monotonic(), at.done + self._chunk * M
+            at.costs.append(self._advance(rows[at.done : stop]))
+            at.done = min(stop, len(rows))
             now = time.monotonic()
             if now - started < CHUNK_SECONDS / 2 and self._chunk < len(sampler):
                 self._chunk *= 2
             in_time = now < deadline
+            self._checkpoint(sampler, at_once=not in_time)
         history.epochs += 1
         history.clock = replace(history.clock, samples=history.clock.samples + len(self.rows))
-        self._record(np.concatenate(costs), min(done, len(rows)))
+        self._record(np.concatenate(at.costs), at.done)
+        at.done, at.costs = 0, []
         self.run.publish()
         return in_time
 
@@ -191,14 +237,14 @@ class Trainer:
         else:
             rates = [self._rate(clock)] * steps
         costs = self.run.advance(rows, rates)
-        self._last_rate = rates[len(costs) - 1]
+        self.progress.last_rate = rates[len(costs) - 1]
         self.history.clock = replace(clock, step=clock.step + len(costs))
         last = costs[-1].sum()
         if not math.isfinite(last):
             raise NonFiniteError(
                 f"the loss is {last} in epoch {self.history.epochs + 1}, "
-                f"step {self.history.clock.step}, at learning rate {self._last_rate:g}: lower it, "
-                "scale the inputs, or set clip_norm"
+                f"step {self.history.clock.step}, at learning rate {self.progress.last_rate:g}: "
+                "lower it, scale the inputs, or set clip_norm"
             )
         return costs
 
@@ -208,7 +254,7 @@ class Trainer:
     def _check_stall(self, loss: float) -> None:
         """Count epochs whose training loss did not improve."""
         history = self.history
-        history.learning_rates.append(self._last_rate)
+        history.learning_rates.append(self.progress.last_rate)
         if not self.settings.early_stopping:
             stalled = loss > history.best_loss - self.settings.tolerance
             history.stalled = history.stalled + 1 if stalled else 0
@@ -286,6 +332,9 @@ def train(
     seed: int | None = None,
     engine: str = "auto",
     on_epoch: OnEpoch | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    checkpoint_every: float | None = None,
     **settings: Any,
 ) -> History:
     """Train `network` in place on the rows of `X` and return what happened.
@@ -303,6 +352,13 @@ def train(
         ``"auto"`` or an engine's name.
     on_epoch : callable, optional
         Called with the history after every epoch; a true result stops training.
+    checkpoint : str or Path, optional
+        A folder of its own, where training is written down while it runs.
+    resume : bool
+        Whether training goes on from the last checkpoint there, if there is one; it ends with the
+        bytes of a run that was never interrupted.
+    checkpoint_every : float, optional
+        Seconds between two checkpoints; see :class:`~backpass.checkpoints.Checkpoints`.
     **settings
         Of :class:`Settings`: optimizer, schedule, learning_rate, batch_size, epochs, ….
 
@@ -330,13 +386,18 @@ def train(
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
             raise InputError(f"unknown setting {name!r}; {hint}")
+    checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
+    rng = np.random.default_rng(seed)
+    if checkpoints is not None:
+        checkpoints.start(rng, seed)
     trainer = Trainer(
         network,
         X,
         y,
         sample_weight,
         settings=Settings(**settings),
-        rng=np.random.default_rng(seed),
+        rng=rng,
         engine=engine,
+        checkpoints=checkpoints,
     )
     return trainer.train(on_epoch=on_epoch)

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from backpass.batches import row_numbers
+from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError
 from backpass.estimators.data_checks import check_finite
 from backpass.estimators.held_out import hold_out
@@ -38,6 +39,7 @@ from backpass.training import Trainer
 
 __all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]
 
+VALIDATION_DATA = ("X_val", "y_val", "sample_weight of validation_data")
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
 
 
@@ -82,9 +84,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     # --- fitting -------------------------------------------------------------------------------
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any,
+        incremental: bool,
+        checkpoints: Checkpoints | None = None,
     ) -> Any:
         self._check_parameters(incremental)
+        if checkpoints is not None and self.solver == "lbfgs":
+            raise InputError(
+                "solver='lbfgs' has no checkpoints: SciPy keeps the state of its search to "
+                "itself; use another solver, or leave out checkpoint"
+            )
         fitted = hasattr(self, "network_")
         first = not fitted or not (self.warm_start or incremental)
         X, y = self._check_data(X, y, reset=first)
@@ -95,7 +108,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self._start(X, targets, rng)
         elif not self.network_.parameters.flat.flags.writeable:
             self.network_ = self.network_.copy()  # joblib maps large arrays read-only
-        validation, rows = self._validation(X, targets, weights, validation_data, rng)
+        if checkpoints is not None:  # the split and all that follows are drawn again
+            checkpoints.start(rng, self.random_state)
+            metric = self.early_stopping_metric
+            checkpoints.note(early_stopping_metric=getattr(metric, "__name__", metric) or "none")
+        validation, rows = self._validation(X, targets, weights, validation_data, rng, checkpoints)
         settings = self._settings(1 if incremental else self.max_iter, len(rows), X.dtype)
         callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
         report = Reporter(self, callbacks)
@@ -114,7 +131,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             if report.timed_out:
                 self._history.stop_reason = "time_limit"
         else:
-            self._train(X, targets, weights, rows, settings, validation, rng, report, incremental)
+            self._train(
+                X, targets, weights, rows, settings, validation, rng, report, incremental,
+                checkpoints,
+            )  # fmt: skip
         self._set_results(report.epochs)
         self._warn(X, rows, incremental, report.epochs)
         callbacks.end()
@@ -131,6 +151,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         rng: Any,
         report: Any,
         incremental: bool,
+        checkpoints: Checkpoints | None,
     ) -> None:
         going_on = incremental and self._optimizer_state is not None
         trainer = Trainer(
@@ -146,8 +167,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             history=self._history,
             state=self._optimizer_state if going_on else None,
             steps=self._steps if going_on else 0,
+            checkpoints=checkpoints,
         )
         self.engine_ = trainer.engine.name
+        report.epochs = self._history.epochs - trainer.progress.first_epoch
         trainer.train(on_epoch=report)
         self._optimizer_state, self._steps = dict(trainer.run.state), trainer.run.steps
 
@@ -264,7 +287,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     # --- validation ----------------------------------------------------------------------------
 
     def _validation(
-        self, X: Any, y: Any, weights: Any, validation_data: Any, rng: Any
+        self,
+        X: Any,
+        y: Any,
+        weights: Any,
+        validation_data: Any,
+        rng: Any,
+        checkpoints: Checkpoints | None,
     ) -> tuple[Validation | None, Any]:
         """Return how epochs are judged, if they are, and the rows to train on."""
         rows = row_numbers(X.shape[0])
@@ -277,7 +306,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if self.solver == "lbfgs":
             return None, rows
         if validation_data is not None:
-            return self._judge(*self._check_validation_data(validation_data)), rows
+            judges = self._check_validation_data(validation_data)
+            if checkpoints is not None:
+                checkpoints.note(**dict(zip(VALIDATION_DATA, judges, strict=True)))
+            return self._judge(*judges), rows
         if not self.early_stopping:
             return None, rows
         # indices are split, not rows: the data set is not copied

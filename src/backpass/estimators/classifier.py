@@ -1,5 +1,6 @@
 """MLPClassifier: a drop-in for scikit-learn's, and more."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
+from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.data_checks import smallest_codes
@@ -227,6 +229,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         *,
         X_val: Any = None,
         y_val: Any = None,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        checkpoint_every: float | None = None,
     ) -> "MLPClassifier":
         """Train on `X` (N, n_features) and labels `y`.
 
@@ -242,6 +247,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         X_val, y_val : array-like, optional
             The same in two parts, so that a pipeline can transform the first
             (``transform_input=["X_val"]``).
+        checkpoint : str or Path, optional
+            A folder of its own, where training is written down while it runs.
+        resume : bool, default False
+            Whether training goes on from the last checkpoint there, if there is one; it ends with
+            the bytes of a fit that was never interrupted.
+        checkpoint_every : float, optional
+            Seconds between two checkpoints; by default 60, or 100 times as long as writing one
+            takes. 0 writes at every opportunity.
 
         Returns
         -------
@@ -255,7 +268,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             As soon as the loss is not finite.
         """
         validation_data = one_validation_set(validation_data, X_val, y_val)
-        self._fit(X, y, sample_weight, validation_data, incremental=False)
+        checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
+        self._fit(X, y, sample_weight, validation_data, False, checkpoints)
         return self
 
     @available_if(steps_are_possible)

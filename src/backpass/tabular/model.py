@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError
 from backpass.history import History, Settings, Validation
 from backpass.judging import mean_loss, outputs
@@ -107,6 +108,9 @@ class TabularModel:
         time_limit: float | None = None,
         gradient_norms: bool = False,
         on_epoch: Callable[[History], bool | None] | None = None,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        checkpoint_every: float | None = None,
     ) -> TabularModel:
         """Train a network that predicts the column `target` of `table` from the others.
 
@@ -132,12 +136,20 @@ class TabularModel:
             Whether each layer's gradient norm is recorded every epoch.
         on_epoch : callable, optional
             Called with the history after every epoch; a true result stops training.
+        checkpoint : str or Path, optional
+            A folder of its own, where training is written down while it runs.
+        resume : bool
+            Whether training goes on from the last checkpoint there, if there is one; it ends with
+            the bytes of a run that was never interrupted.
+        checkpoint_every : float, optional
+            Seconds between two checkpoints; see :class:`~backpass.checkpoints.Checkpoints`.
 
         Raises
         ------
         TableError
             When the table cannot be used; the message says which column and why.
         """
+        checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
         model, rows = cls.prepare(
             table,
             target,
@@ -148,7 +160,13 @@ class TabularModel:
             recipe=recipe,
             seed=seed,
         )
-        model.train(rows, time_limit, gradient_norms=gradient_norms, on_epoch=on_epoch)
+        model.train(
+            rows,
+            time_limit,
+            gradient_norms=gradient_norms,
+            on_epoch=on_epoch,
+            checkpoints=checkpoints,
+        )
         return model
 
     @classmethod
@@ -211,6 +229,7 @@ class TabularModel:
         *,
         gradient_norms: bool = False,
         on_epoch: Callable[[History], bool | None] | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         """Train on the rows that :meth:`prepare` returned; Ctrl-C keeps the best so far.
 
@@ -219,12 +238,18 @@ class TabularModel:
         rows : Encoded
         time_limit, gradient_norms, on_epoch
             As in :meth:`fit`.
+        checkpoints : Checkpoints, optional
+            Where training is written down, and goes on from where it was.
         """
         X, y, s = rows
         classes = self.target.classes if isinstance(self.target, ClassTarget) else None
         fraction = self.recipe.validation_fraction
         kept, held_out = split_rows(y, fraction, self.seed, classes=classes, quiet=True)
-        started = time.monotonic()
+        started, rng = time.monotonic(), np.random.default_rng(self.seed)
+        if checkpoints is not None:
+            checkpoints.start(rng, self.seed)
+            checkpoints.note(judge=self.recipe.judge)
+            checkpoints.curves["metric"] = self.metric_curve
         trainer = Trainer(
             self.network,
             X,
@@ -232,8 +257,9 @@ class TabularModel:
             s,
             settings=_settings(self.recipe, len(kept), time_limit, gradient_norms),
             rows=kept,
-            rng=np.random.default_rng(self.seed),
+            rng=rng,
             validation=self._judge(X, y, s, held_out),
+            checkpoints=checkpoints,
         )
         with np.errstate(over="ignore", invalid="ignore"):  # the trainer raises, and says when
             self.history = trainer.train(on_epoch=on_epoch)

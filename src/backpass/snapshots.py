@@ -1,0 +1,168 @@
+"""What a checkpoint holds: everything that the rest of a training run depends on.
+
+Parameters, optimiser state, random generator, the epoch's order and how far it has come, and the
+history. The two functions write a trainer down and set one to where another stood.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from backpass.batches import Sampler, steps_per_epoch
+from backpass.errors import ModelFileError
+from backpass.generator_state import GENERATOR_SCHEMA, generator_state, set_generator_state
+from backpass.history import History
+from backpass.schedules import Clock
+from backpass.storage.schema import Int, MapOf, Number, OneOf, Schema, Text
+
+__all__ = ["FINISHED", "SNAPSHOT_SCHEMA", "Progress", "restore", "restore_order", "snapshot"]
+
+FINISHED = ("max_epochs", "converged", "callback")
+"""Reasons to stop after which there is nothing left to do; after the others training goes on."""
+
+_COUNTS = ("epochs", "best_epoch", "stalled")
+_CURVES = [f.name for f in fields(History) if f.default_factory is list]
+
+SNAPSHOT_SCHEMA: dict[str, Schema] = {
+    "run": MapOf(Text()),
+    "generator_at_start": GENERATOR_SCHEMA,
+    "generator": GENERATOR_SCHEMA,
+    "clock": {name.name: Int(min=0) for name in fields(Clock)},
+    "history": {name: Int(min=0) for name in _COUNTS},
+    "progress": {"first_epoch": Int(min=0), "done": Int(min=0), "last_rate": Number(min=0)},
+    "steps": Int(min=0),
+    "stop": OneOf("", *FINISHED),
+}
+"""What the JSON of a checkpoint must look like."""
+
+
+@dataclass
+class Progress:
+    """Where training stands between two steps.
+
+    Parameters
+    ----------
+    first_epoch : int
+        Epochs that the history had when training began.
+    last_rate : float
+        The learning rate of the last step.
+    done : int
+        Rows of the present epoch that were trained on.
+    costs : list of array (steps, 2)
+        What the present epoch's steps reported.
+    """
+
+    first_epoch: int
+    last_rate: float
+    done: int = 0
+    costs: list[Any] = field(default_factory=list)
+
+
+def snapshot(trainer: Any, sampler: Sampler, stop: str) -> tuple[dict[str, Any], Any]:
+    """Return JSON values and arrays from which training can go on.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Between two steps; its parameters are published.
+    sampler : Sampler
+    stop : str
+        Why training has ended, of `FINISHED`; "" where it has not.
+    """
+    history, at = trainer.history, trainer.progress
+    told = {
+        "clock": asdict(history.clock),
+        "history": {name: getattr(history, name) for name in _COUNTS},
+        "progress": {
+            "first_epoch": at.first_epoch,
+            "done": at.done,
+            "last_rate": float(at.last_rate),
+        },
+        "generator": generator_state(trainer.rng),
+        "steps": int(trainer.run.steps),
+        "stop": stop,
+    }
+    arrays = {
+        "parameters": trainer.network.parameters.flat,
+        "costs": np.concatenate(at.costs) if at.costs else np.empty((0, 2)),
+        "order": sampler.order.astype(np.int64),
+        "best": np.array([history.best_loss, history.best_score], dtype=np.float64),
+        **{f"state.{name}": array for name, array in trainer.run.state.items()},
+        **{f"curve.{name}": _curve(getattr(history, name)) for name in _CURVES},
+    }
+    if history.best_parameters is not None:
+        arrays["best_parameters"] = history.best_parameters
+    return told, arrays
+
+
+def restore(trainer: Any, told: Mapping[str, Any], arrays: Mapping[str, Any]) -> Any:
+    """Set `trainer`, which has no run yet, to where a snapshot was taken.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Of the same network, data and settings.
+    told, arrays : mapping
+        As `snapshot` returned them.
+
+    Returns
+    -------
+    state : dict of str to array
+        The optimiser's.
+
+    Raises
+    ------
+    ModelFileError
+        When the arrays do not fit the run.
+    """
+    flat, slots = trainer.network.parameters.flat, trainer.plan.optimizer.slots
+    of_parameters = ["parameters", *(f"state.{slot}" for slot in slots)]
+    of_parameters += ["best_parameters"] * ("best_parameters" in arrays)
+    for name in of_parameters:
+        _require(arrays, name, flat.shape, flat.dtype)
+    n, at = len(trainer.rows), told["progress"]
+    _require(arrays, "order", (n,), np.dtype(np.int64))
+    if n and not 0 <= arrays["order"].min() <= arrays["order"].max() < n:
+        raise ModelFileError("tensor order: a place is not among the rows; train again")
+    steps = steps_per_epoch(at["done"], trainer.batch_size)
+    if at["done"] > n or (at["done"] < n and at["done"] % trainer.batch_size):
+        raise ModelFileError("progress.done: no mini-batch ends there; train again")
+    _require(arrays, "costs", (steps, 2), np.dtype(np.float64))
+    _require(arrays, "best", (2,), np.dtype(np.float64))
+    flat[...] = arrays["parameters"]
+    _restore_history(trainer.history, told, arrays)
+    costs = [arrays["costs"]] if steps else []
+    trainer.progress = Progress(at["first_epoch"], at["last_rate"], at["done"], costs)
+    set_generator_state(trainer.rng, told["generator"])
+    return {slot: arrays[f"state.{slot}"] for slot in slots}
+
+
+def restore_order(sampler: Sampler, arrays: Mapping[str, Any]) -> None:
+    """Set `sampler` to the order in which the present epoch, or the last one, takes the rows."""
+    sampler.order = arrays["order"].astype(sampler.order.dtype)
+
+
+def _restore_history(history: History, told: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    for name in _COUNTS:
+        setattr(history, name, told["history"][name])
+    for name in _CURVES:
+        if f"curve.{name}" not in arrays:
+            raise ModelFileError(f"tensor curve.{name} is missing; train again")
+        setattr(history, name, arrays[f"curve.{name}"].tolist())
+    history.best_loss, history.best_score = arrays["best"].tolist()
+    history.best_parameters = arrays.get("best_parameters")
+    history.clock, history.stop_reason = Clock(**told["clock"]), told["stop"]
+
+
+def _curve(values: Any) -> Any:
+    return np.array(values, dtype=np.float64)
+
+
+def _require(arrays: Mapping[str, Any], name: str, shape: Any, dtype: Any) -> None:
+    """Refuse a tensor that is missing or does not fit."""
+    array = arrays.get(name)
+    if array is None or array.shape != shape or array.dtype != dtype:
+        found = "missing" if array is None else f"{array.shape} {array.dtype}"
+        raise ModelFileError(f"tensor {name} must be {shape} {dtype}, but is {found}; train again")
