@@ -332,7 +332,7 @@ def test_where_all_are_damaged_it_says_how_to_go_on(tmp_path):
 def test_checkpoints_are_not_overwritten(tmp_path):
     run(checkpoint=tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(InputError, match=r"holds checkpoints .* give resume=True"):
+    with pytest.raises(InputError, match=r"holds checkpoints .*resume=True"):
         run(checkpoint=tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -397,14 +397,17 @@ def test_other_validation_data_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"resume": True}, "resume=True needs the folder .* checkpoint=FOLDER"),
+        ({"resume": True}, "resume needs the folder .* checkpoint=FOLDER"),
         ({"checkpoint_every": 5}, "checkpoint_every needs the folder"),
         ({"checkpoint": "x", "checkpoint_every": -1}, "must be seconds, at least 0, not -1"),
         ({"checkpoint": "x", "checkpoint_every": float("nan")}, "at least 0, not nan"),
         ({"checkpoint": "x", "checkpoint_every": "5"}, "must be seconds"),
-        ({"checkpoint": "file"}, "file cannot be used: file is a file; give a folder"),
-        ({"checkpoint": "file/below"}, "cannot be used: file is a file"),
-        ({"checkpoint": "x\0"}, "cannot be used: .*null"),
+        (
+            {"checkpoint": "file"},
+            "file: .* cannot be written there: file is a file; give another folder",
+        ),
+        ({"checkpoint": "file/below"}, "below: .* file is a file"),
+        ({"checkpoint": "x\0"}, "cannot be written there: .*null"),
     ],
 )
 def test_options_that_cannot_be_used(tmp_path, monkeypatch, options, words):
@@ -427,7 +430,7 @@ def test_a_read_only_folder_is_refused(tmp_path):
 
 def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("backpass.checkpoints.os.access", lambda path, mode: False)
-    with pytest.raises(InputError, match="nothing may be written there; give a folder"):
+    with pytest.raises(InputError, match="nothing may be written there; give another folder"):
         run(checkpoint=tmp_path / "new")
 
 
@@ -576,3 +579,77 @@ def test_killed_a_dozen_times_it_ends_with_the_same_bytes(tmp_path):
 def _last_step(folder):
     found = checkpoints_in(folder)
     return int(found[-1].name[11:23]) if found else 0
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A working folder with t.csv."""
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        f"{a},{b},{'yes' if label else 'no'}" for (a, b, *_), label in zip(X, LABELS, strict=True)
+    ]
+    Path("t.csv").write_text("\n".join(["a,b,y", *lines]))
+    return tmp_path
+
+
+def fit_table(capsys, *arguments):
+    from backpass.cli import main
+
+    code = main(["fit", "t.csv", "--target", "y", "--epochs", "12", *map(str, arguments)])
+    return code, capsys.readouterr().err
+
+
+def trained(path):
+    """Return what a model file holds but for the seconds that training took."""
+    from backpass.tabular.model_file import KIND, MODEL_SCHEMA
+
+    told, arrays = read_container(path, KIND, MODEL_SCHEMA)
+    told["history"].pop("seconds")
+    return told, arrays
+
+
+def test_the_command_line_goes_on(table, capsys, crash_after):
+    assert fit_table(capsys, "--model", "whole.backpass") == (0, "")
+    options = ["--model", "again.backpass", "--checkpoint", "run", "--checkpoint-every", 0]
+    crash_after(15)
+    with pytest.raises(Crash):
+        fit_table(capsys, *options)
+    assert not Path("again.backpass").exists()
+    code, error = fit_table(capsys, *options)
+    assert code == 2
+    assert "run: it holds checkpoints" in error
+    assert "--resume" in error
+    assert fit_table(capsys, *options, "--resume", "--json", "a.json") == (0, "")
+    (want, arrays), (got, others) = trained("whole.backpass"), trained("again.backpass")
+    assert got == want
+    for name, array in arrays.items():
+        assert_identical(others[name], array, name)
+    assert "--resume --checkpoint-every 0.0" in Path("a.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--resume"], "give checkpoint=FOLDER (--checkpoint FOLDER)"),
+        (["--checkpoint", "new", "--checkpoint-every", "-1"], "at least 0, not -1"),
+        (["--checkpoint", "t.csv"], "t.csv is a file; give another folder"),
+        (["--checkpoint", "m.backpass", "--model", "m.backpass"], "is the file of --model, too"),
+        (["--checkpoint", "run", "--resume", "--hidden", "3"], "layers is 2-128-128-2 there and"),
+        (["--checkpoint", "run", "--resume", "--seed", "5"], "random seed is 0 there and 5 here"),
+        (["--checkpoint", "run", "--resume", "--drop", "a"], "float32 there and (42, 1) float32"),
+    ],
+)
+def test_wrong_options_get_one_line_and_nothing_is_written(table, capsys, arguments, words):
+    if "run" in arguments:
+        assert fit_table(capsys, "--checkpoint", "run")[0] == 0
+        Path("t.backpass").unlink()
+    before = {path: path.read_bytes() for path in table.rglob("*") if path.is_file()}
+    code, error = fit_table(capsys, *arguments)
+    assert code == 2
+    assert words in error
+    assert error.count("\n") == 1
+    assert {path: path.read_bytes() for path in table.rglob("*") if path.is_file()} == before
+    assert not Path("new").exists()

@@ -78,8 +78,8 @@ class Checkpoints:
         paths = checkpoints_in(self.folder)
         if paths and not resume:
             raise InputError(
-                f"checkpoint={shown_path(folder)}: it holds checkpoints of a training run; "
-                "give resume=True to go on with it, or another folder"
+                f"{shown_path(folder)}: it holds checkpoints of a training run; go on with it "
+                "(resume=True, or --resume), or give another folder"
             )
         self.curves: dict[str, list[float]] = {}  # more numbers an epoch, saved with the history
         self.interrupted = False
@@ -95,8 +95,11 @@ class Checkpoints:
         if folder is not None:
             return cls(folder, resume=bool(resume), every=every)
         if resume or every is not None:
-            name = "resume=True" if resume else "checkpoint_every"
-            raise InputError(f"{name} needs the folder of the checkpoints: give checkpoint=FOLDER")
+            name = "resume" if resume else "checkpoint_every"
+            raise InputError(
+                f"{name} needs the folder of the checkpoints: give checkpoint=FOLDER "
+                "(--checkpoint FOLDER)"
+            )
         return None
 
     # --- before training -----------------------------------------------------------------------
@@ -304,7 +307,7 @@ def _check_folder(folder: Path) -> None:
 
 def _unusable(folder: Path, why: str) -> InputError:
     return InputError(
-        f"checkpoint={shown_path(folder)} cannot be used: {why}; give a folder to write to"
+        f"{shown_path(folder)}: checkpoints cannot be written there: {why}; give another folder"
     )
 
 

@@ -139,6 +139,21 @@ def fit(
         Optional[str],  # noqa: UP045
         typer.Option("--report", metavar="FILE.html", help="Write a page with the curves."),
     ] = None,
+    checkpoint: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--checkpoint", metavar="FOLDER", help="Write the training down here while it runs."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")
+    ] = False,
+    checkpoint_every: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            "--checkpoint-every", metavar="SECONDS", help="Between checkpoints. [default: 60]"
+        ),
+    ] = None,
 ) -> Callable[[], int]:
     """Train a network on TABLE, judge and save it.
 
@@ -150,6 +165,7 @@ def fit(
       backpass fit churn.csv --target churn --drop customer_id --report churn.html
       backpass fit 2023.parquet --target price --test 2024.parquet --time-limit 60
       zcat big.csv.gz | backpass fit - --target y --model big.backpass
+      backpass fit churn.csv --target churn --checkpoint churn.run --resume
     """  # noqa: D301 (typer wants the character, which keeps the lines apart)
     from backpass.cli.commands import FitOptions, run_fit
 
@@ -169,6 +185,9 @@ def fit(
         seed=seed,
         json=json,
         report=report,
+        checkpoint=checkpoint,
+        resume=resume,
+        checkpoint_every=checkpoint_every,
     )
     return partial(run_fit, options)
 

@@ -12,6 +12,7 @@ from backpass.storage.durable import shown_path
 
 __all__ = [
     "Output",
+    "check_folder",
     "check_model_place",
     "check_outputs",
     "column_names",
@@ -169,6 +170,15 @@ def check_outputs(outputs: Sequence[Output], inputs: Iterable[str]) -> None:
             raise InputError(f"{shown}: is the file of {taken[real]}, too; choose another name")
         output.check()
         taken[real] = output.option
+
+
+def check_folder(option: str, folder: str, outputs: Iterable[Output]) -> None:
+    """Refuse a folder that is to be a file, too."""
+    real = os.path.realpath(folder)
+    for output in outputs:
+        if os.path.realpath(output.path) == real:
+            shown = f"{option} {shown_path(folder)}"
+            raise InputError(f"{shown}: is the file of {output.option}, too; choose another name")
 
 
 def _same(one: str, other: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backpass.cli.checks import (
     Output,
+    check_folder,
     check_model_place,
     check_numbers,
     check_outputs,
@@ -52,6 +53,9 @@ class FitOptions:
     seed: int
     json: str | None
     report: str | None
+    checkpoint: str | None = None
+    resume: bool = False
+    checkpoint_every: float | None = None
 
     @property
     def command(self) -> str:
@@ -60,9 +64,12 @@ class FitOptions:
         for name, value in vars(self).items():
             if name == "table" or value in (None, [], "auto") or (name, value) == ("seed", 0):
                 continue
-            values = value if isinstance(value, list) else [value]
-            for one in values:
-                parts += [f"--{name.replace('_', '-')}", str(one)]
+            option = f"--{name.replace('_', '-')}"
+            if isinstance(value, bool):
+                parts += [option] * value
+                continue
+            for one in value if isinstance(value, list) else [value]:
+                parts += [option, str(one)]
         return shlex.join(parts)
 
 
@@ -74,10 +81,12 @@ def run_fit(options: FitOptions) -> int:
     model_path = _check(options)
     # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from backpass.checkpoints import Checkpoints
     from backpass.tabular.reading import read_table
 
     messages = Messages()
     with messages.catching():
+        checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
         as_text = possible_names(options.categorical)
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         frame = read_table(options.table, as_text=as_text)
@@ -99,6 +108,7 @@ def run_fit(options: FitOptions) -> int:
                 names=(_label(options.table), _label(options.test or options.table)),
                 save_to=model_path,
                 hooks=hooks,
+                checkpoints=checkpoints,
             )
     return _present(options, experiment, model_path)
 
@@ -147,6 +157,8 @@ def _check(options: FitOptions) -> Path:
     outputs += [Output("--report", options.report, HTML)] if options.report is not None else []
     check_outputs(outputs, filter(None, [options.table, options.test]))
     check_model_place(model_path)
+    if options.checkpoint is not None:
+        check_folder("--checkpoint", options.checkpoint, outputs)
     return model_path
 
 

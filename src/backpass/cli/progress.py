@@ -63,7 +63,7 @@ class TerminalHooks(Hooks):
             disable=not seen,
         )
         self.bar = self.progress.add_task("preparing", total=None, told="")
-        self.started, self.metric = 0.0, ""
+        self.started, self.metric, self.before = 0.0, "", -1  # epochs before this run
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -85,7 +85,10 @@ class TerminalHooks(Hooks):
     def epoch(self, history: History) -> None:
         """Move the bar on."""
         recipe, elapsed = self.question.recipe, time.monotonic() - self.started
-        left = seconds_left(elapsed, history.epochs, recipe.epochs, self.question.time_limit)
+        if self.before < 0:
+            self.before = history.epochs - 1
+        done, most = history.epochs - self.before, recipe.epochs - self.before
+        left = seconds_left(elapsed, done, most, self.question.time_limit)
         told = f"{history.epochs}/{recipe.epochs}  loss {history.loss_curve[-1]:.3g}"
         told += f"  validation {history.validation_loss_curve[-1]:.3g}"
         told += f"  {self.metric} {self.scores[-1]:.3f}  ≤ {clock(left)} left"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backpass.checkpoints import Checkpoints
 from backpass.errors import TableWarning
 from backpass.history import History
 from backpass.tabular.arrangement import Arrangement, arrange
@@ -97,6 +98,7 @@ def run_experiment(
     names: tuple[str, str] = ("", ""),
     save_to: str | Path | None = None,
     hooks: Hooks | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Experiment:
     """Train a network on a part of a table and judge it on the rest.
 
@@ -112,6 +114,8 @@ def run_experiment(
     save_to : str or Path, optional
         Where the model file goes, as soon as the model is trained.
     hooks : Hooks, optional
+    checkpoints : Checkpoints, optional
+        Where the training is written down, and goes on from where it was.
 
     Raises
     ------
@@ -146,6 +150,7 @@ def run_experiment(
             question.time_limit,
             gradient_norms=question.gradient_norms,
             on_epoch=hooks.epoch,
+            checkpoints=checkpoints,
         )
     hooks.trained(model)
     interrupted = model.history.stop_reason == "interrupted"
