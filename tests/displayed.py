@@ -140,7 +140,7 @@ LATEX = re.compile(
     r"|\\frac\{(?P<top>[^{}]*)\}\{(?P<bottom>[^{}]*)\}"
     r"|\\(?:left|right)\s*(?P<bracket>[()])|\\mathbin\{(?P<at>@)\}"
     r"|(?P<brace>\\underbrace\{)|(?P<end>\}_\{\\text\{[^{}]*\}\})"
-    r"|(?P<word>\\operatorname\{diag\}|\\mathbf\{\w\}|\\[a-zA-Z]+|[-+/a-z])|\s+"
+    r"|(?P<word>\\operatorname\{diag\}|\\mathbf\{\w\}|\\[a-zA-Z]+|[-+/a-zA-Z])|\s+"
 )
 
 

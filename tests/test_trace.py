@@ -126,6 +126,27 @@ def test_every_displayed_formula_multiplies_out(notation, form, rows):
     assert checked > 20
 
 
+@pytest.mark.parametrize("notation", ["code", "error", "nabla", "bracket"])
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 0.5]])
+def test_softmax_without_a_joint_formula_has_a_jacobian_for_every_sample(notation, weights):
+    network, X, y = small(3, "relu", "softmax", "squared_error")
+    seen = trace(network, X, y, notation=notation, sample_weight=weights, max_elements=None)
+    lines = [line for step, line in lines_of(seen) if step.id == "B1"]
+    assert len(lines) == 4  # three samples, then the mean
+    for line in lines:
+        shown = show_with(TextPainter, line, Limits(None))
+        numbers = text_tokens(_equals(shown.numbers))
+        assert_multiplies_out(numbers, text_tokens(_equals(shown.result)), None, notation)
+
+
+@pytest.mark.parametrize("form", MATRICES)
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_latex_is_plain_ascii(notation, form):
+    network, X, y = small(3, "relu")
+    latex = trace(network, X, y, notation=notation, form=form, alpha=0.1, update="adam").to_latex()
+    assert {c for c in latex if ord(c) > 127} == set()
+
+
 def _both(shown):
     return shown.numbers, shown.result
 
@@ -409,6 +430,10 @@ def test_the_graph_has_every_quantity_and_equation(notation):
         ({"form": "neuron", "layer": 2}, "layer 2 is softmax, which mixes its units"),
         ({"update": "fancy"}, "unknown optimizer 'fancy'"),
         ({"update": "sgd", "learning_rate": float("nan")}, "learning_rate must be a number above"),
+        ({"alpha": -1.0}, "alpha must be a finite number of at least 0, not -1"),
+        ({"alpha": float("nan")}, "alpha must be a finite number of at least 0, not nan"),
+        ({"max_elements": "a"}, "max_elements must be at least 1, or None for all, not 'a'"),
+        ({"layer": True}, "layer must be 1 … 2, not True"),
         ({"input_names": ["a"]}, "input_names: 1 names for 3 units"),
         ({"sample_weight": [1.0, -1.0, 1.0]}, "sample_weight must be 3 finite numbers"),
     ],
@@ -431,6 +456,11 @@ def test_many_elements_are_counted():
     text = str(trace(network, np.ones((1, 20)), [1.0], form="parameter"))
     assert "188 of 200 elements left out" in text
     assert "… (12 more)" in text
+
+
+def test_a_chain_has_nothing_above_the_first_layer():
+    with pytest.raises(InputError, match="form chain has nothing at layer 2; leave layer out"):
+        trace(*example("thin"), form="chain", layer=2)
 
 
 def test_unknown_quantities_and_rows_get_one_line():

@@ -1,5 +1,6 @@
 """What trace, check and homework look at: a network with rows and targets as it takes them."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,15 +85,19 @@ def subject(
         network, X, y = network_or_estimator.rows_for_network(X, y)
         alpha = network_or_estimator.alpha if alpha is None else alpha
     if not isinstance(network, Network):
+        theirs = type(network_or_estimator)
+        name = f"{theirs.__module__}.{theirs.__qualname__}".removeprefix("builtins.")
         raise InputError(
-            "give a Network, or a fitted MLPClassifier or MLPRegressor, not a "
-            f"{type(network_or_estimator).__name__}"
+            f"give a Network, or a fitted MLPClassifier or MLPRegressor of backpass, not a {name}"
         )
     if dtype is not None and network.parameters.flat.dtype != dtype:
         network = _converted(network, dtype)
     X, y, s = network.check_batch(X.toarray() if is_sparse(X) else X, y, sample_weight)
     _check_finite(X, y)
-    return Subject(network, X, y, s, 0.0 if alpha is None else float(alpha))
+    alpha = 0.0 if alpha is None else float(alpha)
+    if not 0 <= alpha < math.inf:
+        raise InputError(f"alpha must be a finite number of at least 0, not {alpha:g}")
+    return Subject(network, X, y, s, alpha)
 
 
 def _converted(network: Network, dtype: Any) -> Network:

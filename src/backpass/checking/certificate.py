@@ -14,6 +14,7 @@ from backpass.checking.rounding import Rounding
 from backpass.checking.verdicts import GroupCheck, compare, deciding
 from backpass.errors import InputError
 from backpass.network import Network
+from backpass.notation import get_notation
 from backpass.ops import Array, to_numpy
 from backpass.parameters import Parameters
 from backpass.subjects import Subject, subject
@@ -90,6 +91,7 @@ def check_gradients(
     (False, 'wrong', 0.333)
     """
     _check_options(entries, claimed, engine)
+    get_notation(layout)
     given, dtype = _in_float64(network_or_estimator, X, y, sample_weight, alpha)
     costs = Costs(given)
     _check_finite(costs)

@@ -44,6 +44,7 @@ def symbols_of(
 
     both = {key: pair(key) for key in ("z", "a", "delta")}
     W = symbol(letters["W"][-1], place, bold=bold, element=letters["W"][0])
+    w = symbol(letters["W"][0], place, bold=bold)  # of one unit
     b = symbol(letters["b"], place, bold=bold)
     J, C = plain(cost), plain(sample_cost)
     f = symbol(letters["f"], "none")
@@ -54,7 +55,7 @@ def symbols_of(
         "b": (b, b),
         "bs": (symbol("B", place, bold=bold),) * 2,
         "f": (f, f),
-        "jac": (replace(derivative(a[0], z[0]), split=True),) * 2,
+        "jac": (replace(derivative(a[0], z[0]), indices="split"),) * 2,
         "y": (plain(letters["y"][0], bold=bold), plain(letters["y"][-1], bold=bold)),
         "terms": (C, C),
         "J": (J, J),
@@ -67,13 +68,13 @@ def symbols_of(
         "share": (plain("s/S"),) * 2,
         "P": (derivative(C, a[0]),) * 2,
         "dfa": (derivative(a[0], replace(a[0], shift=-1)),) * 2,
-        "dfw": (derivative(a[0], symbol(letters["W"][0] + "₁", place)),) * 2,
+        "dfw": (derivative(a[0], w),) * 2,
         "dfb": (derivative(a[0], b),) * 2,
-        "Pw": (derivative(C, symbol(letters["W"][0] + "₁", place)),) * 2,
-        "w": (symbol(letters["W"][0], place, bold=bold),) * 2,
-        "dha": (derivative(plain("h"), plain("a")),) * 2,
-        "dhw": (derivative(plain("h"), plain("w")),) * 2,
-        "dhb": (derivative(plain("h"), plain("b")),) * 2,
+        "Pw": (derivative(C, w),) * 2,
+        "w": (w,) * 2,
+        "dha": (replace(derivative(a[0], replace(a[0], shift=-1)), indices="first"),) * 2,
+        "dhw": (replace(derivative(a[0], w), indices="both"),) * 2,
+        "dhb": (replace(derivative(a[0], b), indices="both"),) * 2,
         "Pb": (derivative(C, b),) * 2,
         "da_dz": (derivative(a[0], z[0]),) * 2,
         "dz_da": (derivative(z[0], replace(a[0], shift=-1)),) * 2,

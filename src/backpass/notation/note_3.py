@@ -72,6 +72,11 @@ NABLA = register(
             "B3": "section 4.3.3",
             "B4": "section 4.3.3",
         },
+        output={
+            "a": (plain("ŷ"), plain("Ŷ")),
+            "f": (plain("O"), plain("O")),
+            "dC": (derivative(LOSS, plain("ŷ")), derivative(LOSS, plain("Ŷ"))),
+        },
         layer_letter="k",
         sample_letter="i",
     )

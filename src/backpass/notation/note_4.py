@@ -1,5 +1,7 @@
 """Note 4, slides of a course: α, Ω, β, ζ, Φ, 𝒫, ℬ; one sample, two algorithms."""
 
+from dataclasses import replace
+
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import Symbol, derivative, nabla, plain, symbol
 from backpass.notation.table import Formula, Notation, register
@@ -27,7 +29,7 @@ ROW = Symbol("𝒫", "up", shift=1)
 LAYER = symbol("f", "up")
 BELOW = Symbol("a", "up", shift=-1)
 COST = plain("ℰ")
-COST_TO_OUTPUT = nabla(symbol("α", "up"), plain("𝒞"))
+COST_TO_OUTPUT = nabla(symbol("α", "up"), plain("𝒞"), named=True)
 
 OMEGA = register(
     Notation(
@@ -44,13 +46,16 @@ OMEGA = register(
             g=(P, P),
             P=(ROW, ROW),
             dfa=(derivative(LAYER, BELOW),) * 2,
-            dfw=(derivative(LAYER, symbol("w₁", "up")),) * 2,
+            dfw=(derivative(LAYER, symbol("w", "up")),) * 2,
+            dha=(replace(derivative(plain("h"), plain("a")), indices="none"),) * 2,
+            dhw=(replace(derivative(plain("h"), plain("w")), indices="none"),) * 2,
+            dhb=(replace(derivative(plain("h"), plain("b")), indices="none"),) * 2,
             dfb=(derivative(LAYER, symbol("b", "up")),) * 2,
-            Pw=(derivative(plain("𝒞"), symbol("w₁", "up")),) * 2,
+            Pw=(derivative(plain("𝒞"), symbol("w", "up")),) * 2,
             Pb=(derivative(plain("𝒞"), symbol("b", "up")),) * 2,
             dC=(COST_TO_OUTPUT, COST_TO_OUTPUT),
-            dW=(nabla(symbol("W", "up", element="w"), COST),) * 2,
-            db=(nabla(symbol("b", "up"), COST),) * 2,
+            dW=(nabla(symbol("W", "up", element="w"), COST, named=True),) * 2,
+            db=(nabla(symbol("b", "up"), COST, named=True),) * 2,
             y=(plain("ρ"), plain("ρ")),
         ),
         formulas={

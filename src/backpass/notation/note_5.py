@@ -26,7 +26,7 @@ BRACKET = register(
         title="Notation and summary",
         weights_transposed=False,
         samples_in_columns=True,
-        symbols=symbols_of("bracket", LETTERS, cost="ℒ", sample_cost="ℒ", bold=True),
+        symbols=symbols_of("bracket", LETTERS, cost="ℒ", sample_cost="ℒₙ", bold=True),
         formulas={
             "F1": Formula("z[l] = T(W[l]) @ a[l-1] + b[l]", "z[l] = T(W[l]) @ a[l-1] + bs[l]"),
             "F2": Formula("a[l] = f(z[l])"),

@@ -30,6 +30,9 @@ class Symbol:
         Whether ∇ stands before its symbol (∇W) and not under it (∇_a).
     element : str
         The letter of one of its elements, where it is another: w of W.
+    indices : str
+        Which symbols of ∂x/∂y an element's indices stand at: the ``"last"``, the ``"first"``,
+        ``"both"``, ``"none"``, or one each, ``"split"``.
     """
 
     letter: str
@@ -40,7 +43,7 @@ class Symbol:
     of: tuple["Symbol", ...] = ()
     prefix: bool = False
     element: str = ""
-    split: bool = False
+    indices: Literal["last", "first", "both", "none", "split"] = "last"
     of_elements: "Symbol | None" = None
 
     @staticmethod
@@ -50,9 +53,11 @@ class Symbol:
 
     def entries(self, entry: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Return the indices that stand at each of the symbols that it is made of."""
-        if self.split and len(entry) == len(self.of):
+        if self.indices == "split" and len(entry) == len(self.of):
             return [(index,) for index in entry]
-        return [() for _ in self.of[1:]] + [entry]
+        here = {"first": (0,), "both": tuple(range(len(self.of))), "none": ()}
+        shown = here.get(self.indices, (len(self.of) - 1,))
+        return [entry if i in shown else () for i in range(len(self.of))]
 
     def entry(self) -> "Symbol":
         """Return the symbol of one of its elements: a small letter, not bold."""
@@ -81,9 +86,13 @@ def derivative(top: Symbol, bottom: Symbol) -> Symbol:
     return Symbol("∂", of=(top, bottom))
 
 
-def nabla(of: Symbol, cost: Symbol, *, prefix: bool = False) -> Symbol:
-    """Return ∇ with the quantity under it, or with `prefix` before it; elements as ∂cost/∂x."""
-    return Symbol("∇", of=(of,), prefix=prefix, of_elements=derivative(cost, of))
+def nabla(of: Symbol, cost: Symbol, *, prefix: bool = False, named: bool = False) -> Symbol:
+    """Return ∇ with the quantity under it, or with `prefix` before it; elements as ∂cost/∂x.
+
+    With `named` the cost stands behind: ∇_x ℰ.
+    """
+    told = (of, cost) if named else (of,)
+    return Symbol("∇", of=told, prefix=prefix, of_elements=derivative(cost, of))
 
 
 QUANTITIES = {

@@ -65,6 +65,8 @@ class Notation:
     from_zero : bool
         Whether elements are counted from 0, as in code.
     operators : Operators
+    output : mapping of str to (Symbol, Symbol)
+        What the output layer writes otherwise: note 3's ŷ and O.
 
     Examples
     --------
@@ -88,6 +90,7 @@ class Notation:
     gradients_last: bool = False
     from_zero: bool = False
     operators: Operators = field(default_factory=Operators)
+    output: Mapping[str, tuple[Symbol, Symbol]] = field(default_factory=dict)
 
     def from_our_weights(self, W: Array) -> Array:
         """Return `W` (in, out) as this notation lays it out; the same call turns it back."""
@@ -101,6 +104,11 @@ class Notation:
         """Return the text of an equation; empty where the notation has none of its own."""
         told = self.formulas.get(equation, Formula(""))
         return (told.batch or told.one) if batch else told.one
+
+    def symbol(self, key: str, *, batch: bool, at_output: bool = False) -> Symbol:
+        """Return how a quantity is written, for one sample or a batch, at the output or below."""
+        table = self.output if at_output and key in self.output else self.symbols
+        return table[key][batch]
 
     def place(self, equation: str) -> str:
         """Return where in the note the equation stands, as ``note 3, section 5.1``."""

@@ -6,7 +6,7 @@ from itertools import islice, product
 from backpass.equations import EQUATIONS
 from backpass.network import Network
 from backpass.tracing.expressions import Applied, Binary, Equation, Leaf, More, Node
-from backpass.tracing.steps import Line, Step
+from backpass.tracing.steps import Line, Step, formula_step
 from backpass.tracing.values import Values
 
 __all__ = ["element_steps"]
@@ -32,10 +32,14 @@ def element_steps(values: Values, network: Network, alpha: float) -> list[Step]:
         steps.append(_step("F1", layer, values, _pre_activations(sizes, layer)))
         if network.model.activations[layer - 1].elementwise:
             steps.append(_step("F2", layer, values, _activations(sizes, layer)))
+        else:
+            steps.append(formula_step("F2", layer, values))
+    steps.append(formula_step("C", last, values, alpha))
     steps.append(_step("B1", last, values, _output_errors(values, sizes[-1], last)))
     for layer in range(last, 0, -1):
         steps.append(_step("B3", layer, values, _weight_gradients(sizes, layer, alpha)))
-        steps.append(_step("B4", layer, values, _bias_gradients(sizes, layer)))
+        if values.notation.formula("B4", batch=False):  # note 2's δ is ∂L/∂b itself
+            steps.append(_step("B4", layer, values, _bias_gradients(sizes, layer)))
         below = _hidden_errors if layer > 1 else _input_derivatives
         steps.append(_step("B2b" if layer > 1 else "B2a", layer - 1, values, below(sizes, layer)))
     return steps

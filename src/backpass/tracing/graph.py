@@ -104,7 +104,9 @@ def _box(trace: Traced, node: _Node) -> str:
     x, y = _corner(node)
     notation = trace.notation
     painter = TextPainter(notation.operators, from_zero=notation.from_zero)
-    symbol = symbol_of(Leaf(node.key, node.layer), painter, notation, batch=trace.batch).lines[0]
+    symbol = symbol_of(
+        Leaf(node.key, node.layer), painter, notation, batch=trace.batch, last=trace.last
+    ).lines[0]
     value = Values(notation, trace.recording)(Leaf(node.key, node.layer))
     if not np.ndim(value):
         told = printed(value)

@@ -64,7 +64,9 @@ def html_page(trace: Traced) -> str:
 def html_part(trace: Traced) -> str:
     """Return what a notebook shows: an article with its own style."""
     parts = [f'<article class="bp-trace"><style>{STYLE}</style>', *_heading(trace)]
-    parts.append(f"<figure>{network_picture(trace)}</figure>")
+    several = len(trace["s"]) > 1
+    caption = "<figcaption>the first row; error signals hold the mean over all rows</figcaption>"
+    parts.append(f"<figure>{network_picture(trace)}{caption * several}</figure>")
     graph = graph_picture(trace)
     parts.append(
         f"<details><summary>Computational graph</summary><figure>{graph}</figure></details>"
@@ -113,7 +115,7 @@ def _line(trace: Traced, line: Line) -> str:
     parts = [f'<div class="bp-line"><math displaystyle="true">{row}</math></div>' for row in rows]
     names = TextPainter(notation.operators, from_zero=notation.from_zero)
     for leaf, part in cuts(line, trace.limits):
-        symbol = symbol_of(leaf, names, notation, batch=trace.batch).lines[0]
+        symbol = symbol_of(leaf, names, notation, batch=trace.batch, last=trace.last).lines[0]
         parts.append(
             f'<p class="bp-cut">{html.escape(symbol)}: {len(part.rows)}×{len(part.columns)} of '
             f"{part.shape[0]}×{part.shape[1]} shown, {part.left_out} entries left out</p>"

@@ -13,11 +13,11 @@ from backpass.tracing.values import Values
 __all__ = ["chain_steps", "check_thin", "jacobian_steps", "neuron_steps"]
 
 _LAYER = (
-    ("dfa[l] = {slopes} @ {W}", "Jacobian of the layer to its input"),
-    ("P[l-1] = P[l] @ dfa[l]", "derivative to the activations below"),
-    ("dfb[l] = {slopes}", "Jacobian of the layer to its biases"),
-    ("Pb[l] = P[l] @ dfb[l]", "bias gradient"),
-    ("Pw[l] = P[l] @ dfw[l]", "weight gradient of the first unit"),
+    ("B2a", "dfa[l] = {slopes} @ {W}", "Jacobian of the layer to its input"),
+    ("B2a", "P[l-1] = P[l] @ dfa[l]", "derivative to the activations below"),
+    ("B4", "dfb[l] = {slopes}", "Jacobian of the layer to its biases"),
+    ("B4", "Pb[l] = P[l] @ dfb[l]", "bias gradient"),
+    ("B3", "Pw[l] = P[l] @ dfw[l]", "weight gradient of the first unit; the others are alike"),
 )
 """What note 4 computes at a layer; 𝒫 is handed down, ∂f/∂a, ∂f/∂b and ∂f/∂w are the layer's."""
 
@@ -44,19 +44,34 @@ def jacobian_steps(values: Values, network: Network) -> list[Step]:
     notation, place = values.notation, values.notation.place("jacobian")
     last = len(network.sizes) - 1
     output = "P[l] = T(dC[l])" if notation.samples_in_columns else "P[l] = dC[l]"
-    steps = [_step("derivative to the output", output, last, values, place)]
+    steps = []
+    if notation.symbols["P"] != notation.symbols["dC"]:  # 𝒫, a symbol of its own
+        steps.append(_step("B1", "derivative to the output", output, last, values, place))
     W = "W[l]" if notation.weights_transposed else "T(W[l])"
     for layer in range(last, 0, -1):
         mixing = not network.model.activations[layer - 1].elementwise
         slopes = "jac[l]" if mixing else "diag(dphi[l])"
-        for text, title in _LAYER:
+        for equation, text, title in _LAYER:
             filled = text.format(slopes=slopes, W=W)
-            steps.append(_step(title, filled, layer, values, place))
+            steps.append(_step(equation, title, filled, layer, values, place))
     return steps
 
 
-def _step(title: str, text: str, layer: int, values: Values, place: str) -> Step:
-    return Step("B2a", layer, title, place, (Line(parse(text, layer), values),))
+def _step(equation: str, title: str, text: str, layer: int, values: Values, place: str) -> Step:
+    shown = _of_first_unit(parse(text, layer))
+    return Step(equation, layer, title, place, (Line(shown, values),))
+
+
+def _of_first_unit(node: Any) -> Any:
+    """Return a formula in which ∂f/∂w and its product with 𝒫 are those of the first unit."""
+    if isinstance(node, Leaf):
+        return replace(node, entry=(0,)) if node.key in ("dfw", "Pw") else node
+    parts = {
+        field.name: _of_first_unit(getattr(node, field.name))
+        for field in fields(node)
+        if is_dataclass(getattr(node, field.name))
+    }
+    return replace(node, **parts)
 
 
 def neuron_steps(values: Values, network: Network, layer: int) -> list[Step]:

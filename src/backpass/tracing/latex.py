@@ -23,6 +23,9 @@ _LETTERS = {
     "ℒ": r"\mathcal{L}",
     "ℬ": r"\mathcal{B}",
     "ℰ": r"\mathcal{E}",
+    "ℒₙ": r"\mathcal{L}_n",
+    "ŷ": r"\hat{y}",
+    "Ŷ": r"\hat{Y}",
     "𝒞": r"\mathcal{C}",
     "𝒫": r"\mathcal{P}",
     "𝟏": r"\mathbf{1}",
@@ -100,6 +103,8 @@ class LatexPainter:
                 self.symbol(part, layer, part_entry)
                 for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
             ]
+            if symbol.letter == "∇" and len(inner) == 2:
+                return rf"\nabla_{{{inner[0]}}} {inner[1]}"
             if len(inner) == 2:
                 return self.fraction(*(rf"\partial {part}" for part in inner))
             return rf"\nabla {inner[0]}" if symbol.prefix else rf"\nabla_{{{inner[0]}}}"

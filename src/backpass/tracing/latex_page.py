@@ -52,7 +52,7 @@ def _line(trace: Traced, line: Line) -> str:
     body = " \\\\\n".join([f"& {rows[0]}", *rows[1:]])
     texts = [f"\\begin{{align*}}\n{body}\n\\end{{align*}}"]
     for leaf, part in cuts(line, trace.limits):
-        symbol = symbol_of(leaf, painter, notation, batch=trace.batch)
+        symbol = symbol_of(leaf, painter, notation, batch=trace.batch, last=trace.last)
         texts.append(
             f"${symbol}$: {len(part.rows)} by {len(part.columns)} of {part.shape[0]} by "
             f"{part.shape[1]} shown, {part.left_out} entries left out"

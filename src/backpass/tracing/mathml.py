@@ -66,6 +66,8 @@ class MathPainter:
                 self.symbol(part, layer, part_entry)
                 for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
             ]
+            if symbol.letter == "∇" and len(inner) == 2:
+                return f"<mrow><msub><mo>∇</mo>{inner[0]}</msub>{inner[1]}</mrow>"
             if len(inner) == 2:
                 parts = [f"<mrow><mo>∂</mo>{part}</mrow>" for part in inner]
                 return self.fraction(*parts)

@@ -26,7 +26,7 @@ P = TypeVar("P")
 SCALARS = {"N", "S", "J", "lambda", "rate", "penalty"}
 """Quantities that are numbers."""
 
-VECTORS = {"w", "dha", "dhw"}
+VECTORS = {"w", "dha", "dhw", "Pw", "dfw"}
 """Quantities of one unit that are vectors all the same."""
 
 THIN = {"da_dz", "dz_da", "dz_dW"}
@@ -108,7 +108,7 @@ def paint(
     if isinstance(node, Transposed):
         return leaf(node.inner, True)
     if isinstance(node, Constant):
-        return painter.number(f"{node.value:g}")
+        return painter.number(f"{node.value:.4g}")
     if isinstance(node, Braced):
         return painter.brace(inner(node.inner), node.words)
     if isinstance(node, More):
@@ -118,7 +118,7 @@ def paint(
     if isinstance(node, Negative):
         return painter.row([painter.sign("−"), _grouped(node.inner, painter, inner, 2)])
     if isinstance(node, Applied):
-        known = _FUNCTIONS.get(node.function)
+        known = _FUNCTIONS.get(node.function, node.function.partition("update ")[2])
         name = painter.words(known) if known else function(node.layer)
         return painter.apply(name, inner(node.inner))
     return _binary(node, painter, inner)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backpass.tracing.numbers import printed
+from backpass.tracing.text import TextPainter
 from backpass.tracing.traced import Traced
 
 __all__ = ["colour", "network_picture"]
@@ -57,6 +58,13 @@ class _Drawing:
     @property
     def layers(self) -> range:
         return range(len(self.sizes))
+
+    @property
+    def letter(self) -> str:
+        """What the notation calls an error signal."""
+        notation = self.trace.notation
+        painter = TextPainter(notation.operators)
+        return painter.symbol(notation.symbols["delta"][0], None).lines[0]
 
     @property
     def left(self) -> int:
@@ -146,7 +154,7 @@ def _units(drawing: _Drawing) -> Iterator[str]:
             yield _disc(x, y, float(a[j]), activation, layer, j)
             yield from _name(drawing, layer, j)
             if delta is not None:
-                text = f"δ {printed(delta[j], 2)}"
+                text = f"{drawing.letter} {printed(delta[j], 2)}"
                 yield f'<text x="{x}" y="{y + 35:.1f}" class="bp-small">{text}</text>'
         if drawing.sizes[layer] > UNITS:
             x, y = drawing.place(layer, UNITS)
@@ -196,6 +204,6 @@ def _legend(drawing: _Drawing) -> Iterator[str]:
     yield f'<text x="{x}" y="{y + 26}" class="bp-left">−{printed(largest, 2)}</text>'
     yield f'<text x="{x + 63}" y="{y + 26}" class="bp-small">0</text>'
     yield f'<text x="{x + 126}" y="{y + 26}" class="bp-right">{printed(largest, 2)}</text>'
-    note = ("disc: activation", "ring: error signal δ", "dashed: negative")
+    note = ("disc: activation", "ring: error signal", "dashed: negative")
     for i, text in enumerate(note):
         yield f'<text x="{x + 142}" y="{y + 2 + 16 * i}" class="bp-left">{text}</text>'

@@ -49,13 +49,13 @@ def show(line: Line, painter: Painter[P], limits: Limits, *, batch: bool) -> Sho
     batch : bool
         Whether the symbols are those of a batch.
     """
-    notation, values = line.values.notation, line.values
+    notation, values, last = line.values.notation, line.values, line.values.last
 
     def function(layer: int | None) -> P:
-        return painter.symbol(notation.symbols["f"][batch], None)
+        return painter.symbol(notation.symbol("f", batch=batch, at_output=layer == last), None)
 
     def symbol(leaf: Leaf) -> P:
-        return symbol_of(leaf, painter, notation, batch=batch)
+        return symbol_of(leaf, painter, notation, batch=batch, last=last)
 
     def with_shape(leaf: Leaf, transposed: bool) -> P:
         piece = symbol(leaf)
@@ -97,15 +97,19 @@ def _arguments(node: Node) -> Iterator[Node]:
         yield from (*_arguments(node.left), *_arguments(node.right))
 
 
-def symbol_of(leaf: Leaf, painter: Painter[P], notation: Notation, *, batch: bool) -> P:
-    """Return the symbol of a quantity; f′(z) for the derivative of an activation."""
+def symbol_of(leaf: Leaf, painter: Painter[P], notation: Notation, *, batch: bool, last: int) -> P:
+    """Return the symbol of a quantity; f′(z) for the derivative of an activation.
+
+    Layer `last` is the output, which some notations write otherwise.
+    """
+    at_output = leaf.layer == last
     capital = batch and leaf.sample is None and not leaf.entry
     if leaf.key == "dphi":
-        name = painter.symbol(notation.symbols["f"][capital], None)
+        name = painter.symbol(notation.symbol("f", batch=capital, at_output=at_output), None)
         of = replace(leaf, key="z")
-        inner = symbol_of(of, painter, notation, batch=batch)
+        inner = symbol_of(of, painter, notation, batch=batch, last=last)
         return painter.apply(painter.row([name, painter.words("′")]), inner)
-    told = notation.symbols[leaf.key][capital]
+    told = notation.symbol(leaf.key, batch=capital, at_output=at_output)
     entry = leaf.entry[1:] if leaf.key == "jac" else leaf.entry  # without the sample's
     if leaf.key in ("W", "dW") and notation.weights_transposed:
         entry = entry[::-1]

@@ -10,6 +10,7 @@ from backpass.equations import EQUATIONS
 from backpass.notation import Notation
 from backpass.optimizers import Optimizer
 from backpass.tracing.expressions import (
+    Applied,
     Binary,
     Constant,
     Equation,
@@ -22,7 +23,7 @@ from backpass.tracing.expressions import (
 from backpass.tracing.recording import Recording
 from backpass.tracing.values import ROWS, Values
 
-__all__ = ["Line", "Section", "Step", "batch_steps", "mean_steps", "update_step"]
+__all__ = ["Line", "Section", "Step", "batch_steps", "formula_step", "mean_steps", "update_step"]
 
 SATURATED = 0.01
 """A unit whose |φ'| stays below it for every row is called saturated."""
@@ -131,6 +132,11 @@ def _jacobian(known: dict[tuple[str, int | None], Any]) -> bool:
     return any(key == "jac" for key, _ in known)
 
 
+def formula_step(part: str, layer: int, values: Values, alpha: float = 0.0) -> Step:
+    """Return one step of one sample in the notation's formula for it."""
+    return _step(part, layer, values.notation.formula(part, batch=False), values, alpha)
+
+
 def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Step:
     notation = values.notation
     shown = parse(text, layer)
@@ -146,6 +152,12 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
     title = TITLES.get(part, equation.title)
     remarks = _remarks(values, layer) if part == "B2b" else ()
     lines = [Line(shown, values)]
+    if (
+        part == "B1j"
+        and isinstance(shown.left, Leaf)
+        and len(values.recording.arrays["s", None]) > 1
+    ):
+        lines, remarks = _one_by_one(shown.right, layer, values)
     by_sample = notation.formula(f"{part} sum", batch=True)
     if by_sample and len(values.recording.arrays["s", None]) > 1:
         lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
@@ -161,6 +173,18 @@ TITLES = {
     "B1j": "error signal at the output",
 }
 """Titles of the parts that the error signal at the output is shown in."""
+
+
+def _one_by_one(right: Node, layer: int, values: Values) -> tuple[list[Line], tuple[str, ...]]:
+    """Return ∂C/∂z of every sample: each has a Jacobian of its own."""
+    alone = [_only(values.recording, n) for n in range(len(values.recording.arrays["s", None]))]
+    looked_up = Values(values.notation, values.recording, alone)
+    lines = [
+        Line(Equation(Leaf("dz", layer, sample=n), _of_sample(right, n)), looked_up)
+        for n in range(min(len(alone), SHOWN_TERMS))
+    ]
+    left = len(alone) - len(lines)
+    return lines, (f"{left} more samples left out",) if left else ()
 
 
 def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
@@ -180,7 +204,9 @@ def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
 def _only(recording: Recording, n: int) -> Recording:
     """Return a recording's row n, of what has one row a sample."""
     arrays = {
-        key: array[n : n + 1] for key, array in recording.arrays.items() if key[0] in ROWS | {"s"}
+        key: array[n : n + 1]
+        for key, array in recording.arrays.items()
+        if key[0] in ROWS | {"s", "jac"}
     }
     return Recording(arrays)
 
@@ -219,10 +245,15 @@ def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
         before, slope = Leaf(key, layer), Leaf(gradient, layer)
         right: Node = Binary("-", before, Binary("*", Leaf("rate"), slope))
         if optimizer.name != "sgd":
-            right = Binary(",", before, slope)
+            right = Applied(f"update {optimizer.name}", None, Binary(",", before, slope))
         lines.append(Line(Equation(Leaf(f"{key}_new", layer), right, "←"), values))
-    title = "update" if optimizer.name == "sgd" else f"update by {optimizer.name}"
-    return Step("U", layer, title, values.notation.place("U"), tuple(lines))
+    if optimizer.name == "sgd":
+        return Step("U", layer, "update", values.notation.place("U"), tuple(lines))
+    numbers = "".join(f", {name} = {value:g}" for name, value in optimizer.numbers.items())
+    rate = float(values.recording.arrays["rate", None])
+    remark = f"the first step of {optimizer.name}: its state starts at 0; rate {rate:g}{numbers}"
+    title = f"update by {optimizer.name}"
+    return Step("U", layer, title, "", tuple(lines), (remark,))
 
 
 def mean_steps(
@@ -243,7 +274,7 @@ def mean_steps(
     values = Values(notation, whole, list(samples))
     s = whole.arrays["s", None]
     shares = s / np.sum(s)
-    steps = []
+    steps = [_mean_cost(values, shares, alpha)]
     for layer in range(1, 1 + sum(key == "dW" for key, _ in whole.arrays)):
         lines = []
         for key in ("dW", "db"):
@@ -257,7 +288,18 @@ def mean_steps(
     return steps
 
 
-def _mean(key: str, layer: int, shares: Any, equal: bool) -> Node:
+def _mean_cost(values: Values, shares: Any, alpha: float) -> Step:
+    """Return the cost of the batch as the mean of the samples' own."""
+    right = _mean("J", None, shares, values.weights_are_equal())
+    if alpha:
+        decay = Binary("/", Leaf("lambda"), Binary("*", Constant(2), Leaf("S")))
+        right = Binary("+", right, Binary("*", decay, Leaf("penalty")))
+    line = Line(Equation(Leaf("J"), right), values)
+    place = values.notation.place("mean")
+    return Step("C", values.last, "the mean over the samples", place, (line,))
+
+
+def _mean(key: str, layer: int | None, shares: Any, equal: bool) -> Node:
     """Return 1/N · (x₁ + x₂ + …), or Σ of s_n/S · x_n."""
     terms: list[Node] = []
     for n, share in enumerate(shares[:SHOWN_TERMS]):

@@ -136,8 +136,10 @@ class TextPainter:
                 self._symbol(part, layer, part_entry)
                 for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
             ]
-            if len(inner) == 2:
+            if symbol.letter == "∂":
                 return f"∂{inner[0]}/∂{inner[1]}"
+            if len(inner) == 2:
+                return f"∇_{inner[0]} {inner[1]}"
             return f"∇{inner[0]}" if symbol.prefix else f"∇_{inner[0]}"
         indices = [str(i - self.from_zero + 1) for i in entry]
         text = symbol.letter

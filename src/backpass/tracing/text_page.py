@@ -37,7 +37,7 @@ def _line(trace: Traced, line: Line, width: int) -> list[str]:
         low = len(shown.symbols.lines) == len(piece.lines) == 1  # numbers, not matrices
         texts += [*[""] * (not low), *_indented(piece, "      = ", "        ", width)]
     for leaf, part in cuts(line, trace.limits):
-        symbol = symbol_of(leaf, painter, notation, batch=trace.batch).lines[0]
+        symbol = symbol_of(leaf, painter, notation, batch=trace.batch, last=trace.last).lines[0]
         texts.append(
             f"    {symbol}: {len(part.rows)}×{len(part.columns)} of "
             f"{part.shape[0]}×{part.shape[1]} shown, {part.left_out} entries left out"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,8 @@ def trace(
         sections = [Section("", steps)]
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
+        if not any(section.steps for section in sections):
+            raise InputError(f"form {form} has nothing at layer {layer}; leave layer out")
     many = several and form == "batch" and not table.samples_alone
     sizes = batch.network.sizes
     named = (
@@ -252,7 +255,7 @@ def _only_layer(section: Section, layer: int) -> Section:
 
 def _check_layer(layer: int | None, network: Network) -> None:
     last = len(network.sizes) - 1
-    if layer is not None and layer not in range(1, last + 1):
+    if layer is not None and (isinstance(layer, bool) or layer not in range(1, last + 1)):
         raise InputError(f"layer must be 1 … {last}, not {layer!r}")
 
 
@@ -266,8 +269,8 @@ def _checked_names(option: str, names: Sequence[str] | None, units: int) -> tupl
 
 
 def _checked_limits(max_elements: int | None, digits: int) -> tuple[int | None, int]:
-    if max_elements is not None and max_elements < 1:
-        raise InputError(f"max_elements must be at least 1, or None for all, not {max_elements}")
-    if not 1 <= digits <= 17:
-        raise InputError(f"digits must be 1 … 17, not {digits}")
+    if max_elements is not None and not (isinstance(max_elements, Integral) and max_elements >= 1):
+        raise InputError(f"max_elements must be at least 1, or None for all, not {max_elements!r}")
+    if not (isinstance(digits, Integral) and 1 <= digits <= 17):
+        raise InputError(f"digits must be 1 … 17, not {digits!r}")
     return max_elements, digits

@@ -61,6 +61,11 @@ class Traced:
     def _keys(self) -> list[tuple[str, int | None]]:
         return list(self.recording.arrays)
 
+    @property
+    def last(self) -> int:
+        """The number of the output layer."""
+        return len(self.network.sizes) - 1
+
     def heading(self) -> list[str]:
         """Return what is traced, in some lines: network, notation, form, names of the units."""
         model, notation = self.network.model, self.notation

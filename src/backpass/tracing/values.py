@@ -64,8 +64,6 @@ class Values:
         if key == "bs":
             N = len(recording.arrays["s", None])
             return notation.from_our_rows(np.repeat(array[None, :], N, axis=0))
-        if key == "Pw":
-            return array[:, 0][None, :]  # of the first unit
         if key in _FLAT:
             return array[None, :]
         return array[0] if key == "jac" else array
@@ -76,6 +74,10 @@ class Values:
         (unit,) = leaf.entry
         if leaf.key == "w":
             return recording.arrays["W", leaf.layer][:, unit][:, None]
+        if leaf.key == "dfw":
+            return recording.arrays["dfw", leaf.layer]  # of the first unit
+        if leaf.key == "Pw":
+            return recording.arrays["Pw", leaf.layer][:, unit][None, :]
         return recording.arrays[f"{leaf.key}{unit}", leaf.layer][None, :]
 
     @staticmethod
@@ -92,6 +94,11 @@ class Values:
         if key == "S":
             return np.sum(s)
         return (np.ones_like(s) if key == "ones" else s / np.sum(s))[:, None]
+
+    @property
+    def last(self) -> int:
+        """The number of the output layer."""
+        return max(layer or 0 for key, layer in self.recording.arrays if key == "z")
 
     def weights_are_equal(self) -> bool:
         """Return whether every sample counts the same."""
