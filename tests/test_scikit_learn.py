@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 import backpass
 from backpass import Network
 from backpass.errors import InputError
+from forward_rounding import output_tolerance
 from helpers import ACTIVATIONS, EPS, HIDDEN, PAIRS
 
 THEIRS = ["identity", "logistic", "tanh", "relu"]
@@ -45,17 +46,6 @@ def their_output(mlp, x):
     return chances[:, 1:] if mlp.n_outputs_ == 1 else chances
 
 
-def tolerance(network, x):
-    """Two forward passes in different order: eps for each term of each sum, 8 for each layer."""
-    magnitude, length = np.abs(x).max(), 0
-    for W, b in zip(network.weights, network.biases, strict=True):
-        magnitude = max(1.0, (magnitude * np.abs(W).sum(axis=0) + np.abs(b)).max())
-        length += W.shape[0] + 8
-    # exp multiplies a relative error of its result by the size of what it is taken of
-    scale = np.exp(network.predict(x)).max() if network.model.activations[-1].name == "exp" else 1
-    return float(4 * length * magnitude * scale * np.finfo(network.parameters.flat.dtype).eps)
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("task", TASKS)
@@ -65,7 +55,7 @@ def test_there_and_back_predictions_are_equal(task, activation, dtype):
     x = RNG.normal(size=(20, 5)).astype(dtype)
     network = Network.from_sklearn(mlp)
     assert network.parameters.flat.dtype == dtype
-    wanted = pytest.approx(their_output(mlp, x), rel=0, abs=tolerance(network, x))
+    wanted = pytest.approx(their_output(mlp, x), rel=0, abs=output_tolerance(network, x))
     assert network.predict(x) == wanted
     labelled = task in ("binary", "multiclass")
     back = network.to_sklearn(classes=mlp.classes_) if labelled else network.to_sklearn()
@@ -101,7 +91,7 @@ def test_a_softmax_becomes_a_classifier(sizes, activation):
     network = Network(sizes, activation, "softmax", "cross_entropy", seed=0)
     mlp = network.to_sklearn()
     assert mlp.predict_proba(X) == pytest.approx(
-        network.predict(X), rel=0, abs=tolerance(network, X)
+        network.predict(X), rel=0, abs=output_tolerance(network, X)
     )
     np.testing.assert_array_equal(mlp.predict(X), network.predict(X).argmax(axis=1))
 

@@ -10,6 +10,7 @@ import pytest
 
 from backpass import Network, register_activation
 from backpass.errors import InputError
+from forward_rounding import output_tolerance
 from helpers import ACTIVATIONS, HIDDEN, PAIRS, draw_case, gradient_tolerance, specs
 
 try:
@@ -21,16 +22,6 @@ needs_torch = pytest.mark.skipif(torch is None, reason="PyTorch is not installed
 SPECS = [spec for spec in specs(ACTIVATIONS) if spec.partition(":")[0] in HIDDEN]
 
 
-def tolerance(network, X):
-    """Two forward passes in different order: eps for each term of each sum, 8 for each layer."""
-    eps, magnitude, length = np.finfo(network.parameters.flat.dtype).eps, np.abs(X).max(), 0
-    for W, b in zip(network.weights, network.biases, strict=True):
-        magnitude = max(1.0, (magnitude * np.abs(W).sum(axis=0) + np.abs(b)).max())
-        length += W.shape[0] + 8
-    scale = np.abs(network.predict(X)).max() if network.model.activations[-1].name == "exp" else 1
-    return 4 * length * magnitude * max(scale, 1) * eps
-
-
 def same_outputs(network, scale=3.0):
     X = scale * np.random.default_rng(0).normal(size=(40, network.sizes[0]))
     X = X.astype(network.parameters.flat.dtype)
@@ -38,7 +29,7 @@ def same_outputs(network, scale=3.0):
     with torch.no_grad():
         found = module(torch.tensor(X)).numpy()
     assert found.dtype == X.dtype
-    np.testing.assert_allclose(found, network.predict(X), rtol=0, atol=tolerance(network, X))
+    np.testing.assert_allclose(found, network.predict(X), rtol=0, atol=output_tolerance(network, X))
     return module
 
 
