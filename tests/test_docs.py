@@ -75,6 +75,8 @@ def test_the_examples_of_a_page_run(page):
     found = examples(page)
     if any("import torch" in code for *_, code in found):
         pytest.importorskip("torch")
+    if any("import onnxruntime" in code for *_, code in found):
+        pytest.importorskip("onnxruntime")
     done = run(str(page), found)
     assert done.returncode == 0, done.stdout + done.stderr
 

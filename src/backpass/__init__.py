@@ -20,11 +20,13 @@ _HOMES = {
     "TabularModel": "backpass.tabular.model",
     "Verdict": "backpass.homework",
     "explain_mismatch": "backpass.homework",
+    "onnx_inputs": "backpass.export",
     "check_gradients": "backpass.checking",
     "Trace": "backpass.tracing",
     "read_table": "backpass.tabular.reading",
     "register_activation": "backpass.plain_records",
     "register_loss": "backpass.plain_records",
+    "to_onnx": "backpass.export",
     "trace": "backpass.tracing",
     "train": "backpass.training",
 }

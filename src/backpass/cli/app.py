@@ -336,7 +336,8 @@ def trace(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="Model file that fit has written; or example:xor, :thin, :small, :classes."
+            metavar="MODEL",
+            help="Model file that fit has written; or example:xor, :thin, :small, :classes.",
         ),
     ],
     table: Annotated[
@@ -393,8 +394,9 @@ def trace(
         typer.Option(metavar="OPTIMISER", help="Show its first step, too: sgd, adam, …"),
     ] = None,
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", metavar="RATE", help="Of that step.")
-    ] = 0.1,
+        Optional[float],  # noqa: UP045
+        typer.Option("--learning-rate", metavar="RATE", help="Of that step. [default: 0.1]"),
+    ] = None,
 ) -> Callable[[], int]:
     """Show every number of the forward and backward pass for rows of TABLE, beside its equation.
 
@@ -421,6 +423,33 @@ def trace(
         learning_rate,
     )
     return partial(run_trace, options)
+
+
+@app.command()
+def export(
+    model: Model,
+    onnx: Annotated[
+        str, typer.Option("--onnx", metavar="FILE.onnx", help="Where the ONNX file goes.")
+    ],
+    network_only: Annotated[
+        bool,
+        typer.Option(
+            "--network-only", help="Leave the encoding out: one matrix of encoded rows goes in."
+        ),
+    ] = False,
+) -> Callable[[], int]:
+    """Write MODEL in the ONNX format, which other programs run without backpass.
+
+    The file holds the encoding, too: one input for each column. Needs backpass[onnx].
+
+    \b
+    Examples:
+      backpass export churn.backpass --onnx churn.onnx
+      backpass export churn.backpass --onnx network.onnx --network-only
+    """  # noqa: D301
+    from backpass.cli.exporting import run_export
+
+    return partial(run_export, model, onnx, network_only=network_only)
 
 
 # the class of all usage errors, which typer 0.15 takes from click and later has itself

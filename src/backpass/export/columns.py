@@ -1,0 +1,208 @@
+"""The columns of a fitted `TableEncoder` in ONNX: one graph input each, encoded as it does.
+
+A number or date comes as float64 (N, 1), since the encoder computes in float64 before it rounds:
+2024.25 or a day of this century would lose in float32 what the network looks at.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from backpass.errors import InputError
+from backpass.export.graph import ML, Arithmetic, Graph
+from backpass.tabular.columns import CategoryColumn, Column, DateColumn, NumberColumn
+from backpass.tabular.encoder import TableEncoder
+
+__all__ = [
+    "encoder_nodes",
+    "free_text",
+    "input_dtype",
+    "input_meaning",
+    "input_names",
+    "level_numbers",
+    "missing_text",
+    "used_columns",
+]
+
+BOUND = 1e100  # of a scaled number, as in backpass.tabular.scaled_columns
+OTHER_SPELLINGS = {"true": ("True", "TRUE"), "false": ("False", "FALSE")}
+
+
+def used_columns(encoder: TableEncoder) -> list[Column]:
+    """Return the columns that the encoder takes anything from, in the order of the table."""
+    return [column for column in encoder.columns_ if column.outputs]
+
+
+def input_names(encoder: TableEncoder) -> list[str]:
+    """Return the names of the graph inputs: those of the used columns.
+
+    Raises
+    ------
+    InputError
+        When a column has an empty name, which no input can have.
+    """
+    names = [column.name for column in used_columns(encoder)]
+    if "" in names:
+        raise InputError("a column has an empty name, which no ONNX input can have; name it")
+    return names
+
+
+def level_numbers(column: Column) -> list[float] | None:
+    """Return the levels of a category of numbers as numbers, None for a category of texts.
+
+    Examples
+    --------
+    >>> from backpass.tabular.columns import CategoryColumn
+    >>> level_numbers(CategoryColumn("rooms", 0, ("1", "2.5"), 0, text=False, remark=""))
+    [1.0, 2.5]
+    """
+    if not isinstance(column, CategoryColumn) or column.text:
+        return None
+    try:
+        numbers = [float(level) for level in column.levels]
+    except ValueError:
+        return None
+    # numbers that float64 cannot tell apart, or not compare, stay texts
+    finite = all(map(math.isfinite, numbers))
+    return numbers if finite and len(set(numbers)) == len(numbers) else None
+
+
+def _takes_texts(column: Column) -> bool:
+    return isinstance(column, CategoryColumn) and level_numbers(column) is None
+
+
+def free_text(column: Column, wish: str) -> str:
+    """Return `wish`, with stars where it is a level of the column.
+
+    Examples
+    --------
+    >>> from backpass.tabular.columns import CategoryColumn
+    >>> column = CategoryColumn("city", 1, ("Bonn", "(none)"), 0, text=True, remark="")
+    >>> free_text(column, "(none)")
+    '(none)*'
+    """
+    while isinstance(column, CategoryColumn) and wish in column.levels:
+        wish += "*"
+    return wish
+
+
+def missing_text(column: Column) -> str:
+    """Return what stands for a missing text: the empty one, unless that is a level itself."""
+    levels = column.levels if isinstance(column, CategoryColumn) else ()
+    return free_text(column, "(missing)") if "" in levels else ""
+
+
+def input_dtype(column: Column) -> np.dtype[Any]:
+    """Return the dtype of the graph input of a column: object (texts) or float64."""
+    return np.dtype(object if _takes_texts(column) else np.float64)
+
+
+def input_meaning(column: Column) -> str:
+    """Return what the graph input of a column takes, in words."""
+    if isinstance(column, DateColumn):
+        return "date: days since 1970-01-01; NaN where missing"
+    if isinstance(column, NumberColumn):
+        return "number; NaN where missing"
+    if not _takes_texts(column):
+        return "category by its number; NaN where missing"
+    kind = "category by its text"
+    if set(getattr(column, "levels", ())) <= set(OTHER_SPELLINGS):
+        kind = "truth value: 'true' or 'false'"
+    return f"{kind}; {missing_text(column)!r} where missing"
+
+
+def encoder_nodes(graph: Graph, encoder: TableEncoder, names: list[str]) -> str:
+    """Add the encoding of every column, and return the name of the matrix (N, outputs).
+
+    Parameters
+    ----------
+    graph : Graph
+    encoder : TableEncoder
+        Fitted.
+    names : list of str
+        The values that hold the used columns, (N, 1) each.
+    """
+    parts = []
+    for column, x in zip(used_columns(encoder), names, strict=True):
+        if isinstance(column, CategoryColumn):
+            numbers = level_numbers(column)
+            if numbers is None:
+                parts += [_text_levels(graph, column, x)]
+            else:
+                parts += _number_levels(graph, column, numbers, x)
+        elif isinstance(column, DateColumn):
+            parts += _date(graph, column, x, encoder.clip)
+        elif isinstance(column, NumberColumn):
+            parts += _number(graph, column, x, encoder.clip)
+    dtype = np.dtype(encoder.dtype)
+    return graph.op("Concat", *(graph.cast(part, dtype) for part in parts), axis=1)
+
+
+# --- numbers and dates -----------------------------------------------------------------------
+
+
+def _scaled(f: Arithmetic, column: NumberColumn | DateColumn, x: str, clip: float) -> str:
+    """Return ``t / √(1 + (t/clip)²)`` of ``t = (x − center) / scale``, and 0 for NaN."""
+    ratio = f("Div", f("Sub", x, column.center), column.scale)
+    ratio = f("Where", f("IsNaN", ratio), 0.0, ratio)
+    ratio = f("Clip", ratio, -BOUND, BOUND)
+    part = f("Div", ratio, float(clip))
+    return f("Div", ratio, f("Sqrt", f("Add", 1.0, f("Mul", part, part))))
+
+
+def _number(graph: Graph, column: NumberColumn | DateColumn, x: str, clip: float) -> list[str]:
+    f = Arithmetic(graph, np.float64)
+    value = [_scaled(f, column, x, clip)] if column.scale > 0 else []
+    return value + ([f("IsNaN", x)] if column.missing else [])
+
+
+def _date(graph: Graph, column: DateColumn, x: str, clip: float) -> list[str]:
+    f = Arithmetic(graph, np.float64)
+    scaled = [_scaled(f, column, x, clip)] if column.scale > 0 else []
+    waves = []
+    for cycle in column.cycles:
+        turns = f("Div", x, column.periods[cycle])
+        angle = f("Mul", 2 * np.pi, f("Sub", turns, f("Floor", turns)))
+        for wave in ("Sin", "Cos"):
+            waves.append(f("Where", f("IsNaN", x), 0.0, f(wave, angle)))
+    return scaled + waves + ([f("IsNaN", x)] if column.missing else [])
+
+
+# --- categories ------------------------------------------------------------------------------
+
+
+def _text_levels(graph: Graph, column: CategoryColumn, x: str) -> str:
+    """Return which output is 1: the level's, that of "(other)" or of "(missing)", or none."""
+    other = len(column.levels) if column.rare else -1
+    places = {missing_text(column): len(column.outputs) - 1 if column.missing else other}
+    for place, level in enumerate(column.levels):
+        places |= dict.fromkeys((level, *OTHER_SPELLINGS.get(level, ())), place)
+    code = graph.op(
+        "LabelEncoder",
+        x,
+        domain=ML,
+        keys_strings=list(places),
+        values_int64s=list(places.values()),
+        default_int64=other,
+    )
+    return graph.op("Equal", code, graph.constant(np.arange(len(column.outputs))[None, :]))
+
+
+def _number_levels(graph: Graph, column: CategoryColumn, numbers: list[float], x: str) -> list[str]:
+    absent = graph.op("IsNaN", x)
+    named = [absent] if column.missing else []
+    levels = [graph.op("Equal", x, graph.constant(np.array([numbers])))] if numbers else []
+    parts = [*levels, *named]
+    if not column.rare:
+        return parts
+    if not parts:
+        ones = graph.constant(np.ones((1, 1), dtype=bool))
+        return [graph.op("Or", absent, ones)]
+    known = graph.op("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+    count = graph.op(
+        "ReduceSum", graph.cast(known, np.int64), graph.constant(np.array([1])), keepdims=1
+    )
+    return [*levels, graph.op("Equal", count, graph.constant(np.array([[0]]))), *named]

@@ -1,0 +1,141 @@
+"""Models as ONNX files: the whole of one, from the columns of a table to labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backpass.errors import InputError
+from backpass.export.columns import encoder_nodes, input_dtype, input_meaning, input_names
+from backpass.export.columns import used_columns as used
+from backpass.export.graph import Graph
+from backpass.export.heads import Result, estimator_results, target_results, told_of
+from backpass.export.layers import float_dtype, network_nodes
+from backpass.network import Network
+from backpass.storage.durable import durable_write
+from backpass.tabular.encoder import TableEncoder
+from backpass.tabular.model import TabularModel
+from backpass.tabular.targets import ClassTarget
+
+__all__ = ["to_onnx"]
+
+
+def to_onnx(
+    model: Any, path: str | Path | None = None, *, network_only: bool = False, X: Any = None
+) -> Any:
+    """Return a model in the ONNX format, which many programs run without Python or backpass.
+
+    A :class:`~backpass.TabularModel` takes one input for each column of the table and gives
+    ``label`` and ``probabilities``, or ``prediction`` in the units of the target. An estimator
+    takes a matrix ``X``; a scikit-learn pipeline (with skl2onnx installed) takes one input for
+    each column if it begins with a :class:`~backpass.TableEncoder`, else a matrix or what the
+    sample `X` shows. A :class:`~backpass.Network` gives its ``output``. Results differ from
+    `predict` and `predict_proba` by rounding. Opset 17; needs ``pip install 'backpass[onnx]'``.
+
+    Parameters
+    ----------
+    model : TabularModel, MLPClassifier, MLPRegressor, Pipeline or Network
+        Trained.
+    path : str or Path, optional
+        Where the file goes; a file of that name is replaced when all of the new one is written.
+    network_only : bool
+        Whether only the network is wanted: from encoded rows ``X`` (N, n_0) to ``output`` (N, k).
+    X : DataFrame or array of shape (N, n_features), optional
+        Some rows, by which a pipeline that does not begin with a `TableEncoder` learns the names
+        and types of its inputs; by default they are one matrix of float64.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Checked; its metadata names the target and the classes, or the encoded inputs.
+
+    Raises
+    ------
+    InputError
+        When onnx is not installed, the model is not trained or of another kind, or has an
+        activation that was registered by a user.
+    ModelFileError
+        When the file cannot be written.
+
+    Examples
+    --------
+    >>> network = Network([2, 3, 1], "gelu", seed=0)
+    >>> converted = to_onnx(network)
+    >>> [x.name for x in converted.graph.input], [y.name for y in converted.graph.output]
+    (['X'], ['output'])
+    """
+    converted = _converted(model, network_only, X)
+    if path is not None:
+        durable_write(path, [converted.SerializeToString(deterministic=True)])
+    return converted
+
+
+def _converted(model: Any, network_only: bool, X: Any) -> Any:
+    if isinstance(model, Network):
+        return _network(model)
+    if network_only:
+        encoder = getattr(model, "encoder", None)
+        names = None if encoder is None else encoder.get_feature_names_out().tolist()
+        return _network(_network_of(model), names)
+    if isinstance(model, TabularModel):
+        return _table_model(model)
+    if hasattr(model, "steps"):
+        raise InputError("a pipeline cannot be exported; export its last step, or a TabularModel")
+    return _estimator(model)
+
+
+def _network_of(model: Any) -> Network:
+    """Return the trained network inside of a model."""
+    last = model[-1] if hasattr(model, "steps") else model
+    network = getattr(last, "network_", None) or getattr(last, "network", None)
+    if not isinstance(network, Network):
+        kind = type(last).__name__
+        raise InputError(
+            f"a {kind} holds no trained network; give a Network, TabularModel, MLPClassifier or "
+            "MLPRegressor, or a pipeline of them, after fit"
+        )
+    return network
+
+
+def _finished(graph: Graph, results: list[Result], told: dict[str, str]) -> Any:
+    for value, wish, dtype, width, meaning in results:
+        graph.output(value, wish, dtype, width, meaning)
+    return graph.to_model(told)
+
+
+def _network(network: Network, names: list[str] | None = None) -> Any:
+    graph, dtype = Graph(["X"]), float_dtype(network)
+    x = graph.input("X", dtype, network.sizes[0], "encoded rows")
+    output = network_nodes(graph, network, x, dtype)
+    result = Result(output, "output", dtype, network.sizes[-1], "the network's output")
+    return _finished(graph, [result], told_of(inputs=names))
+
+
+def _table_model(model: TabularModel) -> Any:
+    matrix, graph = _encoded(model.encoder)
+    output = network_nodes(graph, model.network, matrix, model.encoder.dtype)
+    target = model.target
+    classes = target.classes if isinstance(target, ClassTarget) else None
+    results = target_results(graph, target, output, float_dtype(model.network))
+    return _finished(graph, results, told_of(target=target.name, classes=classes))
+
+
+def _encoded(encoder: TableEncoder) -> tuple[str, Graph]:
+    """Return the encoded matrix of a new graph with an input for each column, and the graph."""
+    names = input_names(encoder)
+    graph = Graph(names)
+    for name, column in zip(names, used(encoder), strict=True):
+        graph.input(name, input_dtype(column), 1, input_meaning(column))
+    return encoder_nodes(graph, encoder, names), graph
+
+
+def _estimator(estimator: Any) -> Any:
+    network = _network_of(estimator)
+    graph, dtype = Graph(["X"]), float_dtype(network)
+    x = graph.input("X", dtype, network.sizes[0], "rows as in fit")
+    output = network_nodes(graph, network, x, dtype)
+    classes = getattr(estimator, "classes_", None)
+    told = told_of(classes=None if classes is None else np.asarray(classes).tolist())
+    return _finished(graph, estimator_results(graph, estimator, output, dtype), told)
