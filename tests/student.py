@@ -87,6 +87,8 @@ def hidden_slope(phi, z, a, m):
         return SLOPE_OF_A[phi](z)
     if "f′ at a" in m:
         return SLOPE_OF_Z[phi](a)
+    if "f′ of another activation" in m:
+        return a * (1 - a)  # a logistic's
     if "f for f′" in m:
         return VALUE[phi](z)
     slope = SLOPE_OF_Z[phi](z)

@@ -265,7 +265,7 @@ BAD = {
     "nothing": ({}, {}, "the answer is empty"),
     "no numbers": (np.zeros((0, 3)), {}, "has no numbers in it"),
     "text": ("W1", {}, "the answer must be an array, a mapping"),
-    "complex": (WEIGHTS[1] * 1j, {}, "the answer must be an array"),
+    "complex": (WEIGHTS[1] * 1j, {}, "real numbers, not an array of complex128 with 2 dimensions"),
     "text in a mapping": ({"W1": "x"}, {}, "W1: not an array of numbers"),
     "too many": ([WEIGHTS[0]] * 5, {}, r"lists \(weights, biases\) of 3 each"),
 }

@@ -116,6 +116,8 @@ BAD = [
     (["m.backpass", "t.csv", "-o", "none/o.html"], "there is no folder"),
     (["m.backpass", "t.csv", "--update", "magic"], "unknown optimizer 'magic'"),
     (["m.backpass", "t.csv", "--digits", "0"], "--digits"),
+    (["m.backpass", "t.csv", "--learning-rate", "5"], "give --update sgd, too"),
+    (["example:thin", "--form", "chain", "--layer", "2"], "has nothing at layer 2"),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backpass.cli.checks import Output, check_outputs
+from backpass.cli.checks import Output, check_is_file, check_outputs
 from backpass.cli.messages import Messages
 from backpass.errors import InputError, TableError
 
@@ -22,6 +22,7 @@ def run_check(
 ) -> int:
     """Check every derivative of a model on some rows of a table; return the exit code."""
     wanted = _entries(entries)
+    check_is_file(model_path)
     if json is not None:
         check_outputs([Output("--json", json, (".json",))], [model_path, table])
     from backpass import render

@@ -13,6 +13,7 @@ from backpass.storage.durable import shown_path
 __all__ = [
     "Output",
     "check_folder",
+    "check_is_file",
     "check_model_place",
     "check_outputs",
     "column_names",
@@ -186,6 +187,19 @@ def _same(one: str, other: str) -> bool:
         return Path(one).samefile(other)  # hard links
     except (OSError, ValueError):
         return False
+
+
+def check_is_file(model: str) -> None:
+    """Refuse an example where a model file is wanted.
+
+    Examples
+    --------
+    >>> check_is_file("iris.backpass")
+    """
+    if model.startswith("example:"):
+        raise InputError(
+            f"{model}: only trace takes an example for a model; give a file that fit has written"
+        )
 
 
 def check_model_place(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backpass.cli.checks import Output, check_is_file, check_outputs
 from backpass.cli.messages import Messages
 from backpass.errors import InputError
 
@@ -34,9 +35,8 @@ def run_homework(options: HomeworkOptions) -> int:
     """Show the verdict on an answer; return 0 where it is right, 1 where it is wrong."""
     if options.rows is not None and options.row is not None:
         raise InputError("give --rows or --row, not both")
+    check_is_file(options.model)
     if options.json is not None:
-        from backpass.cli.checks import Output, check_outputs
-
         inputs = [options.model, options.table, options.answer]
         check_outputs([Output("--json", options.json, (".json",))], inputs)
     from backpass.homework.files import read_answer

@@ -43,12 +43,14 @@ class TraceOptions:
     max_elements: int
     digits: int
     update: str | None
-    learning_rate: float
+    learning_rate: float | None
 
 
 def run_trace(options: TraceOptions) -> int:
     """Show every number of one pass over some rows; return the exit code."""
     kind = _format(options)
+    if options.learning_rate is not None and options.update is None:
+        raise InputError("--learning-rate is that of --update; give --update sgd, too")
     if options.output is not None:
         suffixes = (*FORMATS[kind], Path(options.output).suffix.lower())
         places = [Output("--output", options.output, suffixes)]
@@ -103,7 +105,7 @@ def _trace(options: TraceOptions) -> Trace:
         max_elements=options.max_elements or None,
         digits=options.digits,
         update=options.update,
-        learning_rate=options.learning_rate,
+        learning_rate=0.1 if options.learning_rate is None else options.learning_rate,
         input_names=names[0],
         output_names=names[1],
     )

@@ -215,6 +215,11 @@ def _from_lists(answer: Any, n_layers: int) -> dict[str, Any]:
         return _named(items[::2], items[1::2])
     if not any(nested) and len(items) == n_layers:
         return _named(items, [])
+    if isinstance(answer, np.ndarray):
+        raise InputError(
+            "the answer must be a vector, a matrix or several of real numbers, not an array of "
+            f"{answer.dtype} with {answer.ndim} dimensions"
+        )
     raise InputError(
         "the answer must be an array, a mapping such as {'W1': …, 'b1': …}, a flat vector, or "
         f"lists (weights, biases) of {n_layers} each"

@@ -1,5 +1,7 @@
 """Small changes of the two passes and of their results, of which the mistakes are made."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from backpass import backprop
@@ -118,6 +120,11 @@ def slope_ways(rule: Rule, *, softmax: bool = False) -> tuple[Way, ...]:
         Way("at the output", faults, layers=output, possible=possible),
         Way("in every layer", faults, possible=possible),
     )
+
+
+def named(what: str, ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    """Return ways that say what was taken before they say where."""
+    return tuple(replace(way, where=f"{what} {way.where}") for way in ways)
 
 
 def right_derivative(w: Pass, l: int) -> Array:

@@ -5,6 +5,7 @@ import numpy as np
 from backpass.homework.changes import (
     hidden,
     is_elementwise,
+    named,
     slope_ways,
     twice,
 )
@@ -42,6 +43,19 @@ SLOPES = (
         mend="φ′ takes what the activation took, z; note 3 calls that a",
         ways=slope_ways(
             lambda w, l: w.phi[l].derivative(w.a[l], w.phi[l].value(w.a[l])), softmax=True
+        ),
+    ),
+    Mistake(
+        "f′ of another activation",
+        "the derivative is that of another activation than the layer's",
+        equation="B2b",
+        source="note 3, appendix 6.1 (σ′ = σ(1 − σ) and tanh′ = 1 − tanh², each its own)",
+        mend="differentiate the activation that the forward pass has taken",
+        ways=(
+            *named("a(1 − a), a logistic's,", slope_ways(lambda w, l: w.a[l] * (1 - w.a[l]))),
+            *named("1 − a², a tanh's,", slope_ways(lambda w, l: 1 - w.a[l] ** 2)),
+            *named("relu's 0 or 1", slope_ways(lambda w, l: (w.z[l] > 0).astype(w.z[l].dtype))),
+            *named("1 − a for 1 − a²", slope_ways(lambda w, l: 1 - w.a[l])),
         ),
     ),
     Mistake(
