@@ -212,8 +212,7 @@ class Checkpoints:
         else:
             self._kept = [*(old for old in self._kept[-2:] if old != path), path][-2:]
             self._tidy()
-        self._last = time.monotonic()
-        self._cost = self._last - started
+        self._last, self._cost = started, time.monotonic() - started
 
     def _tidy(self) -> None:
         """Remove all but the two newest, and what a crash has left half-written."""

@@ -17,7 +17,7 @@ __all__ = ["array_text", "differences", "model_texts", "settings_texts"]
 
 BLOCK = 1 << 22  # bytes hashed at a time: the data set is not copied whole
 FREE = ("time_limit", "n_threads")  # settings that may change: they do not change the result
-HASHED = "blake2b "
+HASHED = "SHA-256 "
 
 
 def array_text(x: Any) -> str:
@@ -31,11 +31,11 @@ def array_text(x: Any) -> str:
     Examples
     --------
     >>> array_text(np.zeros((2, 3)))
-    '(2, 3) float64 blake2b 87b774e863281ce421c5625c0aa7b29c'
+    '(2, 3) float64 SHA-256 17b0761f87b081d5cf10757ccc89f12be355c70e2e29df288b65b30710dcbcd1'
     """
     if x is None:
         return "none"
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.sha256()
     for part in _parts(x):
         for block in _blocks(part):
             digest.update(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)

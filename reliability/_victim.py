@@ -1,0 +1,122 @@
+"""A training run that is killed again and again, and what it tells before it dies.
+
+It writes into memory that the killer shares when it was last between two steps and when each of its
+last checkpoints was taken, so that what a kill cost can be told to the millisecond.
+"""
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backpass.checkpoints import Checkpoints
+from backpass.history import History, Settings, Validation
+from backpass.network import Network
+from backpass.training import Trainer
+
+__all__ = ["BEGAN", "BOUNDARY", "LONGEST", "SLOTS", "WRITTEN", "Telling", "train", "victim"]
+
+SIZES, ROWS, HELD_OUT = (20, 64, 64, 1), 4000, 500
+BEGAN, BOUNDARY, LONGEST, WRITTEN = range(4)  # seconds, seconds, seconds, checkpoints
+SLOTS = 8  # of the last checkpoints: step and time each, from place 4 on
+
+
+class Telling(Checkpoints):
+    """Checkpoints that tell, in shared memory, when training could have been written down.
+
+    Parameters
+    ----------
+    folder : Path
+    board : array of float
+        Shared with the killer.
+    every : float
+        Seconds between two checkpoints.
+    """
+
+    def __init__(self, folder: Path, board: Any, every: float) -> None:
+        super().__init__(folder, resume=True, every=every)
+        self.board = board
+
+    def open(self, *arguments: Any) -> Any:
+        """Take over the checkpoint; from here on a kill costs something."""
+        found = super().open(*arguments)
+        self.board[BOUNDARY] = self.board[BEGAN] = time.monotonic()
+        return found
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint; asked between any two calls of the engine."""
+        now = time.monotonic()
+        self.board[LONGEST] = max(self.board[LONGEST], now - self.board[BOUNDARY])
+        self.board[BOUNDARY] = now
+        return super().due
+
+    def save(self, trainer: Any, sampler: Any, stop: str = "") -> None:
+        """Write a checkpoint, and tell which one and when."""
+        place = 4 + 2 * (int(self.board[WRITTEN]) % SLOTS)
+        self.board[place : place + 2] = [trainer.history.clock.step, time.monotonic()]
+        self.board[WRITTEN] += 1
+        super().save(trainer, sampler, stop)
+
+
+def train(optimizer: str, epochs: int, threads: int, checkpoints: Checkpoints | None) -> str:
+    """Train, and return a hash of parameters, optimiser state and history.
+
+    Parameters
+    ----------
+    optimizer : str
+    epochs, threads : int
+    checkpoints : Checkpoints or None
+    """
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(ROWS, SIZES[0])).astype(np.float32)
+    y = np.sin(X[:, 0]) * X[:, 1] + rng.normal(scale=0.1, size=ROWS).astype(np.float32)
+    network = Network(SIZES, "relu", seed=1, dtype="float32")
+    judged = slice(ROWS - HELD_OUT, ROWS)
+    settings = Settings(
+        optimizer=optimizer,
+        schedule="cosine:warmup=0.1",
+        batch_size=25,
+        epochs=epochs,
+        dropout=0.1,
+        clip_norm=1.0,
+        early_stopping=True,
+        patience=epochs,
+        n_threads=threads,
+    )
+    if checkpoints is not None:
+        checkpoints.start(rng, 0)
+    trainer = Trainer(
+        network,
+        X,
+        y,
+        settings=settings,
+        rows=np.arange(ROWS - HELD_OUT),
+        rng=rng,
+        validation=Validation(
+            lambda: -network.loss(X[judged], y[judged]), lambda: network.loss(X[judged], y[judged])
+        ),
+        checkpoints=checkpoints,
+    )
+    return hash_of(network, trainer.train(), trainer.run.state)
+
+
+def hash_of(network: Network, history: History, state: dict[str, Any]) -> str:
+    """Return a hash of everything that a training run ends with."""
+    digest = hashlib.sha256(network.parameters.flat.tobytes())
+    for name in sorted(state):
+        digest.update(np.ascontiguousarray(state[name]).tobytes())
+    for name, value in sorted(vars(history).items()):
+        told = value.tobytes().hex() if isinstance(value, np.ndarray) else repr(value)
+        digest.update(f"{name} {told}".encode())
+    return digest.hexdigest()
+
+
+def victim(
+    folder: Path, board: Any, answer: Path, optimizer: str, epochs: int, threads: int, every: float
+) -> None:
+    """Train with checkpoints, going on where there are some, and write the hash to `answer`."""
+    checkpoints = Telling(folder, np.frombuffer(board), every)
+    answer.write_text(train(optimizer, epochs, threads, checkpoints))

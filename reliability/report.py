@@ -1,0 +1,75 @@
+"""Write the tables of ``docs/reliability.md`` from what the programs of this folder counted.
+
+``python -m reliability.report`` reads every JSON file in ``reliability/results``; a test holds the
+page to them.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks._about import about
+
+__all__ = ["PAGE", "RESULTS", "page", "write_result"]
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "reliability" / "results"
+PAGE = ROOT / "docs" / "reliability.md"
+HEAD = """\
+# Reliability, counted
+
+What was done to backpass, and what broke. `python -m reliability.report` writes each section from
+the result of the program that it names. What is promised: [Go on after a crash](how-to/resume.md).
+"""
+
+
+def write_result(path: Path, title: str, command: str, figures: dict[str, Any]) -> None:
+    """Write what a program counted, with where and when.
+
+    Parameters
+    ----------
+    path : Path
+    title, command : str
+        The heading of its section, and what to type for it.
+    figures : dict
+        Numbers or short texts, by what they count.
+    """
+    told = about()
+    kept = ("date", "commit", "cpu", "cores", "system", "instruction set", "python")
+    machine = {name: told[name] for name in kept}
+    result = {"title": title, "command": command, "machine": machine, "figures": figures}
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def page(results: Path = RESULTS) -> str:
+    """Return the page that the files in a folder make."""
+    parts = [HEAD]
+    for path in sorted(results.glob("*.json")):
+        parts.append(section(json.loads(path.read_text(encoding="utf-8"))))
+    return "\n".join(parts)
+
+
+def section(result: dict[str, Any]) -> str:
+    """Return the section of one result."""
+    m = result["machine"]
+    lines = [
+        f"## {result['title']}",
+        "",
+        f"`{result['command']}`, {m['date']}, commit {m['commit'].rstrip('+')}, {m['cores']} cores "
+        f"of {m['cpu']}, {m['system']}, {m['instruction set']}, Python {m['python']}.",
+        "",
+        "| | |",
+        "|---|---:|",
+        *(f"| {name} | {value} |" for name, value in result["figures"].items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
