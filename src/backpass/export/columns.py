@@ -32,7 +32,15 @@ OTHER_SPELLINGS = {"true": ("True", "TRUE"), "false": ("False", "FALSE")}
 
 
 def used_columns(encoder: TableEncoder) -> list[Column]:
-    """Return the columns that the encoder takes anything from, in the order of the table."""
+    """Return the columns that the encoder takes anything from, in the order of the table.
+
+    Raises
+    ------
+    InputError
+        Before fit.
+    """
+    if not hasattr(encoder, "columns_"):
+        raise InputError("the TableEncoder has not learnt from a table yet; call fit first")
     return [column for column in encoder.columns_ if column.outputs]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from backpass.errors import InputError
 from backpass.export.columns import encoder_nodes, input_dtype, input_meaning, input_names
@@ -29,10 +30,11 @@ def to_onnx(
 
     A :class:`~backpass.TabularModel` takes one input for each column of the table and gives
     ``label`` and ``probabilities``, or ``prediction`` in the units of the target. An estimator
-    takes a matrix ``X``; a scikit-learn pipeline (with skl2onnx installed) takes one input for
-    each column if it begins with a :class:`~backpass.TableEncoder`, else a matrix or what the
-    sample `X` shows. A :class:`~backpass.Network` gives its ``output``. Results differ from
-    `predict` and `predict_proba` by rounding. Opset 17; needs ``pip install 'backpass[onnx]'``.
+    takes a matrix ``X``; a scikit-learn pipeline takes one input for each column if it begins
+    with a :class:`~backpass.TableEncoder`, else a matrix or what the sample `X` shows (skl2onnx
+    converts the steps that are not ours). A :class:`~backpass.Network` gives its ``output``.
+    Results differ from `predict` and `predict_proba` by rounding. Opset 17; needs ``pip install
+    'backpass[onnx]'``.
 
     Parameters
     ----------
@@ -54,8 +56,10 @@ def to_onnx(
     Raises
     ------
     InputError
-        When onnx is not installed, the model is not trained or of another kind, or has an
-        activation that was registered by a user.
+        When onnx or skl2onnx is not installed, the model is not trained or of another kind, has an
+        activation that a user has registered, or a step that skl2onnx cannot convert.
+    NotFittedError
+        When a pipeline is not fitted.
     ModelFileError
         When the file cannot be written.
 
@@ -73,6 +77,7 @@ def to_onnx(
 
 
 def _converted(model: Any, network_only: bool, X: Any) -> Any:
+    model = getattr(model, "best_estimator_", model)  # a search over settings
     if isinstance(model, Network):
         return _network(model)
     if network_only:
@@ -82,8 +87,22 @@ def _converted(model: Any, network_only: bool, X: Any) -> Any:
     if isinstance(model, TabularModel):
         return _table_model(model)
     if hasattr(model, "steps"):
-        raise InputError("a pipeline cannot be exported; export its last step, or a TabularModel")
+        return _pipeline(model, X)
     return _estimator(model)
+
+
+def _pipeline(pipeline: Any, X: Any) -> Any:
+    """Return a pipeline of our own steps as they are, and any other by way of skl2onnx."""
+    steps = [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+    check_is_fitted(pipeline)
+    if len(steps) == 1:
+        return _converted(steps[0], False, X)
+    if len(steps) == 2 and isinstance(steps[0], TableEncoder) and hasattr(steps[1], "network_"):
+        matrix, graph = _encoded(steps[0])
+        return _estimator_on(graph, matrix, steps[0].dtype, steps[1])
+    from backpass.export.pipelines import convert_pipeline
+
+    return convert_pipeline(pipeline, X)
 
 
 def _network_of(model: Any) -> Network:
@@ -135,7 +154,13 @@ def _estimator(estimator: Any) -> Any:
     network = _network_of(estimator)
     graph, dtype = Graph(["X"]), float_dtype(network)
     x = graph.input("X", dtype, network.sizes[0], "rows as in fit")
-    output = network_nodes(graph, network, x, dtype)
+    return _estimator_on(graph, x, dtype, estimator)
+
+
+def _estimator_on(graph: Graph, x: str, given: Any, estimator: Any) -> Any:
+    """Return the finished graph of an estimator that takes `x` (N, n_0)."""
+    output = network_nodes(graph, estimator.network_, x, given)
     classes = getattr(estimator, "classes_", None)
     told = told_of(classes=None if classes is None else np.asarray(classes).tolist())
-    return _finished(graph, estimator_results(graph, estimator, output, dtype), told)
+    results = estimator_results(graph, estimator, output)
+    return _finished(graph, results, told)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 
-from backpass import __version__
 from backpass.errors import InputError
 
 __all__ = ["ML", "OPSET", "Arithmetic", "Graph", "onnx_part"]
@@ -124,7 +124,7 @@ class Graph:
             opset_imports=opsets,
             ir_version=FILE_FORMAT,
             producer_name="backpass",
-            producer_version=__version__,
+            producer_version=metadata.version("backpass"),
         )
         self._helper.set_model_props(model, dict(told))
         onnx_part("onnx.checker").check_model(model, full_check=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from backpass.errors import InputError
 from backpass.export.graph import Arithmetic, Graph
+from backpass.export.layers import float_dtype
 from backpass.tabular.targets import ClassTarget, NumberTarget, Target
 
 __all__ = ["Result", "class_array", "estimator_results", "target_results", "told_of"]
@@ -104,9 +105,9 @@ def _decoded(graph: Graph, target: NumberTarget, output: str) -> Result:
 # --- estimators ------------------------------------------------------------------------------
 
 
-def estimator_results(graph: Graph, estimator: Any, output: str, dtype: Any) -> list[Result]:
+def estimator_results(graph: Graph, estimator: Any, output: str) -> list[Result]:
     """Add what `MLPClassifier` and `MLPRegressor` make of the network's output (N, k)."""
-    k = estimator.network_.sizes[-1]
+    k, dtype = estimator.network_.sizes[-1], float_dtype(estimator.network_)
     if not hasattr(estimator, "classes_"):
         if k > 1:
             return [Result(output, "prediction", dtype, k, "predicted numbers")]
