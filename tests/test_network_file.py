@@ -126,9 +126,10 @@ WRONG = {
     "a size of 0": (SMALL | {"sizes": [2, 0, 1]}, GOOD, r"sizes\[1\]: expected an integer"),
     "huge sizes": (SMALL | {"sizes": [2**60, 2**60, 1]}, GOOD, "tensor W_1: .* does not fit"),
     "other sizes": (SMALL | {"sizes": [2, 3, 1]}, GOOD, "tensor W_1: .* does not fit"),
-    "many layers": (SMALL | {"sizes": [1] * 100_000}, GOOD, "tensor .* for its 100000 layers"),
-    "a missing tensor": (SMALL, {k: GOOD[k] for k in ("W_1", "b_1", "W_2")}, "tensor b_2 is"),
-    "a tensor more": (SMALL, GOOD | {"W_9": np.ones(1)}, "tensor W_9 is missing or too much"),
+    "many layers": (SMALL | {"sizes": [1] * 10**5}, GOOD, "4 tensors do not fit its 100000 l"),
+    "a missing tensor": (SMALL, {k: GOOD[k] for k in ("W_1", "b_1", "W_2")}, "3 tensors do not"),
+    "a tensor more": (SMALL, GOOD | {"W_9": np.ones(1)}, "5 tensors do not fit sizes"),
+    "another tensor": (SMALL, {k.replace("b_2", "c"): v for k, v in GOOD.items()}, '"b_2" is miss'),
     "integers": (SMALL, tensors_of([2, 2, 1], "int64"), "tensor W_1: int64"),
     "two dtypes": (SMALL, GOOD | {"b_2": np.ones(1, "float32")}, "tensor b_2: float32"),
     "NaN": (SMALL, GOOD | {"b_2": np.array([np.nan])}, "a parameter is not a finite number"),
@@ -144,7 +145,7 @@ WRONG = {
     "code as number": (SMALL | {"loss": "huber:delta=__import__('os')"}, GOOD, "must be a number"),
     "a hidden softmax": (SMALL | {"activations": ["softmax", "identity"]}, GOOD, "output only"),
     "a wrong pair": (SMALL | {"loss": "cross_entropy"}, GOOD, "does not go with output"),
-    "one activation": (SMALL | {"activations": ["tanh"]}, GOOD, "need 1 hidden activation"),
+    "one activation": (SMALL | {"activations": ["tanh"]}, GOOD, "2 layers need as many"),
 }  # fmt: skip
 
 

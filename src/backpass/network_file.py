@@ -141,11 +141,15 @@ def model_from(meta: Mapping[str, Any], flat: Array) -> Model:
     ModelFileError
         When a record is unknown, records do not go together, or a parameter is not finite.
     """
-    for spec in meta["activations"]:
-        _check_known(ACTIVATIONS, spec)
-    _check_known(LOSSES, meta["loss"])
+    specs, n_layers = meta["activations"], len(meta["sizes"]) - 1
+    if len(specs) != n_layers:  # before a record is made for each
+        raise ModelFileError(f"{n_layers} layers need as many activations, not {len(specs)}")
     try:
-        model = Model.from_specs(Parameters(meta["sizes"], flat), meta["activations"], meta["loss"])
+        made = {spec: _known(ACTIVATIONS, spec) for spec in dict.fromkeys(specs)}
+        loss = _known(LOSSES, meta["loss"])
+        model = Model(Parameters(meta["sizes"], flat), tuple(made[spec] for spec in specs), loss)
+    except ModelFileError:
+        raise
     except InputError as error:
         raise ModelFileError(f"network: {error}") from None
     if not model.is_finite():
@@ -178,13 +182,15 @@ def _check_record(registry: Registry[Any], record: Record) -> None:
         )
 
 
-def _check_known(registry: Registry[Any], spec: str) -> None:
+def _known(registry: Registry[Any], spec: str) -> Any:
+    """Return the record that a file names, or say how to make it known."""
     name = spec.partition(":")[0]
     if name not in registry:
         raise ModelFileError(
             f"{registry.kind} {quoted(name)} is not registered: call register_{registry.kind} "
             "before loading, with the functions that the network was trained with"
         )
+    return registry.get_record(spec)
 
 
 def _tensors(sizes: list[int] | tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -196,10 +202,12 @@ def _tensors(sizes: list[int] | tuple[int, ...]) -> Iterator[tuple[str, tuple[in
 
 def _joined(sizes: list[int], tensors: Mapping[str, Array]) -> Array:
     """Return the tensors as one flat buffer, after checking that they fit the sizes."""
+    if len(tensors) != 2 * len(sizes) - 2:  # before a name is made for each
+        raise ModelFileError(f"{len(tensors)} tensors do not fit {shown_sizes(sizes)}")
     shapes = dict(_tensors(sizes))
     if shapes.keys() != tensors.keys():
         names = sorted(shapes.keys() ^ tensors.keys())
-        raise ModelFileError(f"tensor {names[0]} is missing or too much for {shown_sizes(sizes)}")
+        raise ModelFileError(f"tensor {quoted(names[0])} is missing or one too many")
     dtype = tensors["W_1"].dtype
     for name, shape in shapes.items():
         found = tensors[name]
