@@ -8,16 +8,22 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
 from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
+from backpass.batches import SAMPLINGS
 from backpass.checkpoints import Checkpoints, checkpoints_in
 from backpass.engines import ENGINES
 from backpass.engines.extension import missing
@@ -41,24 +47,29 @@ class Crash(BaseException):
     """Not an Exception: nothing on the way handles it."""
 
 
+def crashing(k):
+    """Return a context in which a run ends right after its k-th checkpoint."""
+    save, left = Checkpoints.save, [k]
+
+    def saved(self, trainer, sampler, stop=""):
+        save(self, trainer, sampler, stop)
+        left[0] -= 1
+        if not left[0]:
+            raise Crash
+
+    return mock.patch.object(Checkpoints, "save", saved)
+
+
 @pytest.fixture
-def crash_after(monkeypatch):
+def crash_after():
     """Return a function that makes the next run end right after its k-th checkpoint."""
-    save = Checkpoints.save
+    with ExitStack() as stack:
 
-    def crash(k):
-        left = [k]
+        def crash(k):
+            stack.close()
+            stack.enter_context(crashing(k))
 
-        def saved(self, trainer, sampler, stop=""):
-            save(self, trainer, sampler, stop)
-            left[0] -= 1
-            if not left[0]:
-                monkeypatch.setattr(Checkpoints, "save", save)
-                raise Crash
-
-        monkeypatch.setattr(Checkpoints, "save", saved)
-
-    return crash
+        yield crash
 
 
 def new_network():
@@ -145,6 +156,44 @@ def test_crashing_at_every_checkpoint(tmp_path, crash_after, monkeypatch):
         break
     assert steps == 28
     assert_same(got, whole)
+
+
+RUNS = st.fixed_dictionaries(
+    {
+        "engine": st.sampled_from(AVAILABLE),
+        "optimizer": st.sampled_from(list(OPTIMIZERS)),
+        "schedule": st.sampled_from(list(SCHEDULES)),
+        "sampling": st.sampled_from(SAMPLINGS),
+        "batch_size": st.sampled_from([1, 5, 53, None]),
+        "dropout": st.sampled_from([0.0, 0.4]),
+        "clip_norm": st.sampled_from([None, 0.1]),
+        "alpha": st.sampled_from([0.0, 0.1]),
+        "epochs": st.integers(1, 4),
+        "patience": st.integers(0, 2),
+        "tolerance": st.sampled_from([0.0, 0.1]),
+    }
+)
+
+
+@settings(max_examples=25)
+@given(options=RUNS, chunk=st.sampled_from([0.0, 0.05]), zeros=st.integers(0, 20), data=st.data())
+def test_any_run_goes_on_from_anywhere(options, chunk, zeros, data):
+    """Rows without weight too, of which whole mini-batches are no step."""
+    weights = np.r_[np.zeros(zeros), np.ones(53 - zeros)]
+
+    def trained(**checkpoints):
+        network = new_network()
+        told = {**SETTINGS, **options, "seed": 3, **checkpoints}
+        return network, train(network, X, Y, weights, **told)
+
+    whole, k = trained(), data.draw(st.integers(1, 60))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch("backpass.training.CHUNK_SECONDS", chunk),
+    ):
+        with crashing(k), suppress(Crash):
+            trained(checkpoint=folder, checkpoint_every=0)
+        assert_same(trained(checkpoint=folder, resume=True), whole)
 
 
 @pytest.mark.skipif(missing() is not None, reason="the native engine is not built")
@@ -311,7 +360,7 @@ def test_a_damaged_newest_falls_back(tmp_path, crash_after):
         run(checkpoint=tmp_path, checkpoint_every=0)
     newest = checkpoints_in(tmp_path)[-1]
     data = bytearray(newest.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[-1] ^= 1  # the last byte of the last tensor
     newest.write_bytes(data)
     with pytest.warns(UserWarning, match="SHA-256 .* goes on from the checkpoint before, checkp"):
         got = run(checkpoint=tmp_path, checkpoint_every=0, resume=True)
