@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backpass import Network, register_activation
-from backpass.errors import InputError
+from backpass.errors import InputError, ModelFileError
 from forward_rounding import output_tolerance
 from helpers import ACTIVATIONS, HIDDEN, PAIRS, draw_case, gradient_tolerance, specs
 
@@ -91,6 +91,20 @@ def test_parameters_that_are_torchs_already():
     W, b = torch.ones(2, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     module = Network.from_arrays([W], [b]).to_torch()
     assert module(torch.ones(1, 2, dtype=torch.float64)).item() == 2
+
+
+@needs_torch
+def test_tensors_that_numpy_cannot_read_are_not_saved(tmp_path):
+    b = torch.zeros(1, dtype=torch.float64)
+    tracked = torch.ones(2, 1, dtype=torch.float64, requires_grad=True)
+    for W in (tracked, torch.ones(2, 1, dtype=torch.bfloat16)):
+        network = Network.from_arrays([W], [b.to(W.dtype)])
+        with pytest.raises(ModelFileError, match="cannot be written: NumPy cannot read"):
+            network.save(tmp_path / "net.backpass")
+    assert not list(tmp_path.iterdir())
+    network = Network.from_arrays([tracked.detach()], [b])
+    network.save(tmp_path / "net.backpass")
+    assert Network.load(tmp_path / "net.backpass").parameters.flat.tolist() == [1, 1, 0]
 
 
 @needs_torch

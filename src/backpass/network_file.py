@@ -73,11 +73,11 @@ def write_network(path: str | os.PathLike[str], model: Model) -> None:
     (array([2. , 0.5]), {'delta': 2.0})
     """
     try:
-        meta = network_json(model)
+        theta = Parameters(model.parameters.sizes, _numbers(model.parameters.flat))
+        meta = network_json(model.with_parameters(theta))
     except ModelFileError as error:
         message = f"{shown_path(path)}: cannot be written: {error}; nothing was written"
         raise ModelFileError(message) from None
-    theta = Parameters(model.parameters.sizes, to_numpy(model.parameters.flat))
     pieces = [piece for pair in zip(theta.weights, theta.biases, strict=True) for piece in pair]
     names = [name for name, _ in _tensors(theta.sizes)]
     write_container(path, KIND, meta, dict(zip(names, pieces, strict=True)))
@@ -180,6 +180,15 @@ def _check_record(registry: Registry[Any], record: Record) -> None:
             f"{registry.kind} {record.name!r} has functions other than backpass's: register it "
             "under a name of its own"
         )
+
+
+def _numbers(flat: Array) -> Array:
+    """Return the parameters as NumPy's, or say in one line why their library will not give them."""
+    try:
+        return to_numpy(flat)
+    except (BufferError, RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelFileError(f"NumPy cannot read the parameters ({reason}); detach or convert them") from None
 
 
 def _known(registry: Registry[Any], spec: str) -> Any:

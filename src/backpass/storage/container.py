@@ -58,6 +58,7 @@ _ALTERED = "the file is damaged, altered or of another backpass; get another cop
 _READERS = {
     "model": "TabularModel.load and the command line read it",
     "network": "Network.load reads it",
+    "checkpoint": "training with resume=True and its folder reads it",
 }
 _METADATA = dict.fromkeys(
     ["format", "format_version", "backpass_version", "kind", "meta", "sha256"], Text()
