@@ -204,7 +204,7 @@ def test_an_input_for_each_column_that_counts_says_what_it_takes():
         "city": (text, "category by its text; '' where missing"),
         "rooms": (double, "category by its number; NaN where missing"),
         "new": (text, "truth value: 'true' or 'false'; '' where missing"),
-        "when": (double, "date: days since 1970-01-01; NaN where missing"),
+        "when": (double, "days since 1970-01-01, or part of a day; NaN where missing"),
     }
     shapes = [[d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim]
               for i in model.graph.input]  # fmt: skip

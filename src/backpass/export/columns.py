@@ -111,7 +111,7 @@ def input_dtype(column: Column) -> np.dtype[Any]:
 def input_meaning(column: Column) -> str:
     """Return what the graph input of a column takes, in words."""
     if isinstance(column, DateColumn):
-        return "date: days since 1970-01-01; NaN where missing"
+        return "days since 1970-01-01, or part of a day; NaN where missing"
     if isinstance(column, NumberColumn):
         return "number; NaN where missing"
     if not _takes_texts(column):

@@ -9,8 +9,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from backpass.errors import InputError
-from backpass.export.columns import encoder_nodes, input_dtype, input_meaning, input_names
-from backpass.export.columns import used_columns as used
+from backpass.export.columns import (
+    encoder_nodes,
+    input_dtype,
+    input_meaning,
+    input_names,
+    used_columns,
+)
 from backpass.export.graph import Graph
 from backpass.export.heads import Result, estimator_results, target_results, told_of
 from backpass.export.layers import float_dtype, network_nodes
@@ -145,7 +150,7 @@ def _encoded(encoder: TableEncoder) -> tuple[str, Graph]:
     """Return the encoded matrix of a new graph with an input for each column, and the graph."""
     names = input_names(encoder)
     graph = Graph(names)
-    for name, column in zip(names, used(encoder), strict=True):
+    for name, column in zip(names, used_columns(encoder), strict=True):
         graph.input(name, input_dtype(column), 1, input_meaning(column))
     return encoder_nodes(graph, encoder, names), graph
 
