@@ -188,7 +188,9 @@ def _numbers(flat: Array) -> Array:
         return to_numpy(flat)
     except (BufferError, RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
-        raise ModelFileError(f"NumPy cannot read the parameters ({reason}); detach or convert them") from None
+        raise ModelFileError(
+            f"NumPy cannot read the parameters ({reason}); detach them or convert them to float64"
+        ) from None
 
 
 def _known(registry: Registry[Any], spec: str) -> Any:
