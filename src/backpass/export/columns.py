@@ -174,8 +174,9 @@ def _date(graph: Graph, column: DateColumn, x: str, clip: float) -> list[str]:
     for cycle in column.cycles:
         turns = f("Div", x, column.periods[cycle])
         angle = f("Mul", 2 * np.pi, f("Sub", turns, f("Floor", turns)))
-        for wave in ("Sin", "Cos"):
-            waves.append(f("Where", f("IsNaN", x), 0.0, f(wave, angle)))
+        # cos t = sin(t + π/2): onnxruntime 1.20 has no cosine of float64
+        for shifted in (angle, f("Add", angle, np.pi / 2)):
+            waves.append(f("Where", f("IsNaN", x), 0.0, f("Sin", shifted)))
     return scaled + waves + ([f("IsNaN", x)] if column.missing else [])
 
 
