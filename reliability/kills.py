@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from reliability._victim import BEGAN, BOUNDARY, LONGEST, SLOTS, train, victim
-from reliability.report import write_result
+from reliability.report import here, write_result
 
 from backpass.checkpoints import KIND, checkpoints_in
 from backpass.errors import ModelFileError
@@ -185,12 +185,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the instants")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
     told = parser.parse_args()
+    machine = here()
     counts = kill(told.times, told.epochs, told.seed)
     if told.json is not None:
         write_result(
             told.json,
             "Killed while it trains",
             f"python -m reliability.kills --times {told.times} --seed {told.seed}",
+            machine,
             figures(counts, told.epochs),
         )
     broken = counts.unreadable + counts.lost + counts.unequal + counts.hung

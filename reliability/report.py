@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks._about import about
 
-__all__ = ["PAGE", "RESULTS", "page", "write_result"]
+__all__ = ["PAGE", "RESULTS", "here", "page", "write_result"]
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "reliability" / "results"
@@ -23,7 +23,16 @@ the result of the program that it names. What is promised: [Go on after a crash]
 """
 
 
-def write_result(path: Path, title: str, command: str, figures: dict[str, Any]) -> None:
+def here() -> dict[str, Any]:
+    """Return where and when something is counted; to be asked before it begins."""
+    told = about()
+    kept = ("date", "commit", "cpu", "cores", "system", "instruction set", "python")
+    return {name: told[name] for name in kept}
+
+
+def write_result(
+    path: Path, title: str, command: str, machine: dict[str, Any], figures: dict[str, Any]
+) -> None:
     """Write what a program counted, with where and when.
 
     Parameters
@@ -31,12 +40,11 @@ def write_result(path: Path, title: str, command: str, figures: dict[str, Any]) 
     path : Path
     title, command : str
         The heading of its section, and what to type for it.
+    machine : dict
+        As `here` told it.
     figures : dict
         Numbers or short texts, by what they count.
     """
-    told = about()
-    kept = ("date", "commit", "cpu", "cores", "system", "instruction set", "python")
-    machine = {name: told[name] for name in kept}
     result = {"title": title, "command": command, "machine": machine, "figures": figures}
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -55,7 +63,7 @@ def section(result: dict[str, Any]) -> str:
     lines = [
         f"## {result['title']}",
         "",
-        f"`{result['command']}`, {m['date']}, commit {m['commit'].rstrip('+')}, {m['cores']} cores "
+        f"`{result['command']}`, {m['date']}, commit {m['commit']}, {m['cores']} cores "
         f"of {m['cpu']}, {m['system']}, {m['instruction set']}, Python {m['python']}.",
         "",
         "| | |",

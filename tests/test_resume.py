@@ -24,7 +24,7 @@ from scipy import sparse
 
 from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.batches import SAMPLINGS
-from backpass.checkpoints import Checkpoints, checkpoints_in
+from backpass.checkpoints import Checkpoints, _newest, checkpoints_in
 from backpass.engines import ENGINES
 from backpass.engines.extension import missing
 from backpass.errors import InputError, ModelFileError
@@ -303,6 +303,8 @@ def test_tables_go_on(tmp_path, crash_after):
     again = TabularModel.fit(table, "y", **options, resume=True)
     assert_same((again.network, again.history), (whole.network, whole.history))
     assert again.metric_curve == whole.metric_curve
+    (_, told, _) = _newest(checkpoints_in(tmp_path))
+    assert again.seconds > told["seconds"] > 0  # the time of all parts
     again.seconds = whole.seconds
     for name, model in (("again", again), ("whole", whole)):
         model.save(tmp_path / name)

@@ -83,11 +83,13 @@ class Checkpoints:
             )
         self.curves: dict[str, list[float]] = {}  # more numbers an epoch, saved with the history
         self.interrupted = False
+        self.seconds = 0.0  # that training took before the checkpoint it goes on from
         self._run: dict[str, str] = {}
         self._found = _newest(paths) if paths else None
         self._kept = [self._found[0]] if self._found else []
         self._start: dict[str, Any] = {}
         self._last, self._cost = time.monotonic(), 0.0
+        self._opened = self._last
 
     @classmethod
     def of(cls, folder: str | Path | None, resume: bool, every: float | None) -> Checkpoints | None:
@@ -151,11 +153,13 @@ class Checkpoints:
             raise InputError("checkpoint=… needs a network whose parameters are NumPy arrays")
         self.note(X=X, y=y, sample_weight=weights)
         self.note(**{"the rows to train on": trainer.rows}, engine=trainer.engine.name)
+        self._opened = time.monotonic()
         self._run |= model_texts(trainer.network.model) | settings_texts(trainer.settings)
         if self._found is None:
             self._make_folder()
             return None
         (path, told, arrays), self._found = self._found, None
+        self.seconds = told["seconds"]
         with _naming(path):
             if different := differences(told["run"], self._run):
                 raise InputError(
@@ -201,6 +205,7 @@ class Checkpoints:
         started = time.monotonic()
         told, arrays = snapshot(trainer, sampler, stop)
         told |= {"run": self._run, "generator_at_start": self._start}
+        told["seconds"] = self.seconds + started - self._opened
         arrays |= {f"own.{name}": np.array(curve) for name, curve in self.curves.items()}
         path = self.folder / f"checkpoint-{trainer.history.clock.step:012d}.backpass"
         try:

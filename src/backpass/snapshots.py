@@ -33,6 +33,7 @@ SNAPSHOT_SCHEMA: dict[str, Schema] = {
     "history": {name: Int(min=0) for name in _COUNTS},
     "progress": {"first_epoch": Int(min=0), "done": Int(min=0), "last_rate": Number(min=0)},
     "steps": Int(min=0),
+    "seconds": Number(min=0),
     "stop": OneOf("", *FINISHED),
 }
 """What the JSON of a checkpoint must look like."""

@@ -264,6 +264,8 @@ class TabularModel:
         with np.errstate(over="ignore", invalid="ignore"):  # the trainer raises, and says when
             self.history = trainer.train(on_epoch=on_epoch)
         self.seconds, self.n_rows = time.monotonic() - started, len(y)
+        if checkpoints is not None:
+            self.seconds += checkpoints.seconds  # of what was not trained again
         if self.recipe.activation == "relu":  # the estimators load half of scikit-learn
             from backpass.estimators.reporting import warn_of_dead_units
 
