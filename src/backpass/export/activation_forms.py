@@ -21,8 +21,10 @@ __all__ = ["FORMS", "activation_node"]
 Form = Callable[[Arithmetic, str, Mapping[str, float]], str]
 
 
-def _sigma(f: Arithmetic, z: str) -> str:
-    return f("Sigmoid", z)
+def _silu(f: Arithmetic, z: str) -> str:
+    # z / (1 + e^−z), where an infinite divisor gives 0: onnxruntime 1.20 merges z·Sigmoid(z) into
+    # an operator that it has not for float64
+    return f("Div", z, f("Add", 1.0, f("Exp", f("Neg", z))))
 
 
 def _softplus(f: Arithmetic, z: str) -> str:
@@ -56,14 +58,14 @@ def _gelu(f: Arithmetic, z: str) -> str:
 
 FORMS: dict[str, Form] = {
     "identity": lambda f, z, n: z,
-    "logistic": lambda f, z, n: _sigma(f, z),
+    "logistic": lambda f, z, n: f("Sigmoid", z),
     "tanh": lambda f, z, n: f("Tanh", z),
     "relu": lambda f, z, n: f("Relu", z),
     "leaky_relu": lambda f, z, n: f("Max", z, f("Mul", n["slope"], z)),  # 0 ≤ slope < 1
     "elu": lambda f, z, n: _elu(f, z, n["alpha"]),
     "selu": lambda f, z, n: f("Mul", SELU_SCALE, _elu(f, z, SELU_ALPHA)),
     "gelu": lambda f, z, n: _gelu(f, z),
-    "silu": lambda f, z, n: f("Mul", z, _sigma(f, z)),
+    "silu": lambda f, z, n: _silu(f, z),
     "mish": lambda f, z, n: f("Mul", z, f("Tanh", _softplus(f, z))),
     "softplus": lambda f, z, n: _softplus(f, z),
     "exp": lambda f, z, n: f("Exp", z),
