@@ -28,9 +28,9 @@ ROWS = [
     "engines engines.plan engines.reference engines.native engines.rows engines.extension"
     " sample_norms",
     # 6: what a person calls
-    "network network_file scikit_learn torch_modules judging history training batches stopping lbfgs notation layouts subjects"
-    " tracing checking homework"
-    " checkpoints snapshots fingerprints generator_state",
+    "network network_file scikit_learn torch_modules judging history training batches"
+    " stopping lbfgs notation layouts subjects tracing checking homework checkpoints"
+    " snapshots fingerprints generator_state",
     # 7: what the ecosystem expects
     "estimators tabular plots render report export",
     # 8: the faces

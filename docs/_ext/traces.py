@@ -11,6 +11,8 @@
 Without ``only`` the whole trace is shown, with its pictures.
 """
 
+from typing import ClassVar
+
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 
@@ -24,7 +26,7 @@ class TraceDirective(Directive):
     """Shows a trace as MathML."""
 
     required_arguments = 1
-    option_spec = {
+    option_spec: ClassVar = {
         "notation": directives.unchanged_required,
         "form": directives.unchanged,
         "only": directives.unchanged,
