@@ -60,7 +60,6 @@ CHAIN = register(
             "B3": "Derivatives with respect to W^l",
             "mean": "the mean over the samples, taken last",
         },
-        sample_letter="i",
         samples_alone=True,
     )
 )

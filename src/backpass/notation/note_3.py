@@ -77,7 +77,5 @@ NABLA = register(
             "f": (plain("O"), plain("O")),
             "dC": (derivative(LOSS, plain("ŷ")), derivative(LOSS, plain("Ŷ"))),
         },
-        layer_letter="k",
-        sample_letter="i",
     )
 )

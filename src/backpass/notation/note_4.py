@@ -86,8 +86,6 @@ OMEGA = register(
             "neuron": "slide Partial derivatives for a single neuron",
             "mean": "slide Gradient descent: the mean over the samples",
         },
-        layer_letter="j",
-        sample_letter="i",
         samples_alone=True,
         gradients_last=True,
     )

@@ -46,10 +46,26 @@ class Symbol:
     indices: Literal["last", "first", "both", "none", "split"] = "last"
     of_elements: "Symbol | None" = None
 
-    @staticmethod
-    def joined(indices: Sequence[str]) -> str:
-        """Return indices in a row, with commas where they would run together."""
-        return ("," if any(len(index) > 1 for index in indices) else "").join(indices)
+    def placed(self, layer: int | None, entry: Sequence[int], first: int) -> tuple[str, str]:
+        """Return what stands above and what below the letter: the layer, and an element's indices.
+
+        Parameters
+        ----------
+        layer : int or None
+        entry : sequence of int
+            From 0; empty for the whole array.
+        first : int
+            What the notation counts from.
+        """
+        below, above = [str(i + first) for i in entry], ""
+        if layer is not None and self.place != "none":
+            number = str(layer + self.shift)
+            if self.place == "low":
+                below = [number, *below]
+            else:
+                above = f"({number})" if self.place == "bracket" else number
+        # commas only where indices would run together
+        return above, ("," if any(len(index) > 1 for index in below) else "").join(below)
 
     def entries(self, entry: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Return the indices that stand at each of the symbols that it is made of."""

@@ -56,8 +56,6 @@ class Notation:
         sample's term of a sum over them, where a note writes it out.
     places : mapping of str to str
         Where in the note it stands.
-    layer_letter, sample_letter : str
-        What it calls a layer and a sample.
     samples_alone : bool
         Whether it derives one sample and takes the mean last.
     gradients_last : bool
@@ -84,8 +82,6 @@ class Notation:
     symbols: Mapping[str, tuple[Symbol, Symbol]]
     formulas: Mapping[str, Formula]
     places: Mapping[str, str] = field(default_factory=dict)
-    layer_letter: str = "l"
-    sample_letter: str = "n"
     samples_alone: bool = False
     gradients_last: bool = False
     from_zero: bool = False

@@ -6,7 +6,7 @@ from itertools import islice, product
 from backpass.equations import EQUATIONS
 from backpass.network import Network
 from backpass.tracing.expressions import Applied, Binary, Equation, Leaf, More, Node
-from backpass.tracing.steps import Line, Step, formula_step
+from backpass.tracing.steps import Line, Step, formula_step, is_residual, penalty_slope
 from backpass.tracing.values import Values
 
 __all__ = ["element_steps"]
@@ -92,18 +92,13 @@ def _output_errors(values: Values, k: int, last: int) -> Iterator[Equation]:
         right: Node
         if ("y", None) in known:
             right = Binary("-", _at("a", last, j), Leaf("y", entry=(j,)))
-            right = right if _is_residual(values, last) else _at("dz", last, j)
+            right = right if is_residual(known, last) else _at("dz", last, j)
         elif ("jac", last) in known:
             terms = (Binary("*", _at("dC", last, i), _at("jac", last, 0, i, j)) for i in range(k))
             right = _sum(terms, k)
         else:
             right = Binary("*", _at("dC", last, j), _at("dphi", last, j))
         yield Equation(_at("delta", last, j), right)
-
-
-def _is_residual(values: Values, last: int) -> bool:
-    known = values.recording.arrays
-    return bool((known["dz", last] == known["a", last] - known["y", None]).all())
 
 
 def _hidden_errors(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
@@ -132,8 +127,7 @@ def _weight_gradients(sizes: tuple[int, ...], layer: int, alpha: float) -> Itera
     for i, j in product(range(sizes[layer - 1]), range(sizes[layer])):
         right: Node = Binary("*", _at("a", layer - 1, i), _at("delta", layer, j))
         if alpha:
-            decay = Binary("/", Leaf("lambda"), Leaf("S"))
-            right = Binary("+", right, Binary("*", decay, _at("W", layer, i, j)))
+            right = Binary("+", right, penalty_slope(_at("W", layer, i, j)))
         yield Equation(_at("dW", layer, i, j), right)
 
 

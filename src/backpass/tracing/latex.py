@@ -114,18 +114,8 @@ class LatexPainter:
     def _indexed(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...]) -> str:
         letter = _LETTERS.get(symbol.letter, symbol.letter)
         letter = rf"\mathbf{{{letter}}}" if symbol.bold else letter
-        indices = [str(i - self.from_zero + 1) for i in entry]
-        upper = ""
-        if layer is not None and symbol.place != "none":
-            number = str(layer + symbol.shift)
-            if symbol.place == "low":
-                indices = [number, *indices]
-            else:
-                upper = f"({number})" if symbol.place == "bracket" else number
-        lower = symbol.joined(indices)
-        piece = letter
-        piece += f"_{{{lower}}}" if lower else ""
-        return piece + (f"^{{{upper}}}" if upper else "")
+        above, below = symbol.placed(layer, entry, 1 - self.from_zero)
+        return letter + (f"_{{{below}}}" if below else "") + (f"^{{{above}}}" if above else "")
 
     def of_sample(self, piece: str, number: int) -> str:
         """Return a piece with the number of the sample that it belongs to."""

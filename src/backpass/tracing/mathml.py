@@ -82,21 +82,12 @@ class MathPainter:
 
     def _indexed(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...]) -> str:
         letter = f"<mi>{bold(symbol.letter) if symbol.bold else symbol.letter}</mi>"
-        indices = [str(i - self.from_zero + 1) for i in entry]
-        upper = ""
-        if layer is not None and symbol.place != "none":
-            number = str(layer + symbol.shift)
-            if symbol.place == "low":
-                indices = [number, *indices]
-            else:
-                upper = f"({number})" if symbol.place == "bracket" else number
-        lower = symbol.joined(indices)
-        above, below = f"<mn>{upper}</mn>", f"<mn>{lower}</mn>"
-        if upper and lower:
-            return f"<msubsup>{letter}{below}{above}</msubsup>"
-        if upper:
-            return f"<msup>{letter}{above}</msup>"
-        return f"<msub>{letter}{below}</msub>" if lower else letter
+        above, below = symbol.placed(layer, entry, 1 - self.from_zero)
+        if above and below:
+            return f"<msubsup>{letter}<mn>{below}</mn><mn>{above}</mn></msubsup>"
+        if above:
+            return f"<msup>{letter}<mn>{above}</mn></msup>"
+        return f"<msub>{letter}<mn>{below}</mn></msub>" if below else letter
 
     def of_sample(self, piece: str, number: int) -> str:
         """Return a piece with the number of the sample that it belongs to."""

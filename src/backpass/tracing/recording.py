@@ -144,26 +144,24 @@ def record_jacobians(subject: Subject, seen: Recording) -> None:
 def record_thin_chain(subject: Subject, seen: Recording) -> list[Factor]:
     """Add the fractions of note 3's chain, and return them from the loss down to the weight."""
     x, y = subject.X[0, 0], subject.y[0, 0]
-    factors, product = thin_chain(subject.network.model, x, y)
+    factors, _ = thin_chain(subject.network.model, x, y)
     last = len(subject.network.weights)
     keys: list[tuple[str, int]] = [("dC", last), ("da_dz", last)]
     for layer in range(last - 1, 0, -1):
         keys += [("dz_da", layer + 1), ("da_dz", layer)]
     for key, factor in zip([*keys, ("dz_dW", 1)], factors, strict=True):
         seen.arrays[key] = np.array(factor.value)
-    seen.arrays["chain", 1] = np.array(product)
     return factors
 
 
-def record_neurons(subject: Subject, seen: Recording, layer: int) -> int:
-    """Add every derivative of the single neurons of one layer; return how many there are."""
+def record_neurons(subject: Subject, seen: Recording, layer: int) -> None:
+    """Add every derivative of the single neurons of one layer."""
     W, b = subject.network.weights[layer - 1], subject.network.biases[layer - 1]
     phi, alpha = subject.network.model.activations[layer - 1], seen.arrays["a", layer - 1][0]
     for unit in range(W.shape[1]):
         derivatives = neuron_derivatives(alpha, W[:, unit], b[unit], phi)
         for key, value in zip(("dha", "dhw", "dhb"), derivatives, strict=True):
             seen.arrays[f"{key}{unit}", layer] = np.array(value)
-    return int(W.shape[1])
 
 
 def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:

@@ -23,7 +23,17 @@ from backpass.tracing.expressions import (
 from backpass.tracing.recording import Recording
 from backpass.tracing.values import ROWS, Values
 
-__all__ = ["Line", "Section", "Step", "batch_steps", "formula_step", "mean_steps", "update_step"]
+__all__ = [
+    "Line",
+    "Section",
+    "Step",
+    "batch_steps",
+    "formula_step",
+    "is_residual",
+    "mean_steps",
+    "penalty_slope",
+    "update_step",
+]
 
 SATURATED = 0.01
 """A unit whose |φ'| stays below it for every row is called saturated."""
@@ -115,7 +125,7 @@ def _parts(equation: str, layer: int, values: Values, batch: bool) -> Iterator[s
     elif equation == "B1":
         known = values.recording.arrays
         factors = ("y", None) in known
-        residual = factors and _is_residual(known, layer)
+        residual = factors and is_residual(known, layer)
         yield "B1f" if residual else "B1g" if factors else "B1j" if _jacobian(known) else "B1a"
         if batch:
             yield "B1" if values.weights_are_equal() else "B1w"
@@ -123,7 +133,18 @@ def _parts(equation: str, layer: int, values: Values, batch: bool) -> Iterator[s
         yield equation
 
 
-def _is_residual(known: dict[tuple[str, int | None], Any], layer: int) -> bool:
+def penalty_slope(weight: Leaf) -> Node:
+    """Return (α/S) W, of a matrix or of one of its elements."""
+    return Binary("*", Binary("/", Leaf("lambda"), Leaf("S")), weight)
+
+
+def penalty_cost() -> Node:
+    """Return α/(2 S) Σ‖W‖²."""
+    share = Binary("/", Leaf("lambda"), Binary("*", Constant(2), Leaf("S")))
+    return Binary("*", share, Leaf("penalty"))
+
+
+def is_residual(known: dict[tuple[str, int | None], Any], layer: int) -> bool:
     """Return whether ∂C/∂z_L is ŷ − y, as for the usual pairs of output and loss."""
     return np.array_equal(known["dz", layer], known["a", layer] - known["y", None])
 
@@ -140,12 +161,9 @@ def formula_step(part: str, layer: int, values: Values, alpha: float = 0.0) -> S
 def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Step:
     notation = values.notation
     shown = parse(text, layer)
-    if part == "B3" and alpha:
-        decay = Binary("/", Leaf("lambda"), Leaf("S"))
-        shown = replace(shown, right=Binary("+", shown.right, Binary("*", decay, Leaf("W", layer))))
-    if part in ("C", "Cw") and alpha:
-        decay = Binary("/", Leaf("lambda"), Binary("*", Constant(2), Leaf("S")))
-        shown = replace(shown, right=Binary("+", shown.right, Binary("*", decay, Leaf("penalty"))))
+    if alpha and part in ("B3", "C", "Cw"):
+        term = penalty_slope(Leaf("W", layer)) if part == "B3" else penalty_cost()
+        shown = replace(shown, right=Binary("+", shown.right, term))
     equation = EQUATIONS.get(part) or EQUATIONS[part[:-1]]
     top = part == "B2a" and ("B2a", layer + 1) not in values.recording.order
     place = notation.place(f"{part} top" if top else part) or notation.place(part)
@@ -196,8 +214,7 @@ def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
     if len(alone) > SHOWN_TERMS:
         total = Binary("+", total, More(len(alone) - SHOWN_TERMS))
     if alpha and isinstance(term.left, Leaf):
-        decay = Binary("*", Binary("/", Leaf("lambda"), Leaf("S")), Leaf("W", term.left.layer))
-        total = Binary("+", total, decay)
+        total = Binary("+", total, penalty_slope(Leaf("W", term.left.layer)))
     return Line(Equation(term.left, total), Values(values.notation, values.recording, alone))
 
 
@@ -280,8 +297,7 @@ def mean_steps(
         for key in ("dW", "db"):
             right = _mean(key, layer, shares, values.weights_are_equal())
             if key == "dW" and alpha:
-                decay = Binary("/", Leaf("lambda"), Leaf("S"))
-                right = Binary("+", right, Binary("*", decay, Leaf("W", layer)))
+                right = Binary("+", right, penalty_slope(Leaf("W", layer)))
             lines.append(Line(Equation(Leaf(key, layer), right), values))
         place = notation.place("mean")
         steps.append(Step("B3", layer, "the mean over the samples", place, tuple(lines)))
@@ -292,8 +308,7 @@ def _mean_cost(values: Values, shares: Any, alpha: float) -> Step:
     """Return the cost of the batch as the mean of the samples' own."""
     right = _mean("J", None, shares, values.weights_are_equal())
     if alpha:
-        decay = Binary("/", Leaf("lambda"), Binary("*", Constant(2), Leaf("S")))
-        right = Binary("+", right, Binary("*", decay, Leaf("penalty")))
+        right = Binary("+", right, penalty_cost())
     line = Line(Equation(Leaf("J"), right), values)
     place = values.notation.place("mean")
     return Step("C", values.last, "the mean over the samples", place, (line,))

@@ -80,11 +80,6 @@ def _flat(box: Box, width: int) -> list[Box]:
     return [inner for part in box.parts for inner in _flat(part, width)]
 
 
-def _centred(texts: Sequence[str], base: int = 0) -> Box:
-    width = max(map(len, texts))
-    return Box(tuple(text.center(width) for text in texts), base)
-
-
 class TextPainter:
     """Paints with characters; formulas stay in one line, matrices take several.
 
@@ -141,15 +136,8 @@ class TextPainter:
             if len(inner) == 2:
                 return f"∇_{inner[0]} {inner[1]}"
             return f"∇{inner[0]}" if symbol.prefix else f"∇_{inner[0]}"
-        indices = [str(i - self.from_zero + 1) for i in entry]
-        text = symbol.letter
-        if layer is not None and symbol.place != "none":
-            number = str(layer + symbol.shift)
-            if symbol.place == "low":
-                indices = [number, *indices]
-            else:
-                text += upper(f"({number})" if symbol.place == "bracket" else number)
-        text += lower(symbol.joined(indices))
+        above, below = symbol.placed(layer, entry, 1 - self.from_zero)
+        text = symbol.letter + upper(above) + lower(below)
         return f"[{text}]{self.operators.transpose}" if symbol.transposed else text
 
     def of_sample(self, piece: Box, number: int) -> Box:

@@ -171,7 +171,7 @@ def trace(
     if several and (alone or form == "sample" or table.samples_alone):
         sections = _by_sample(table, batch, whole, form, optimizer, layer)
     elif alone:
-        sections = [Section("", _steps_of_one(form, table, batch, layer))]
+        sections = [Section("", _steps_of_one(form, table, batch, whole, layer))]
         whole.add(sections[0].steps[0].lines[0].values.recording)
     else:
         steps = batch_steps(
@@ -202,12 +202,15 @@ FORMS = {
 """The forms that a trace can take."""
 
 
-def _steps_of_one(form: str, table: Notation, batch: Subject, layer: int | None) -> list[Step]:
-    """Return the steps of one sample in any form."""
+def _steps_of_one(
+    form: str, table: Notation, batch: Subject, seen: Recording, layer: int | None
+) -> list[Step]:
+    """Return the steps of one sample in any form; `seen` is its run."""
     network = batch.network
     if form == "chain":
         check_thin(network)
-    seen = record(batch, fused=form in ("sample", "batch", "parameter"))
+    if form in ("jacobian", "neuron", "chain"):  # they need ∂C/∂a and φ' apart
+        seen = record(batch, fused=False)
     values = Values(table, seen)
     if form == "parameter":
         return element_steps(values, network, batch.alpha)
@@ -233,15 +236,17 @@ def _by_sample(
     """Return the steps of every sample alone, then the mean."""
     one = np.ones_like(batch.s[:1])
     alone = [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
+    seen = [record(sample) for sample in alone]
     sections = [
         Section(
-            f"sample {n + 1 - notation.from_zero}", _steps_of_one(form, notation, sample, layer)
+            f"sample {n + 1 - notation.from_zero}",
+            _steps_of_one(form, notation, alone[n], seen[n], layer),
         )
-        for n, sample in enumerate(alone[:SHOWN_SAMPLES])
+        for n in range(min(len(alone), SHOWN_SAMPLES))
     ]
     left = len(alone) - len(sections)
     title = "the mean over the samples" + (f" ({left} of them not shown above)" if left else "")
-    steps = mean_steps(notation, whole, [record(sample) for sample in alone], batch.alpha)
+    steps = mean_steps(notation, whole, seen, batch.alpha)
     if optimizer is not None:
         values = Values(notation, whole)
         layers = range(1, len(batch.network.sizes))
