@@ -557,7 +557,16 @@ def test_a_place_beyond_a_generators_buffer_is_refused():
 # --- Ctrl-C and SIGKILL --------------------------------------------------------------------------
 
 
+@pytest.fixture
+def heard_interrupts():
+    """Let Python hear SIGINT, which is ignored in what a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+@pytest.mark.usefixtures("heard_interrupts")
 def test_ctrl_c_writes_a_last_checkpoint(tmp_path):
     whole = run(epochs=300)
 
@@ -580,6 +589,7 @@ def test_elsewhere_than_in_the_main_thread_ctrl_c_is_left_alone(tmp_path):
     assert_same(found[0], run())
 
 
+@pytest.mark.usefixtures("heard_interrupts")
 def test_a_second_ctrl_c_does_not_wait(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     with checkpoints.deferring_interrupts():
