@@ -141,10 +141,11 @@ def test_softmax_without_a_joint_formula_has_a_jacobian_for_every_sample(notatio
 
 @pytest.mark.parametrize("form", MATRICES)
 @pytest.mark.parametrize("notation", NOTATIONS)
-def test_latex_is_plain_ascii(notation, form):
+def test_latex_is_plain_ascii_and_needs_amsmath_alone(notation, form):
     network, X, y = small(3, "relu")
     latex = trace(network, X, y, notation=notation, form=form, alpha=0.1, update="adam").to_latex()
     assert {c for c in latex if ord(c) > 127} == set()
+    assert re.findall(r"\\usepackage.*", latex) == [r"\usepackage{amsmath}"]
 
 
 def _both(shown):

@@ -7,11 +7,13 @@ from backpass.tracing.traced import Traced
 
 __all__ = ["latex_page"]
 
-HEAD = r"""\documentclass{article}
+HEAD = r"""\documentclass[a4paper,landscape]{article}
 \usepackage{amsmath}
-\usepackage[T1]{fontenc}
-\usepackage[utf8]{inputenc}
-\usepackage[a4paper,landscape,margin=1.5cm]{geometry}
+\ifdefined\pdfpagewidth \pdfpagewidth=\paperwidth \pdfpageheight=\paperheight \fi
+\setlength{\textwidth}{26.5cm}
+\setlength{\textheight}{17.5cm}
+\setlength{\oddsidemargin}{-1cm}
+\setlength{\topmargin}{-2cm}
 \setlength{\parindent}{0pt}
 \allowdisplaybreaks
 \begin{document}
