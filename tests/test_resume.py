@@ -527,6 +527,55 @@ def test_what_does_not_fit_is_refused_however_well_signed(tmp_path, crash_after,
         run(checkpoint=tmp_path, resume=True)
 
 
+# --- a folder is one run's -----------------------------------------------------------------------
+
+needs_locks = pytest.mark.skipif(os.name == "nt", reason="Windows cannot lock a folder")
+
+
+@needs_locks
+def test_two_runs_at_once_do_not_share_a_folder(tmp_path):
+    messages = []
+
+    def second(history):
+        for resume in (False, True):
+            with pytest.raises(InputError) as caught:
+                run(checkpoint=tmp_path, resume=resume)
+            messages.append(str(caught.value))
+
+    got = run(checkpoint=tmp_path, checkpoint_every=0, on_epoch=second)
+    assert_same(got, run())
+    words = "another training run is using it; wait for its end, or give another folder"
+    assert set(messages) == {f"{tmp_path}: {words}"}
+    assert len(messages) == 2 * SETTINGS["epochs"]
+    assert_same(run(checkpoint=tmp_path, resume=True), got)  # given back at the end
+
+
+@needs_locks
+def test_a_run_that_another_has_overtaken_is_refused(tmp_path):
+    """It looked at the folder, the other wrote there, and only then it sets out."""
+    late = Checkpoints(tmp_path, resume=True)
+    run(checkpoint=tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match="has written there meanwhile; start again to go on"):
+        late.held().__enter__()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@needs_locks
+@pytest.mark.parametrize("failing", ["open", "flock"])
+def test_where_folders_cannot_be_locked_training_goes_on(tmp_path, monkeypatch, failing):
+    import fcntl
+
+    from backpass.storage import folder_lock
+
+    def refuse(*arguments):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(*{"open": (os, "open"), "flock": (fcntl, "flock")}[failing], refuse)
+    with folder_lock.folder_lock(tmp_path), folder_lock.folder_lock(tmp_path):
+        pass
+
+
 # --- random generators ---------------------------------------------------------------------------
 
 GENERATORS = {

@@ -29,6 +29,7 @@ from backpass.ops import Array
 from backpass.snapshots import SNAPSHOT_SCHEMA, restore, snapshot
 from backpass.storage.container import read_container, write_container
 from backpass.storage.durable import shown_path
+from backpass.storage.folder_lock import folder_lock
 
 __all__ = ["Checkpoints", "checkpoints_in"]
 
@@ -54,7 +55,8 @@ class Checkpoints:
     Raises
     ------
     InputError
-        When the folder cannot be used, holds checkpoints without ``resume``, or only damaged ones.
+        When the folder cannot be used, is in use, holds checkpoints without ``resume``, or only
+        damaged ones.
 
     Examples
     --------
@@ -75,7 +77,7 @@ class Checkpoints:
     ) -> None:
         self.folder, self.every = Path(folder), _checked_interval(every)
         _check_folder(self.folder)
-        paths = checkpoints_in(self.folder)
+        self._seen = paths = _paths_at_rest(self.folder)
         if paths and not resume:
             raise InputError(
                 f"{shown_path(folder)}: it holds checkpoints of a training run; go on with it "
@@ -168,7 +170,6 @@ class Checkpoints:
                 )
             state = restore(trainer, told, arrays)
             self._restore_curves(arrays, trainer.history.epochs)
-        self._tidy()
         return told, arrays, state
 
     def _make_folder(self) -> None:
@@ -184,6 +185,25 @@ class Checkpoints:
             curve[:] = arrays[f"own.{name}"].tolist()
 
     # --- during training -----------------------------------------------------------------------
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder to this run until the end of the ``with``.
+
+        Raises
+        ------
+        InputError
+            When another run is using it, or has written there since this one looked.
+        """
+        with folder_lock(self.folder):
+            if set(checkpoints_in(self.folder)) - set(self._seen):
+                raise InputError(
+                    f"{shown_path(self.folder)}: another training run has written there meanwhile; "
+                    "start again to go on from where it ended, or give another folder"
+                )
+            self._tidy()
+            yield
+            self._seen = checkpoints_in(self.folder)
 
     @property
     def due(self) -> bool:
@@ -265,6 +285,14 @@ def checkpoints_in(folder: Path) -> list[Path]:
         return []
     found = [path for path in folder.iterdir() if NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: int(path.name.split("-")[1].split(".")[0]))
+
+
+def _paths_at_rest(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder that no other run is using."""
+    if not folder.is_dir():
+        return []
+    with folder_lock(folder):
+        return checkpoints_in(folder)
 
 
 def _newest(paths: list[Path]) -> tuple[Path, dict[str, Any], dict[str, Any]]:

@@ -132,8 +132,9 @@ class Trainer:
         """
         epochs = self.settings.epochs if epochs is None else epochs
         sampler = Sampler(self.rows, self.batch_size, self.settings.sampling, self.rng)
-        if self._begin(epochs, sampler):
-            self._run_epochs(epochs, sampler, on_epoch)
+        with self.checkpoints.held() if self.checkpoints else nullcontext():
+            if self._begin(epochs, sampler):
+                self._run_epochs(epochs, sampler, on_epoch)
         self._finish()
         return self.history
 
