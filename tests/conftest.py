@@ -5,7 +5,9 @@ estimator checks without it. With BACKPASS_REQUIRE_NATIVE=1 nothing runs unless 
 there, whose tests would be skipped otherwise.
 """
 
+import importlib
 import os
+from pathlib import Path
 
 os.environ["SCIPY_ARRAY_API"] = "1"
 
@@ -29,3 +31,13 @@ def pytest_configure():
 
         if missing():
             raise pytest.UsageError(f"BACKPASS_REQUIRE_NATIVE is set, but {missing()}")
+
+
+@pytest.fixture
+def reliability(monkeypatch):
+    """Import a program of reliability/, which is not installed: ``reliability("kills")``."""
+    root = Path(__file__).parent.parent
+    if not (root / "reliability").is_dir():
+        pytest.skip("reliability/ is not in this checkout")
+    monkeypatch.syspath_prepend(str(root))
+    return lambda name: importlib.import_module(f"reliability.{name}")

@@ -8,16 +8,22 @@ else: a file of a released format version is never written anew. Beside the file
 import hashlib
 import json
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import polars as pl
 
-from backpass import Network, TabularModel
+from backpass import Network, TabularModel, train
 from backpass.activations import ACTIVATIONS
+from backpass.checkpoints import Checkpoints, checkpoints_in
+from backpass.history import Settings, Validation
 from backpass.storage.container import FORMAT_VERSION
 from backpass.tabular.recipe import RECIPE
+from backpass.training import Trainer
 
 FOLDER = Path(__file__).parent / "fixtures"
 SMALL = replace(RECIPE, hidden=(4,), epochs=10, dropout=0.0)
@@ -76,10 +82,76 @@ def models():
     }
 
 
+def exact_run(**options):
+    """Train a layer in a way that rounds nowhere, and return it."""
+    rng = np.random.default_rng(7)
+    network = Network([3, 2], seed=0)
+    network.parameters.flat[:] = rng.integers(-4, 5, 8) / 4
+    X, y = rng.integers(-1, 2, (20, 3)).astype(float), rng.integers(-2, 3, (20, 2)).astype(float)
+    # every step adds a few bits: ten leave some over
+    settings = {"optimizer": "sgd", "learning_rate": 0.25, "batch_size": 4, "epochs": 2}
+    train(network, X, y, seed=0, engine="reference", **settings, **options)
+    return network
+
+
+def judged_run(checkpoint=None, resume=False, checkpoint_every=None):
+    """Train with Adam, dropout, a schedule and early stopping, and return the network."""
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(60, 3))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    network = Network([3, 4, 2], "tanh", "softmax", "cross_entropy", seed=9)
+    checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
+    losses = []
+
+    def score():
+        losses.append(network.loss(X[40:], y[40:]))
+        return -losses[-1]
+
+    rng = np.random.default_rng(10)
+    if checkpoints is not None:
+        checkpoints.curves["validation"] = losses
+        checkpoints.start(rng, 10)
+    settings = Settings(
+        optimizer="adam:beta_2=0.99", schedule="cosine:warmup=0.1", learning_rate=0.05,
+        batch_size=7, epochs=4, alpha=0.01, dropout=0.2, clip_norm=1.0, early_stopping=True,
+    )  # fmt: skip
+    trainer = Trainer(
+        network, X, y, settings=settings, rows=np.arange(40), rng=rng, engine="reference",
+        validation=Validation(score, lambda: losses[-1]), checkpoints=checkpoints,
+    )  # fmt: skip
+    history = trainer.train()
+    assert losses == history.validation_loss_curve
+    return network
+
+
+RUNS = {"exact": (exact_run, 2), "judged": (judged_run, 6)}
+"""Training runs by the name of the file of a checkpoint, and which of theirs it is."""
+
+
+class _Cut(Exception):  # noqa: N818  (it ends a run, and is no error)
+    pass
+
+
+def checkpoint_after(run, saved, path):
+    """Move the checkpoint to `path` after which a run is cut off, the `saved`-th one."""
+    save, left = Checkpoints.save, [saved]
+
+    def counted(self, trainer, sampler, stop=""):
+        save(self, trainer, sampler, stop)
+        left[0] -= 1
+        if not left[0]:
+            raise _Cut
+
+    with tempfile.TemporaryDirectory() as folder:
+        with mock.patch.object(Checkpoints, "save", counted), suppress(_Cut):
+            run(checkpoint=folder, checkpoint_every=0)
+        checkpoints_in(Path(folder))[-1].rename(path)
+
+
 def network_promise(network):
     """What a network must predict, as JSON; a float keeps all of its bits there."""
     X = np.random.default_rng(6).integers(-8, 9, (6, 3)) / 4
-    flat = [value.hex() for value in network.parameters.flat.tolist()]
+    flat = hexadecimal(network.parameters.flat)
     return {"parameters": flat, "X": X.tolist(), "output": network.predict(X).tolist()}
 
 
@@ -98,21 +170,47 @@ def read_rows(given):
     return pl.DataFrame(given).with_columns(pl.col("built").str.to_date())
 
 
+def hexadecimal(flat):
+    """Return numbers as texts that keep all of their bits."""
+    return [value.hex() for value in flat.tolist()]
+
+
+def write_networks():
+    for name, network in networks().items():
+        network.save(path := file_of("network", name))
+        yield path, network_promise(network)
+
+
+def write_models():
+    for name, model in models().items():
+        model.save(path := file_of("model", name))
+        yield path, model_promise(model)
+
+
+def write_checkpoints():
+    for name, (run, saved) in RUNS.items():
+        checkpoint_after(run, saved, path := file_of("checkpoint", name))
+        yield path, {"run": name, "parameters": hexadecimal(run().parameters.flat)}
+
+
+def file_of(kind, name):
+    return FOLDER / f"{kind}-{FORMAT_VERSION}-{name}.backpass"
+
+
+WRITERS = {"network": write_networks, "model": write_models, "checkpoint": write_checkpoints}
+
+
 def main():
-    promises = FOLDER / f"format-{FORMAT_VERSION}.json"
-    if promises.exists():
-        sys.exit(f"{promises.name} is there already: nothing was written")
     FOLDER.mkdir(exist_ok=True)
-    told = {}
-    for kind, things, promise in (
-        ("network", networks(), network_promise),
-        ("model", models(), model_promise),
-    ):
-        for name, thing in things.items():
-            path = FOLDER / f"{kind}-{FORMAT_VERSION}-{name}.backpass"
-            thing.save(path)
+    promises = FOLDER / f"format-{FORMAT_VERSION}.json"
+    told = json.loads(promises.read_text(encoding="utf-8")) if promises.exists() else {}
+    missing = set(WRITERS) - {promise["kind"] for promise in told.values()}
+    if not missing:
+        sys.exit(f"{promises.name} has every kind already: nothing was written")
+    for kind in sorted(missing):
+        for path, promise in WRITERS[kind]():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            told[path.name] = {"sha256": digest, "kind": kind, **promise(thing)}
+            told[path.name] = {"sha256": digest, "kind": kind, **promise}
     promises.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

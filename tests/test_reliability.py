@@ -1,6 +1,5 @@
 """The programs that count faults run, notice faults, and the page says what they counted."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -12,19 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "reliability").is_dir(), reason="reliability/ is not in this checkout"
-)
-
-
-@pytest.fixture
-def module(monkeypatch):
-    """Import a module of the programs, which are not installed."""
-    monkeypatch.syspath_prepend(str(ROOT))
-    return lambda name: importlib.import_module(f"reliability.{name}")
-
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.usefixtures("reliability")
 def test_kills_are_counted(tmp_path):
     file = tmp_path / "kills.json"
     command = [sys.executable, "-m", "reliability.kills", "--times", "3", "--epochs", "8"]
@@ -39,8 +28,8 @@ def test_kills_are_counted(tmp_path):
         assert figures[name] == 0
 
 
-def test_an_unreadable_checkpoint_and_lost_work_are_noticed(module, tmp_path, capsys):
-    kills, board = module("kills"), np.zeros(4 + 2 * 8)
+def test_an_unreadable_checkpoint_and_lost_work_are_noticed(reliability, tmp_path, capsys):
+    kills, board = reliability("kills"), np.zeros(4 + 2 * 8)
     (tmp_path / "checkpoint-000000000007.backpass").write_bytes(b"half")
     (tmp_path / ".backpass-00.tmp").write_bytes(b"half")
     counts = kills.Counts()
@@ -54,11 +43,11 @@ def test_an_unreadable_checkpoint_and_lost_work_are_noticed(module, tmp_path, ca
     assert counts.lost == 1
 
 
-def test_the_hash_sees_every_part_of_a_result(module):
+def test_the_hash_sees_every_part_of_a_result(reliability):
     from backpass import Network
     from backpass.history import History
 
-    victim = module("_victim")
+    victim = reliability("_victim")
 
     def hashed(change=lambda network, history, state: None):
         network, history = Network([2, 1], seed=0), History(loss_curve=[1.0])
@@ -80,6 +69,6 @@ def test_the_hash_sees_every_part_of_a_result(module):
     assert hashed() == hashed()
 
 
-def test_the_page_is_what_the_results_make(module):
-    report = module("report")
+def test_the_page_is_what_the_results_make(reliability):
+    report = reliability("report")
     assert report.PAGE.read_text(encoding="utf-8") == report.page()

@@ -4,97 +4,69 @@ Every call of the system that saving makes fails once, one after the other, unti
 more of them: a full disk, a broken one, and a write that takes half of the bytes and then no more.
 """
 
-import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from backpass import Network, TabularModel
-from backpass.errors import ModelFileError
-
 FIXTURES = Path(__file__).parent / "fixtures"
-THINGS = {
-    "network": (Network, FIXTURES / "network-1-activations.backpass"),
-    "model": (TabularModel, FIXTURES / "model-1-class.backpass"),
-}
-CALLS = ["open", "write", "fsync", "close", "replace"]
-
-
-class Faults:
-    """The system's calls, of which number `at` fails; after a short write the disk is full."""
-
-    def __init__(self, patch, fault, at):
-        self.fault, self.at, self.made, self.full = fault, at, [], False
-        for name in CALLS:
-            patch.setattr(os, name, self.counted(name, getattr(os, name)))
-
-    def counted(self, name, real):
-        def call(*args, **kwargs):
-            self.made.append(name)
-            number = len(self.made)
-            if name == "write" and self.full:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if number == self.at and self.fault == "short":
-                if name == "write":
-                    self.full = True
-                    return real(args[0], bytes(args[1])[: len(args[1]) // 2])
-            elif number == self.at:
-                if name == "close":
-                    real(*args)  # as network file systems do: closed, but not all of it kept
-                code = getattr(errno, self.fault)
-                raise OSError(code, os.strerror(code))
-            return real(*args, **kwargs)
-
-        return call
-
-    @property
-    def fault_struck(self):
-        return len(self.made) >= self.at
+THINGS = ["network-1-activations", "model-1-class", "checkpoint-1-judged"]
+FLUSH = [] if os.name == "nt" else ["open", "fsync", "close"]  # of the folder, by then renamed
+NOT_KEPT = "cannot be written"
 
 
 @pytest.mark.parametrize("old", [True, False])
 @pytest.mark.parametrize("fault", ["ENOSPC", "EIO", "short"])
-@pytest.mark.parametrize("kind", THINGS)
-def test_a_fault_at_every_call_leaves_the_old_file(monkeypatch, tmp_path, kind, fault, old):
-    loader, source = THINGS[kind]
-    thing, path = loader.load(source), tmp_path / "saved.backpass"
-    thing.save(path)
-    new, refused, replaced = path.read_bytes(), [], 0
-    for at in range(1, 100):
-        path.unlink()
-        if old:
-            path.write_bytes(b"the old file")
-        with monkeypatch.context() as patch:
-            faults = Faults(patch, fault, at)
-            try:
-                thing.save(path)
-            except ModelFileError as error:
-                message = str(error)
-            else:
-                message = ""
-        assert [entry.name for entry in tmp_path.iterdir()] in ([path.name], [])  # no temporary
-        if not message:
-            assert path.read_bytes() == new
-            if not faults.fault_struck:
-                break
-        elif "was written, but its folder" in message:
-            replaced += 1
-            assert path.read_bytes() == new
-        else:
-            refused.append(faults.made[at - 1])
-            assert ("the old file is untouched" if old else "nothing was written") in message
-            assert (path.read_bytes() == b"the old file") if old else not path.exists()
-        path.touch()
-    assert not faults.fault_struck, "saving made no end of calls"
-    writes = faults.made.count("write")
+@pytest.mark.parametrize("name", THINGS)
+def test_a_fault_at_every_call_leaves_the_old_file(reliability, tmp_path, name, fault, old):
+    damage, counts = reliability("damage"), reliability("damage").Counts()
+    thing = damage.KINDS[name.partition("-")[0]].load(FIXTURES / f"{name}.backpass")
+    tried = damage.fail_saving(thing, tmp_path / "saved.backpass", fault, old, counts)
+    assert counts.lost == 0
+    made = tried[-1].made  # the calls of a save in which none failed
+    writes = made.count("write")
     assert writes >= 2
-    assert faults.made == ["open", *["write"] * writes, "fsync", "close", "replace", *FLUSH]
+    assert made == ["open", *["write"] * writes, "fsync", "close", "replace", *FLUSH]
+    assert counts.failed == len(made)
+    refused = [faults.made[faults.at - 1] for faults in tried if NOT_KEPT in faults.message]
     if fault == "short":
         assert refused == ["write"] * writes  # the second half finds no space
     else:
         assert refused == ["open", *["write"] * writes, "fsync", "close", "replace"]
-        assert replaced == len(FLUSH)
+        replaced = [faults for faults in tried if "was written, but its folder" in faults.message]
+        assert len(replaced) == len(FLUSH)
 
 
-FLUSH = [] if os.name == "nt" else ["open", "fsync", "close"]  # of the folder, by then renamed
+def test_the_faults_are_those_of_the_program(reliability):
+    assert reliability("damage").FAULTS == ("ENOSPC", "EIO", "short")
+
+
+class Hasty:
+    """Writes over the old file, and says that it is untouched."""
+
+    def save(self, path):
+        from backpass.errors import ModelFileError
+
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+                os.write(file.fileno(), b"new" * 10)
+        except OSError as error:
+            raise ModelFileError("the old file is untouched; nothing was written") from error
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_lost_file_is_noticed(reliability, tmp_path, old):
+    damage, counts = reliability("damage"), reliability("damage").Counts()
+    damage.fail_saving(Hasty(), tmp_path / "saved", "ENOSPC", old, counts)
+    assert counts.lost == 1  # the write; where nothing was opened nothing is lost
+
+
+def test_a_temporary_file_left_behind_is_noticed(reliability, tmp_path):
+    class Untidy:
+        def save(self, path):
+            path.with_suffix(".tmp").write_bytes(b"")
+            path.write_bytes(b"new")
+
+    damage, counts = reliability("damage"), reliability("damage").Counts()
+    damage.fail_saving(Untidy(), tmp_path / "saved", "EIO", True, counts)
+    assert counts.lost > 0

@@ -25,15 +25,21 @@ WATCHED = """
 import json, sys
 from pathlib import Path
 from backpass import Network, TabularModel
+from backpass.checkpoints import KIND
 from backpass.errors import ModelFileError
+from backpass.snapshots import SNAPSHOT_SCHEMA
+from backpass.storage.container import read_container
 files = [Path(name) for name in json.load(sys.stdin)]
+
+def load_checkpoint(path):
+    return read_container(path, KIND, SNAPSHOT_SCHEMA)
 
 def load_all():
     loaded = refused = 0
     for path in files:
-        for kind in (Network, TabularModel):
+        for load in (Network.load, TabularModel.load, load_checkpoint):
             try:
-                kind.load(path)
+                load(path)
             except ModelFileError:
                 refused += 1
             else:
@@ -67,7 +73,7 @@ def test_loading_executes_nothing_and_opens_nothing_else(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     counts, seen = json.loads(done.stdout)
-    assert counts == [len(files) - 3, len(files) + 3]
+    assert counts == [len(files) - 3, 2 * len(files) + 3]
     opened = {path for event, path, _ in seen if event == "open"}
     assert opened == {str(path) for path in files}
     assert not any(flags & WRITING for _, _, flags in seen)

@@ -1,0 +1,310 @@
+"""Damage files of every kind at every place, and count what is loaded all the same.
+
+``python -m reliability.damage`` cuts each small file of ``tests/fixtures`` at every byte, flips
+each of its bits, and has every call of the system fail that saving it makes. A damaged file must
+be refused with a `ModelFileError`, or mean what it meant; a failing save must leave the old file.
+
+With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
+page.
+"""
+
+import argparse
+import errno
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from backpass import Network, TabularModel
+from backpass.checkpoints import KIND
+from backpass.errors import ModelFileError
+from backpass.snapshots import SNAPSHOT_SCHEMA
+from backpass.storage.container import read_container, write_container
+
+__all__ = ["CALLS", "FAULTS", "KINDS", "Counts", "Faults", "cut", "fail_saving", "flip"]
+
+FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures"
+CALLS = ("open", "write", "fsync", "close", "replace")
+FAULTS = ("ENOSPC", "EIO", "short")  # a full disk, a broken one, half of a write and then no more
+OLD = b"the old file"
+
+
+class Checkpoint:
+    """What a checkpoint file holds, with the two methods that the other kinds have."""
+
+    def __init__(self, told: dict[str, Any], arrays: dict[str, Any]) -> None:
+        self.told, self.arrays = told, arrays
+
+    @classmethod
+    def load(cls, path: Path) -> "Checkpoint":
+        """Read it as training does that goes on."""
+        return cls(*read_container(path, KIND, SNAPSHOT_SCHEMA))
+
+    def save(self, path: Path) -> None:
+        """Write it as training does."""
+        write_container(path, KIND, self.told, self.arrays)
+
+
+KINDS: dict[str, Any] = {"network": Network, "model": TabularModel, "checkpoint": Checkpoint}
+"""What loads the files of ``tests/fixtures``, by the first word of their names."""
+
+
+@dataclass
+class Counts:
+    """What was seen.
+
+    Parameters
+    ----------
+    cut, flipped : int
+        Damaged files that were read.
+    refused : int
+        Of those, the ones refused with a `ModelFileError`.
+    same : int
+        Of those, the ones that mean what they meant before.
+    wrong : int
+        Of those, the ones that were loaded and mean something else.
+    crashed : int
+        Of those, the ones that ended in another exception, or in a message that is not one line.
+    slowest : float
+        The longest that reading one took, in seconds.
+    failed : int
+        Saves in which a call of the system failed.
+    lost : int
+        Of those, the ones after which neither the old nor the new file was whole, or a temporary
+        one was left, or the error said another thing than what there was.
+    messages : set of str
+        What the errors said.
+    """
+
+    cut: int = 0
+    flipped: int = 0
+    refused: int = 0
+    same: int = 0
+    wrong: int = 0
+    crashed: int = 0
+    slowest: float = 0.0
+    failed: int = 0
+    lost: int = 0
+    messages: set[str] = field(default_factory=set)
+
+
+# --- damaged files -------------------------------------------------------------------------------
+
+
+def meaning(thing: Any, path: Path) -> bytes:
+    """Return the bytes that saving it again gives: equal things, equal files."""
+    thing.save(path)
+    return path.read_bytes()
+
+
+def judge(load: Callable[[Path], Any], path: Path, wanted: bytes, counts: Counts) -> None:
+    """Load a damaged file, and count what came of it."""
+    started = time.monotonic()
+    try:
+        thing = load(path)
+    except ModelFileError as error:
+        message = str(error)
+        counts.messages.add(message)
+        good = message.startswith(f"{path}: ") and message.isprintable()
+        counts.refused += good
+        counts.crashed += not good
+    except Exception as error:
+        counts.messages.add(repr(error))
+        counts.crashed += 1
+    else:
+        same = meaning(thing, path.with_suffix(".again")) == wanted
+        counts.same += same
+        counts.wrong += not same
+    counts.slowest = max(counts.slowest, time.monotonic() - started)
+
+
+def cut(kind: Any, source: Path, place: Path, counts: Counts) -> None:
+    """Read a file cut at every byte, and with one byte too many.
+
+    Parameters
+    ----------
+    kind : class with ``load`` and ``save``
+    source : Path
+        The whole file.
+    place : Path
+        A folder for the damaged ones.
+    counts : Counts
+    """
+    whole, path = source.read_bytes(), place / "damaged.backpass"
+    wanted = meaning(kind.load(source), path)
+    for damaged in [*(whole[:length] for length in range(len(whole))), whole + b"\0"]:
+        path.write_bytes(damaged)
+        counts.cut += 1
+        judge(kind.load, path, wanted, counts)
+
+
+def flip(kind: Any, source: Path, place: Path, counts: Counts, bits: Iterable[int]) -> None:
+    """Read a file with one bit flipped, for each of `bits`; bit 9 is the second of byte 1."""
+    whole, path = source.read_bytes(), place / "damaged.backpass"
+    wanted = meaning(kind.load(source), path)
+    for bit in bits:
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        counts.flipped += 1
+        judge(kind.load, path, wanted, counts)
+
+
+# --- saves that fail -----------------------------------------------------------------------------
+
+
+class Faults:
+    """The system's calls, of which number `at` fails; after a short write the disk is full.
+
+    Parameters
+    ----------
+    fault : str
+        One of `FAULTS`.
+    at : int
+        Which call, from 1 on.
+    """
+
+    def __init__(self, fault: str, at: int) -> None:
+        self.fault, self.at, self.full = fault, at, False
+        self.made: list[str] = []
+        self.message = ""  # what saving said, "" where it came to its end
+
+    @contextmanager
+    def injected(self) -> Iterator[None]:
+        """Put the failing calls in the place of the system's."""
+        counted = {name: self._counted(name, getattr(os, name)) for name in CALLS}
+        with mock.patch.multiple(os, **counted):
+            yield
+
+    @property
+    def struck(self) -> bool:
+        """Whether there was a call of that number."""
+        return len(self.made) >= self.at
+
+    def _counted(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.made.append(name)
+            if name == "write" and self.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if len(self.made) != self.at:
+                return real(*args, **kwargs)
+            if self.fault == "short":
+                if name == "write":
+                    self.full = True
+                    return real(args[0], bytes(args[1])[: len(args[1]) // 2])
+                return real(*args, **kwargs)
+            if name == "close":
+                real(*args)  # as network file systems do: closed, but not all of it kept
+            code = getattr(errno, self.fault)
+            raise OSError(code, os.strerror(code))
+
+        return call
+
+
+def fail_saving(thing: Any, path: Path, fault: str, old: bool, counts: Counts) -> list[Faults]:
+    """Save again and again, each time with the next call of the system failing.
+
+    Parameters
+    ----------
+    thing : object with ``save``
+    path : Path
+        In a folder of its own.
+    fault : str
+        One of `FAULTS`.
+    old : bool
+        Whether there is an old file.
+    counts : Counts
+
+    Returns
+    -------
+    list of Faults
+        One for each save; in the last one nothing was left to fail.
+    """
+    thing.save(path)
+    new, tried = path.read_bytes(), []
+    while not tried or tried[-1].struck:
+        path.unlink(missing_ok=True)
+        if old:
+            path.write_bytes(OLD)
+        tried.append(faults := Faults(fault, len(tried) + 1))
+        with faults.injected():
+            try:
+                thing.save(path)
+            except ModelFileError as error:
+                faults.message = str(error)
+        counts.failed += faults.struck
+        counts.lost += not _state_as_said(path, faults.message, OLD if old else None, new)
+    return tried
+
+
+def _state_as_said(path: Path, message: str, old: bytes | None, new: bytes) -> bool:
+    """Whether the folder holds what the error, "" for none, says, and nothing else."""
+    found = path.read_bytes() if path.exists() else None
+    if [entry for entry in path.parent.iterdir() if entry != path]:
+        return False  # a temporary file
+    if not message or "was written, but its folder" in message:
+        return found == new
+    said = "the old file is untouched" if old is not None else "nothing was written"
+    return found == old and said in message
+
+
+# --- the program ---------------------------------------------------------------------------------
+
+
+def damage(sources: Iterable[Path], counts: Counts) -> None:
+    """Do everything to every file."""
+    for source in sources:
+        kind = KINDS[source.name.partition("-")[0]]
+        with tempfile.TemporaryDirectory() as folder:
+            cut(kind, source, Path(folder), counts)
+            flip(kind, source, Path(folder), counts, range(8 * source.stat().st_size))
+        for fault in FAULTS:
+            for old in (True, False):
+                with tempfile.TemporaryDirectory() as folder:
+                    fail_saving(kind.load(source), Path(folder) / "s.backpass", fault, old, counts)
+        sys.stdout.write(f"{source.name}: {counts.flipped} bits so far\n")
+        sys.stdout.flush()
+
+
+def figures(counts: Counts, files: int) -> dict[str, Any]:
+    """Return the counts as the page names them."""
+    c = counts
+    return {
+        "small files: networks, models, checkpoints": files,
+        "files cut at a byte": c.cut,
+        "files with one bit flipped": c.flipped,
+        "refused with one line that says what and where": c.refused,
+        "loaded, meaning what they meant": c.same,
+        "loaded, meaning something else": c.wrong,
+        "other exceptions, or other messages": c.crashed,
+        "longest that reading one took": f"{c.slowest * 1000:.0f} ms",
+        "saves in which a call of the system failed": c.failed,
+        "saves after which the old file was not whole, or a temporary one left": c.lost,
+    }
+
+
+def main() -> None:
+    """Run from the command line."""
+    from reliability.report import here, write_result
+
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
+    told = parser.parse_args()
+    machine, counts, sources = here(), Counts(), sorted(FIXTURES.glob("*.backpass"))
+    damage(sources, counts)
+    if told.json is not None:
+        title = "Damaged files, and saves that fail"
+        command = "python -m reliability.damage"
+        write_result(told.json, title, command, machine, figures(counts, len(sources)))
+    if counts.wrong or counts.crashed or counts.lost:
+        raise SystemExit(f"broken: {counts}")
+
+
+if __name__ == "__main__":
+    main()
