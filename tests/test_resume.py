@@ -25,6 +25,7 @@ from scipy import sparse
 from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.batches import SAMPLINGS
 from backpass.checkpoints import Checkpoints, _newest, checkpoints_in
+from backpass.cli.interrupts import CtrlC
 from backpass.engines import ENGINES
 from backpass.engines.extension import missing
 from backpass.errors import InputError, ModelFileError
@@ -641,12 +642,35 @@ def test_elsewhere_than_in_the_main_thread_ctrl_c_is_left_alone(tmp_path):
 @pytest.mark.usefixtures("heard_interrupts")
 def test_a_second_ctrl_c_does_not_wait(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    with checkpoints.deferring_interrupts():
-        handler = signal.getsignal(signal.SIGINT)
-        handler(signal.SIGINT, None)
-        assert checkpoints.interrupted
-        with pytest.raises(KeyboardInterrupt):
-            handler(signal.SIGINT, None)
+
+    def press_twice():
+        with checkpoints.deferring_interrupts():
+            signal.raise_signal(signal.SIGINT)
+            assert checkpoints.interrupted
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("it waited")
+
+    with pytest.raises(KeyboardInterrupt):
+        press_twice()
+
+
+@pytest.mark.usefixtures("heard_interrupts")
+def test_a_ctrl_c_after_the_last_step_is_not_lost(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(KeyboardInterrupt), checkpoints.deferring_interrupts():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("heard_interrupts")
+def test_the_command_line_has_its_interrupts_deferred_too(tmp_path):
+    handler, checkpoints = CtrlC(), Checkpoints(tmp_path)
+    assert handler.listen()
+    with pytest.raises(KeyboardInterrupt), checkpoints.deferring_interrupts():
+        signal.raise_signal(signal.SIGINT)
+    assert checkpoints.interrupted
+    assert handler.heard == 0
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 CHILD = """

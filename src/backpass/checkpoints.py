@@ -260,10 +260,9 @@ class Checkpoints:
         """
         self.interrupted = False
         usual = signal.getsignal(signal.SIGINT)
-        if (
-            threading.current_thread() is not threading.main_thread()
-            or usual is not signal.default_int_handler
-        ):
+        raises = usual is signal.default_int_handler
+        raises = raises or getattr(usual, "raises_keyboard_interrupt", False)  # the command line's
+        if threading.current_thread() is not threading.main_thread() or not raises:
             yield
             return
 
@@ -277,6 +276,8 @@ class Checkpoints:
             yield
         finally:
             signal.signal(signal.SIGINT, usual)
+        if self.interrupted:  # after the last place where it is heard
+            raise KeyboardInterrupt
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

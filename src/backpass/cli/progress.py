@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from backpass import render
+from backpass.cli.interrupts import ctrl_c
 from backpass.tabular.experiment import Hooks
 from backpass.tabular.metrics import MAIN_METRIC
 from backpass.tabular.wording import clock
@@ -66,21 +67,30 @@ class TerminalHooks(Hooks):
         self.started, self.metric, self.before = 0.0, "", -1  # epochs before this run
 
     def __enter__(self) -> Self:
-        self.progress.start()
+        ctrl_c.before_the_end(self._hide)  # Ctrl-C may come where this returns
+        self._show()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.progress.stop()
+        self._hide()
+
+    def _show(self) -> None:
+        with ctrl_c.waiting():
+            self.progress.start()
+
+    def _hide(self) -> None:
+        with ctrl_c.waiting():
+            self.progress.stop()
 
     def understood(self, table: Understanding) -> None:
         """Show the table and the warnings, then the bar."""
-        self.progress.stop()
+        self._hide()
         self.out.print(render.understanding(table, self.source, self.question))
         self.messages.flush()
         self.started, self.metric = time.monotonic(), MAIN_METRIC[table.task]
         total = self.question.recipe.epochs
         self.progress.update(self.bar, description="training", total=total)
-        self.progress.start()
+        self._show()
 
     def epoch(self, history: History) -> None:
         """Move the bar on."""
@@ -98,9 +108,9 @@ class TerminalHooks(Hooks):
         """Take the bar away and say how it went."""
         if not model.history.best_epoch:  # interrupted, with nothing to keep
             return
-        self.progress.stop()
+        self._hide()
         self.out.print(render.training(model))
-        self.progress.start()
+        self._show()
 
     def comparing(self, baseline: str) -> None:
         """Say what takes its time."""
