@@ -28,6 +28,27 @@ def test_kills_are_counted(tmp_path):
         assert figures[name] == 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_kills_of_the_command_are_counted(reliability, monkeypatch):
+    program = reliability("command_kills")
+    monkeypatch.setattr(program, "ROWS", 300)
+    counts = program.kill(1, seed=1)
+    assert counts.kills == 1
+    assert counts.fits >= 1
+    assert (counts.unreadable, counts.failed, counts.unequal) == (0, 0, 0)
+
+
+def test_an_unreadable_model_is_noticed(reliability, tmp_path, capsys):
+    program = reliability("command_kills")
+    counts = program.Counts()
+    (tmp_path / "m.backpass").write_bytes(b"half")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint-000000000007.backpass").write_bytes(b"half")
+    program.judge(tmp_path, counts)
+    assert (counts.unreadable, counts.after) == (2, 1)
+    assert capsys.readouterr().out.count("unreadable: ") == 2
+
+
 def test_an_unreadable_checkpoint_and_lost_work_are_noticed(reliability, tmp_path, capsys):
     kills, board = reliability("kills"), np.zeros(4 + 2 * 8)
     (tmp_path / "checkpoint-000000000007.backpass").write_bytes(b"half")
