@@ -99,7 +99,7 @@ BAD = [
     (["m.backpass", "none.csv"], "none.csv"),
     (["m.backpass", "t.csv", "--row", "0"], "--row 0: the table has rows 1 … 60"),
     (["m.backpass", "t.csv", "--row", "61"], "--row 61: the table has rows 1 … 60"),
-    (["m.backpass", "t.csv", "--row", "5-2"], "--row 5-2: the table has rows"),
+    (["m.backpass", "t.csv", "--row", "5-2"], "--row 5-2: give the smaller row first"),
     (["m.backpass", "t.csv", "--row", "first"], "--row 'first': give a row, as in --row 7"),
     (["m.backpass", "t.csv", "--row", "1,"], "--row '1,': give a row"),
     (["m.backpass", "t.csv", "--row", "-3"], "--row '-3': give a row"),

@@ -477,9 +477,24 @@ def _run(arguments: list[str] | None) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except _UsageError as error:
-        where = f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
-        sys.stderr.write(f"error: {one_line(error.format_message())}{where}\n")
+        sys.stderr.write(f"error: {one_line(_complaint(error, arguments))}\n")
         return 2
     if work == INTERRUPTED:
         raise KeyboardInterrupt
     return work() if callable(work) else int(work or 0)
+
+
+def _complaint(error: Any, arguments: list[str]) -> str:
+    """Return what is wrong with the arguments; typer may leave out the value that is."""
+    text = str(error.format_message()).replace("Value error, ", "")
+    names = getattr(getattr(error, "param", None), "opts", ())
+    typed = ""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = argument.partition("=")
+        if name in names:  # the last one counts
+            typed = repr(value if equals else following)
+    if typed not in text and text.startswith("Invalid value for"):
+        text = text.replace(": ", f": {typed}: ", 1)
+    return text + (
+        f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
+    )

@@ -127,6 +127,8 @@ class Output:
     """
 
     def __init__(self, option: str, path: str | Path, suffixes: tuple[str, ...] = ()) -> None:
+        if not str(path):
+            raise InputError(f"{option} '': give the name of a file")
         self.option, self.path, self.suffixes = option, Path(path), suffixes
 
     def check(self) -> None:
@@ -160,10 +162,10 @@ class Output:
 
 def check_outputs(outputs: Sequence[Output], inputs: Iterable[str]) -> None:
     """Refuse outputs that cannot be written, that name an input, or that name the same file."""
-    read = {os.path.realpath(path) for path in inputs if path != "-"}
+    read = {_real(path) for path in inputs if path != "-"}
     taken: dict[str, str] = {}
     for output in outputs:
-        real = os.path.realpath(output.path)
+        real = _real(output.path)
         shown = f"{output.option} {shown_path(output.path)}"
         if real in read or any(_same(real, path) for path in read):
             raise InputError(f"{shown}: is read as input, too; choose another name")
@@ -175,11 +177,16 @@ def check_outputs(outputs: Sequence[Output], inputs: Iterable[str]) -> None:
 
 def check_folder(option: str, folder: str, outputs: Iterable[Output]) -> None:
     """Refuse a folder that is to be a file, too."""
-    real = os.path.realpath(folder)
+    real = _real(folder)
     for output in outputs:
-        if os.path.realpath(output.path) == real:
+        if _real(output.path) == real:
             shown = f"{option} {shown_path(folder)}"
             raise InputError(f"{shown}: is the file of {output.option}, too; choose another name")
+
+
+def _real(path: str | Path) -> str:
+    """Return a path without links; one with a null character has none, and is refused later."""
+    return str(path) if "\0" in str(path) else os.path.realpath(path)
 
 
 def _same(one: str, other: str) -> bool:

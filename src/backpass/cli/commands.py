@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backpass.cli.checks import (
     Output,
     check_folder,
+    check_is_file,
     check_model_place,
     check_numbers,
     check_outputs,
@@ -197,6 +198,7 @@ def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
 
 def run_predict(model_path: str, table: str, *, proba: bool, output: str | None) -> int:
     """Write the predictions; return the exit code."""
+    check_is_file(model_path)
     if output is not None:
         from backpass.tabular.writing import check_table_suffix
 
@@ -224,6 +226,7 @@ def run_predict(model_path: str, table: str, *, proba: bool, output: str | None)
 
 def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
     """Show the metrics of a model on a table; return the exit code."""
+    check_is_file(model_path)
     if json is not None:
         check_outputs([Output("--json", json, JSON)], [model_path, table])
     from backpass import render

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backpass.cli.checks import Output, check_outputs
+from backpass.cli.checks import Output, check_is_file, check_outputs
 from backpass.cli.messages import Messages
 from backpass.tabular.wording import one_line
 
@@ -16,6 +16,7 @@ __all__ = ["run_export"]
 
 def run_export(model_path: str, onnx: str, *, network_only: bool) -> int:
     """Write a model as an ONNX file and show its inputs and outputs; return the exit code."""
+    check_is_file(model_path)
     check_outputs([Output("--onnx", onnx, (".onnx",))], [model_path])
     from backpass.export.graph import onnx_part
 

@@ -138,7 +138,7 @@ def _from_table(options: TraceOptions) -> tuple[Any, Any, Any, tuple[list[str], 
         raise InputError("give the TABLE whose rows are to be traced (or MODEL as example:xor)")
     frame = read_table(options.table, as_text=model.text_columns())
     label = "standard input" if options.table == "-" else options.table
-    rows = _rows(options.row or "1", frame.height)
+    rows = _rows("1" if options.row is None else options.row, frame.height)
     target = model.target.name
     if target in frame.columns:
         for row in rows:
@@ -166,6 +166,8 @@ def _rows(text: str, height: int) -> list[int]:
         if not all(end.isascii() and end.isdigit() and len(end) < 12 for end in ends):
             raise InputError(f"--row {text!r}: give a row, as in --row 7, or several: 1,3 or 2-5")
         start, stop = map(int, ends)
+        if start > stop:
+            raise InputError(f"--row {part.strip()}: give the smaller row first, as in 2-5")
         if not 1 <= start <= stop <= height:
             raise InputError(f"--row {part.strip()}: the table has rows 1 … {height}")
         if len(rows) + stop - start >= MOST_ROWS:

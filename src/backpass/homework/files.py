@@ -59,7 +59,7 @@ def read_answer(path: str | Path) -> Any:
 def _bytes(path: Path) -> bytes:
     try:
         if not path.is_file():
-            what = "is no file" if path.exists() else "there is no such file"
+            what = "is no file" if path.exists() else "there is no such file; check the path"
             raise InputError(what)
         size = path.stat().st_size
         if size > LARGEST:
@@ -108,7 +108,7 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"byte {error.start} is not UTF-8") from None
+        raise InputError(f"byte {error.start} is not UTF-8; save it with that encoding") from None
 
 
 def _csv(data: bytes) -> Array:

@@ -193,7 +193,7 @@ def _ragged(where: str, found: int, expected: int, separator: str) -> TableError
 
 
 def _unclosed(where: str) -> TableError:
-    return TableError(f"{where}: a quote opened here is never closed")
+    return TableError(f"{where}: a quote opened here is never closed; close it, or remove it")
 
 
 def _parse_regular(lines: _Lines, first: int, separator: str, names: list[str]) -> pl.DataFrame:

@@ -363,7 +363,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for reason, names in dropped.items():
             _warn(f"dropped {_listed(names)}: {reason}")
         if sum(map(len, dropped.values())) == len(self.columns_):
-            raise TableError(f"no column tells anything: {rows} sample(s), all columns dropped")
+            reasons = "; ".join(f"{_listed(names)}: {reason}" for reason, names in dropped.items())
+            raise TableError(
+                f"no column tells anything: {rows} sample(s), all columns dropped ({reasons}); "
+                "give others"
+            )
 
     def _matched(self, frame: pl.DataFrame, *, named: bool) -> pl.DataFrame:
         """Return the frame with the columns of fit, by name if both have names."""
@@ -373,7 +377,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             needed = [column.name for column in self.columns_ if column.outputs]
             absent = [name for name in needed if name not in frame.columns]
             if absent:
-                raise TableError(_missing_columns(absent, frame.columns))
+                missing = _missing_columns(absent, frame.columns)
+                raise TableError(f"{missing}; give the columns of training")
             return frame.select(needed)
         if frame.width != self.n_features_in_:
             raise TableError(  # scikit-learn's own words, which its users and checks know

@@ -170,7 +170,9 @@ def as_numbers(column: pl.Series) -> NDArray[np.float64]:
     elif isinstance(dtype, pl.Duration):
         column = column.cast(pl.Duration("us")).cast(pl.Int64) / _DAY
     elif not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
-        raise TableError(f"column {column.name!r} holds {dtype} values where numbers belong")
+        raise TableError(
+            f"column {column.name!r} holds {dtype} values where numbers belong; convert them"
+        )
     numbers = column.cast(pl.Float64).to_numpy()
     with np.errstate(invalid="ignore"):
         wrong = np.flatnonzero(np.abs(numbers) > _LARGEST)
@@ -210,7 +212,9 @@ def as_days(column: pl.Series) -> NDArray[np.float64]:
     elif column.null_count() == column.len():
         days = column.cast(pl.Float64, strict=False)
     else:
-        raise TableError(f"column {column.name!r} holds {dtype} values where dates belong")
+        raise TableError(
+            f"column {column.name!r} holds {dtype} values where dates belong; convert them"
+        )
     return days.to_numpy()
 
 
@@ -241,7 +245,10 @@ def as_levels(column: pl.Series) -> pl.Series:
         )
         return integers.zip_with(whole.fill_null(False), spelled)
     if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
-        raise TableError(f"column {column.name!r} holds {dtype} values, which cannot be levels")
+        raise TableError(
+            f"column {column.name!r} holds {dtype} values, which cannot be levels; convert them, "
+            "or choose another"
+        )
     text = column.cast(pl.String)
     truths = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
     return text.replace(truths)

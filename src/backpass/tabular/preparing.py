@@ -60,11 +60,15 @@ def usable_rows(frame: pl.DataFrame, target: str, weights: str | None = None) ->
         When a column is not in the table or empty, or a weight cannot be used.
     """
     column = known_column(frame, target, "to predict")
+    if target == weights:
+        raise TableError(f"column {target!r} is the target; it cannot hold the weights, too")
     present = column.is_not_null()
     if column.dtype.is_float():
         present = present & column.is_not_nan()
     if not present.any():
-        raise TableError(f"target {target!r} has no values; choose another column")
+        raise TableError(
+            f"target {target!r} has no values; give rows that have one, or choose another"
+        )
     keep = present.to_numpy()
     if weights is not None:
         keep = keep & (_checked_weights(frame, weights) > 0)
@@ -96,13 +100,11 @@ def input_columns(
     """
     if target in drop:
         raise TableError(f"column {target!r} is the target; it cannot be dropped, too")
-    if target == weights:
-        raise TableError(f"column {target!r} is the target; it cannot hold the weights, too")
     for name in drop:
         known_column(frame, name, "to drop")
     inputs = frame.drop({target, *drop, *([weights] if weights else [])})
     if not inputs.width:
-        raise TableError(f"no columns are left to predict {target!r} from; drop fewer")
+        raise TableError(f"no columns are left to predict {target!r} from; drop fewer, or add some")
     return inputs
 
 
@@ -117,7 +119,7 @@ def _checked_weights(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
             "weights must be numbers of at least 0"
         )
     if not s.any():
-        raise TableError(f"column {name!r}: all weights are 0")
+        raise TableError(f"column {name!r}: all weights are 0; give some rows more")
     return s
 
 

@@ -58,6 +58,8 @@ def read_table(source: str | Path, *, as_text: Collection[str] = ()) -> pl.DataF
     (150, 5)
     """
     label = "standard input" if str(source) == "-" else str(source)
+    if not label:
+        raise TableError("the name of the table is empty; give a file, - or example:NAME")
     if label.startswith("example:"):
         return _example(label)
     data = _load(label)
@@ -65,12 +67,15 @@ def read_table(source: str | Path, *, as_text: Collection[str] = ()) -> pl.DataF
     if data.startswith(b"PAR1"):
         frame = _parquet(data, label)
     elif {".parquet", ".pq"} & set(suffixes):
-        raise TableError(f"{label}: not a Parquet file: it does not begin with 'PAR1'")
+        raise TableError(
+            f"{label}: not a Parquet file: it does not begin with 'PAR1'; call it .csv if it is "
+            "text"
+        )
     else:
         tabs = bool({".tsv", ".tab"} & set(suffixes))
         frame = parse_delimited(_as_utf8(data, label), label, tabs=tabs, as_text=as_text)
     if frame.height == 0:
-        raise TableError(f"{label}: no rows below the header")
+        raise TableError(f"{label}: no rows below the header; give a table with rows")
     return frame
 
 
@@ -84,7 +89,7 @@ def _load(label: str) -> bytes:
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
-            raise TableError(f"{label}: damaged gzip file: {error}") from None
+            raise TableError(f"{label}: damaged gzip file: {error}; get another copy") from None
     return data
 
 
@@ -101,7 +106,7 @@ def _file_bytes(path: Path) -> bytes:
         raise TableError(f"{path}: a directory, not a table; name a file in it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise TableError(f"{path}: cannot be read: {reason}") from None
+        raise TableError(f"{path}: cannot be read: {reason}; check the path") from None
 
 
 def _nearby(path: Path) -> str:
@@ -114,17 +119,27 @@ def _nearby(path: Path) -> str:
     close = [name for name in names if name.split(".")[0] == path.name]
     close += difflib.get_close_matches(path.name, names)
     hint = " or ".join(repr(str(path.parent / name)) for name in dict.fromkeys(close))
-    return f"; did you mean {hint}?" if hint else ""
+    return f"; did you mean {hint}?" if hint else "; check the path"
 
 
 def _as_utf8(data: bytes, label: str) -> bytes:
     """Return text as UTF-8 bytes without byte-order mark, one newline character per line."""
-    if data.startswith(b"PK\x03\x04"):
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise TableError(f"{label}: an Excel workbook or ZIP archive; export the sheet as CSV")
-    try:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
             data = data.decode("utf-16").encode()
-        data = data.removeprefix(b"\xef\xbb\xbf")
+        except UnicodeDecodeError:
+            raise TableError(
+                f"{label}: begins as UTF-16 text and is none; save the file with the encoding UTF-8"
+            ) from None
+    if b"\0" in data:  # asked before UTF-8: a picture is no text in another encoding
+        raise TableError(
+            f"{label}: holds NUL bytes, so it is not a text table (nor Parquet); export it as CSV "
+            "with the encoding UTF-8"
+        )
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
         data.decode("utf-8")  # only to find out whether it is
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
@@ -134,8 +149,6 @@ def _as_utf8(data: bytes, label: str) -> bytes:
         ) from None
     if not data.strip():
         raise TableError(f"{label}: the file is empty")
-    if b"\0" in data:
-        raise TableError(f"{label}: holds NUL bytes, so it is not a text table (nor Parquet)")
     return data if b"\n" in data else data.replace(b"\r", b"\n")
 
 
@@ -146,7 +159,7 @@ def _parquet(data: bytes, label: str) -> pl.DataFrame:
         return pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise TableError(f"{label}: damaged Parquet file: {reason}") from None
+        raise TableError(f"{label}: damaged Parquet file: {reason}; get another copy") from None
 
 
 # --- examples --------------------------------------------------------------------------------

@@ -173,7 +173,8 @@ class NumberTarget:
         y = numbers_of(column)
         if y.min() == y.max():
             raise TableError(
-                f"target {column.name!r} is {y[0]:g} in every row: there is nothing to learn"
+                f"target {column.name!r} is {y[0]:g} in every row: there is nothing to learn; "
+                "choose another target"
             )
         _warn_of_extremes(column.name, y)
         center = float(y.mean())
