@@ -162,6 +162,7 @@ class Trainer:
             )
         try:
             with (
+                np.errstate(),  # Ctrl-C may come where an inner one is about to be left
                 blas_threads(threads),
                 checkpoints.deferring_interrupts() if checkpoints else nullcontext(),
             ):

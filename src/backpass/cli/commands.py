@@ -111,7 +111,10 @@ def run_fit(options: FitOptions) -> int:
                 hooks=hooks,
                 checkpoints=checkpoints,
             )
-    return _present(options, experiment, model_path)
+    try:
+        return _present(options, experiment, model_path)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the model is complete, what it came to was not all told") from None
 
 
 def _present(options: FitOptions, experiment: Experiment, model_path: Path) -> int:
