@@ -31,6 +31,7 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None",
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _NEWLINE, _QUOTE = b'\n"'
+_DECIMAL_COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]*)?$"  # \d: of any script
 
 
 def parse_delimited(
@@ -206,7 +207,7 @@ def _parse_regular(lines: _Lines, first: int, separator: str, names: list[str]) 
     blank = [first]
     for record in doubtful[doubtful > first].tolist():
         if lines[record].strip(b" \r\n"):
-            if len(names) > 1:
+            if counts[record] != len(names):
                 raise _ragged(lines.where(record), int(counts[record]), len(names), separator)
         else:
             blank.append(record)
@@ -274,7 +275,7 @@ def _infer(text: pl.Series, decimal_comma: bool) -> pl.Series:
     if missing == text.len():
         return text
     # codes such as 00812 are names: as numbers they would lose their zeros
-    if text.str.contains(r"^0\d+$").any():
+    if text.str.contains(r"^0[0-9]+$").any():
         return text
     for dtype in (pl.Int64, pl.Float64):
         numbers = text.cast(dtype, strict=False)
@@ -283,7 +284,7 @@ def _infer(text: pl.Series, decimal_comma: bool) -> pl.Series:
     if text.str.to_lowercase().is_in(["true", "false"]).all():
         return text.str.to_lowercase() == "true"
     # 1.234,5 and 2,5: only where the comma does not separate fields
-    if decimal_comma and text.str.contains(r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?$").all():
+    if decimal_comma and text.str.contains(_DECIMAL_COMMA).all():
         plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
         return plain.cast(pl.Float64)
     dates = None if _order_is_unclear(text) else parse_dates(text)

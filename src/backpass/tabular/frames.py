@@ -168,7 +168,7 @@ def as_numbers(column: pl.Series) -> NDArray[np.float64]:
         column = text.cast(pl.Float64, strict=False)
         _refuse_first(text, column, "is not a number; correct it, or leave the cell empty")
     elif isinstance(dtype, pl.Duration):
-        column = column.cast(pl.Duration("us")).cast(pl.Int64) / _DAY
+        column = _in_days(column)
     elif not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
         raise TableError(
             f"column {column.name!r} holds {dtype} values where numbers belong; convert them"
@@ -206,7 +206,7 @@ def as_days(column: pl.Series) -> NDArray[np.float64]:
     if dtype == pl.Date:
         days = column.cast(pl.Float64)
     elif isinstance(dtype, pl.Datetime):
-        days = column.cast(pl.Datetime("us")).cast(pl.Int64) / _DAY
+        days = _in_days(column)
     elif dtype == pl.Time:
         days = column.cast(pl.Int64) / (1000 * _DAY)
     elif column.null_count() == column.len():
@@ -216,6 +216,17 @@ def as_days(column: pl.Series) -> NDArray[np.float64]:
             f"column {column.name!r} holds {dtype} values where dates belong; convert them"
         )
     return days.to_numpy()
+
+
+def _in_days(column: pl.Series) -> pl.Series:
+    """Return times or durations as numbers of days, whatever their unit."""
+    import polars as pl
+
+    if column.dtype.time_unit == "ns":  # type: ignore[attr-defined]
+        column = column.cast(type(column.dtype)("us"))  # type: ignore[call-arg]
+    # milliseconds may be too far away for polars to turn them into microseconds
+    day = _DAY / 1000 if column.dtype.time_unit == "ms" else _DAY  # type: ignore[attr-defined]
+    return column.cast(pl.Int64) / day
 
 
 def as_levels(column: pl.Series) -> pl.Series:

@@ -158,8 +158,11 @@ def _parquet(data: bytes, label: str) -> pl.DataFrame:
     try:
         return pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
+        reason = reason if reason.isprintable() else repr(reason)
         raise TableError(f"{label}: damaged Parquet file: {reason}; get another copy") from None
+    except pl.exceptions.PanicException:  # no Exception; it says where in polars, not what is wrong
+        raise TableError(f"{label}: damaged Parquet file; get another copy") from None
 
 
 # --- examples --------------------------------------------------------------------------------
