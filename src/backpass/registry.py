@@ -8,6 +8,7 @@ are the same record; the second form is what the command line takes and model fi
 import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from math import isfinite
 from typing import Any, Generic, Protocol, TypeVar
 
 from backpass.errors import InputError
@@ -129,7 +130,11 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self)}"
             raise InputError(f"unknown {self.kind} {name!r}; {hint}")
         maker = self._makers[name]
-        return maker(**self._parse_numbers(name, rest, maker))
+        numbers = self._parse_numbers(name, rest, maker)
+        record = maker(**numbers)  # first: it says what range a number must be in
+        for key, value in numbers.items():
+            require(isfinite(value), f"{self.kind} {name!r}: {key} must be finite", value)
+        return record
 
     def _parse_numbers(self, name: str, text: str, maker: Callable[..., R]) -> dict[str, float]:
         allowed = list(inspect.signature(maker).parameters)

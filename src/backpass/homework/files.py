@@ -79,7 +79,7 @@ def _npy(data: bytes) -> Array:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, _, dtype = header(file)
-    except (ValueError, KeyError):
+    except Exception:  # NumPy parses the header as Python, and every error of that comes out
         raise InputError("not an .npy file, or a damaged one") from None
     if dtype.hasobject:
         raise InputError("holds Python objects, which are not read; save an array of numbers")
@@ -100,7 +100,9 @@ def _npz(data: bytes) -> dict[str, Array]:
                 member.filename.removesuffix(".npy"): _npy(archive.read(member))
                 for member in members
             }
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+    except InputError:
+        raise
+    except Exception:  # zipfile and what it unpacks with raise a dozen kinds, and document one
         raise InputError("not an .npz file, or a damaged one") from None
 
 
