@@ -106,4 +106,5 @@ def differences(there: Mapping[str, str], here: Mapping[str, str]) -> str:
             found.append(f"the values of {name} differ")
         else:
             found.append(f"{name} is {old.strip()} there and {new.strip()} here")
-    return "; ".join(found)
+    text = "; ".join(found)
+    return text if text.isprintable() else repr(text)  # a name may come from a stranger's file

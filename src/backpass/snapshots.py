@@ -123,6 +123,8 @@ def restore(trainer: Any, told: Mapping[str, Any], arrays: Mapping[str, Any]) ->
     of_parameters += ["best_parameters"] * ("best_parameters" in arrays)
     for name in of_parameters:
         _require(arrays, name, flat.shape, flat.dtype)
+        if not name.startswith("state.") and not np.isfinite(arrays[name]).all():
+            raise ModelFileError(f"tensor {name}: a parameter is not a finite number; train again")
     n, at = len(trainer.rows), told["progress"]
     _require(arrays, "order", (n,), np.dtype(np.int64))
     if n and not 0 <= arrays["order"].min() <= arrays["order"].max() < n:
@@ -149,12 +151,24 @@ def _restore_history(history: History, told: Mapping[str, Any], arrays: Mapping[
     for name in _COUNTS:
         setattr(history, name, told["history"][name])
     for name in _CURVES:
-        if f"curve.{name}" not in arrays:
-            raise ModelFileError(f"tensor curve.{name} is missing; train again")
+        _check_curve(arrays, name, history.epochs)
         setattr(history, name, arrays[f"curve.{name}"].tolist())
     history.best_loss, history.best_score = arrays["best"].tolist()
     history.best_parameters = arrays.get("best_parameters")
     history.clock, history.stop_reason = Clock(**told["clock"]), told["stop"]
+
+
+def _check_curve(arrays: Mapping[str, Any], name: str, epochs: int) -> None:
+    """Refuse a curve that does not have a number (or a list of them) for each epoch, or none."""
+    found = arrays.get(f"curve.{name}")
+    if found is None:
+        raise ModelFileError(f"tensor curve.{name} is missing; train again")
+    axes = 2 if name == "layer_gradient_norms" else 1
+    if len(found.shape) != axes or len(found) != epochs:
+        _require(arrays, f"curve.{name}", (0,), np.dtype(np.float64))
+    _require(arrays, f"curve.{name}", found.shape, np.dtype(np.float64))
+    if name == "loss_curve" and not np.isfinite(found).all():
+        raise ModelFileError("tensor curve.loss_curve: a loss is not a finite number; train again")
 
 
 def _curve(values: Any) -> Any:

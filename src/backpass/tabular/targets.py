@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backpass.errors import TableError, TableWarning
+from backpass.errors import ModelFileError, TableError, TableWarning
 from backpass.storage.schema import ListOf, Number, OneOf, Schema, Text
 from backpass.tabular.frames import as_levels, as_numbers
 
@@ -107,7 +108,7 @@ class ClassTarget:
                 "learn; give rows of at least two classes"
             )
         values = "boolean" if column.dtype == pl.Boolean else "text"
-        if column.dtype.is_numeric() and all(text.lstrip("-").isdigit() for text in texts):
+        if column.dtype.is_numeric() and all(map(_is_integer, texts)):
             values = "integer"
         return cls(column.name, tuple(sorted(texts, key=_by_number)), values)
 
@@ -140,6 +141,11 @@ class ClassTarget:
             "classes": list(self.classes),
             "values": self.values,
         }
+
+
+def _is_integer(text: str) -> bool:
+    """Return whether a class can be given back as an integer of 64 bits."""
+    return bool(re.fullmatch("-?[0-9]{1,19}", text)) and -(2**63) <= int(text) < 2**63
 
 
 def _by_number(text: str) -> tuple[bool, float, str]:
@@ -225,11 +231,29 @@ TARGET_SCHEMAS: dict[str, dict[str, Schema]] = {
 
 
 def target_from_state(state: dict[str, Any]) -> Target:
-    """Return the target that `state` described; the state has been checked."""
+    """Return the target that `state` described, which fits its schema.
+
+    Raises
+    ------
+    ModelFileError
+        When the classes are not of the type that predictions are given back in.
+    """
     numbers = {key: value for key, value in state.items() if key != "task"}
+    classes = tuple(numbers.get("classes", ()))
+    try:  # JSON can spell half a character, which polars cannot hold
+        "".join([numbers["name"], *classes]).encode()
+    except UnicodeEncodeError:
+        raise ModelFileError("target: not valid Unicode") from None
     if state["task"] == "regression":
         return NumberTarget(**numbers)
-    return ClassTarget(**{**numbers, "classes": tuple(numbers["classes"])})
+    if len(set(classes)) < len(classes):
+        raise ModelFileError("target.classes: one appears twice")
+    values = numbers["values"]
+    if (values == "integer" and not all(map(_is_integer, classes))) or (
+        values == "boolean" and not {*classes} <= {"false", "true"}
+    ):
+        raise ModelFileError(f"target.classes: not all can be of type {values}")
+    return ClassTarget(**{**numbers, "classes": classes})
 
 
 def _warn_of_extremes(name: str, y: NDArray[np.float64]) -> None:
