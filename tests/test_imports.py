@@ -30,7 +30,7 @@ ROWS = [
     # 6: what a person calls
     "network network_file scikit_learn torch_modules judging history training batches"
     " stopping lbfgs notation layouts subjects tracing checking homework checkpoints"
-    " snapshots fingerprints generator_state",
+    " snapshots fingerprints generator_state divergence gradient_curves sample_weights",
     # 7: what the ecosystem expects
     "estimators tabular plots render report export",
     # 8: the faces

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from backpass.errors import InputError
 from backpass.network import Network
 from backpass.ops import Array, take_rows
 from backpass.parameters import row_blocks
 
-__all__ = ["mean_loss", "outputs"]
+__all__ = ["mean_loss", "outputs", "power_of_two_near", "r_squared", "refuse_overflow"]
 
 
 def _part(x: Array, rows: Any, block: slice) -> Array:
@@ -45,6 +46,68 @@ def outputs(network: Network, X: Array, rows: Any = None, *, engine: str = "auto
     return result
 
 
+def refuse_overflow(output: Any) -> Any:
+    """Return the network's output (N, k) for given rows, all of it finite.
+
+    Raises
+    ------
+    InputError
+        When it is not: it names the first such row.
+
+    Examples
+    --------
+    >>> refuse_overflow(np.array([[1.0], [np.inf]]))
+    Traceback (most recent call last):
+    backpass.errors.InputError: X, row 2: the network's output is inf, because its features are ...
+    """
+    finite = np.isfinite(output)
+    if not finite.all():
+        row, unit = np.argwhere(~finite)[0]
+        raise InputError(
+            f"X, row {row + 1}: the network's output is {output[row, unit]}, because its features "
+            f"are too large for {output.dtype}; correct them, or scale them as in training"
+        )
+    return output
+
+
+def power_of_two_near(*arrays: Any) -> Any:
+    """Return, for each column, the power of two at or below the largest number of all `arrays`.
+
+    To divide by it loses nothing, and keeps squares and sums in the range of floats.
+
+    Examples
+    --------
+    >>> power_of_two_near(np.array([[3.0, 0.0], [-5.0, 0.0]]))
+    array([4., 1.])
+    """
+    largest = np.max([np.abs(x).max(axis=0, initial=0) for x in arrays], axis=0)
+    usable = np.isfinite(largest) & (largest > 0)
+    exponents = np.frexp(np.where(usable, largest, 1).astype(np.float64))[1]
+    return np.ldexp(1.0, exponents - 1)
+
+
+def r_squared(y: Any, predicted: Any, weights: Any = None) -> float:
+    """Return R² as scikit-learn does, of numbers whose squares leave the range of floats, too.
+
+    Examples
+    --------
+    >>> y = np.array([1.0, 2.0, 3.0])
+    >>> [round(r_squared(y * size, (y + 0.5) * size), 12) for size in (1e300, 1, 1e-300)]
+    [0.625, 0.625, 0.625]
+    """
+    from sklearn.metrics import r2_score
+
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    if np.iscomplexobj(y) or y.dtype.kind == "O":
+        return float(r2_score(y, predicted, sample_weight=weights))
+    unit = power_of_two_near(y, predicted)
+    if not ((unit > 1e-12) & (unit < 1e12)).all():
+        y, predicted = y / unit, predicted / unit
+    if weights is not None:
+        weights = weights / power_of_two_near(weights)
+    return float(r2_score(y, predicted, sample_weight=weights))
+
+
 def mean_loss(
     network: Network,
     X: Array,
@@ -78,10 +141,11 @@ def mean_loss(
     """
     n = X.shape[0] if rows is None else len(rows)
     total, mass = 0.0, 0.0
+    unit = 1.0 if weights is None else float(power_of_two_near(weights))
     for block in row_blocks(n, network.sizes):
         y_here = _part(y, rows, block)
         s = None if weights is None else _part(weights, rows, block)
-        here = len(y_here) if s is None else float(s.sum())
+        here = len(y_here) if s is None else float(s.sum()) / unit  # it changes no bit
         if here > 0:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 total += network.loss(_part(X, rows, block), y_here, s, engine=engine) * here

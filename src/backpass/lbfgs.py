@@ -73,7 +73,8 @@ def train_lbfgs(
     Raises
     ------
     NonFiniteError
-        When J is not finite where the search starts.
+        When J is not finite where the search starts, or it or a parameter after an iteration; the
+        network has the parameters then that it had before.
     """
     history = History() if history is None else history
     history.stop_reason = "converged"
@@ -95,21 +96,30 @@ def train_lbfgs(
 
     def iteration(intermediate_result: Any) -> None:
         history.epochs += 1
-        history.best_loss = float(intermediate_result.fun)
-        history.loss_curve.append(history.best_loss)
         accepted[...] = intermediate_result.x
+        loss = float(intermediate_result.fun)
+        if not (math.isfinite(loss) and np.isfinite(accepted).all()):
+            raise NonFiniteError(
+                f"the loss is {loss} in iteration {history.epochs} of L-BFGS, or a parameter is "
+                "not finite: scale the inputs and targets, or use another solver"
+            )
+        history.best_loss = loss
+        history.loss_curve.append(loss)
         if on_epoch is not None:
             flat[...] = accepted
             if on_epoch(history):
                 raise _Stop
 
+    before = flat.copy()
     try:
-        history.best_loss = J_of(flat.astype(np.float64))[0]
-        if not math.isfinite(history.best_loss):
-            raise NonFiniteError("the loss is not finite where L-BFGS starts: scale the inputs")
-        flat[...] = _minimize(
-            J_of, flat.astype(np.float64), settings, max_evaluations, iteration, history
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # of steps that the search takes back
+            history.best_loss = J_of(flat.astype(np.float64))[0]
+            if not math.isfinite(history.best_loss):
+                raise NonFiniteError("the loss is not finite where L-BFGS starts: scale the inputs")
+            _minimize(J_of, flat.astype(np.float64), settings, max_evaluations, iteration, history)
+    except NonFiniteError:
+        flat[...] = before
+        raise
     except _Stop:
         history.stop_reason = "callback"
     except KeyboardInterrupt:
@@ -125,8 +135,8 @@ def _minimize(
     max_evaluations: int,
     iteration: Any,
     history: History,
-) -> Any:
-    """Run SciPy's minimiser and return the θ it found."""
+) -> None:
+    """Run SciPy's minimiser, which tells `iteration` of every θ that it accepts."""
     import scipy.optimize
 
     found = scipy.optimize.minimize(
@@ -143,4 +153,3 @@ def _minimize(
     )
     if found.status != 0:
         history.stop_reason = "max_epochs" if found.status == 1 else "abnormal"
-    return found.x

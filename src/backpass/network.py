@@ -1,6 +1,5 @@
 r"""The public network: a thin face over the model and the two passes."""
 
-import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from backpass.optimizers import OPTIMIZERS
 from backpass.parameters import Gradients, Model, Parameters, parameter_count
 from backpass.registry import shown
 from backpass.sample_norms import GradientNoise
+from backpass.sample_weights import usable_weights
 from backpass.scikit_learn import model_from_sklearn, sklearn_estimator
 from backpass.torch_modules import torch_sequential
 
@@ -294,11 +294,12 @@ class Network:
         InputError
             When shapes, targets or weights cannot be used.
         """
-        X, targets, s = self.check_batch(X, y, sample_weight)
-        J, gradients = backprop.loss_and_gradients(
-            self.model, X, targets, s, alpha=alpha, observe=observe
-        )
-        return scalar(J), gradients
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            X, targets, s = self.check_batch(X, y, sample_weight)
+            J, gradients = backprop.loss_and_gradients(
+                self.model, X, targets, s, alpha=alpha, observe=observe
+            )
+            return scalar(J), gradients
 
     def gradient_norms(self, X: Array, y: Array, *, engine: str = "auto") -> Array:
         """Return ‖g_n‖ of every sample, (N,): the norm, not its square.
@@ -424,14 +425,7 @@ class Network:
             )
 
     def _check_weights(self, sample_weight: Array, n: int) -> Array:
-        flat = self.parameters.flat
-        xp = namespace(flat)
-        s = xp.astype(xp.asarray(sample_weight), flat.dtype, copy=False)
-        if s.shape != (n,) or bool(xp.any(s < 0)) or not 0 < scalar(xp.sum(s)) < math.inf:
-            raise InputError(
-                f"sample_weight must be {n} finite numbers of at least 0 with a positive sum"
-            )
-        return s
+        return usable_weights(sample_weight, n, self.parameters.flat)
 
     def copy(self) -> "Network":
         """Return a network with parameters of its own."""

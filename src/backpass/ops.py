@@ -19,6 +19,7 @@ __all__ = [
     "is_sparse",
     "log_one_plus_exp",
     "namespace",
+    "norm_and_unit",
     "real",
     "row_sums_of_squares",
     "scalar",
@@ -160,6 +161,26 @@ def row_sums_of_squares(x: Array) -> Array:
     if is_sparse(x):
         return np.asarray(x.multiply(x).sum(axis=1)).ravel()
     return namespace(x).sum(x * x, axis=1)
+
+
+def norm_and_unit(x: Array) -> tuple[float, float]:
+    """Return ‖x‖ / u and u: u is 1, or the largest size where squares leave the range.
+
+    Examples
+    --------
+    >>> norm_and_unit(np.array([3.0, 4.0])), norm_and_unit(np.array([3e200, 4e200]))
+    ((5.0, 1.0), (1.25, 4e+200))
+    """
+    xp = namespace(x)
+    with np.errstate(over="ignore"):
+        squared = scalar(xp.sum(x * x))
+    if math.isfinite(squared):
+        return math.sqrt(squared), 1.0
+    unit = scalar(xp.max(xp.abs(x)))
+    if not math.isfinite(unit):
+        return unit, 1.0
+    parts = x / unit
+    return math.sqrt(scalar(xp.sum(parts * parts))), unit
 
 
 def take_rows(x: Array, rows: Array) -> Array:

@@ -78,13 +78,21 @@ def constant() -> Schedule:
     return Schedule("constant", lambda clock: 1.0, r"\eta_t = \eta")
 
 
+def _inverse_power(samples: int, power: float) -> float:
+    """Return 1 / samples^power, and 0 where the divisor leaves the range of Python's floats."""
+    try:
+        return float(1.0 / samples**power)
+    except OverflowError:
+        return 0.0
+
+
 @SCHEDULES.register
 def invscaling(power: float = 0.5) -> Schedule:
     """Return the rate that falls as a power of the samples seen."""
     require(power >= 0, "invscaling: power must be at least 0", power)
     return Schedule(
         "invscaling",
-        lambda clock: 1.0 / (clock.samples + 1) ** power,
+        lambda clock: _inverse_power(clock.samples + 1, power),
         r"\eta_t = \eta / (t + 1)^p,\ t \text{ samples seen}",
         numbers={"power": power},
     )

@@ -19,12 +19,21 @@ import numpy as np
 
 from backpass.batches import Sampler, row_numbers, steps_per_epoch
 from backpass.checkpoints import Checkpoints
+from backpass.divergence import (
+    check_costs,
+    check_mean,
+    check_numbers,
+    check_parameters,
+    check_state,
+)
 from backpass.engines import Engine, Plan, Run, choose
 from backpass.errors import InputError, NonFiniteError
+from backpass.gradient_curves import record_gradients
 from backpass.history import History, OnEpoch, Settings, Validation
 from backpass.network import Network
-from backpass.ops import Array, gather, namespace, scalar, take_rows, to_numpy
+from backpass.ops import Array
 from backpass.optimizers import OPTIMIZERS
+from backpass.sample_weights import usable_weights
 from backpass.schedules import SCHEDULES, Clock
 from backpass.snapshots import FINISHED, Progress, restore_order
 from backpass.threads import blas_threads, threads_worth_using
@@ -87,6 +96,7 @@ class Trainer:
         self.schedule = SCHEDULES.get_record(settings.schedule)
         self.batch_size = min(settings.batch_size or len(self.rows), len(self.rows))
         self.plan = self._plan(X, y, sample_weight)
+        check_numbers(self.plan, settings.learning_rate)
         self.engine: Engine = choose(engine, self.plan)
         self.progress = Progress(self.history.epochs, settings.learning_rate)
         self.checkpoints, self._resumed = checkpoints, None
@@ -128,14 +138,21 @@ class Trainer:
         Raises
         ------
         NonFiniteError
-            As soon as a loss is not finite; it says epoch, step and learning rate.
+            As soon as a loss is not finite, and after an epoch whose parameters or validation are
+            not; it says epoch, step and learning rate. The network has the parameters then that it
+            had before.
         """
         epochs = self.settings.epochs if epochs is None else epochs
         sampler = Sampler(self.rows, self.batch_size, self.settings.sampling, self.rng)
-        with self.checkpoints.held() if self.checkpoints else nullcontext():
-            if self._begin(epochs, sampler):
-                self._run_epochs(epochs, sampler, on_epoch)
-        self._finish()
+        before = self.network.parameters.copy().flat
+        try:
+            with self.checkpoints.held() if self.checkpoints else nullcontext():
+                if self._begin(epochs, sampler):
+                    self._run_epochs(epochs, sampler, on_epoch)
+            self._finish()
+        except NonFiniteError:
+            self.network.parameters.flat[...] = before
+            raise
         return self.history
 
     def _begin(self, epochs: int, sampler: Sampler) -> bool:
@@ -177,6 +194,7 @@ class Trainer:
         """Train epoch by epoch until something stops it."""
         for _ in range(self.progress.first_epoch + epochs - self.history.epochs):
             in_time = self._epoch(sampler, deadline)
+            self._check_parameters()
             stop = self._judge()
             if on_epoch is not None:
                 if on_epoch(self.history):
@@ -198,6 +216,8 @@ class Trainer:
             return
         if at_once or stop or checkpoints.due or checkpoints.interrupted:
             self.run.publish()
+            self._check_parameters()
+            self._check_state()
             checkpoints.save(self, sampler, stop)
         if checkpoints.interrupted:
             raise KeyboardInterrupt
@@ -228,7 +248,10 @@ class Trainer:
         sizes[-1] = n_rows - sizes[:-1].sum()
         k = self.network.sizes[-1] if self.settings.outputs_averaged else 1
         data, penalty = costs.T
-        self.history.loss_curve.append(float((sizes * (data + penalty)).sum() / n_rows))
+        with np.errstate(over="ignore"):
+            mean = float((sizes * (data + penalty)).sum() / n_rows)
+        check_mean("mean loss", mean, self.history.epochs, self.progress.last_rate)
+        self.history.loss_curve.append(mean)
         self._check_stall(float((sizes * (data / k + penalty)).sum() / n_rows))
 
     def _advance(self, rows: Array) -> Any:
@@ -239,15 +262,9 @@ class Trainer:
         else:
             rates = [self._rate(clock)] * steps
         costs = self.run.advance(rows, rates)
+        check_costs(costs, clock, self.history.epochs + 1, rates)
         self.progress.last_rate = rates[len(costs) - 1]
         self.history.clock = replace(clock, step=clock.step + len(costs))
-        last = costs[-1].sum()
-        if not math.isfinite(last):
-            raise NonFiniteError(
-                f"the loss is {last} in epoch {self.history.epochs + 1}, "
-                f"step {self.history.clock.step}, at learning rate {self.progress.last_rate:g}: "
-                "lower it, scale the inputs, or set clip_norm"
-            )
         return costs
 
     def _rate(self, clock: Clock) -> float:
@@ -266,11 +283,13 @@ class Trainer:
         """Validate, remember the best epoch, and return why training should stop, if it should."""
         history, settings = self.history, self.settings
         if settings.gradient_norms:
-            self._record_gradients()
+            record_gradients(self)
         if self.validation is not None:
-            score = self.validation.score()
+            score, loss = self.validation.score(), self.validation.loss()
+            check_mean("validation loss", loss, history.epochs, self.progress.last_rate)
+            check_mean("validation score", score, history.epochs, self.progress.last_rate)
             history.validation_scores.append(score)
-            history.validation_loss_curve.append(self.validation.loss())
+            history.validation_loss_curve.append(loss)
             if settings.early_stopping:
                 stalled = score < history.best_score + settings.tolerance
                 history.stalled = history.stalled + 1 if stalled else 0
@@ -291,38 +310,24 @@ class Trainer:
             return ""
         return "converged"
 
-    def _record_gradients(self) -> None:
-        """Record the norm of each layer's gradient at the present θ, and the samples' noise."""
-        network, plan, history = self.network, self.plan, self.history
-        flat, rows, s = network.parameters.flat, self.rows, plan.sample_weight
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = self.run.noise(rows)
-            history.mean_squared_gradient_norms.append(found.mean_squared)
-            history.gradient_noise.append(found.noise)
-            if s is not None:  # rows without weight have no gradient to speak of
-                rows = rows[to_numpy(take_rows(s, rows)) > 0]
-            few = rows[:256]
-            s = None if s is None else take_rows(s, few)
-            _, gradients = network.loss_and_gradients(
-                gather(plan.X, few, flat), take_rows(plan.y, few), s
-            )
-        xp = namespace(flat)
-        history.layer_gradient_norms.append(
-            [
-                math.sqrt(scalar(xp.sum(W * W)) + scalar(xp.sum(b * b)))
-                for W, b in zip(gradients.weights, gradients.biases, strict=True)
-            ]
-        )
+    def _check_parameters(self) -> None:
+        """Refuse parameters that are not finite, now that they are published."""
+        history, flat = self.history, self.network.parameters.flat
+        epoch = history.epochs + (self.progress.done > 0)
+        check_parameters(flat, epoch, history.clock.step, self.progress.last_rate)
+
+    def _check_state(self) -> None:
+        """Refuse an optimiser state that is not finite."""
+        history = self.history
+        epoch = history.epochs + (self.progress.done > 0)
+        check_state(self.plan, self.run.state, epoch, history.clock.step)
 
     def _finish(self) -> None:
-        """Restore the best epoch where there is one, and refuse parameters that are not finite."""
+        """Refuse what has diverged, and restore the best epoch where there is one."""
+        self._check_state()
         if self.validation is not None and self.history.best_parameters is not None:
             self.network.parameters.flat[...] = self.history.best_parameters
-        if not self.network.model.is_finite():
-            raise NonFiniteError(
-                f"parameters are not finite after epoch {self.history.epochs} at learning rate "
-                f"{self.settings.learning_rate:g}: lower it, scale the inputs, or set clip_norm"
-            )
+        self._check_parameters()
 
 
 def train(
@@ -369,7 +374,8 @@ def train(
     InputError
         When a setting cannot be used.
     NonFiniteError
-        As soon as a loss is not finite.
+        As soon as a loss is not finite, and after an epoch whose parameters are not; the network
+        has the parameters then that it had before.
 
     Examples
     --------
@@ -388,6 +394,8 @@ def train(
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
             raise InputError(f"unknown setting {name!r}; {hint}")
+    if sample_weight is not None:
+        sample_weight = usable_weights(sample_weight, X.shape[0], network.parameters.flat)
     checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
     rng = np.random.default_rng(seed)
     if checkpoints is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from backpass.backprop import backward, cost, forward, loss_and_gradients, penalty_cost
 from backpass.engines.plan import Evaluation, Plan, check_row
 from backpass.masks import dropout_mask
-from backpass.ops import Array, gather, in_dtype, namespace, scalar, take_rows
+from backpass.ops import Array, gather, in_dtype, namespace, norm_and_unit, scalar, take_rows
 from backpass.parameters import Model, row_blocks
 from backpass.sample_norms import GradientNoise, gradient_noise, squared_gradient_norms
 
@@ -62,16 +62,18 @@ class ReferenceRun:
         """Return ‖g_n‖² (N,) of each of `rows`; see :class:`backpass.engines.Run`."""
         theta, model = self.model.parameters, self.model
         xp, squared = namespace(theta.flat), []
-        for block in row_blocks(len(rows), theta.sizes):
-            here = rows[block]
-            X = in_dtype(take_rows(self.plan.X, here), theta.flat)
-            squared.append(squared_gradient_norms(model, X, self._targets(here)))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for block in row_blocks(len(rows), theta.sizes):
+                here = rows[block]
+                X = in_dtype(take_rows(self.plan.X, here), theta.flat)
+                squared.append(squared_gradient_norms(model, X, self._targets(here)))
         return xp.concat(squared)
 
     def noise(self, rows: Array) -> GradientNoise:
         """Return mean ‖g_n‖² and ‖ḡ‖² over `rows`; see :class:`backpass.engines.Run`."""
         plan = self.plan
-        return gradient_noise(self.model, plan.X, plan.y, rows, plan.sample_weight)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return gradient_noise(self.model, plan.X, plan.y, rows, plan.sample_weight)
 
     def publish(self) -> None:
         """Do nothing: the parameters of the model are the ones that move."""
@@ -101,8 +103,9 @@ class ReferenceRun:
         )
         loss = scalar(J)
         penalty = scalar(penalty_cost(self.model, s, alpha)) if alpha else 0.0
-        if math.isfinite(loss):
-            self._update(self._clip(gradients.flat), rate)
+        if not math.isfinite(loss):
+            return loss, 0.0
+        self._update(self._clip(gradients.flat), rate)
         return loss - penalty, penalty
 
     def _targets(self, rows: Array) -> Array:
@@ -131,9 +134,12 @@ class ReferenceRun:
     def _clip(self, gradient: Array) -> Array:
         if self.plan.clip_norm is None:
             return gradient
-        xp = namespace(gradient)
-        norm = scalar(xp.sqrt(xp.sum(gradient * gradient)))
-        return gradient if norm <= self.plan.clip_norm else gradient * (self.plan.clip_norm / norm)
+        norm, unit = norm_and_unit(gradient)
+        if norm <= self.plan.clip_norm / unit:
+            return gradient
+        if unit != 1:  # the factor to the gradient itself may be too small for its dtype
+            gradient = gradient / unit
+        return gradient * (self.plan.clip_norm / norm)
 
     def _update(self, gradient: Array, rate: float) -> None:  # U
         optimizer, theta = self.plan.optimizer, self.model.parameters.flat
@@ -158,10 +164,11 @@ class ReferenceEngine:
         """Return the output a_L (N, k) for the rows of `X`."""
         flat = model.parameters.flat
         # in blocks of rows, so that the hidden layers stay small and X is not cast whole
-        outputs = [
-            forward(model, in_dtype(X[block, :], flat)).a[-1]
-            for block in row_blocks(X.shape[0], model.parameters.sizes)
-        ]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as native code does
+            outputs = [
+                forward(model, in_dtype(X[block, :], flat)).a[-1]
+                for block in row_blocks(X.shape[0], model.parameters.sizes)
+            ]
         return outputs[0] if len(outputs) == 1 else namespace(outputs[0]).concat(outputs)
 
     def prediction_obstacle(self, model: Model, X: Array) -> str | None:

@@ -19,6 +19,7 @@ from backpass.batches import row_numbers
 from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError
 from backpass.estimators.data_checks import check_finite
+from backpass.estimators.failures import as_before_on_failure
 from backpass.estimators.held_out import hold_out
 from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
 from backpass.estimators.reporting import Reporter, warn_of_dead_units
@@ -29,11 +30,12 @@ from backpass.estimators.sklearn_versions import (
     validate_data,
 )
 from backpass.history import History, Settings, Validation
-from backpass.judging import mean_loss, outputs
+from backpass.judging import mean_loss, outputs, refuse_overflow
 from backpass.lbfgs import train_lbfgs
 from backpass.losses import Loss
 from backpass.network import Network
 from backpass.ops import take_rows
+from backpass.sample_weights import usable_weights
 from backpass.schedules import SCHEDULES
 from backpass.training import Trainer
 
@@ -98,47 +100,56 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "solver='lbfgs' has no checkpoints: SciPy keeps the state of its search to "
                 "itself; use another solver, or leave out checkpoint"
             )
-        fitted = hasattr(self, "network_")
-        first = not fitted or not (self.warm_start or incremental)
-        X, y = self._check_data(X, y, reset=first)
-        targets = self._check_y(y, "known" if incremental else "new" if first else "same")
-        weights = self._check_weights(X, targets, sample_weight)
-        rng = check_random_state(self.random_state)
-        if first:
-            self._start(X, targets, rng)
-        elif not self.network_.parameters.flat.flags.writeable:
-            self.network_ = self.network_.copy()  # joblib maps large arrays read-only
-        if checkpoints is not None:  # the split and all that follows are drawn again
-            checkpoints.start(rng, self.random_state)
-            metric = self.early_stopping_metric
-            checkpoints.note(early_stopping_metric=getattr(metric, "__name__", metric) or "none")
-        validation, rows = self._validation(X, targets, weights, validation_data, rng, checkpoints)
-        settings = self._settings(1 if incremental else self.max_iter, len(rows), X.dtype)
-        callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
-        report = Reporter(self, callbacks)
-        if self.solver == "lbfgs":
-            self._history, self.engine_ = train_lbfgs(
-                self.network_,
-                X,
-                targets,
-                weights,
-                settings,
-                max_evaluations=self.max_fun,
-                on_epoch=report,
-                history=self._history,
-                engine=self.engine,
+        with as_before_on_failure(self):
+            fitted = hasattr(self, "network_")
+            first = not fitted or not (self.warm_start or incremental)
+            X, y = self._check_data(X, y, reset=first)
+            targets = self._check_y(y, "known" if incremental else "new" if first else "same")
+            weights = self._check_weights(X, targets, sample_weight)
+            rng = check_random_state(self.random_state)
+            if first:
+                self._start(X, targets, rng)
+            elif not self.network_.parameters.flat.flags.writeable:
+                self.network_ = self.network_.copy()  # joblib maps large arrays read-only
+            if checkpoints is not None:  # the split and all that follows are drawn again
+                checkpoints.start(rng, self.random_state)
+                metric = self.early_stopping_metric
+                checkpoints.note(
+                    early_stopping_metric=getattr(metric, "__name__", metric) or "none"
+                )
+            validation, rows = self._validation(
+                X, targets, weights, validation_data, rng, checkpoints
             )
-            if report.timed_out:
-                self._history.stop_reason = "time_limit"
-        else:
-            self._train(
-                X, targets, weights, rows, settings, validation, rng, report, incremental,
-                checkpoints,
-            )  # fmt: skip
-        self._set_results(report.epochs)
-        self._warn(X, rows, incremental, report.epochs)
-        callbacks.end()
+            settings = self._settings(1 if incremental else self.max_iter, len(rows), X.dtype)
+            callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
+            report = Reporter(self, callbacks)
+            if self.solver == "lbfgs":
+                self._search(X, targets, weights, settings, report)
+            else:
+                self._train(
+                    X, targets, weights, rows, settings, validation, rng, report, incremental,
+                    checkpoints,
+                )  # fmt: skip
+            self._set_results(report.epochs)
+            self._warn(X, rows, incremental, report.epochs)
+            callbacks.end()
         return self
+
+    def _search(self, X: Any, targets: Any, weights: Any, settings: Settings, report: Any) -> None:
+        """Train with L-BFGS."""
+        self._history, self.engine_ = train_lbfgs(
+            self.network_,
+            X,
+            targets,
+            weights,
+            settings,
+            max_evaluations=self.max_fun,
+            on_epoch=report,
+            history=self._history,
+            engine=self.engine,
+        )
+        if report.timed_out:
+            self._history.stop_reason = "time_limit"
 
     def _train(
         self,
@@ -200,15 +211,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return X, y
 
     def _check_weights(self, X: Any, y: Any, sample_weight: Any) -> Any:
-        dtype = _float_dtype(X)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=dtype)
-            if (sample_weight < 0).any() or not sample_weight.sum() > 0:
-                raise InputError("sample_weight must be at least 0 with a positive sum")
-        by_class = self._class_weights(y)
-        if by_class is None:
-            return sample_weight
-        return by_class if sample_weight is None else sample_weight * by_class
+        weights = self._class_weights(y)
+        with np.errstate(over="ignore"):  # infinite ones are refused below
+            if sample_weight is not None:
+                own = _check_sample_weight(sample_weight, X, dtype=np.float64)
+                weights = own if weights is None else own * weights
+        if weights is None:
+            return None
+        return usable_weights(weights, X.shape[0], np.empty(0, dtype=_float_dtype(X)))
 
     def _start(self, X: Any, y: Any, rng: Any) -> None:
         """Draw the first parameters and begin a history."""
@@ -415,7 +425,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 self, X, accept_sparse="csr", dtype="numeric", ensure_all_finite=False, reset=False
             )
         check_finite(X, self)
-        return self._output(X)
+        return refuse_overflow(self._output(X))
 
     def _fits_as_it_is(self, X: Any) -> bool:
         """Return whether `X` needs no look by scikit-learn, which takes longer than one row does.
@@ -467,6 +477,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             raise AttributeError(f"{type(self).__name__} has no {attribute!r} before fit")
         network: Network = self.network_
         return network
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "network_" in vars(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
@@ -13,6 +12,7 @@ from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.data_checks import check_targets
 from backpass.estimators.sklearn_versions import RegressorMixin, with_callbacks
+from backpass.judging import r_squared
 from backpass.losses import LOSSES, Loss
 
 __all__ = ["MLPRegressor"]
@@ -284,6 +284,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         """
         return _one_column_flat(self._checked_output(X))
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R² of the predictions, as scikit-learn defines it, for numbers of any size.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+        """
+        return r_squared(y, self.predict(X), sample_weight)
+
     # --- what the base asks for ------------------------------------------------------------------
 
     _y_is_numeric = True
@@ -307,7 +318,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return 1 if y.ndim == 1 else int(y.shape[1])
 
     def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
-        return float(r2_score(y, _one_column_flat(output), sample_weight=sample_weight))
+        return r_squared(y, _one_column_flat(output), sample_weight)
 
 
 def _one_column_flat(output: Any) -> Any:

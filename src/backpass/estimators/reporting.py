@@ -56,7 +56,8 @@ def warn_of_dead_units(network: Network, X: Any) -> None:
     alive = [np.zeros(units, dtype=bool) for units in sizes]
     for block in row_blocks(X.shape[0], network.sizes):
         rows = gather(X, np.arange(block.start, block.stop), network.parameters.flat)
-        passed = backprop.forward(network.model, rows)
+        with np.errstate(over="ignore"):  # a unit of inf is alive
+            passed = backprop.forward(network.model, rows)
         for seen, a in zip(alive, passed.a[1:-1], strict=True):
             seen |= (np.asarray(a) > 0).any(axis=0)
     for layer, (phi, units, seen) in enumerate(zip(hidden, sizes, alive, strict=True), start=1):

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from backpass.judging import power_of_two_near
+
 __all__ = ["MAIN_METRIC", "accuracy", "best_values", "class_metrics", "number_metrics", "r_squared"]
 
 Floats = NDArray[Any]
@@ -100,8 +102,10 @@ def number_metrics(y: Floats, predicted: Floats, weights: Floats | None = None) 
     >>> number_metrics(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0]))["R²"]
     0.5
     """
+    unit = float(power_of_two_near(y, predicted))  # squares of huge or tiny numbers leave float64
+    y, predicted = y / unit, predicted / unit
     error = metrics.mean_squared_error(y, predicted, sample_weight=weights)
     absolute = metrics.mean_absolute_error(y, predicted, sample_weight=weights)
     constant = len(y) < 2 or float(np.ptp(y)) == 0
     r2 = np.nan if constant else metrics.r2_score(y, predicted, sample_weight=weights)
-    return {"R²": float(r2), "RMSE": float(np.sqrt(error)), "MAE": float(absolute)}
+    return {"R²": float(r2), "RMSE": float(np.sqrt(error)) * unit, "MAE": float(absolute) * unit}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from backpass.checkpoints import Checkpoints
-from backpass.errors import InputError
+from backpass.errors import InputError, NonFiniteError
 from backpass.history import History, Settings, Validation
-from backpass.judging import mean_loss, outputs
+from backpass.judging import mean_loss, outputs, refuse_overflow
 from backpass.network import Network
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.evaluation import Evaluation, evaluate_classes, evaluate_numbers
@@ -240,6 +240,11 @@ class TabularModel:
             As in :meth:`fit`.
         checkpoints : Checkpoints, optional
             Where training is written down, and goes on from where it was.
+
+        Raises
+        ------
+        NonFiniteError
+            When training diverges; the model is then as it was.
         """
         X, y, s = rows
         classes = self.target.classes if isinstance(self.target, ClassTarget) else None
@@ -261,8 +266,13 @@ class TabularModel:
             validation=self._judge(X, y, s, held_out),
             checkpoints=checkpoints,
         )
-        with np.errstate(over="ignore", invalid="ignore"):  # the trainer raises, and says when
-            self.history = trainer.train(on_epoch=on_epoch)
+        judged = len(self.metric_curve)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
+                self.history = trainer.train(on_epoch=on_epoch)
+        except NonFiniteError:
+            del self.metric_curve[judged:]
+            raise
         self.seconds, self.n_rows = time.monotonic() - started, len(y)
         if checkpoints is not None:
             self.seconds += checkpoints.seconds  # of what was not trained again
@@ -304,7 +314,7 @@ class TabularModel:
         table : DataFrame of polars or pandas, or mapping of columns
             With the columns of training, in any order; others are ignored.
         """
-        output = outputs(self.network, self._encode(table))
+        output = refuse_overflow(outputs(self.network, self._encode(table)))
         if isinstance(self.target, ClassTarget):
             return self.target.decode(output.argmax(axis=1))
         return self.target.decode(output[:, 0])
@@ -323,7 +333,7 @@ class TabularModel:
             raise InputError(
                 f"target {self.target.name!r} is a quantity: there are no probabilities to predict"
             )
-        output = outputs(self.network, self._encode(table))
+        output = refuse_overflow(outputs(self.network, self._encode(table)))
         return pl.DataFrame(
             {name: output[:, i].astype(np.float64) for i, name in enumerate(self.target.classes)}
         )
@@ -356,7 +366,7 @@ class TabularModel:
 
     def judge(self, rows: Encoded) -> Evaluation:
         """Return the metrics on encoded rows, and where the predictions err."""
-        output = outputs(self.network, rows.X)
+        output = refuse_overflow(outputs(self.network, rows.X))
         if isinstance(self.target, ClassTarget):
             return evaluate_classes(rows.y, output, rows.weights, self.target.classes)
         y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))

@@ -1,0 +1,148 @@
+"""Where training must not go on: numbers that a dtype cannot hold, and training that diverged.
+
+A number that leaves the dtype's range shows in the loss, mostly. It does not where an activation
+is flat (tanh of an infinite number is 1) and where an optimiser divides by its own overflow (Adam's
+v is infinite, so that every later step is 0): parameters and optimiser state are looked at, too.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from backpass.engines import Plan
+from backpass.errors import InputError, NonFiniteError
+from backpass.ops import Array, dtype_name, to_numpy
+from backpass.schedules import Clock
+
+__all__ = ["check_costs", "check_mean", "check_numbers", "check_parameters", "check_state"]
+
+MEND = "lower it, scale the inputs, or set clip_norm"
+
+
+def check_numbers(plan: Plan, learning_rate: float) -> None:
+    """Raise InputError where a setting is infinite, or a divisor 0, in the parameters' dtype.
+
+    The smallest divisor is the smallest *normal* number: processors are told to take smaller ones
+    for 0, which makes them fast.
+
+    Parameters
+    ----------
+    plan : Plan
+    learning_rate : float
+
+    Examples
+    --------
+    >>> from backpass.network import Network
+    >>> from backpass.optimizers import OPTIMIZERS
+    >>> model = Network([1, 1], seed=0, dtype="float32").model
+    >>> adam = OPTIMIZERS.get_record("adam:epsilon=1e-46")
+    >>> check_numbers(Plan(model, None, None, None, adam), 0.001)
+    Traceback (most recent call last):
+    backpass.errors.InputError: adam: epsilon is 1e-46, which is 0 in float32; take at least 1.2e-38
+    """
+    kind = dtype_name(plan.model.parameters.flat.dtype)
+    if kind not in ("float32", "float64"):
+        return
+    rule, limits = plan.optimizer, np.finfo(kind)
+    most, least = float(limits.max), float(limits.smallest_normal)
+    settings = {"learning_rate": learning_rate, "alpha": plan.alpha, "clip_norm": plan.clip_norm}
+    settings |= {f"{rule.name}: {name}": number for name, number in rule.numbers.items()}
+    for name, number in settings.items():
+        if number is None:
+            continue
+        if not abs(number) <= most:
+            raise InputError(
+                f"{name} is {number:g}; in {kind} it must be a number of at most {most:.2g}"
+            )
+        if name.endswith(("epsilon", "clip_norm")) and 0 < number < least:
+            raise InputError(
+                f"{name} is {number:g}, which is 0 in {kind}; take at least {least:.2g}"
+            )
+
+
+def check_costs(costs: Any, clock: Clock, epoch: int, rates: Any) -> None:
+    """Raise NonFiniteError for the first step whose cost is not finite.
+
+    Parameters
+    ----------
+    costs : array of shape (steps, 2)
+        Mean loss and penalty of each step.
+    clock : Clock
+        Before these steps.
+    epoch : int
+        The present one, from 1.
+    rates : sequence of float
+        The learning rate of each step.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = costs.sum(axis=1)
+    bad = np.flatnonzero(~np.isfinite(sums))
+    if bad.size:
+        first = int(bad[0])
+        raise NonFiniteError(
+            f"the loss is {sums[first]} in epoch {epoch}, step {clock.step + first + 1}, "
+            f"at learning rate {rates[first]:g}: {MEND}"
+        )
+
+
+def check_mean(what: str, value: float, epoch: int, rate: float) -> None:
+    """Raise NonFiniteError where a number that judges an epoch is not finite.
+
+    Parameters
+    ----------
+    what : str
+        What it is, such as ``"validation loss"``.
+    value : float
+    epoch : int
+        From 1.
+    rate : float
+        The learning rate of its last step.
+    """
+    if not math.isfinite(value):
+        raise NonFiniteError(
+            f"the {what} is {value} after epoch {epoch}, at learning rate {rate:g}: "
+            f"{MEND}; if the training loss is small, look at the rows it is computed on"
+        )
+
+
+def check_parameters(flat: Array, epoch: int, step: int, rate: float) -> None:
+    """Raise NonFiniteError where a parameter is not finite.
+
+    Parameters
+    ----------
+    flat : array of shape (P,)
+        θ.
+    epoch, step : int
+        The last ones.
+    rate : float
+        The learning rate of that step.
+    """
+    if not np.isfinite(to_numpy(flat)).all():
+        raise NonFiniteError(
+            f"parameters are not finite in epoch {epoch}, after step {step}, "
+            f"at learning rate {rate:g}: {MEND}"
+        )
+
+
+def check_state(plan: Plan, state: Mapping[str, Array], epoch: int, step: int) -> None:
+    """Raise NonFiniteError where a running number of the optimiser is not finite.
+
+    Parameters
+    ----------
+    plan : Plan
+    state : mapping of str to array (P,)
+        The optimiser's.
+    epoch, step : int
+        The last ones.
+    """
+    for slot, array in state.items():
+        if not np.isfinite(to_numpy(array)).all():
+            kind = dtype_name(array.dtype)
+            wider = "" if kind == "float64" else ", or compute in float64"
+            raise NonFiniteError(
+                f"{plan.optimizer.name}'s {slot} has left the range of {kind} by epoch {epoch}, "
+                f"step {step}, so that parameters no longer move as they should: the gradients are "
+                f"too large; scale the inputs and targets, set clip_norm, lower alpha{wider}"
+            )
