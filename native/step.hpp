@@ -287,10 +287,49 @@ template <class T> struct Trainer {
         }
     }
 
+    // The kept gradients divided by their largest number, where their squares leave the range of T;
+    // returns that number. Every thread looks at all of them, before any divides its own.
+    double divide_kept() {
+        T largest = 0;
+        for (int i = 0; i < job.tile_ranges[job.n_threads]; i++)
+            each_kept(job.tiles[i], [&](T* g, ptrdiff_t size) {
+                for (ptrdiff_t k = 0; k < size; k++) {
+                    const T x = g[k] < 0 ? -g[k] : g[k];
+                    if (x > largest) largest = x;
+                }
+            });
+        wait(job.barrier);
+        for (int i = job.tile_ranges[thread]; i < job.tile_ranges[thread + 1]; i++) {
+            job.tile_norms[i] = 0;
+            each_kept(job.tiles[i], [&](T* g, ptrdiff_t size) {
+                for (ptrdiff_t k = 0; k < size; k += V) store(g + k, load(g + k) / all(largest));
+                job.tile_norms[i] += squares(g, V, size / V);
+            });
+        }
+        wait(job.barrier);
+        return (double)largest;
+    }
+
+    // f(gradients, how many) of the weights of a tile, and of its biases where it has them
+    template <class F> void each_kept(const Tile& tile, F&& f) const {
+        const Layer<T>& layer = job.layers[tile.layer - 1];
+        for (int c = 0; c < tile.width; c++) {
+            f(at_tile(layer.G, layer, tile, c), V * V);
+            if (tile.in_panel == 0) f(layer.gb + ((ptrdiff_t)tile.out_panel + c) * V, V);
+        }
+    }
+
     void update_kept(UpdateNumbers<T> u) {
         u.penalty = 0;  // it is in the kept gradients
-        const double norm = __builtin_sqrt(sum(job.tile_norms, job.tile_ranges[job.n_threads]));
-        if (job.clip_norm > 0 && norm > job.clip_norm) u.scale = (T)(job.clip_norm / norm);
+        const int tiles = job.tile_ranges[job.n_threads];
+        double norm = __builtin_sqrt(sum(job.tile_norms, tiles)), unit = 1;
+        if (job.clip_norm > 0 && norm - norm != 0) {
+            unit = divide_kept();
+            norm = __builtin_sqrt(sum(job.tile_norms, tiles));
+            u.scale = (T)unit;
+        }
+        if (job.clip_norm > 0 && norm > job.clip_norm / unit)
+            u.scale = (T)(job.clip_norm / norm);
         for (int i = job.tile_ranges[thread]; i < job.tile_ranges[thread + 1]; i++) {
             const Tile& tile = job.tiles[i];
             const Layer<T>& layer = job.layers[tile.layer - 1];

@@ -111,6 +111,38 @@ def test_the_mean_loss_of_an_epoch_may_not_overflow():
         train(network, rows, y, epochs=1, batch_size=10, optimizer="sgd")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("dtype", "power", "clip", "rate"),
+    [
+        ("float32", 100, 1.0, 1.0),
+        ("float64", 800, 1.0, 1.0),
+        ("float32", 70, 2.0**90, 2.0**-70),
+        ("float64", 800, 2.0**790, 2.0**-790),
+    ],
+)
+def test_a_gradient_whose_square_overflows_is_clipped(engine, threads, dtype, power, clip, rate):
+    """One step on features times 2^p: a longer gradient is cut to the same step, to rounding."""
+    size = 2.0**power
+    rows, y = X.astype(dtype), Y.astype(dtype)
+    network = Network([4, 33, 1], "identity", loss="absolute_error", seed=0, dtype=dtype)
+    plain, huge = network.copy(), network.copy()
+    options = {"optimizer": "sgd", "batch_size": 40, "epochs": 1, "seed": 0, "engine": engine}
+    options["n_threads"] = threads
+    _, gradient = plain.loss_and_gradients(rows * size, y)
+    exact = gradient.flat.astype(np.longdouble)
+    norm = np.sqrt((exact * exact).sum())
+    train(huge, rows * size, y, clip_norm=clip, learning_rate=rate, **options)
+    moved = (huge.parameters.flat - plain.parameters.flat).astype(np.longdouble)
+    want = -rate * exact * min(1, clip / norm)
+    # θ − step is rounded to θ's last bit; the step itself to some bits of its own
+    eps = np.finfo(dtype).eps
+    tolerance = eps * np.abs(plain.parameters.flat).max() + 400 * eps * np.abs(want).max()
+    assert np.abs(moved - want).max() <= tolerance
+    assert np.abs(moved).max() > 0
+
+
 # --- what is left behind -------------------------------------------------------------------------
 
 
