@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from backpass import TabularModel, onnx_inputs
+from backpass import Network, TabularModel, onnx_inputs
 from backpass.activations import ACTIVATIONS
 from backpass.cli.app import main
 from backpass.plain_records import register_activation
@@ -72,6 +72,19 @@ def test_numbers(folder, monkeypatch, capsys, tmp_path):
     bound = output_bound(model.network, model.encoder.transform(table))
     want, scale = model.predict(table).to_numpy(), model.target.scale
     assert (np.abs(found - want) <= 2 * bound.error[:, 0] * scale + 1e-15 * np.abs(want)).all()
+
+
+def test_a_network_file(folder, monkeypatch, capsys, tmp_path):
+    network, place = Network([3, 4, 2], "gelu", seed=0, dtype="float32"), tmp_path / "n.onnx"
+    network.save(tmp_path / "n.backpass")
+    code, out, err = export(
+        folder, monkeypatch, capsys, str(tmp_path / "n.backpass"), "--onnx", str(place)
+    )
+    assert (code, err) == (0, "")
+    assert "N × 3" in out
+    X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    found, bound = run(place.read_bytes(), {"X": X})["output"], output_bound(network, X)
+    assert (np.abs(found - network.predict(X)) <= 2 * bound.error).all()
 
 
 def test_the_network_only(folder, monkeypatch, capsys, tmp_path):

@@ -440,7 +440,8 @@ def export(
 ) -> Callable[[], int]:
     """Write MODEL in the ONNX format, which other programs run without backpass.
 
-    The file holds the encoding, too: one input for each column. Needs backpass[onnx].
+    The file holds the encoding, too: one input for each column. MODEL may also be what
+    Network.save wrote. Needs backpass[onnx].
 
     \b
     Examples:

@@ -23,10 +23,13 @@ def run_export(model_path: str, onnx: str, *, network_only: bool) -> int:
     onnx_part()  # told before scikit-learn is loaded, which takes seconds
     from backpass import render
     from backpass.export import to_onnx
+    from backpass.network import Network
+    from backpass.storage.container import container_kind
     from backpass.tabular.model import TabularModel
 
     with Messages().catching():
-        model = TabularModel.load(model_path)
+        kind: Any = Network if container_kind(model_path) == "network" else TabularModel
+        model = kind.load(model_path)
         converted = to_onnx(model, onnx, network_only=network_only)
     render.output().print(_shown(converted))
     return 0

@@ -48,7 +48,7 @@ from backpass.storage.tensor_layout import (
     storable,
 )
 
-__all__ = ["FORMAT_VERSION", "read_container", "write_container"]
+__all__ = ["FORMAT_VERSION", "container_kind", "read_container", "write_container"]
 
 FORMAT_VERSION = 1
 
@@ -138,9 +138,37 @@ def read_container(
         The file is missing, damaged, too new, of another kind or not ours. One line says
         which file, what is wrong and what to do.
     """
+    with _opened(path) as (file, size):
+        return _read(file, size, kind, schema)
+
+
+def container_kind(path: str | os.PathLike[str]) -> str:
+    """Return what a file holds, "model", "network" or another, by its header alone.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Raises
+    ------
+    ModelFileError
+        As of `read_container`; nothing but the header has been checked.
+    """
+    with _opened(path) as (file, size):
+        metadata, _, _ = _read_header(file, size)
+        return str(metadata["kind"])
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[io.BufferedReader, int]]:
+    """Open a file for a ``with`` block whose errors then name it, and tell its size."""
     try:
-        with _open(path) as file:
-            return _read(file, os.fstat(file.fileno()).st_size, kind, schema)
+        place = Path(path)
+        if not place.is_file():  # opening a pipe would wait for ever
+            reason = "it is not a file" if place.exists() else "there is no such file"
+            raise ModelFileError(f"cannot be read: {reason}; check the path")
+        with place.open("rb") as file:
+            yield file, os.fstat(file.fileno()).st_size
     except ModelFileError as error:
         raise ModelFileError(f"{shown_path(path)}: {error}") from error
     except OSError as error:
@@ -149,14 +177,6 @@ def read_container(
     except MemoryError as error:
         message = f"{shown_path(path)}: does not fit into the memory; use a larger machine"
         raise ModelFileError(message) from error
-
-
-def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
-    place = Path(path)
-    if not place.is_file():  # opening a pipe would wait for ever
-        reason = "it is not a file" if place.exists() else "there is no such file"
-        raise ModelFileError(f"cannot be read: {reason}; check the path")
-    return place.open("rb")
 
 
 @contextlib.contextmanager
@@ -175,12 +195,8 @@ def _read(
 
     The arrays come last: nothing is allocated for a file whose JSON does not fit.
     """
+    metadata, entries, start = _read_header(file, size)
     with _advise(_DAMAGED):
-        start, text = read_header(file, size)
-        metadata, entries = parse_header(text)
-    _check_version(metadata)  # first: a newer version may have entries we do not know
-    with _advise(_DAMAGED):
-        check(metadata, _METADATA, "__metadata__")
         check_entries(entries, size - start)
         meta = parse_json(metadata["meta"])
     _check_kind(metadata["kind"], kind)
@@ -196,6 +212,17 @@ def _read(
         for name, array in arrays.items():
             check_booleans(name, array)
     return meta, arrays
+
+
+def _read_header(file: io.BufferedReader, size: int) -> tuple[dict[str, str], dict[str, Any], int]:
+    """Return our texts, the entries of the tensors, and where their bytes begin."""
+    with _advise(_DAMAGED):
+        start, text = read_header(file, size)
+        metadata, entries = parse_header(text)
+    _check_version(metadata)  # first: a newer version may have entries we do not know
+    with _advise(_DAMAGED):
+        check(metadata, _METADATA, "__metadata__")
+    return metadata, entries, start
 
 
 def _check_kind(found: str, kind: str) -> None:
