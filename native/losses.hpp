@@ -185,8 +185,12 @@ template <class T> static RowBlock<T> row_block(int units, T* scratch, int numbe
     return {panels, scratch + (ptrdiff_t)number * panels * V * V};
 }
 
-// F2 of softmax for V rows: z becomes a; returns log sum_k exp(z_k), what -log a_k adds z_k to.
-template <class T> static Vec<T> softmax_block(const T* z, T* a, int units) {
+// F2 of softmax for V rows: z becomes a. With t = max_k z_k and s = sum_k exp(z_k - t), which is
+// from 1 to the number of units, -log a_k = log s - (z_k - t), to rounding of the small numbers.
+template <class T> struct SoftmaxSums {
+    Vec<T> top, log_sum;
+};
+template <class T> static SoftmaxSums<T> softmax_block(const T* z, T* a, int units) {
     constexpr int V = Lanes<T>::n;
     Vec<T> top = load(z);
     for (int k = 1; k < units; k++) {
@@ -201,7 +205,7 @@ template <class T> static Vec<T> softmax_block(const T* z, T* a, int units) {
     }
     const Vec<T> inverse = all((T)1) / sum;
     for (int k = 0; k < units; k++) store(a + k * V, load(a + k * V) * inverse);
-    return top + log<T>(sum);
+    return {top, log<T>(sum)};
 }
 
 template <class T>
@@ -217,7 +221,7 @@ static __attribute__((noinline)) void softmax_rows(const T* z, T* a, ptrdiff_t p
     }
 }
 
-// softmax with cross-entropy: C = sum_k y_k (log sum_m exp(z_m) - z_k), dC/dz = a - y
+// softmax with cross-entropy: C = -sum_k y_k log a_k, dC/dz = a - y
 template <class T>
 static __attribute__((noinline)) void softmax_cross_entropy(const OutputSlice<T>& o) {
     constexpr int V = Lanes<T>::n;
@@ -230,10 +234,10 @@ static __attribute__((noinline)) void softmax_cross_entropy(const OutputSlice<T>
         for (ptrdiff_t i = 0; i < count; i++) factors[i] = o.factor[n + i];
         z.read(o.delta + n * V, o.panel, count);
         y.read(o.y + n * V, o.panel, count);
-        const Vec<T> log_sum = softmax_block<T>(z.data, a.data, o.units);
+        const SoftmaxSums<T> of = softmax_block<T>(z.data, a.data, o.units);
         Vec<T> total = {};
         for (int k = 0; k < o.units; k++) {
-            const Vec<T> cost = load(y.unit(k)) * (log_sum - load(z.unit(k)));
+            const Vec<T> cost = load(y.unit(k)) * (of.log_sum - (load(z.unit(k)) - of.top));
             total += where<T>(cost > o.ceiling, all(o.ceiling), cost);
             store(a.unit(k), load(factors) * (load(a.unit(k)) - load(y.unit(k))));  // B1
         }
