@@ -1,17 +1,26 @@
 """Extreme numbers end in a right result or in a clear stop, and never in a silent NaN."""
 
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
+import polars
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
-from backpass import MLPClassifier, MLPRegressor, Network, train
-from backpass.errors import InputError, NonFiniteError
+from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
+from backpass.checkpoints import KIND, checkpoints_in
+from backpass.cli import main
+from backpass.errors import InputError, NonFiniteError, TableError
+from backpass.export import onnx_inputs, to_onnx
 from backpass.judging import r_squared
 from backpass.sample_weights import usable_weights
+from backpass.snapshots import SNAPSHOT_SCHEMA
+from backpass.storage.container import read_container
 from backpass.tabular.metrics import number_metrics
+from backpass.tabular.recipe import RECIPE
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),
@@ -184,6 +193,14 @@ def test_a_first_partial_fit_that_diverges_may_be_tried_again():
     assert fitted.predict_proba(X).shape == (40, 3)
 
 
+def test_targets_that_float32_cannot_hold_are_refused_by_row():
+    y = np.where(np.arange(40) == 3, 1e300, Y)
+    with pytest.raises(
+        InputError, match=r"squared_error: row 3 of the targets is \[1.e\+300\], too l"
+    ):
+        regressor().fit(float32(X), y)
+
+
 # --- settings that a dtype cannot hold -----------------------------------------------------------
 
 
@@ -291,3 +308,78 @@ def test_scores_of_huge_targets_are_told():
     fitted = regressor(loss="absolute_error", early_stopping=True).fit(X, Y * 2.0**700)
     assert np.isfinite(fitted.validation_scores_).all()
     assert fitted.score(X, Y * 2.0**700) == r2_score(Y, fitted.predict(X) / 2.0**700)
+
+
+# --- tables and the command line -----------------------------------------------------------------
+
+
+def table(size, **columns):
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=60)
+    return polars.DataFrame({"x": x * size, "y": (5 + 0.1 * x) * size, **columns})
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-100, 1e300])
+def test_an_exported_model_keeps_centers_that_float32_cannot_hold(size):
+    """onnxruntime takes such constants for 0, and drops sums with them."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    rows = table(size if size < 1 else size / 6)
+    model = TabularModel.fit(rows, "y", recipe=replace(RECIPE, hidden=(8,), epochs=5))
+    session = onnxruntime.InferenceSession(
+        to_onnx(model).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (found,) = session.run(None, onnx_inputs(model, rows))
+    gap = np.abs(found.ravel() - model.predict(rows).to_numpy()).max()
+    assert gap <= 100 * float(np.finfo(np.float32).eps) * model.target.scale
+
+
+def test_weights_too_small_beside_others_are_refused_by_row():
+    rows = table(1.0, s=np.where(np.arange(60) == 7, 1e-300, 1e300))
+    with pytest.raises(
+        TableError, match=r"column 's', row 8: the weight is 1e-300, too small besid"
+    ):
+        TabularModel.fit(rows, "y", weights="s")
+
+
+def test_a_model_whose_training_diverges_is_as_it_was():
+    rows = table(1.0)
+    recipe = replace(RECIPE, hidden=(8,), learning_rate=1e30, clip_norm=None, epochs=3)
+    model, encoded = TabularModel.prepare(rows, "y", recipe=recipe)
+    before = model.network.parameters.flat.copy()
+    with pytest.raises(NonFiniteError, match=r"in epoch 1, step \d+, at learning rate"):
+        model.train(encoded)
+    np.testing.assert_array_equal(model.network.parameters.flat, before)
+    assert (model.metric_curve, model.history.loss_curve, model.n_rows) == ([], [], 1)
+
+
+def test_fit_that_diverges_writes_no_model(tmp_path, capsys, monkeypatch):
+    file, model = tmp_path / "rows.csv", tmp_path / "rows.backpass"
+    table(1.0).write_csv(file)
+    assert main(["fit", str(file), "--target", "y", "--model", str(model)]) == 0
+    older = model.read_bytes()
+    runaway = replace(RECIPE, hidden=(8,), learning_rate=1e30, clip_norm=None)
+    monkeypatch.setattr("backpass.tabular.recipe.RECIPE", runaway)
+    code = main(["fit", str(file), "--target", "y", "--model", str(model)])
+    assert code == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(r"error: training diverged, and no model was written: .* epoch \d+", said)
+    assert model.read_bytes() == older
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.backpass", "rows.csv"]
+
+
+def test_no_checkpoint_holds_what_diverged(tmp_path):
+    network = Network([4, 5, 1], "tanh", seed=0)
+    before = network.parameters.flat.copy()
+    with pytest.raises(NonFiniteError):
+        train(network, X, Y, optimizer="sgd", learning_rate=1e3, batch_size=8, epochs=50,
+              checkpoint=tmp_path / "run", checkpoint_every=0.0)  # fmt: skip
+    np.testing.assert_array_equal(network.parameters.flat, before)
+    kept = checkpoints_in(tmp_path / "run")
+    assert kept
+    for path in kept:
+        _, arrays = read_container(path, KIND, SNAPSHOT_SCHEMA)
+        assert all(np.isfinite(x).all() for name, x in arrays.items() if name != "best")
+    with pytest.raises(NonFiniteError):  # it goes on from there, and ends alike
+        train(network, X, Y, optimizer="sgd", learning_rate=1e3, batch_size=8, epochs=50,
+              checkpoint=tmp_path / "run", resume=True, checkpoint_every=0.0)  # fmt: skip
+    np.testing.assert_array_equal(network.parameters.flat, before)

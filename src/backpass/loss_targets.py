@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from backpass.errors import InputError
 from backpass.ops import Array, dtype_name
 
@@ -27,11 +29,10 @@ def numeric_targets(y: Array, k: int, xp: Any, dtype: Any, *, name: str) -> Arra
     Raises
     ------
     InputError
-        When the shape does not fit.
+        When the shape does not fit, or a number is too large for `dtype`.
 
     Examples
     --------
-    >>> import numpy as np
     >>> numeric_targets([1, 2], 1, np, np.float64, name="squared_error")
     array([[1.],
            [2.]])
@@ -45,7 +46,17 @@ def numeric_targets(y: Array, k: int, xp: Any, dtype: Any, *, name: str) -> Arra
             f"give shape (n_samples, {k})"
             + (" or (n_samples,)" if k == 1 else "; class labels go with loss='cross_entropy'")
         )
-    return xp.astype(y, dtype, copy=False)
+    with np.errstate(over="ignore"):
+        encoded = xp.astype(y, dtype, copy=False)
+    if "float64" in dtype_name(y.dtype) and "float32" in dtype_name(dtype):
+        lost = xp.any(xp.isinf(encoded) & xp.isfinite(y), axis=1)
+        if bool(xp.any(lost)):
+            row = int(xp.argmax(xp.astype(lost, xp.int8)))
+            raise InputError(
+                f"{name}: row {row} of the targets is {y[row, :]}, too large for float32; scale "
+                "the targets, or compute in float64"
+            )
+    return encoded
 
 
 def checked_targets(

@@ -100,6 +100,7 @@ class Trainer:
         self.engine: Engine = choose(engine, self.plan)
         self.progress = Progress(self.history.epochs, settings.learning_rate)
         self.checkpoints, self._resumed = checkpoints, None
+        self._before = network.parameters.copy().flat  # a checkpoint replaces them
         if checkpoints is not None:
             self._resumed = checkpoints.open(self, X, y, sample_weight)
         if self._resumed is not None:
@@ -144,7 +145,9 @@ class Trainer:
         """
         epochs = self.settings.epochs if epochs is None else epochs
         sampler = Sampler(self.rows, self.batch_size, self.settings.sampling, self.rng)
-        before = self.network.parameters.copy().flat
+        before, self._before = self._before, None
+        if before is None:
+            before = self.network.parameters.copy().flat
         try:
             with self.checkpoints.held() if self.checkpoints else nullcontext():
                 if self._begin(epochs, sampler):

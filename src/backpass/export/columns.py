@@ -154,7 +154,8 @@ def encoder_nodes(graph: Graph, encoder: TableEncoder, names: list[str]) -> str:
 
 def _scaled(f: Arithmetic, column: NumberColumn | DateColumn, x: str, clip: float) -> str:
     """Return ``t / √(1 + (t/clip)²)`` of ``t = (x − center) / scale``, and 0 for NaN."""
-    ratio = f("Div", f("Sub", x, column.center), column.scale)
+    # not Sub, which onnxruntime drops where float32 has no such small center (below 1e-45)
+    ratio = f("Div", f("Sum", x, -column.center), column.scale)
     ratio = f("Where", f("IsNaN", ratio), 0.0, ratio)
     ratio = f("Clip", ratio, -BOUND, BOUND)
     part = f("Div", ratio, float(clip))

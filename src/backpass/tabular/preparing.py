@@ -131,13 +131,21 @@ def sample_weights(frame: pl.DataFrame, name: str | None) -> NDArray[np.float64]
     Raises
     ------
     TableError
-        When a weight is missing, negative or not finite, or all are 0.
+        When a weight is missing, negative, not finite or too small beside the largest, or all are
+        0.
     """
     if name is None:
         return None
     s = _checked_weights(frame, name)
-    s = s / s.max()
-    mean: NDArray[np.float64] = s / s.mean()
+    shares = s / s.max()
+    mean: NDArray[np.float64] = shares / shares.mean()
+    lost = (s > 0) & (mean < np.finfo(np.float32).smallest_normal)
+    if lost.any():
+        row = int(lost.argmax()) + 1
+        raise TableError(
+            f"column {name!r}, row {row}: the weight is {s[row - 1]:g}, too small beside "
+            f"{s.max():g} to count in float32; make it 0, or leave the row out"
+        )
     return mean
 
 
