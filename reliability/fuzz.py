@@ -1,0 +1,209 @@
+"""Fuzz every loader, the table reader and the specs, and count what that finds.
+
+``python -m reliability.fuzz --seconds 300 --seed 0 [TARGET ...]`` tries each target so long, in a
+process of its own that is started again where an input ends it or hangs in it. A finding is any
+exception but the documented ones, a message that is no single line, numbers that are not finite, a
+load that cannot predict or is not the same after saving, and too much time or memory. Its input is
+written to ``--findings FOLDER``, and tried again by ``--replay FILE``.
+
+With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
+page.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reliability._fuzz_worker import BUSY, DEPTHS, EXECUTIONS, MESSAGES, TARGETS, board_in
+from reliability._fuzzing import Found
+from reliability.report import here, write_result
+
+__all__ = ["Counts", "replay", "supervise"]
+
+HUNG = 20.0  # seconds for one input, on a machine with other work to do
+LIVES = 50  # times that a process is started again
+
+
+@dataclass
+class Counts:
+    """What was seen of one target.
+
+    Parameters
+    ----------
+    executions : int
+    depths : list of int
+        Inputs by the layer that refused them, and those that were accepted.
+    messages : int
+        Refusals that read differently, whatever they repeat of the input.
+    findings : list of str
+        Where the input of each lies.
+    """
+
+    executions: int = 0
+    depths: list[int] = field(default_factory=list)
+    messages: int = 0
+    findings: list[str] = field(default_factory=list)
+
+
+def supervise(
+    command: Callable[[int, float], Sequence[str]],
+    folder: Path,
+    seconds: float,
+    seed: int,
+    hung: float = HUNG,
+) -> list[str]:
+    """Run a worker for so long, again where it dies or hangs; return why it did each time.
+
+    Parameters
+    ----------
+    command : callable
+        The worker's command line, from a seed and the seconds left. It writes when it began what
+        it is at to the board in the folder.
+    folder : Path
+    seconds : float
+    seed : int
+    hung : float
+        Seconds after which one input is taken to hang.
+    """
+    board, end, deaths = board_in(folder), time.monotonic() + seconds, []
+    errors = folder / "stderr"
+    while (left := end - time.monotonic()) > 0 and len(deaths) < LIVES:
+        board[BUSY] = 0
+        with errors.open("w") as file:
+            worker = subprocess.Popen(command(seed + len(deaths), left), stderr=file)
+            why = _watch(worker, board, hung)
+        if why:
+            deaths.append(f"{why}\n{errors.read_text(errors='replace')[-8000:]}")
+        elif worker.returncode:
+            raise SystemExit(f"the fuzzer itself failed:\n{errors.read_text(errors='replace')}")
+        else:
+            break
+    return deaths
+
+
+def _watch(worker: Any, board: Any, hung: float) -> str:
+    """Wait until a worker ends, or is killed for hanging; return why it died, "" if it did not."""
+    while True:
+        try:
+            worker.wait(0.2)
+        except subprocess.TimeoutExpired:
+            began = float(board[BUSY])
+            if began and time.monotonic() - began > hung:
+                worker.kill()
+                worker.wait()
+                return f"hung for more than {hung:.0f} s"
+        else:
+            died = worker.returncode < 0 or (worker.returncode and float(board[BUSY]))
+            return f"died with exit status {worker.returncode}" if died else ""
+
+
+def fuzz_target(name: str, seconds: float, seed: int, findings: Path) -> Counts:
+    """Fuzz one target in a process of its own.
+
+    Parameters
+    ----------
+    name : str
+    seconds : float
+    seed : int
+    findings : Path
+        A folder for inputs that find something.
+    """
+    os.environ["POLARS_MAX_THREADS"] = "1"  # inputs are small, and runs repeatable
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+
+        def command(life: int, left: float) -> list[str]:
+            arguments = [name, str(folder), str(life), str(10**9), str(left)]
+            return [sys.executable, "-m", "reliability._fuzz_worker", *arguments]
+
+        for number, why in enumerate(supervise(command, folder, seconds, seed)):
+            for path in folder.glob(f"{name}-input.*"):
+                kept = findings / f"{name}-found-death-{seed}-{number}{path.suffix}"
+                kept.write_bytes(path.read_bytes())
+                kept.with_suffix(f"{path.suffix}.why").write_text(why, encoding="utf-8")
+        for path in folder.glob("*-found-*"):
+            (findings / path.name).write_bytes(path.read_bytes())
+        board = board_in(folder)
+        layers = len(TARGETS[name].layers)
+        depths = [int(n) for n in board[DEPTHS : DEPTHS + layers + 1]]
+        found = sorted(str(path) for path in findings.glob(f"{name}-found-*.why"))
+        return Counts(int(board[EXECUTIONS]), depths, int(board[MESSAGES]), found)
+
+
+def replay(path: Path) -> str:
+    """Try the input of a finding again; return what it finds, "" where that is nothing.
+
+    Parameters
+    ----------
+    path : Path
+        Its name begins with the target's.
+    """
+    target = TARGETS[path.name.partition("-")[0]]()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, f"input{path.suffix}")
+        copy.write_bytes(path.read_bytes())
+        try:
+            target.judge(copy)
+        except Found as error:
+            return str(error)
+        except Exception as error:
+            return f"an undocumented {type(error).__name__}: {error}"
+    return ""
+
+
+def figures(counts: dict[str, Counts]) -> dict[str, Any]:
+    """Return the counts as the page names them.
+
+    Parameters
+    ----------
+    counts : dict of str to Counts
+        By target.
+    """
+    told: dict[str, Any] = {}
+    for name, c in counts.items():
+        target = TARGETS[name]
+        told[f"**{target.title}**: executions"] = c.executions
+        for layer, depth in zip((*target.layers, ""), c.depths, strict=True):
+            what = f"of them refused for {layer}" if layer else "of them accepted, and used"
+            told[f"{target.title}: {what}"] = f"{depth} ({depth / max(1, c.executions):.1%})"
+        told[f"{target.title}: different outcomes"] = c.messages
+        told[f"{target.title}: findings"] = len(c.findings)
+    return told
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--seconds", type=float, default=60, metavar="N", help="for each target")
+    parser.add_argument("--seed", type=int, default=0, help="of the inputs")
+    parser.add_argument("--findings", type=Path, default=Path("build/fuzz"), metavar="FOLDER")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="the input of a finding")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
+    told = parser.parse_args()
+    if unknown := {*told.targets} - {*TARGETS}:
+        parser.error(f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
+    if told.replay is not None:
+        found = replay(told.replay)
+        raise SystemExit(f"{told.replay}: {found}" if found else 0)
+    told.findings.mkdir(parents=True, exist_ok=True)
+    machine, counts = here(), {}
+    for name in told.targets or TARGETS:
+        counts[name] = fuzz_target(name, told.seconds, told.seed, told.findings)
+        sys.stdout.write(f"{name:10} {counts[name]}\n")
+        sys.stdout.flush()
+    if told.json is not None:
+        command = f"python -m reliability.fuzz --seconds {told.seconds:g} --seed {told.seed}"
+        write_result(told.json, "Hostile files and texts", command, machine, figures(counts))
+    raise SystemExit(1 if any(c.findings for c in counts.values()) else 0)
+
+
+if __name__ == "__main__":
+    main()
