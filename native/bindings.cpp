@@ -48,10 +48,18 @@ void require(bool good, const char* what) {
     if (!good) refuse(what);
 }
 
+// NumPy hands out views of bytes, whose numbers may begin anywhere; no processor promises to read
+// those.
+template <class... A> void require_aligned(const A&... arrays) {
+    require((... && (arrays.size() == 0 || (uintptr_t)arrays.data() % arrays.itemsize() == 0)),
+            "an array is not aligned: copy it");
+}
+
 // `x` as it is: an array converted for the occasion would be gone before it is used.
 template <class A> A exactly(nb::handle x, const char* what) {
     A array;
     if (!nb::try_cast<A>(x, array, false)) throw nb::type_error(what);
+    require_aligned(array);
     return array;
 }
 AnyArray any_array(nb::handle x) {
@@ -95,14 +103,21 @@ Source dense_source(const AnyArray& x, int width) {
     return source;
 }
 
-template <class Index>
-void check_sparse(const Index* starts, const Index* columns, int64_t n_rows, int64_t entries,
-                  int width) {
-    bool good = starts[0] == 0 && starts[n_rows] <= entries;
-    for (int64_t n = 0; n < n_rows; n++) good &= starts[n] <= starts[n + 1];
-    require(good, "a sparse array's indptr does not fit its data");
-    for (int64_t e = 0; e < starts[n_rows]; e++) good &= columns[e] >= 0 && columns[e] < width;
-    require(good, "a sparse array has a column index out of range");
+// Whether a CSR row lies within the entries, its columns in order and once each: the gradient walks
+// along them, panel by panel.
+template <class Index> bool row_fits(const Source& x, int64_t row) {
+    const Index *starts = (const Index*)x.starts, *columns = (const Index*)x.columns;
+    const int64_t begin = starts[row], end = starts[row + 1];
+    if (begin < 0 || begin > end || end > x.n_entries) return false;
+    int64_t last = -1;
+    for (int64_t e = begin; e < end; e++) {
+        if (columns[e] <= last || columns[e] >= x.width) return false;
+        last = columns[e];
+    }
+    return true;
+}
+bool row_fits(const Source& x, int64_t row) {
+    return x.wide_indices ? row_fits<int64_t>(x, row) : row_fits<int32_t>(x, row);
 }
 
 // Rows of a CSR array, from (data, indices, indptr).
@@ -120,16 +135,22 @@ Source sparse_source(const AnyArray& data, const AnyArray& columns, const AnyArr
     source.dtype = dtype_of(data);
     source.n_rows = (int64_t)starts.shape(0) - 1;
     source.width = width;
+    source.n_entries = (int64_t)data.shape(0);
     source.starts = starts.data(), source.columns = columns.data();
     source.wide_indices = index == Dtype::i64;
-    const int64_t entries = (int64_t)data.shape(0);
-    if (source.wide_indices)
-        check_sparse((const int64_t*)starts.data(), (const int64_t*)columns.data(), source.n_rows,
-                     entries, width);
-    else
-        check_sparse((const int32_t*)starts.data(), (const int32_t*)columns.data(), source.n_rows,
-                     entries, width);
+    bool good = source.wide_indices ? *(const int64_t*)source.starts == 0
+                                    : *(const int32_t*)source.starts == 0;
+    for (int64_t n = 0; n < source.n_rows; n++) good &= row_fits(source, n);
+    require(good, "a sparse array's indptr does not fit its data, or its columns are not in order");
     return source;
+}
+
+// The rows that a call reads, again: the arrays are the caller's, who may have written to them.
+void check_still_fits(const Source& x, const ReadVector<int64_t>& rows) {
+    bool good = true;
+    if (x.starts)
+        for (size_t i = 0; i < rows.shape(0); i++) good &= row_fits(x, rows.data()[i]);
+    require(good, "a sparse array was changed after it was set, and no longer fits");
 }
 
 Source any_source(nb::handle x, int width) {
@@ -153,7 +174,8 @@ template <> const Kernels<double>& kernels_of(const Isa& isa) { return *isa.f64;
 void check_sizes(const std::vector<int>& sizes, const std::vector<Spec>& activations) {
     require(sizes.size() >= 2 && activations.size() == sizes.size() - 1,
             "sizes and activations do not fit");
-    for (const int size : sizes) require(size >= 1, "sizes must be at least 1");
+    for (const int size : sizes)  // so that one rounded up to whole vectors is an int, too
+        require(size >= 1 && size <= 1 << 30, "sizes must be 1 ... 2^30");
     for (size_t l = 0; l + 1 < activations.size(); l++)
         require(activations[l].first != "softmax", "softmax is an output");
 }
@@ -165,6 +187,21 @@ size_t parameters_of(const std::vector<int>& sizes) {
 
 // Run<T> with the arrays it reads kept alive.
 template <class T> class BoundRun {
+    // Native code computes without the GIL: meanwhile another thread, or a signal's handler, may call.
+    class Alone {
+      public:
+        explicit Alone(const BoundRun& run) : busy_(run.busy_) {
+            require(!busy_, "the run is computing; call it again when that has ended");
+            busy_ = true;
+        }
+        Alone(const Alone&) = delete;
+        Alone& operator=(const Alone&) = delete;
+        ~Alone() { busy_ = false; }
+
+      private:
+        bool& busy_;
+    };
+
   public:
     BoundRun(const std::string& isa, const std::vector<int>& sizes,
              const std::vector<Spec>& activations, const Spec& loss, const Spec& optimizer,
@@ -177,6 +214,7 @@ template <class T> class BoundRun {
     }
 
     void set_rows(nb::object X, nb::object y, nb::object labels, nb::object weights) {
+        const Alone alone(*this);
         const Source rows = any_source(X, width_);
         Source targets;
         const int32_t* label = nullptr;
@@ -199,36 +237,50 @@ template <class T> class BoundRun {
             weight = vector.data();
         }
         run_.set_rows(rows, targets, label, weight);
-        n_rows_ = rows.n_rows;
+        n_rows_ = rows.n_rows, X_ = rows, Y_ = targets;
         kept_ = nb::make_tuple(X, y, labels, weights);
     }
 
     void load(const ReadVector<T>& flat) {
+        const Alone alone(*this);
+        require_aligned(flat);
         require_parameters(flat.shape(0));
         run_.load(flat.data());
     }
     void store(const Vector<T>& flat) {
+        const Alone alone(*this);
+        require_aligned(flat);
         require_parameters(flat.shape(0));
         run_.store(flat.data());
     }
     void load_state(int slot, const ReadVector<T>& flat) {
+        const Alone alone(*this);
+        require_aligned(flat);
         require_slot(slot, flat.shape(0));
         run_.load_state(slot, flat.data());
     }
     void store_state(int slot, const Vector<T>& flat) {
+        const Alone alone(*this);
+        require_aligned(flat);
         require_slot(slot, flat.shape(0));
         run_.store_state(slot, flat.data());
     }
     int64_t steps() const { return run_.steps(); }
-    void set_steps(int64_t steps) { run_.set_steps(steps); }
+    void set_steps(int64_t steps) {
+        const Alone alone(*this);
+        run_.set_steps(steps);
+    }
     int slots() const { return run_.slots(); }
     void set_threads(int n) {
+        const Alone alone(*this);
         require(n >= 1 && n <= run_.most_threads(), "more threads than the run was made with");
         run_.set_threads(n);
     }
 
     int64_t advance(const ReadVector<int64_t>& rows, const ReadVector<double>& rates,
                     const Vector<double>& costs) {
+        const Alone alone(*this);
+        require_aligned(rows, rates, costs);
         check_rows(rows);
         const int64_t M = run_.job().batch_size, n = (int64_t)rows.shape(0);
         const size_t batches = (size_t)((n + M - 1) / M);
@@ -246,6 +298,8 @@ template <class T> class BoundRun {
 
     void evaluate(const ReadVector<int64_t>& rows, const Vector<double>& costs,
                   nb::object gradient, nb::object norms) {
+        const Alone alone(*this);
+        require_aligned(rows, costs);
         check_rows(rows);
         require(rows.shape(0) >= 1 && costs.shape(0) == 2, "evaluate needs rows and two costs");
         T* into = nullptr;
@@ -289,9 +343,13 @@ template <class T> class BoundRun {
         for (size_t i = 0; i < rows.shape(0); i++)
             good &= rows.data()[i] >= 0 && rows.data()[i] < n_rows_;
         require(good, "a row index is out of range");
+        check_still_fits(X_, rows);
+        check_still_fits(Y_, rows);
     }
 
     Run<T> run_;
+    Source X_, Y_;
+    mutable bool busy_ = false;
     int width_ = 0, outputs_ = 0;
     int64_t n_rows_ = 0;
     nb::object kept_;
@@ -301,13 +359,14 @@ template <class T> class BoundRowPredictor {
   public:
     BoundRowPredictor(const std::string& isa, const std::vector<int>& sizes,
                       const std::vector<Spec>& activations, ReadVector<T> flat)
-        : flat_(flat), predictor_((check_sizes(sizes, activations),
+        : flat_(flat), predictor_((check_sizes(sizes, activations), require_aligned(flat),
                                    require(flat.shape(0) == parameters_of(sizes),
                                            "a parameter vector has the wrong length"),
                                    kernels_of<T>(isa_named(isa))),
                                   sizes, activations, flat.data()) {}
 
     void predict(const ReadVector<T>& x, const Vector<T>& y) const {
+        require_aligned(x, y);
         require((int)x.shape(0) == predictor_.n_in(), "the row has the wrong width");
         require((int)y.shape(0) == predictor_.n_out(), "the output has the wrong width");
         predictor_.predict(x.data(), y.data());
@@ -323,6 +382,7 @@ void bound_predict(const std::string& isa, const std::vector<int>& sizes,
                    const std::vector<Spec>& activations, const ReadVector<T>& flat, nb::object X,
                    const Vector<T>& output, int n_threads) {
     check_sizes(sizes, activations);
+    require_aligned(flat, output);
     require(flat.shape(0) == parameters_of(sizes), "a parameter vector has the wrong length");
     require(n_threads >= 1 && n_threads <= 1024, "n_threads must be 1 ... 1024");
     const Source rows = any_source(X, sizes.front());
@@ -344,6 +404,7 @@ void bound_elementary(const std::string& isa, const std::string& name, const Rea
     const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
     const Elementary<T> f = kernels.find_elementary(name.c_str());
     if (!f) refuse("unknown function '" + name + "'");
+    require_aligned(x, y);
     require(x.shape(0) == y.shape(0), "input and output differ in length");
     const size_t vectors = (x.shape(0) + kernels.lanes - 1) / kernels.lanes;
     Buffer<T> in(vectors * kernels.lanes), out(vectors * kernels.lanes);
@@ -358,6 +419,7 @@ void bound_activation(const std::string& isa, const Spec& spec, const ReadVector
     const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
     const Activation<T> f = kernels.find_activation(spec.first.c_str());
     if (!f) refuse("unknown activation '" + spec.first + "'");
+    require_aligned(z, a, d);
     require(z.shape(0) == a.shape(0) && z.shape(0) == d.shape(0), "arrays differ in length");
     const size_t n = z.shape(0), vectors = (n + kernels.lanes - 1) / kernels.lanes;
     Buffer<T> in(vectors * kernels.lanes), value(vectors * kernels.lanes),

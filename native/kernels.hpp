@@ -22,6 +22,7 @@ struct Source {
     const void* starts = nullptr;   // CSR: indptr, (n_rows + 1)
     const void* columns = nullptr;  // CSR: indices
     bool wide_indices = false;      // CSR: int64 instead of int32
+    int64_t n_entries = 0;          // CSR
 };
 
 template <class T> using Activation = void (*)(const T* z, T* a, T* d, ptrdiff_t vectors,
