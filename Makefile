@@ -1,9 +1,9 @@
-# make build | test | lint | docs | sanitize | sanitize-short | clean, in the virtual environment .venv
+# make build | test | lint | docs | sanitize | sanitize-short | fuzz-native | clean, in the virtual environment .venv
 PYTHON ?= python3
 BIN := .venv/bin
 SANE := .venv-sanitize/bin
 
-.PHONY: build test lint docs sanitized sanitize sanitize-short clean
+.PHONY: build test lint docs sanitized sanitize sanitize-short fuzz-native clean
 
 # compiles what changed in native/ since the last time
 build: .venv/ready
@@ -35,7 +35,7 @@ LONG = units_in_the_last_place or fifty_steps or interpreter_runs or baseline or
 ENGINE_TESTS = $(filter-out %_processes.py %_cross.py, $(wildcard tests/test_native*.py)) \
     tests/test_training.py
 SANITIZED = BACKPASS_REQUIRE_NATIVE=1 PYTHONMALLOC=malloc \
-    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=4096 UBSAN_OPTIONS=print_stacktrace=1 \
     LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)"
 
 .venv-sanitize/ready: pyproject.toml
@@ -52,6 +52,13 @@ sanitize: sanitized
 
 sanitize-short: sanitized
 	$(SANITIZED) $(SANE)/pytest --quiet -n auto --dist loadfile --capture=sys --hypothesis-profile=short -k 'not ($(LONG))' $(ENGINE_TESTS)
+
+# Random calls of the extension, for so many seconds; see reliability/fuzz_native.py. What asks for
+# more memory than that is refused, as where there is no more.
+SECONDS = 600
+SEED = 0
+fuzz-native: sanitized
+	$(SANITIZED) $(SANE)/python -m reliability.fuzz_native --seconds $(SECONDS) --seed $(SEED) $(FUZZ)
 
 clean:
 	rm -rf build .venv .venv-sanitize

@@ -1,0 +1,322 @@
+"""Random calls of the native engine's entry points, each held to what it may do.
+
+A call is refused with a ValueError or a TypeError (with a MemoryError, where it asks for more than
+there is), or it does what it says: it writes nowhere but into its outputs, leaves its inputs as
+they were, takes what is right and nothing that is wrong, and says so where a number is not finite.
+"""
+
+import threading
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import numpy as np
+from reliability._native_arrays import (
+    DTYPES,
+    Output,
+    csr,
+    filled,
+    is_vector,
+    laid_out,
+    vector,
+)
+from reliability._native_models import Draw, draw_model, reference_cost, reference_output
+from reliability._native_promises import Broken, Caller
+
+from backpass.engines.extension import extension
+
+__all__ = ["Broken", "Scenario"]
+
+TAME = 1e4  # outputs beyond it are not compared: their errors have grown with them
+
+
+class Scenario(Caller):
+    """One run of random make, and random calls of it.
+
+    Parameters
+    ----------
+    seed : str
+        Everything follows from it, but for what two threads do at once.
+    counts : sequence of float
+        Where calls made, refused and accepted, and results compared are counted.
+    """
+
+    def __init__(self, seed: str, counts: Any) -> None:
+        super().__init__(counts)
+        self.rng = Random(seed)
+        self.native = extension()
+        self.isa = self.rng.choice(self.native.isas())
+        self.dtype = np.dtype(self.rng.choice(("f4", "f8")))
+        self.draw: Draw = draw_model(self.rng, self.dtype)
+        self.run: Any = None
+        self.rows = 0
+        self.kept: list[Any] = []  # what the run reads
+
+    # --- the calls -------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Make a run, as a rule a good one, and call it some times."""
+        self.construct()
+        for _ in range(self.rng.choice((5, 15, 30))):
+            calls: list[Callable[[], None]] = [self.predict, self.predict_row, self.functions]
+            if self.run is not None:
+                calls += [self.set_rows] * 3 + [self.evaluate, self.advance] * 3
+                calls += [self.flat, self.settings, self.tamper]
+            self.rng.choice(calls)()
+        if self.run is not None and self.rng.random() < 0.3:
+            self.two_at_once()
+
+    def construct(self) -> None:
+        """Make a run from settings, some of them hostile."""
+        kind = self.native.Run32 if self.dtype == np.float32 else self.native.Run64
+        positional, keywords, right = self.draw.settings(self.rng)
+
+        def make() -> None:
+            self.run = kind(self.isa, *positional, **keywords)
+
+        self.call("Run", make, right)
+
+    def source(self, n: int, width: int) -> tuple[Any, bool | None, list[Any]]:
+        """Return rows, whether they are right, and the arrays they are made of."""
+        rng = self.rng
+        dtype = rng.choice(DTYPES)
+        if rng.random() < 0.4:
+            lie = rng.random() < 0.5
+            parts = csr(rng, n, width, dtype, lie)
+            return parts, None if lie else True, list(parts)
+        if rng.random() < 0.1:
+            n, width = rng.choice(
+                [(n, width + 1), (n + 1, width), (0, width), (n, max(0, width - 1))]
+            )
+        x = laid_out(rng, filled(rng, (n, width), dtype, rng.choice((0, 0, 0.05))))
+        if rng.random() < 0.05:
+            x = rng.choice([None, x.tolist(), x[0] if n else x, x[None], (x,), (x, x, x), "rows"])
+        return x, None, [x]
+
+    def set_rows(self) -> None:
+        """Give the run rows, targets and weights."""
+        rng, (n_in, *_, k) = self.rng, self.draw.sizes
+        n = rng.choice((0, 1, 2, 7, 33, 150))
+        X, right, reads = self.source(n, n_in)
+        y = labels = weights = None
+        if self.draw.labelled and rng.random() < 0.8:
+            labels = np.array([rng.randrange(k) for _ in range(n)], np.int32)
+            if n and rng.random() < 0.15:
+                labels[rng.randrange(n)] = rng.choice((-1, k, 2**31 - 1, -(2**31)))
+            labels = vector(rng, labels)
+            fits = is_vector(labels, np.int32, n)
+            fits = fits and bool(((labels >= 0) & (labels < k)).all())
+        else:
+            y = laid_out(rng, self.draw.targets(rng, n))
+            fits = y.flags.aligned and all(s % y.itemsize == 0 for s in y.strides)
+        if rng.random() < 0.5:
+            weights = vector(rng, abs(filled(rng, (n,), self.dtype)))
+            fits = fits and (weights is None or is_vector(weights, self.dtype, n))
+        right = False if not fits else right
+        reads += [x for x in (y, labels, weights) if x is not None]
+        given = (X, y, labels, weights)
+        if self.call("set_rows", lambda: self.run.set_rows(*given), right, reads):
+            self.kept = list(given)
+            self.rows = len(X[2]) - 1 if isinstance(X, tuple) else len(X)
+
+    def row_numbers(self) -> tuple[Any, bool]:
+        """Return row numbers, and whether they are right."""
+        rng = self.rng
+        size = rng.choice((1, 2, 8, 40, 120)) if self.rows else 0
+        rows = np.array([rng.randrange(self.rows) for _ in range(size)], np.int64)
+        if size and rng.random() < 0.15:
+            rows[rng.randrange(size)] = rng.choice((-1, self.rows, 2**62, -(2**63), 2**31))
+        rows = vector(rng, rows)
+        right = isinstance(rows, np.ndarray) and is_vector(rows, np.int64, rows.size)
+        return rows, right and bool(((rows >= 0) & (rows < self.rows)).all())
+
+    def advance(self) -> None:
+        """Take some steps."""
+        rng = self.rng
+        rows, right = self.row_numbers()
+        size = rows.size if isinstance(rows, np.ndarray) else 1
+        batches = -(-size // self.draw.batch_size)
+        batches += rng.choice((-1, 1)) if rng.random() < 0.1 and batches else 0
+        right = right and batches == -(-size // self.draw.batch_size)
+        rates = vector(rng, np.full(batches, rng.choice((0.01, 0.0, 1e300, np.nan, -1.0))))
+        costs = Output(2 * batches, rng.choice(("f8", "f8", "f8", "f4")))
+        right = right and is_vector(rates, "f8", batches) and costs.view.dtype == np.float64
+        sparse_changed = self.draw.tampered
+        self.call(
+            "advance",
+            lambda: self.run.advance(rows, rates, costs.view),
+            None if right and sparse_changed else right,
+            [rows, rates],
+            [costs],
+        )
+
+    def evaluate(self) -> None:
+        """Take a cost, with or without gradient and norms, and compare it where it is simple."""
+        rng, P = self.rng, self.draw.count
+        rows, right = self.row_numbers()
+        size = rows.size if isinstance(rows, np.ndarray) else 1
+        costs = Output(2, "f8")
+        gradient = Output(P + rng.choice((0, 0, 0, 1)), self.dtype) if rng.random() < 0.6 else None
+        norms = Output(size + rng.choice((0, 0, 0, -1)), "f8") if rng.random() < 0.4 else None
+        right = right and size > 0 and (gradient is None or gradient.view.size == P)
+        right = right and (norms is None or norms.view.size == size)
+        outputs = [output for output in (costs, gradient, norms) if output is not None]
+        accepted = self.call(
+            "evaluate",
+            lambda: self.run.evaluate(
+                rows,
+                costs.view,
+                None if gradient is None else gradient.view,
+                None if norms is None else norms.view,
+            ),
+            None if right and self.draw.tampered else right,
+            [rows],
+            outputs,
+        )
+        if accepted and not self.together and not self.draw.tampered and norms is None:
+            self.compare_cost(rows, costs.view)
+
+    def compare_cost(self, rows: Any, costs: Any) -> None:
+        """Hold a cost to the readable equations."""
+        flat = np.zeros(self.draw.count, self.dtype)
+        self.run.store(flat)
+        want = reference_cost(self.draw, flat, self.kept, rows)
+        self.counts[3] += 1
+        if np.isnan(want):
+            if np.isfinite(costs).all():
+                raise Broken(f"evaluate: a cost that is NaN comes out as {costs}")
+        elif abs(want) < TAME and not np.isclose(costs[0], want, *self.draw.tolerance):
+            raise Broken(f"evaluate: cost {costs[0]} instead of {want}")
+
+    def flat(self) -> None:
+        """Load and store parameters and optimiser state."""
+        rng, P = self.rng, self.draw.count
+        x = vector(rng, 0.1 * filled(rng, (P,), self.dtype, rng.choice((0, 0, 0.1))))
+        right = is_vector(x, self.dtype, P)
+        slot = rng.choice((0, 1, 2, -1, 2**31 - 1, 2**40))
+        owned = 0 <= slot < self.run.slots
+        out = Output(P + rng.choice((0, 0, 1, -1)), self.dtype)
+        fits = out.view.size == P
+        match rng.randrange(4):
+            case 0:
+                self.call("load", lambda: self.run.load(x), right, [x])
+            case 1:
+                self.call("store", lambda: self.run.store(out.view), fits, [], [out])
+            case 2:
+                accepts = right and owned
+                self.call("load_state", lambda: self.run.load_state(slot, x), accepts, [x])
+            case _:
+                accepts = fits and owned
+                self.call(
+                    "store_state", lambda: self.run.store_state(slot, out.view), accepts, [], [out]
+                )
+
+    def settings(self) -> None:
+        """Set steps or threads."""
+        n = self.rng.choice((1, 2, 3, 0, -1, 2**31, 2**62, 2**70, None))
+        if self.rng.random() < 0.5:
+            self.call("steps", lambda: setattr(self.run, "steps", n), n is not None and n < 2**63)
+        else:
+            right = n is not None and 1 <= n <= self.draw.n_threads
+            self.call("set_threads", lambda: self.run.set_threads(n), right)
+
+    def tamper(self) -> None:
+        """Write to the arrays that the run reads, as their owner may."""
+        rng = self.rng
+        for given in self.kept:
+            for x in given if isinstance(given, tuple) else (given,):
+                writeable = isinstance(x, np.ndarray) and x.size and x.flags.writeable
+                if writeable and rng.random() < 0.5 and x.dtype.kind in "iuf":
+                    self.draw.tampered = True
+                    place = tuple(rng.randrange(side) for side in x.shape)
+                    values = [0, 1, 100] if x.itemsize < 4 or x.dtype.kind == "u" else EXTREMES
+                    with np.errstate(all="ignore"):
+                        x[place] = rng.choice(values)
+
+    def predict(self) -> None:
+        """Predict many rows, and compare with the readable equations."""
+        rng, draw, (n_in, *_, k) = self.rng, self.draw, self.draw.sizes
+        n = rng.choice((0, 1, 2, 8, 9, 120))
+        X, right, reads = self.source(n, n_in)
+        flat = vector(rng, draw.parameters(rng))
+        if isinstance(X, np.ndarray):
+            n = len(X)
+        output = Output(n * k + rng.choice((0, 0, 0, 0, 1)), self.dtype)
+        threads = rng.choice((1, 2, 3, 1, 2, 0, -1, 1025, 64))
+        fits = is_vector(flat, self.dtype, draw.count) and output.view.size == n * k
+        fits = fits and 1 <= threads <= 1024
+        given = self.isa, list(draw.sizes), draw.activations, flat, X, output.view, threads
+        right = right if fits else False
+        if not self.call(
+            "predict", lambda: self.native.predict(*given), right, [*reads, flat], [output]
+        ):
+            return
+        want = reference_output(draw, flat, X)
+        self.counts[3] += 1
+        got = output.view.reshape(n, k)
+        tame = np.isfinite(want).all(axis=1) & (abs(want).max(axis=1, initial=0) < TAME)
+        if not np.allclose(got[tame], want[tame], *draw.tolerance):
+            raise Broken(f"predict: {got[tame]} instead of {want[tame]}")
+        lost = np.isnan(want).any(axis=1) & np.isfinite(got).all(axis=1)
+        if lost.any():
+            raise Broken(f"predict: a row that is NaN comes out as {got[lost][0]}")
+
+    def predict_row(self) -> None:
+        """Predict one row."""
+        rng, draw, (n_in, *_, k) = self.rng, self.draw, self.draw.sizes
+        kind = self.native.RowPredictor32 if self.dtype == "f4" else self.native.RowPredictor64
+        flat = vector(rng, draw.parameters(rng))
+        made: list[Any] = []
+        right = is_vector(flat, self.dtype, draw.count)
+        given = self.isa, list(draw.sizes), draw.activations, flat
+        if self.call("RowPredictor", lambda: made.append(kind(*given)), right, [flat]):
+            x = vector(rng, filled(rng, (n_in,), self.dtype, rng.choice((0, 0.1))))
+            y = Output(k + rng.choice((0, 0, 0, 1, -1)), self.dtype)
+            right = is_vector(x, self.dtype, n_in) and y.view.size == k
+            self.call("row", lambda: made[0].predict(x, y.view), right, [x, flat], [y])
+
+    def functions(self) -> None:
+        """Compute elementary functions and activations of vectors."""
+        rng, n = self.rng, self.rng.choice((0, 1, 7, 16, 17, 100))
+        x = vector(rng, filled(rng, (n,), self.dtype, 0.2))
+        n = x.size if isinstance(x, np.ndarray) else n
+        right = is_vector(x, self.dtype, n)
+        a, d = Output(n + rng.choice((0, 0, 0, 1)), self.dtype), Output(n, self.dtype)
+        right = right and a.view.size == n
+        if rng.random() < 0.5:
+            name = rng.choice(("exp", "log1p", "tanh", "erf", "", "warp"))
+            call = lambda: self.native.elementary_into(self.isa, name, x, a.view)  # noqa: E731
+            self.call("elementary_into", call, None if right else False, [x], [a])
+        else:
+            spec = self.draw.activations[0]
+            right = right and spec[0] != "softmax"
+            call = lambda: self.native.activation_into(self.isa, spec, x, a.view, d.view)  # noqa: E731
+            self.call("activation_into", call, right, [x], [a, d])
+
+    def two_at_once(self) -> None:
+        """Call the same run from two threads."""
+        broken: list[BaseException] = []
+        self.together = True
+
+        def calls(seed: int) -> None:
+            rng = Random(seed)
+            other = Scenario.__new__(Scenario)
+            vars(other).update(vars(self), rng=rng)
+            try:
+                for _ in range(10):
+                    choice = [other.set_rows, other.advance, other.evaluate, other.flat]
+                    rng.choice([*choice, other.settings, other.predict])()
+            except BaseException as error:
+                broken.append(error)
+
+        seeds = [self.rng.getrandbits(32) for _ in range(2)]
+        threads = [threading.Thread(target=calls, args=(seed,)) for seed in seeds]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if broken:
+            raise broken[0]
+
+
+EXTREMES = [0, -1, 1, 7, 2**31 - 1, -(2**31), 10**6]

@@ -1,0 +1,143 @@
+"""Call the native engine's entry points in every wrong way, and count what that breaks.
+
+``make fuzz-native`` runs ``python -m reliability.fuzz_native --seconds 600 --seed 0`` on an
+extension with the address and undefined-behaviour sanitizers. Each scenario makes a run and calls
+it: arrays of hostile shapes, strides and dtypes, CSR triples that lie, row numbers out of range,
+calls in any order, from two threads, on arrays that their owner has written to. What a call must
+not do is in ``reliability._native_promises``; ``--replay SEED:NUMBER`` tries a scenario again.
+
+With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
+page.
+"""
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from reliability._fuzz_worker import BUSY, board_in
+from reliability._native_calls import Broken, Scenario
+from reliability.fuzz import supervise
+from reliability.report import here, write_result
+
+__all__ = ["figures", "play"]
+
+CALLS, REFUSED, ACCEPTED, COMPARED, SCENARIOS = 4, 5, 6, 7, 8  # places on the board
+NEXT = 9  # the scenario that is being played
+MEMORY = 4 << 30  # bytes that the process may take: what asks for more is refused
+
+
+def play(seed: int, number: int, counts: Any) -> str:
+    """Play one scenario; return what it broke, "" where that is nothing.
+
+    Parameters
+    ----------
+    seed, number : int
+    counts : array
+        Calls, refused, accepted, compared: counted on.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the readable equations, on numbers that overflow
+            Scenario(f"{seed}:{number}", counts).play()
+    except Broken as error:
+        return f"{seed}:{number}: {error}"
+    return ""
+
+
+def work(folder: Path, seed: int, scenarios: int, seconds: float) -> list[str]:
+    """Play scenarios, from the one that the board names on; return what they broke.
+
+    Parameters
+    ----------
+    folder : Path
+    seed, scenarios : int
+    seconds : float
+    """
+    board, end, broken = board_in(folder), time.monotonic() + seconds, []
+    for _ in range(scenarios):
+        if time.monotonic() > end:
+            break
+        board[BUSY], number = time.monotonic(), int(board[NEXT])
+        board[NEXT] += 1
+        if what := play(seed, number, board[CALLS:]):
+            broken.append(what)
+            with (folder / "broken").open("a") as file:
+                file.write(f"{what}\n")
+        board[SCENARIOS] += 1
+        board[BUSY] = 0
+    return broken
+
+
+def figures(board: Any, findings: Sequence[str], sanitized: bool) -> dict[str, Any]:
+    """Return the counts as the page names them.
+
+    Parameters
+    ----------
+    board : array
+    findings : sequence of str
+    sanitized : bool
+        Whether the extension was built with the sanitizers.
+    """
+    calls = int(board[CALLS])
+    return {
+        "sanitizers": "address, undefined behaviour" if sanitized else "none",
+        "runs made and called": int(board[SCENARIOS]),
+        "calls": calls,
+        "of them refused": f"{int(board[REFUSED])} ({board[REFUSED] / max(1, calls):.0%})",
+        "of them accepted": f"{int(board[ACCEPTED])} ({board[ACCEPTED] / max(1, calls):.0%})",
+        "results compared with the readable equations": int(board[COMPARED]),
+        "findings": len(findings),
+    }
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, help="of the scenarios")
+    parser.add_argument("--scenarios", type=int, default=10**9, metavar="N", help="at most")
+    parser.add_argument("--replay", metavar="SEED:NUMBER", help="a scenario")
+    parser.add_argument("--worker", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
+    told = parser.parse_args()
+    sanitized = "libasan" in os.environ.get("LD_PRELOAD", "")
+    if told.replay is not None:
+        seed, _, number = told.replay.partition(":")
+        raise SystemExit(play(int(seed), int(number), np.zeros(4)) or 0)
+    if told.worker is not None:
+        if not sanitized:  # which need a room of addresses far larger
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        work(told.worker, told.seed, told.scenarios, told.seconds)
+        return
+    machine = here()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+
+        def command(_: int, left: float) -> list[str]:
+            options = ["--worker", str(folder), "--seed", str(told.seed), "--seconds", str(left)]
+            options += ["--scenarios", str(told.scenarios)]
+            return [sys.executable, "-X", "faulthandler", "-m", "reliability.fuzz_native", *options]
+
+        findings = supervise(command, folder, told.seconds, told.seed)
+        broken = folder / "broken"
+        findings += broken.read_text().splitlines() if broken.exists() else []
+        counted = figures(board_in(folder), findings, sanitized)
+    sys.stdout.write("\n".join([str(counted), *findings]) + "\n")
+    if told.json is not None:
+        command_line = f"make fuzz-native SECONDS={told.seconds:g} SEED={told.seed}"
+        write_result(
+            told.json, "Hostile calls of the native engine", command_line, machine, counted
+        )
+    raise SystemExit(1 if findings else 0)
+
+
+if __name__ == "__main__":
+    main()
