@@ -24,8 +24,9 @@ MEND = "lower it, scale the inputs, or set clip_norm"
 def check_numbers(plan: Plan, learning_rate: float) -> None:
     """Raise InputError where a setting is infinite, or a divisor 0, in the parameters' dtype.
 
-    The smallest divisor is the smallest *normal* number: processors are told to take smaller ones
-    for 0, which makes them fast.
+    Numbers below the smallest *normal* one are 0: processors are told so, which makes them fast.
+    √v, a mean of squares, is then 0 for gradients below the root of that number, and divided by a
+    smaller ε they would make enormous steps.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def check_numbers(plan: Plan, learning_rate: float) -> None:
     >>> adam = OPTIMIZERS.get_record("adam:epsilon=1e-46")
     >>> check_numbers(Plan(model, None, None, None, adam), 0.001)
     Traceback (most recent call last):
-    backpass.errors.InputError: adam: epsilon is 1e-46, which is 0 in float32; take at least 1.2e-38
+    backpass.errors.InputError: adam: epsilon is 1e-46, smaller than what has a square in ...
     """
     kind = dtype_name(plan.model.parameters.flat.dtype)
     if kind not in ("float32", "float64"):
@@ -56,9 +57,14 @@ def check_numbers(plan: Plan, learning_rate: float) -> None:
             raise InputError(
                 f"{name} is {number:g}; in {kind} it must be a number of at most {most:.2g}"
             )
-        if name.endswith(("epsilon", "clip_norm")) and 0 < number < least:
+        if name == "clip_norm" and 0 < number < least:
             raise InputError(
                 f"{name} is {number:g}, which is 0 in {kind}; take at least {least:.2g}"
+            )
+        if name.endswith(": epsilon") and number < math.sqrt(least):
+            raise InputError(
+                f"{name} is {number:g}, smaller than what has a square in {kind}; take at least "
+                f"{math.sqrt(least):.2g}"
             )
 
 

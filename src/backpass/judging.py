@@ -105,7 +105,8 @@ def r_squared(y: Any, predicted: Any, weights: Any = None) -> float:
         y, predicted = y / unit, predicted / unit
     if weights is not None:
         weights = weights / power_of_two_near(weights)
-    return float(r2_score(y, predicted, sample_weight=weights))
+    with np.errstate(over="ignore"):  # −∞, of predictions beyond 1e154 times the spread of y
+        return float(r2_score(y, predicted, sample_weight=weights))
 
 
 def mean_loss(

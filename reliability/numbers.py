@@ -1,0 +1,130 @@
+"""Train on extreme numbers, and count what neither ends right nor stops with a clear error.
+
+``python -m reliability.numbers`` draws features from 1e-310 to 1e300, targets, sample weights,
+learning rates, penalties and bounds as far apart, and trains networks of every activation, loss
+and optimiser with either engine, estimators, and models of tables. What ends must be finite all
+through, with the first loss that wider numbers give; what stops must say where, and leave nothing
+changed; and ordinary settings on odd but small features must not stop. Logits as far apart as 1e30
+are judged by mpmath.
+
+With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
+page.
+"""
+
+import argparse
+import random
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reliability._extreme_models import draw_fit, draw_table, fit_once, guarded, model_once
+from reliability._extreme_training import Counts, networks
+from reliability._logits import logits, wrong_with
+from reliability.report import here, write_result
+
+from backpass.errors import NonFiniteError
+
+RIGHT, STOPPED, REFUSED, SILENT = "right", "stopped", "refused", "silent"
+
+
+def models(
+    times: int, seed: int, draw: Callable[[random.Random], Any], once: Callable[[Any], Any]
+) -> Counter[str]:
+    """Fit so many estimators or models of tables, and count how that ends.
+
+    Parameters
+    ----------
+    times, seed : int
+    draw : callable
+        What to fit.
+    once : callable
+        Fits it; returns the error that stopped it, if one did, or raises `Wrong`.
+    """
+    rng, ends = random.Random(seed), Counter[str]()
+    for _ in range(times):
+        what = draw(rng)
+        try:
+            error = guarded(once, what)
+        except Exception as wrong:  # a warning, an error without a name of ours, or Wrong
+            ends[SILENT] += 1
+            sys.stdout.write(f"{type(wrong).__name__}: {wrong}\n    {what}\n")
+        else:
+            stopped = STOPPED if isinstance(error, NonFiniteError) else REFUSED
+            ends[RIGHT if error is None else stopped] += 1
+    return ends
+
+
+def judge_logits(every: int) -> Counter[str]:
+    """Judge cost, gradient and probabilities of one row of logits in `every`."""
+    ends = Counter[str]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number, case in enumerate(logits()):
+            if number % every == 0:
+                wrong = wrong_with(case)
+                ends[SILENT if wrong else RIGHT] += 1
+                if wrong:
+                    sys.stdout.write(f"{wrong}\n    {case}\n")
+    return ends
+
+
+def _ends(ends: Counter[str]) -> str:
+    return f"{ends.total()}: {ends[RIGHT]} right, {ends[STOPPED]} stopped, {ends[REFUSED]} refused"
+
+
+def figures(
+    counts: Counts, fits: Counter[str], tables: Counter[str], rows: Counter[str]
+) -> dict[str, Any]:
+    """Return the counts as the page names them."""
+    return {
+        "training runs of networks, half of them with either engine": counts.runs,
+        "of them ended right, all finite": counts.right,
+        "of them stopped as diverged, with epoch, step and how to mend it": counts.stopped,
+        "of them refused before they began": counts.refused,
+        "first losses compared with wider numbers": counts.compared,
+        "pairs of engines that stopped at different steps": counts.apart,
+        "checkpoints read": counts.checkpoints,
+        "fits of estimators": _ends(fits),
+        "models of tables, trained, saved, loaded and exported": _ends(tables),
+        "rows of logits up to 1e30 judged by mpmath": rows.total(),
+        "wrong: neither right nor a clear stop": len(counts.wrong)
+        + fits[SILENT]
+        + tables[SILENT]
+        + rows[SILENT],
+    }
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cases", type=int, default=8000, metavar="N", help="networks")
+    parser.add_argument("--fits", type=int, default=4000, metavar="N", help="of estimators")
+    parser.add_argument("--tables", type=int, default=1000, metavar="N", help="models of tables")
+    parser.add_argument("--logits", type=int, default=1, metavar="N", help="one row in N")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
+    told = parser.parse_args()
+    machine, started = here(), time.monotonic()
+    counts = networks(told.cases, told.seed)
+    fits = models(told.fits, told.seed, draw_fit, fit_once)
+    tables = models(told.tables, told.seed, draw_table, model_once)
+    counted = figures(counts, fits, tables, judge_logits(told.logits))
+    sys.stdout.write(f"{time.monotonic() - started:.0f} s  {counted}\n")
+    if told.json is not None:
+        write_result(
+            told.json,
+            "Extreme numbers",
+            f"python -m reliability.numbers --cases {told.cases} --fits {told.fits} "
+            f"--tables {told.tables} --seed {told.seed}",
+            machine,
+            counted,
+        )
+    raise SystemExit(1 if list(counted.values())[-1] else 0)
+
+
+if __name__ == "__main__":
+    main()
