@@ -39,7 +39,8 @@ class Container(Target):
 
     def mutate(self, rng: Random, corpus: list[Input]) -> Input:
         """Return a file that is wrong somewhere behind a right checksum, as a rule."""
-        (suffix, data), (_, other) = rng.choice(corpus), rng.choice(corpus)
+        old = corpus[:4] if rng.random() < 0.5 else corpus  # undamaged ones, or all
+        (suffix, data), (_, other) = rng.choice(old), rng.choice(corpus)
         return suffix, damaged_container(rng, data, other, self.words)
 
     def layer_of(self, message: str, functions: set[str]) -> int:

@@ -66,7 +66,7 @@ class Fuzzer:
         self.corpus = target.seeds(folder / "seeds")
         self.board = board_in(folder)
         self.known: set[str] = set()
-        self.undamaged = list(self.corpus)
+        self.undamaged, self.seeds = list(self.corpus), len(self.corpus)
 
     def step(self) -> None:
         """Try one input; undamaged ones come first, and each must be accepted."""
@@ -117,10 +117,10 @@ class Fuzzer:
         self.known.add(sign)
         self.board[MESSAGES] = max(self.board[MESSAGES], len(self.known))
         shallow = depth < len(self.target.layers) - 1
-        if len(found[1]) < 1 << 16 and not (shallow and self.rng.random() < 0.9):
+        if len(found[1]) < 1 << 16 and not (shallow and self.rng.random() < 0.97):
             self.corpus.append(found)  # changed again, what failed early fails early
         if len(self.corpus) > CORPUS:
-            del self.corpus[self.rng.randrange(len(self.corpus))]
+            del self.corpus[self.rng.randrange(self.seeds, len(self.corpus))]
 
     def report(self, found: Input, what: str, error: BaseException) -> None:
         """Write a finding down, once for each place it comes from."""
