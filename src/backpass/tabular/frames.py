@@ -11,6 +11,7 @@ import numpy as np
 
 from backpass.errors import TableError
 from backpass.tabular.delimited import MISSING, parse_dates
+from backpass.tabular.forks import check_not_forked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,6 +53,8 @@ def as_frame(X: Any) -> pl.DataFrame:
     ------
     TableError
         If two columns have the same name or columns differ in length.
+    InputError
+        In a process that was forked from one that had used tables.
 
     Examples
     --------
@@ -60,6 +63,7 @@ def as_frame(X: Any) -> pl.DataFrame:
     """
     import polars as pl
 
+    check_not_forked()
     if isinstance(X, pl.LazyFrame):
         return X.collect()
     if isinstance(X, pl.DataFrame):

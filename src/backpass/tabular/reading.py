@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backpass.errors import TableError
 from backpass.tabular.delimited import parse_delimited
+from backpass.tabular.forks import check_not_forked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,12 +52,15 @@ def read_table(source: str | Path, *, as_text: Collection[str] = ()) -> pl.DataF
     TableError
         If there is no such file, it is damaged or empty, a row has more or fewer fields than
         the header, a column name is missing or appears twice, or a byte is not UTF-8.
+    InputError
+        In a process that was forked from one that had used tables.
 
     Examples
     --------
     >>> read_table("example:iris").shape
     (150, 5)
     """
+    check_not_forked()
     label = "standard input" if str(source) == "-" else str(source)
     if not label:
         raise TableError("the name of the table is empty; give a file, - or example:NAME")
