@@ -93,7 +93,7 @@ def faults_of(fit: Fit, how: str, before: dict[str, Any], want: str, folder: Pat
     return faults
 
 
-def fits_to_interrupt(connection: Any, board: Any) -> None:
+def fits_to_interrupt(connection: Any, board: Any, names: list[str]) -> None:
     """Serve a parent: it names a case and a number of interrupts, and is told how it ended.
 
     Parameters
@@ -102,15 +102,17 @@ def fits_to_interrupt(connection: Any, board: Any) -> None:
         First it is sent the seconds that each case takes.
     board : array of float
         Shared with the parent, which counts on it what it has sent.
+    names : list of str
+        Of the cases.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("ignore")
     want, seconds = {}, {}
-    for name, make in INTERRUPTIBLE.items():
+    for name in names:
         seconds[name] = np.inf
         for _ in range(2):  # the first imports what it needs
             with tempfile.TemporaryDirectory() as folder:
-                fit = make(Path(folder) / "whole")
+                fit = INTERRUPTIBLE[name](Path(folder) / "whole")
                 started = time.monotonic()
                 fit.start()
                 seconds[name] = min(seconds[name], time.monotonic() - started)

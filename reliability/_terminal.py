@@ -148,10 +148,9 @@ def kind_of(ending: Ending) -> str:
 
 
 def _before_ours(ending: Ending) -> bool:
-    """Return whether Python was stopped before it came to a line of backpass."""
-    if ending.code not in (-signal.SIGINT, INTERRUPTED, 1):
-        return False
-    return not any("/backpass/cli/" in line for line in ending.lines if "File " in line)
+    """Return whether Python was stopped before it came to a line of our commands."""
+    stopped = ending.code == -signal.SIGINT or b"KeyboardInterrupt" in ending.output
+    return stopped and not any("/backpass/cli/" in line for line in ending.lines)
 
 
 def faults_of(ending: Ending, folder: Path, model: Path, old: bytes | None) -> list[str]:

@@ -101,11 +101,12 @@ def interrupt_fits(times: int, rng: random.Random) -> Counts:
     counts, context = Counts(), multiprocessing.get_context("spawn")
     board = context.RawArray(ctypes.c_double, 2)
     ours, theirs = context.Pipe()
-    child = context.Process(target=fits_to_interrupt, args=(theirs, board), daemon=True)
+    names = [name for name in INTERRUPTIBLE if not missing() or "thread" not in name]
+    names = rng.sample(names, min(times, len(names)))
+    child = context.Process(target=fits_to_interrupt, args=(theirs, board, names), daemon=True)
     child.start()
     theirs.close()
     shared, seconds = np.frombuffer(board), ours.recv()
-    names = [name for name in INTERRUPTIBLE if not missing() or "thread" not in name]
     for number in range(times):
         name = names[number % len(names)]
         when = instants(rng, 1.05 * seconds[name], EARLY, number + number // len(names))
@@ -152,7 +153,7 @@ def interrupt_commands(times: int, rng: random.Random) -> Counts:
         place = Path(folder)
         write_table(place / "table.csv")
         model, command = place / "m.backpass", [sys.executable, *COMMAND, *OUTPUTS]
-        longest = [left_alone(command, place, after) for after in (b"", SHOWN)]
+        longest = left_alone(command, place)
         earlier = model.read_bytes()
         for number in range(times):
             clear(place)
@@ -175,12 +176,13 @@ def interrupt_commands(times: int, rng: random.Random) -> Counts:
     return counts
 
 
-def left_alone(command: list[str], place: Path, after: bytes) -> float:
-    """Return how many seconds a command takes after it has shown something."""
-    ending = in_terminal(command, place, [], after=after)
+def left_alone(command: list[str], place: Path) -> tuple[float, float]:
+    """Return how many seconds a command takes, and how many after it has shown the network."""
+    started = time.monotonic()
+    ending = in_terminal(command, place, [], after=SHOWN)
     if ending.code != 0:
         raise SystemExit("\n".join(["left alone, it fails:", *ending.lines]))
-    return ending.seconds
+    return time.monotonic() - started, ending.seconds
 
 
 def clear(place: Path) -> None:

@@ -1,0 +1,233 @@
+"""Fit thousands of times in one process, in processes beside it and below it, and count.
+
+``python -m reliability.endurance`` does ten thousand tiny fits in a row: estimators, networks and
+tables, both engines, one to eight threads, some of which fail or are interrupted. Memory, threads
+and open files are noted after every hundred; a line through the memory after a warm-up says what a
+fit leaves behind. Then two processes fit at once and save to the same file, and workers of joblib
+and of pools that were forked, spawned or asked of a server fit after their parent has.
+
+With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
+page.
+"""
+
+import argparse
+import gc
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reliability._growth import files, memory, slope, threads
+from reliability._row_of_fits import KINDS
+from reliability.report import here, write_result
+
+EVERY = 100  # fits between two looks
+WARM_UP = 0.3  # the part of the fits in which caches fill and the heap finds its size
+ALLOWED = 100.0  # bytes a fit, above the error of the slope: the smallest network has 600
+SAVES = 200  # by each of two processes to one path
+TIMEOUT = 300.0  # seconds after which processes are called hung
+METHODS = ("fork", "spawn", "forkserver")
+BACKENDS = ("multiprocessing", "loky", "threading")
+
+
+@dataclass
+class Row:
+    """What was seen of the fits in a row, at the start and after every `EVERY`.
+
+    Parameters
+    ----------
+    fits : int
+    memory, threads, files : list of int
+    """
+
+    fits: int = 0
+    memory: list[int] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+
+    def look(self) -> None:
+        """Note what the process holds."""
+        gc.collect()
+        self.memory.append(memory())
+        self.threads.append(threads())
+        self.files.append(files())
+
+    @property
+    def warm(self) -> int:
+        """The first look after the warm-up."""
+        return int(WARM_UP * len(self.memory))
+
+    @property
+    def bytes_a_fit(self) -> tuple[float, float]:
+        """The slope of the memory after the warm-up, and its standard error."""
+        along, error = slope(self.memory[self.warm :])
+        return along / EVERY, error / EVERY
+
+    def growth(self) -> list[str]:
+        """Return what has grown, nothing if nothing has."""
+        along, error = self.bytes_a_fit
+        found = [f"memory: {along:.0f} bytes a fit"] if along - 2 * error > ALLOWED else []
+        for name, counts in (("threads", self.threads), ("open files", self.files)):
+            if max(counts[self.warm :]) > counts[0]:
+                found.append(f"{name}: {counts[0]} grew to {max(counts)}")
+        return found
+
+
+def in_a_row(times: int, seed: int) -> Row:
+    """Fit so many times, in a shuffled order, after one of each kind.
+
+    Parameters
+    ----------
+    times, seed : int
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    works = [work for often, work in KINDS.values() for _ in range(often)]
+    rng, row = random.Random(seed), Row()
+    with tempfile.TemporaryDirectory() as folder:
+        for _, work in KINDS.values():
+            work(Path(folder), -1)
+        row.look()
+        while row.fits < times:
+            rng.shuffle(works)
+            for work in works:
+                work(Path(folder), row.fits)
+                row.fits += 1
+            row.look()
+    return row
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a process that fits."""
+    root = Path(__file__).parent.parent
+    return subprocess.Popen(
+        [sys.executable, "-m", "reliability._parallel", *arguments],
+        cwd=root,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, Any] | None:
+    """Return what a process tells, or None where it hangs: it is killed then."""
+    try:
+        told, _ = process.communicate(timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None
+    if process.returncode:
+        raise SystemExit(f"a process that fits failed: {told}")
+    found: dict[str, Any] = json.loads(told)
+    return found
+
+
+@dataclass
+class Others:
+    """What was seen of other processes.
+
+    Parameters
+    ----------
+    fits, unequal, hung
+        In workers, those with other bytes, processes that did not end.
+    saves
+        To one path by two processes at once; each was loaded.
+    beside, beside_unequal, refused
+        Fits in two processes at once, those with other bytes than alone, and how many found the
+        folder of their checkpoints in use.
+    """
+
+    fits: int = 0
+    unequal: int = 0
+    hung: int = 0
+    saves: int = 0
+    beside: int = 0
+    beside_unequal: int = 0
+    refused: int = 0
+
+
+def in_workers(methods: Sequence[str], backends: Sequence[str], counts: Others) -> None:
+    """Have workers of joblib and of pools fit after a parent that has threads."""
+    for method in methods:
+        told = ended(start("workers", method, *backends, JOBLIB_START_METHOD=method))
+        if told is None:
+            counts.hung += 1
+            continue
+        counts.fits += told["fits"]
+        counts.unequal += told["unequal"]
+
+
+def two_at_once(saves: int, counts: Others) -> None:
+    """Have two processes fit at once; then one alone says what should have come out."""
+    with tempfile.TemporaryDirectory() as folder:
+        both = [start("beside", folder, seed, str(saves)) for seed in ("1", "2")]
+        told = [ended(process) for process in both]
+    with tempfile.TemporaryDirectory() as folder:
+        alone = ended(start("beside", folder, "1", "1"))
+    for found in told:
+        if found is None or alone is None:
+            counts.hung += 1
+            continue
+        counts.saves += saves
+        counts.beside += len(found["answers"])
+        counts.refused += found["refused"]
+        answers = alone["answers"]
+        counts.beside_unequal += sum(answers[k] != v for k, v in found["answers"].items())
+
+
+def figures(row: Row, others: Others) -> dict[str, Any]:
+    """Return the counts as the page names them."""
+    along, error = row.bytes_a_fit
+    mib = [f"{row.memory[at] / 2**20:.1f}" for at in (row.warm, -1)]
+    return {
+        "fits in a row, in one process": row.fits,
+        "memory that a fit leaves behind, by regression after the warm-up": f"{along:.0f} bytes, "
+        f"standard error {error:.0f}",
+        "memory after the warm-up, and at the end": f"{mib[0]}, {mib[1]} MiB",
+        "threads at first, most, at the end": f"{row.threads[0]}, {max(row.threads)}, "
+        f"{row.threads[-1]}",
+        "open files at first, most, at the end": f"{row.files[0]}, {max(row.files)}, "
+        f"{row.files[-1]}",
+        "fits in two processes at once": others.beside,
+        "with other bytes than alone": others.beside_unequal,
+        "models that both saved to one path, each loaded whole": others.saves,
+        "fits in workers (fork, spawn, forkserver; joblib, pools)": others.fits,
+        "with other bytes than the parent's": others.unequal,
+        "processes that hung": others.hung,
+    }
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--times", type=int, default=10_000, metavar="N", help="fits in a row")
+    parser.add_argument("--seed", type=int, default=0, help="of their order")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
+    asked = parser.parse_args()
+    machine, others = here(), Others()
+    row = in_a_row(asked.times, asked.seed)
+    two_at_once(SAVES, others)
+    in_workers(METHODS, BACKENDS, others)
+    found = figures(row, others)
+    sys.stdout.write("".join(f"{name}: {value}\n" for name, value in found.items()))
+    broken = row.growth() + [
+        f"{name}: {count}"
+        for name in ("unequal", "hung", "beside_unequal")
+        if (count := getattr(others, name))
+    ]
+    if asked.json is not None:
+        command = f"python -m reliability.endurance --times {asked.times} --seed {asked.seed}"
+        write_result(asked.json, "Ten thousand fits in a row", command, machine, found)
+    raise SystemExit(f"broken: {broken}" if broken else 0)
+
+
+if __name__ == "__main__":
+    main()
