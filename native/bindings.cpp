@@ -187,7 +187,7 @@ size_t parameters_of(const std::vector<int>& sizes) {
 
 // Run<T> with the arrays it reads kept alive.
 template <class T> class BoundRun {
-    // Native code computes without the GIL: meanwhile another thread, or a signal's handler, may call.
+    // Native code computes without the GIL: another thread, or a signal's handler, may call then.
     class Alone {
       public:
         explicit Alone(const BoundRun& run) : busy_(run.busy_) {
