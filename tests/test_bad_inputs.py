@@ -2,19 +2,26 @@
 
 import io
 import os
+import pickle
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
-from backpass import Network
+from backpass import MLPClassifier, MLPRegressor, Network, train
 from backpass.checkpoints import Checkpoints, checkpoints_in
 from backpass.cli import app as cli
+from backpass.errors import BackpassError, InputError
 from backpass.tabular.experiment import Question, run_experiment
-from backpass.tabular.recipe import RECIPE
+from backpass.tabular.model import TabularModel
+from bad_arguments import FAST, RECIPE, Given
 from bad_commands import COMMANDS
+from bad_models import CALLS
+from bad_parameters import PARAMETERS, SETTINGS
 from bad_tables import GOOD
 
 
@@ -42,12 +49,11 @@ def people(rows=60, seed=0):
 def kept(tmp_path_factory):
     """What lies in the folder before anything is typed, by name."""
     folder = tmp_path_factory.mktemp("kept")
-    recipe = RECIPE.__class__(hidden=(4,), epochs=2)
     asked = {
-        "m": Question("old", recipe=recipe, drop=["income", "w"], baselines=False),
+        "m": Question("old", recipe=RECIPE, drop=["income", "w"], baselines=False),
         "q": Question(
             "income",
-            recipe=recipe,
+            recipe=RECIPE,
             weights="w",
             drop=["old", "height", "code"],
             baselines=False,
@@ -56,7 +62,7 @@ def kept(tmp_path_factory):
     for name, question in asked.items():
         run_experiment(people(), question, save_to=folder / f"{name}.backpass")
     Network([2, 3, 1], seed=0).save(folder / "n.backpass")
-    question = Question("old", recipe=recipe, baselines=False)
+    question = Question("old", recipe=RECIPE, baselines=False)
     run_experiment(pl.read_csv(GOOD), question, checkpoints=Checkpoints(folder / "run"))
     people().write_csv(folder / "people.csv")
     for name in ("notes", "p.csv", "r.json", "r.html", "o.html", "m.onnx"):
@@ -141,3 +147,117 @@ def test_a_wrong_command_gets_one_line_and_nothing_is_written(
     for word in wrong.words.split():
         assert word in said.err, f"{word} is not in: {said.err}"
     assert everything(folder) == before
+
+
+def test_there_are_enough_of_them():
+    assert len(COMMANDS) >= 300
+    assert len(CALLS) >= 200
+
+
+# --- Python ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def fitted():
+    """Everything that a wrong call may be given, pickled, for each test to have its own."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), np.array([0, 1] * 20)
+    q, frame = X[:, 0] * 2 + 1, pd.DataFrame(X, columns=list("abc"))
+    table = pl.DataFrame({"x": X[:, 0], "c": ["a", "b"] * 20, "w": rng.random(40) + 0.5})
+    table = table.with_columns(y=pl.Series(["no", "yes"] * 20), q=pl.Series(rng.normal(size=40)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of too few epochs, and of a column like the target
+        models = [
+            MLPClassifier(**FAST).fit(X, y),
+            MLPRegressor(**FAST).fit(X, q),
+            MLPClassifier(**FAST).fit(frame, y),
+            TabularModel.fit(table, "y", recipe=RECIPE),
+            TabularModel.fit(table, "q", recipe=RECIPE),
+        ]
+    given = Given(X, y, q, frame, table, *models, Network([3, 4, 2], seed=0))
+    return pickle.dumps(given), state(given)
+
+
+@pytest.fixture
+def given(fitted):
+    return pickle.loads(fitted[0])
+
+
+@pytest.fixture
+def before(fitted):
+    """The `state` of what is given, before anything is done with it."""
+    return fitted[1]
+
+
+def state(given):
+    """Return what may not change: the data, and everything that the models hold or predict."""
+    models = given.classifier, given.regressor, given.framed, given.model, given.quantity
+    networks = [getattr(model, "network_", getattr(model, "network", None)) for model in models]
+    flats = [network.parameters.flat.tobytes() for network in [*networks, given.network]]
+    names = [sorted(vars(model)) for model in models]
+    predicted = [
+        given.classifier.predict_proba(given.X).tobytes(),
+        given.regressor.predict(given.X).tobytes(),
+        given.framed.predict_proba(given.frame).tobytes(),
+    ]
+    curves = [list(model.loss_curve_) for model in models[:3]]
+    data = [given.X.tobytes(), given.y.tobytes(), given.q.tobytes()]
+    tables = [given.frame.to_numpy().tobytes(), given.table.rows()]
+    return [flats, names, predicted, curves, data, tables]
+
+
+def check_refusal(error, words):
+    """Assert that a message is one line where it is ours, and says what it should."""
+    text = str(error)
+    assert "Traceback" not in text
+    if isinstance(error, BackpassError):
+        assert text.isprintable(), text
+    for word in words.split():
+        assert word in text, f"{word} is not in: {text}"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::backpass.errors.TableWarning")
+@pytest.mark.parametrize("case", CALLS)
+def test_a_wrong_call_is_refused_and_changes_nothing(folder, given, before, case):
+    wrong = CALLS[case]
+    parameters = given.classifier.get_params(), given.regressor.get_params()
+    files = everything(folder)
+    with pytest.raises(wrong.error) as raised:
+        wrong.call(given)
+    check_refusal(raised.value, wrong.words)
+    assert issubclass(wrong.error, BackpassError) == isinstance(raised.value, BackpassError)
+    given.classifier.set_params(**parameters[0])  # what the call asked for is the call's
+    given.regressor.set_params(**parameters[1])
+    assert state(given) == before
+    assert everything(folder) == files
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_wrong_parameter_is_named_and_the_estimator_stays_as_it_was(given, before, name):
+    values, words = PARAMETERS[name]
+    good = given.classifier.get_params()
+    for value in values:
+        for fresh in (False, True):
+            estimator = MLPClassifier(**FAST) if fresh else given.classifier
+            estimator.set_params(**{name: value})
+            with pytest.raises(InputError) as raised:
+                estimator.fit(given.X, given.y)
+            check_refusal(raised.value, words)
+            if fresh:
+                assert set(vars(estimator)) == set(vars(MLPClassifier()))
+        given.classifier.set_params(**good)
+    assert state(given) == before
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_wrong_setting_is_named_and_the_network_stays_as_it_was(folder, given, before, name):
+    values, words = SETTINGS[name]
+    files = everything(folder)
+    for value in values:
+        with pytest.raises(InputError) as raised:
+            train(given.network, given.X, np.c_[given.q, given.q], **{name: value})
+        check_refusal(raised.value, words)
+    assert state(given) == before
+    assert everything(folder) == files

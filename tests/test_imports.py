@@ -15,7 +15,7 @@ ROOT = Path(backpass.__file__).parent
 
 ROWS = [
     # 0: the ground
-    "errors registry equations ops threads storage drawing",
+    "errors registry equations ops threads storage drawing value_checks inputs",
     # 1: the records
     "activations loss_targets losses plain_records initializers optimizers schedules masks",
     # 2: the state

@@ -7,8 +7,39 @@ from dataclasses import dataclass, field
 from backpass.ops import Array
 from backpass.optimizers import Optimizer
 from backpass.schedules import Clock, Schedule
+from backpass.value_checks import (
+    MOST_THREADS,
+    Table,
+    boolean,
+    check_values,
+    fraction,
+    number,
+    or_none,
+    positive_integer,
+    size,
+    threads,
+)
 
 __all__ = ["History", "OnEpoch", "Settings", "Validation"]
+
+POSITIVE = number(0, closed=False)
+SETTINGS: Table = {
+    "learning_rate": (POSITIVE, "a positive number"),
+    "batch_size": (or_none(positive_integer), "None or an integer of at least 1"),
+    "epochs": (positive_integer, "an integer of at least 1"),
+    "alpha": (size, "a number of at least 0 and finite"),
+    "dropout": (fraction, "a number of at least 0 and below 1"),
+    "clip_norm": (or_none(POSITIVE), "None or a positive number"),
+    "ceiling": (or_none(POSITIVE), "None or a positive number"),
+    "tolerance": (number(0), "a number of at least 0"),
+    "patience": (number(0), "a number of at least 0"),
+    "early_stopping": (boolean, "True or False"),
+    "outputs_averaged": (boolean, "True or False"),
+    "time_limit": (or_none(POSITIVE), "None or a positive number"),
+    "gradient_norms": (boolean, "True or False"),
+    "n_threads": (or_none(threads), f"None or an integer ≥ 1, at most {MOST_THREADS}"),
+}
+"""What each setting must be: a test and its words."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +79,11 @@ class Settings:
     n_threads : int, optional
         Threads to compute with; the native engine's results do not depend on it, and None measures
         which number is fastest.
+
+    Raises
+    ------
+    InputError
+        When one of them cannot be used.
     """
 
     optimizer: str | Optimizer = "adam"
@@ -67,6 +103,9 @@ class Settings:
     time_limit: float | None = None
     gradient_norms: bool = False
     n_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_values(self, SETTINGS)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 r"""The public network: a thin face over the model and the two passes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from backpass.activations import ACTIVATIONS, Activation
 from backpass.engines import Plan, Run, choose, predictor, row_predictor
 from backpass.errors import InputError
 from backpass.initializers import INITIALIZERS, Initializer
+from backpass.inputs import as_generator, as_numbers, check_alpha
 from backpass.layouts import in_our_layout
 from backpass.losses import LOSSES, Loss
 from backpass.network_file import read_network, write_network
@@ -23,12 +25,13 @@ from backpass.sample_weights import usable_weights
 from backpass.scikit_learn import model_from_sklearn, sklearn_estimator
 from backpass.torch_modules import torch_sequential
 
-__all__ = ["Network"]
+__all__ = ["Network", "hidden_records"]
 
+MOST_PARAMETERS = 1 << 48
 HiddenSpec = str | Activation | Sequence[str | Activation]
 
 
-def _hidden_records(hidden: HiddenSpec, n_hidden: int) -> tuple[Activation, ...]:
+def hidden_records(hidden: HiddenSpec, n_hidden: int) -> tuple[Activation, ...]:
     """Return one activation a hidden layer, from one for all or one each."""
     if isinstance(hidden, str) or not isinstance(hidden, Sequence):
         return (ACTIVATIONS.get_record(hidden),) * n_hidden
@@ -41,13 +44,23 @@ def _hidden_records(hidden: HiddenSpec, n_hidden: int) -> tuple[Activation, ...]
 
 
 def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    checked = tuple(sizes)
+    checked = tuple(sizes) if isinstance(sizes, Iterable) else ()
     integers = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in checked)
     if len(checked) < 2 or not integers or any(n < 1 for n in checked):
         raise InputError(
-            f"sizes must be at least two integers of at least 1, input first; got {list(sizes)}"
+            f"sizes must be at least two integers of at least 1, input first; got {sizes!r}"
         )
-    return tuple(int(n) for n in checked)
+    counted = tuple(int(n) for n in checked)
+    if parameter_count(counted) > MOST_PARAMETERS:
+        raise InputError(f"sizes {sizes!r} make more parameters than memory can hold; take fewer")
+    return counted
+
+
+def _check_dtype(dtype: Any) -> None:
+    with suppress(TypeError):  # where it names no dtype at all
+        if np.dtype(dtype) in (np.dtype("float32"), np.dtype("float64")):
+            return
+    raise InputError(f"dtype must be float32 or float64, not {dtype!r}")
 
 
 class Network:
@@ -107,10 +120,9 @@ class Network:
         dtype: Any = "float64",
     ) -> None:
         sizes = _check_sizes(sizes)
-        if np.dtype(dtype) not in (np.dtype("float32"), np.dtype("float64")):
-            raise InputError(f"dtype must be float32 or float64, not {dtype!r}")
+        _check_dtype(dtype)
         activations = (
-            *_hidden_records(hidden, len(sizes) - 2),
+            *hidden_records(hidden, len(sizes) - 2),
             ACTIVATIONS.get_record(output),
         )
         parameters = Parameters(sizes, np.zeros(parameter_count(sizes), dtype=dtype))
@@ -123,7 +135,7 @@ class Network:
         self._draw(INITIALIZERS.get_record(init), seed, first.name)
 
     def _draw(self, initializer: Initializer, seed: Any, hidden: str) -> None:
-        rng = seed if hasattr(seed, "uniform") else np.random.default_rng(seed)
+        rng = as_generator(seed)
         theta = self.parameters
         for W, b in zip(theta.weights, theta.biases, strict=True):
             W[...], b[...] = initializer.draw(rng, W.shape[0], W.shape[1], hidden)
@@ -179,7 +191,7 @@ class Network:
         weights, biases = in_our_layout(weights, biases, layout)
         parameters = _parameters_from(weights, biases)
         activations = (
-            *_hidden_records(hidden, len(weights) - 1),
+            *hidden_records(hidden, len(weights) - 1),
             ACTIVATIONS.get_record(output),
         )
         return cls.from_model(Model(parameters, activations, LOSSES.get_record(loss)))
@@ -294,6 +306,7 @@ class Network:
         InputError
             When shapes, targets or weights cannot be used.
         """
+        check_alpha(alpha)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             X, targets, s = self.check_batch(X, y, sample_weight)
             J, gradients = backprop.loss_and_gradients(
@@ -368,8 +381,8 @@ class Network:
         self, X: Array, y: Array, sample_weight: Array | None, alpha: float, engine: str
     ) -> tuple[Run, Array]:
         """Return what can evaluate these rows, after checking them, and their indices."""
-        X = self._as_rows(X)
-        y = self._as_targets(X, y)
+        check_alpha(alpha)
+        X, y = self.check_rows(X, y)
         n = X.shape[0]
         s = None if sample_weight is None else self._check_weights(sample_weight, n)
         plan = Plan(self.model, X, y, s, OPTIMIZERS.get_record("sgd"), alpha, batch_size=n)
@@ -377,18 +390,31 @@ class Network:
 
     def _as_rows(self, X: Array) -> Array:
         """Return X as an array whose rows can be taken, of its own dtype, and of fitting shape."""
-        X = X.tocsr() if is_sparse(X) else namespace(self.parameters.flat).asarray(X)
+        xp = namespace(self.parameters.flat)
+        X = X.tocsr() if is_sparse(X) else as_numbers("X", X, xp)
         if X.ndim != 2 or X.shape[1] != self.sizes[0]:
             raise InputError(
                 f"X has shape {tuple(X.shape)}; this network takes (n_samples, {self.sizes[0]})"
             )
         return X
 
-    def _as_targets(self, X: Array, y: Array) -> Array:
-        """Return y as an array, not yet encoded, with as many rows as X."""
-        y = namespace(self.parameters.flat).asarray(y)
+    def check_rows(self, X: Array, y: Array) -> tuple[Array, Array]:
+        """Return rows and targets as arrays of their own dtypes, the targets not yet encoded.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`loss`.
+
+        Raises
+        ------
+        InputError
+            When they hold no numbers, or do not fit the network or each other.
+        """
+        X = self._as_rows(X)
+        y = as_numbers("y", y, namespace(self.parameters.flat))
         self._check_lengths(X.shape[0], y.shape[0] if y.ndim else 0)
-        return y
+        return X, y
 
     def _check_X(self, X: Array) -> Array:
         return in_dtype(self._as_rows(X), self.parameters.flat)
@@ -411,7 +437,7 @@ class Network:
         X, flat = self._check_X(X), self.parameters.flat
         xp = namespace(flat)
         n = X.shape[0]
-        targets = self.model.loss.encode(y, self.sizes[-1], xp, flat.dtype)
+        targets = self.model.loss.encode(as_numbers("y", y, xp), self.sizes[-1], xp, flat.dtype)
         self._check_lengths(n, targets.shape[0])
         if sample_weight is None:
             return X, targets, xp.ones(n, dtype=flat.dtype)

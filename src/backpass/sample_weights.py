@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backpass.errors import InputError
+from backpass.inputs import as_numbers
 from backpass.ops import Array, dtype_name, namespace, scalar
 
 __all__ = ["usable_weights"]
@@ -37,9 +38,10 @@ def usable_weights(sample_weight: Any, n: int, like: Array) -> Array:
     backpass.errors.InputError: sample_weight must be 2 finite numbers of at least 0 with ...
     """
     xp = namespace(like)
+    given = as_numbers("sample_weight", sample_weight, xp)
     smallest = float(xp.finfo(like.dtype).smallest_normal)
     with np.errstate(over="ignore", invalid="ignore"):
-        s = xp.astype(xp.asarray(sample_weight), like.dtype, copy=False)
+        s = xp.astype(given, like.dtype, copy=False)
         total = scalar(xp.sum(s))
         vanishing = (s > 0) & (s < smallest)
         if s.shape == (n,) and bool(xp.any(vanishing)):

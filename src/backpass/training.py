@@ -30,6 +30,7 @@ from backpass.engines import Engine, Plan, Run, choose
 from backpass.errors import InputError, NonFiniteError
 from backpass.gradient_curves import record_gradients
 from backpass.history import History, OnEpoch, Settings, Validation
+from backpass.inputs import as_generator
 from backpass.network import Network
 from backpass.ops import Array
 from backpass.optimizers import OPTIMIZERS
@@ -389,8 +390,10 @@ def train(
     >>> history.loss_curve[-1] < 0.01, xor.predict(X).argmax(axis=1)
     (True, array([0, 1, 1, 0]))
     """
-    if X.shape[0] != len(y):
-        raise InputError(f"X has {X.shape[0]} rows and y has {len(y)}; they must match")
+    X, y = network.check_rows(X, y)
+    for name, values in (("X", X), ("y", y)):
+        if getattr(values.dtype, "kind", "f") == "c":
+            raise InputError(f"{name} holds complex numbers; give real ones")
     known = [setting.name for setting in fields(Settings)]
     for name in settings:
         if name not in known:
@@ -400,7 +403,7 @@ def train(
     if sample_weight is not None:
         sample_weight = usable_weights(sample_weight, X.shape[0], network.parameters.flat)
     checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
-    rng = np.random.default_rng(seed)
+    rng = as_generator(seed)
     if checkpoints is not None:
         checkpoints.start(rng, seed)
     trainer = Trainer(

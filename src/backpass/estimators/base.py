@@ -18,7 +18,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from backpass.batches import row_numbers
 from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError
-from backpass.estimators.data_checks import check_finite
+from backpass.estimators.continuing import check_unchanged, listed_activation
+from backpass.estimators.data_checks import as_floats, check_container, check_finite
 from backpass.estimators.failures import as_before_on_failure
 from backpass.estimators.held_out import hold_out
 from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
@@ -35,6 +36,7 @@ from backpass.lbfgs import train_lbfgs
 from backpass.losses import Loss
 from backpass.network import Network
 from backpass.ops import take_rows
+from backpass.optimizers import OPTIMIZERS
 from backpass.sample_weights import usable_weights
 from backpass.schedules import SCHEDULES
 from backpass.training import Trainer
@@ -100,16 +102,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "solver='lbfgs' has no checkpoints: SciPy keeps the state of its search to "
                 "itself; use another solver, or leave out checkpoint"
             )
-        with as_before_on_failure(self):
-            fitted = hasattr(self, "network_")
-            first = not fitted or not (self.warm_start or incremental)
+        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        with as_before_on_failure(self, first):
             X, y = self._check_data(X, y, reset=first)
             targets = self._check_y(y, "known" if incremental else "new" if first else "same")
             weights = self._check_weights(X, targets, sample_weight)
-            rng = check_random_state(self.random_state)
+            rng = self._generator()
             if first:
                 self._start(X, targets, rng)
-            elif not self.network_.parameters.flat.flags.writeable:
+            else:
+                check_unchanged(self)
+            if not self.network_.parameters.flat.flags.writeable:
                 self.network_ = self.network_.copy()  # joblib maps large arrays read-only
             if checkpoints is not None:  # the split and all that follows are drawn again
                 checkpoints.start(rng, self.random_state)
@@ -164,7 +167,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         incremental: bool,
         checkpoints: Checkpoints | None,
     ) -> None:
-        going_on = incremental and self._optimizer_state is not None
+        # another solver begins with a state of its own
+        slots = OPTIMIZERS.get_record(settings.optimizer).slots
+        going_on = incremental and set(self._optimizer_state or ()) == set(slots)
         trainer = Trainer(
             self.network_,
             X,
@@ -194,7 +199,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "so there is nothing to hold out; use fit with validation_data"
             )
 
+    def _generator(self) -> Any:
+        try:
+            return check_random_state(self.random_state)
+        except ValueError as error:
+            raise InputError(f"random_state={self.random_state!r}: {error}") from None
+
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        check_container(X)
         # "numeric" leaves numbers as they are: batches are converted, never the whole array
         X, y = validate_data(
             self,
@@ -207,6 +219,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             ensure_all_finite=False,
             reset=reset,
         )
+        X = as_floats(X)
         check_finite(X, self)
         return X, y
 
@@ -223,13 +236,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _start(self, X: Any, y: Any, rng: Any) -> None:
         """Draw the first parameters and begin a history."""
         hidden = hidden_sizes(self.hidden_layer_sizes)
-        activation = self.activation
-        if not (isinstance(activation, str) or hasattr(activation, "name")):
-            activation = list(activation)
         loss = self._loss_record()
         self.network_ = Network(
             [X.shape[1], *hidden, self._n_outputs(y)],
-            activation,
+            listed_activation(self.activation),
             self._output_activation(loss),
             loss,
             seed=rng,
@@ -323,7 +333,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if not self.early_stopping:
             return None, rows
         # indices are split, not rows: the data set is not copied
-        rows, held_out = hold_out(len(rows), self.validation_fraction, rng, self._stratify(y))
+        try:
+            rows, held_out = hold_out(len(rows), self.validation_fraction, rng, self._stratify(y))
+        except ValueError as error:  # scikit-learn's
+            raise InputError(
+                f"early_stopping cannot hold out validation_fraction={self.validation_fraction:g} "
+                f"of {len(rows)} rows: {error}; raise it, give more rows, or give validation_data"
+            ) from None
         if len(held_out) < 2:
             raise InputError(
                 f"The validation set is too small ({len(held_out)} row(s)): increase "
@@ -338,6 +354,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         weights = validation_data[2] if len(validation_data) == 3 else None
         X, y = self._check_data(X, y, reset=False)
         y = self._check_y(y, "known")
+        if (k := self._n_outputs(y)) != self.network_.sizes[-1]:
+            raise InputError(
+                f"validation_data: y has {k} output(s) where training has {self.network_.sizes[-1]}"
+            )
         return X, y, self._check_weights(X, y, weights) if weights is not None else None
 
     def _judge(self, X: Any, y: Any, weights: Any, rows: Any = None) -> Validation:
@@ -421,9 +441,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _checked_output(self, X: Any) -> Any:
         check_is_fitted(self)
         if not self._fits_as_it_is(X):
+            check_container(X)
             X = validate_data(
                 self, X, accept_sparse="csr", dtype="numeric", ensure_all_finite=False, reset=False
             )
+            X = as_floats(X)
         check_finite(X, self)
         return refuse_overflow(self._output(X))
 
@@ -514,6 +536,8 @@ def _assign(name: str, views: Any, arrays: Any) -> None:
     shapes = [view.shape for view in views]
     if [np.shape(array) for array in arrays] != shapes:
         raise InputError(f"{name} must be arrays of shapes {shapes}")
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise InputError(f"{name} holds numbers that are not finite")
     for view, array in zip(views, arrays, strict=True):
         view[...] = array
 

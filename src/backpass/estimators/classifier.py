@@ -1,5 +1,6 @@
 """MLPClassifier: a drop-in for scikit-learn's, and more."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.data_checks import smallest_codes
+from backpass.estimators.failures import as_before_on_failure
 from backpass.estimators.sklearn_versions import ClassifierMixin, with_callbacks
 from backpass.losses import LOSSES, Loss
 from backpass.ops import is_sparse
@@ -290,17 +292,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         -------
         self
         """
-        if classes is None and not hasattr(self, "classes_"):
+        first = not hasattr(self, "classes_")
+        if classes is None and first:
             raise InputError("classes must be passed on the first call to partial_fit")
-        if classes is not None:
-            classes = unique_labels(classes)
-            if not hasattr(self, "classes_"):
-                self._set_classes(y, classes)
-            elif not np.array_equal(self.classes_, classes):
-                raise InputError(
-                    f"classes={classes!r} is not the same as on the last call: {self.classes_!r}"
-                )
-        self._fit(X, y, sample_weight, None, incremental=True)
+        with as_before_on_failure(self, first):
+            if classes is not None:
+                classes = _labels_in(classes, "classes")
+                if first:
+                    self._set_classes(y, classes)
+                elif not np.array_equal(self.classes_, classes):
+                    raise InputError(
+                        f"classes={classes!r} is not the same as on the last call: "
+                        f"{self.classes_!r}"
+                    )
+            self._fit(X, y, sample_weight, None, incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -371,14 +376,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self._target_type = "multilabel" if multilabel else several
 
     def _check_y(self, y: Any, classes: str) -> Any:
-        check_classification_targets(y)
+        _check_labels(y)
         y = y.toarray() if is_sparse(y) else np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if classes == "new":
-            self._set_classes(y, unique_labels(y))
+            self._set_classes(y, _labels_in(y, "y"))
         else:
-            self._check_classes(set(unique_labels(y).tolist()), all_of_them=classes == "same")
+            self._check_classes(set(_labels_in(y, "y").tolist()), all_of_them=classes == "same")
         return self._encode(y)
 
     def _check_classes(self, classes: set[Any], all_of_them: bool) -> None:
@@ -447,7 +452,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _class_weights(self, y: Any) -> Any:
         if self.class_weight is None:
             return None
-        return compute_sample_weight(self.class_weight, self._original_y(y))
+        try:
+            weights = compute_sample_weight(self.class_weight, self._original_y(y))
+        except ValueError as error:
+            message = str(error).replace("\n", " ")
+            raise InputError(f"class_weight={self.class_weight!r}: {message}") from None
+        if not (weights >= 0).all() or not 0 < weights.max() < math.inf:
+            raise InputError(
+                f"class_weight={self.class_weight!r}: give finite numbers of at least 0, not all 0"
+            )
+        return weights
 
     def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
         decided = self._decided_codes(output)
@@ -461,3 +475,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _check_labels(y: Any) -> None:
+    """Refuse what are no labels, as scikit-learn does, and labels that cannot be sorted."""
+    try:
+        check_classification_targets(y)
+    except TypeError as error:
+        raise InputError(f"y holds labels of different types: {error}; give one") from None
+
+
+def _labels_in(y: Any, name: str) -> Any:
+    """Return the sorted labels in `y`."""
+    try:
+        return unique_labels(y)
+    except TypeError as error:
+        raise InputError(f"{name} holds labels of different types: {error}; give one") from None

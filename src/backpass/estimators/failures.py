@@ -13,12 +13,15 @@ PRIVATE = ("_history", "_optimizer_state", "_steps", "_target_type")  # set by f
 
 
 @contextmanager
-def as_before_on_failure(estimator: Any) -> Iterator[None]:
-    """Leave an estimator fitted as it was, or not, where a fit raises an error of backpass.
+def as_before_on_failure(estimator: Any, first: bool = False) -> Iterator[None]:
+    """Leave an estimator fitted as it was, or not, where a fit raises an error.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
+    first : bool
+        Whether the fit begins anew. One that goes on changes the network in place, which only an
+        error of backpass undoes; scikit-learn's errors come before that, when nothing is changed.
 
     Examples
     --------
@@ -35,7 +38,9 @@ def as_before_on_failure(estimator: Any) -> Iterator[None]:
     before = _fitted_state(estimator)
     try:
         yield
-    except BackpassError:
+    except Exception as error:
+        if not (first or isinstance(error, BackpassError)):
+            raise
         for name in _fitted_state(estimator):
             delattr(estimator, name)
         for name, value in before.items():

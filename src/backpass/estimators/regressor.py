@@ -14,6 +14,7 @@ from backpass.estimators.data_checks import check_targets
 from backpass.estimators.sklearn_versions import RegressorMixin, with_callbacks
 from backpass.judging import r_squared
 from backpass.losses import LOSSES, Loss
+from backpass.ops import is_sparse
 
 __all__ = ["MLPRegressor"]
 
@@ -306,7 +307,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return loss
 
     def _check_y(self, y: Any, classes: str) -> Any:
+        if is_sparse(y):
+            raise InputError("y is sparse; give y.toarray()")
         y = np.asarray(y)
+        if y.dtype.kind in "mM":
+            raise InputError(f"y holds dates or times ({y.dtype}); convert them to numbers")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         # what the loss asks of its targets is found out here, before training

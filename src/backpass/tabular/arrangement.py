@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass.errors import InputError, TableError, TableWarning
+from backpass.errors import TableError, TableWarning
 from backpass.tabular.encoder import suspicious_columns
 from backpass.tabular.frames import as_frame
 from backpass.tabular.model import Encoded, TabularModel
-from backpass.tabular.preparing import known_column, original_rows, usable_rows
+from backpass.tabular.preparing import check_asked, known_column, original_rows, usable_rows
 from backpass.tabular.question import Question
 from backpass.tabular.splitting import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, explain_task
@@ -56,6 +56,7 @@ def arrange(
     test, names
         As in :func:`backpass.tabular.experiment.run_experiment`.
     """
+    check_asked(question.task, question.categorical, question.drop, question.seed, question.recipe)
     with original_rows(np.arange(frame.height), names[0]):
         _check_names(frame, question)
         rows = usable_rows(frame, question.target, question.weights)
@@ -136,8 +137,6 @@ def _task(target: pl.Series, task: str) -> tuple[str, str]:
     guessed, why = explain_task(target)
     if task == "auto":
         return guessed, why
-    if task not in ("classification", "regression"):
-        raise InputError(f"task must be auto, classification or regression, not {task!r}")
     return task, "as asked for"
 
 

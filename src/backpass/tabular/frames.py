@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,11 @@ def as_frame(X: Any) -> pl.DataFrame:
     import polars as pl
 
     check_not_forked()
+    if X is None or isinstance(X, str | bytes | os.PathLike):
+        raise TableError(
+            f"a table is a DataFrame, a mapping of columns or an array, not {X!r}; "
+            "read a file with read_table of backpass.tabular.reading"
+        )
     if isinstance(X, pl.LazyFrame):
         return X.collect()
     if isinstance(X, pl.DataFrame):

@@ -20,7 +20,13 @@ from backpass.tabular.evaluation import Evaluation, evaluate_classes, evaluate_n
 from backpass.tabular.frames import as_frame
 from backpass.tabular.metrics import MAIN_METRIC, accuracy, r_squared
 from backpass.tabular.model_file import read_model, write_model
-from backpass.tabular.preparing import input_columns, original_rows, sample_weights, usable_rows
+from backpass.tabular.preparing import (
+    check_asked,
+    input_columns,
+    original_rows,
+    sample_weights,
+    usable_rows,
+)
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.splitting import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
@@ -186,6 +192,7 @@ class TabularModel:
 
         The arguments are those of :meth:`fit`.
         """
+        check_asked(task, categorical, drop, seed, recipe)
         whole = as_frame(table)
         rows = usable_rows(whole, target, weights)
         frame = whole[rows]

@@ -6,18 +6,22 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backpass.errors import TableError, TableWarning
+from backpass.errors import InputError, TableError, TableWarning
 from backpass.tabular.frames import as_numbers
+from backpass.tabular.recipe import Recipe
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
 __all__ = [
+    "TASKS",
+    "check_asked",
     "input_columns",
     "known_column",
     "original_rows",
@@ -25,6 +29,8 @@ __all__ = [
     "target_rows",
     "usable_rows",
 ]
+
+TASKS = ("auto", "classification", "regression")
 
 
 def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
@@ -39,6 +45,8 @@ def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
     """
     import difflib
 
+    if not isinstance(name, str):
+        raise TableError(f"the name of a column is text, not {name!r}; give one {purpose}")
     if name in frame.columns:
         return frame[name]
     folded = {column.casefold(): column for column in frame.columns}
@@ -49,6 +57,27 @@ def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
         more = ", …" if frame.width > 12 else ""
         hint = f"it has {', '.join(repr(c) for c in frame.columns[:12])}{more}"
     raise TableError(f"the table has no column {name!r} {purpose}; {hint}")
+
+
+def check_asked(
+    task: str, categorical: Sequence[str], drop: Sequence[str], seed: int, recipe: Recipe
+) -> None:
+    """Raise an InputError where what is asked of a table cannot be done for any.
+
+    Parameters
+    ----------
+    task, categorical, drop, seed, recipe
+        As in :meth:`backpass.tabular.model.TabularModel.fit`.
+    """
+    if task not in TASKS:
+        raise InputError(f"task must be auto, classification or regression, not {task!r}")
+    for option, names in (("categorical", categorical), ("drop", drop)):
+        if isinstance(names, str):  # whose letters would be taken for names
+            raise InputError(f"{option} must be a list of names, such as [{names!r}]")
+    if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+        raise InputError(f"seed must be an integer from 0 to 2**32 − 1, not {seed!r}")
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"recipe must be a Recipe, not {recipe!r}")
 
 
 def usable_rows(frame: pl.DataFrame, target: str, weights: str | None = None) -> NDArray[np.int64]:

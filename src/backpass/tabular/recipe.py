@@ -6,7 +6,18 @@ One small record, chosen by measurement and then frozen; the docs say how, with 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Optional, Schema, Text
+from backpass.errors import InputError, ModelFileError
+from backpass.storage.schema import (
+    Bool,
+    Int,
+    ListOf,
+    Number,
+    OneOf,
+    Optional,
+    Schema,
+    Text,
+    check,
+)
 
 __all__ = ["RECIPE", "RECIPE_SCHEMA", "Recipe"]
 
@@ -39,6 +50,11 @@ class Recipe:
         Largest norm of a gradient.
     robust : bool
         Whether a regression's target is scaled by median and interquartile range.
+
+    Raises
+    ------
+    InputError
+        When one of them cannot be used.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -59,13 +75,18 @@ class Recipe:
     clip_norm: float | None = 1.0
     robust: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.hidden, tuple | list):
+            raise InputError(f"recipe: hidden must be a tuple of widths, not {self.hidden!r}")
+        try:
+            check(self.to_json(), RECIPE_SCHEMA, "recipe")
+        except ModelFileError as error:  # it is no file that is wrong
+            raise InputError(str(error)) from None
+
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""
         return {**asdict(self), "hidden": list(self.hidden)}
 
-
-RECIPE = Recipe()
-"""The recipe that ``backpass fit`` takes."""
 
 RECIPE_SCHEMA: dict[str, Schema] = {
     "hidden": ListOf(Int(min=1)),
@@ -87,3 +108,6 @@ RECIPE_SCHEMA: dict[str, Schema] = {
     "robust": Bool(),
 }
 """What a recipe in a model file must look like."""
+
+RECIPE = Recipe()
+"""The recipe that ``backpass fit`` takes."""
