@@ -268,6 +268,7 @@ template <class T> class BoundRun {
     int64_t steps() const { return run_.steps(); }
     void set_steps(int64_t steps) {
         const Alone alone(*this);
+        require(steps <= (int64_t)1 << 62, "steps must be at most 2^62");
         run_.set_steps(steps);
     }
     int slots() const { return run_.slots(); }

@@ -16,36 +16,22 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
 from reliability._fuzz_inputs import AnswerFile, SpecText, TableFile
 from reliability._fuzz_models import CheckpointFile, ModelFile, NetworkFile
 from reliability._fuzzing import Found, Input, Target
+from reliability._supervised import BUSY, DEPTHS, EXECUTIONS, MESSAGES, board_in
 
-__all__ = ["BUSY", "DEPTHS", "EXECUTIONS", "MESSAGES", "PLACES", "TARGETS", "board_in", "fuzz"]
+__all__ = ["DEPTHS", "EXECUTIONS", "TARGETS", "board_in", "fuzz"]
 
 TARGETS: dict[str, type[Target]] = {
     target.name: target
     for target in (NetworkFile, ModelFile, CheckpointFile, TableFile, AnswerFile, SpecText)
 }
-EXECUTIONS, BUSY, MESSAGES, DEPTHS, PLACES = 0, 1, 2, 3, 16  # DEPTHS: one for each layer
 SLOW = 5.0  # seconds of computing for one input of a few KiB
 CORPUS = 300  # inputs that are kept because they led to a new message
 QUOTES = r"""(["']).*?\1|[0-9.e+-]+|\[.*\]"""  # what a message repeats of the input
 OURS = os.sep + "backpass" + os.sep  # the package's own files
 TRACED = 100  # one execution of so many is held to SECURITY.md's bound, which slows it down
-
-
-def board_in(folder: Path) -> Any:
-    """Return the numbers that worker and starter share.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    path = folder / "board"
-    if not path.exists():
-        path.write_bytes(bytes(8 * PLACES))
-    return np.memmap(path, np.float64, "r+", shape=(PLACES,))
 
 
 class Fuzzer:

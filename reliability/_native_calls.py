@@ -213,9 +213,9 @@ class Scenario(Caller):
 
     def settings(self) -> None:
         """Set steps or threads."""
-        n = self.rng.choice((1, 2, 3, 0, -1, 2**31, 2**62, 2**70, None))
+        n = self.rng.choice((1, 2, 3, 0, -1, 2**31, 2**62, 2**63 - 1, 2**70, None))
         if self.rng.random() < 0.5:
-            self.call("steps", lambda: setattr(self.run, "steps", n), n is not None and n < 2**63)
+            self.call("steps", lambda: setattr(self.run, "steps", n), n is not None and n <= 2**62)
         else:
             right = n is not None and 1 <= n <= self.draw.n_threads
             self.call("set_threads", lambda: self.run.set_threads(n), right)

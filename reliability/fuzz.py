@@ -12,23 +12,18 @@ page.
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reliability._fuzz_worker import BUSY, DEPTHS, EXECUTIONS, MESSAGES, TARGETS, board_in
+from reliability._fuzz_worker import TARGETS
 from reliability._fuzzing import Found
+from reliability._supervised import DEPTHS, EXECUTIONS, MESSAGES, board_in, supervise
 from reliability.report import here, write_result
 
-__all__ = ["Counts", "replay", "supervise"]
-
-HUNG = 20.0  # seconds for one input, on a machine with other work to do
-LIVES = 50  # times that a process is started again
+__all__ = ["Counts", "fuzz_target", "replay"]
 
 
 @dataclass
@@ -50,58 +45,6 @@ class Counts:
     depths: list[int] = field(default_factory=list)
     messages: int = 0
     findings: list[str] = field(default_factory=list)
-
-
-def supervise(
-    command: Callable[[int, float], Sequence[str]],
-    folder: Path,
-    seconds: float,
-    seed: int,
-    hung: float = HUNG,
-) -> list[str]:
-    """Run a worker for so long, again where it dies or hangs; return why it did each time.
-
-    Parameters
-    ----------
-    command : callable
-        The worker's command line, from a seed and the seconds left. It writes when it began what
-        it is at to the board in the folder.
-    folder : Path
-    seconds : float
-    seed : int
-    hung : float
-        Seconds after which one input is taken to hang.
-    """
-    board, end, deaths = board_in(folder), time.monotonic() + seconds, []
-    errors = folder / "stderr"
-    while (left := end - time.monotonic()) > 0 and len(deaths) < LIVES:
-        board[BUSY] = 0
-        with errors.open("w") as file:
-            worker = subprocess.Popen(command(seed + len(deaths), left), stderr=file)
-            why = _watch(worker, board, hung)
-        if why:
-            deaths.append(f"{why}\n{errors.read_text(errors='replace')[-8000:]}")
-        elif worker.returncode:
-            raise SystemExit(f"the fuzzer itself failed:\n{errors.read_text(errors='replace')}")
-        else:
-            break
-    return deaths
-
-
-def _watch(worker: Any, board: Any, hung: float) -> str:
-    """Wait until a worker ends, or is killed for hanging; return why it died, "" if it did not."""
-    while True:
-        try:
-            worker.wait(0.2)
-        except subprocess.TimeoutExpired:
-            began = float(board[BUSY])
-            if began and time.monotonic() - began > hung:
-                worker.kill()
-                worker.wait()
-                return f"hung for more than {hung:.0f} s"
-        else:
-            died = worker.returncode < 0 or (worker.returncode and float(board[BUSY]))
-            return f"died with exit status {worker.returncode}" if died else ""
 
 
 def fuzz_target(name: str, seconds: float, seed: int, findings: Path) -> Counts:

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability._fuzz_worker import BUSY, board_in
 from reliability._native_calls import Broken, Scenario
-from reliability.fuzz import supervise
+from reliability._supervised import BUSY, board_in, supervise
 from reliability.report import here, write_result
 
 __all__ = ["figures", "play"]

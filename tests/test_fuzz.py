@@ -129,6 +129,16 @@ def test_numbers_that_do_not_fit_a_checkpoint_are_refused(tmp_path, case):
         trained(2, True)
 
 
+def test_more_steps_than_a_run_comes_to_are_refused(tmp_path):
+    X, y = np.array([[0.0], [1.0]]), np.array([0.0, 1.0])
+    train(Network([1, 1], seed=0), X, y, seed=0, epochs=1, checkpoint=tmp_path)
+    (path,) = tmp_path.glob("*.backpass")
+    told, arrays = read_container(path, "checkpoint", SNAPSHOT_SCHEMA)
+    write_container(path, "checkpoint", told | {"steps": 2**64}, arrays)
+    with pytest.raises(InputError, match="steps: expected an integer"):
+        train(Network([1, 1], seed=0), X, y, seed=0, epochs=2, checkpoint=tmp_path, resume=True)
+
+
 def test_settings_of_a_stranger_do_not_reach_the_terminal_as_commands():
     assert differences({"\x1b[2J": "1"}, {}).isprintable()
 
@@ -257,7 +267,7 @@ def test_a_broken_promise_is_written_down(module, tmp_path, fault):
 
 @needs_reliability
 def test_a_worker_that_dies_or_hangs_is_noticed_and_started_again(module, tmp_path):
-    fuzz, worker = module("fuzz"), module("_fuzz_worker")
+    supervised = module("_supervised")
     lives = []
     codes = [
         "import os; os.abort()",
@@ -270,13 +280,13 @@ def test_a_worker_that_dies_or_hangs_is_noticed_and_started_again(module, tmp_pa
         board = f"import numpy as np; B = np.memmap({str(tmp_path / 'board')!r}, float, 'r+')"
         return [sys.executable, "-c", f"{board}; {codes[len(lives) - 1]}"]
 
-    deaths = fuzz.supervise(command, tmp_path, 60, 5, hung=0.5)
+    deaths = supervised.supervise(command, tmp_path, 60, 5, hung=0.5)
     assert [death.partition("\n")[0] for death in deaths] == [
         "died with exit status -6",
         "hung for more than 0 s",
     ]
     assert lives == [5, 6, 7]
-    assert worker.board_in(tmp_path)[worker.EXECUTIONS] == 7
+    assert supervised.board_in(tmp_path)[supervised.EXECUTIONS] == 7
 
 
 @needs_reliability

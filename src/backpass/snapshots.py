@@ -25,14 +25,16 @@ FINISHED = ("max_epochs", "converged", "callback")
 _COUNTS = ("epochs", "best_epoch", "stalled")
 _CURVES = [f.name for f in fields(History) if f.default_factory is list]
 
+_COUNT = Int(min=0, max=2**53)  # more than any run comes to, and exact in every number
+
 SNAPSHOT_SCHEMA: dict[str, Schema] = {
     "run": MapOf(Text()),
     "generator_at_start": GENERATOR_SCHEMA,
     "generator": GENERATOR_SCHEMA,
-    "clock": {name.name: Int(min=0) for name in fields(Clock)},
-    "history": {name: Int(min=0) for name in _COUNTS},
-    "progress": {"first_epoch": Int(min=0), "done": Int(min=0), "last_rate": Number(min=0)},
-    "steps": Int(min=0),
+    "clock": {name.name: _COUNT for name in fields(Clock)},
+    "history": dict.fromkeys(_COUNTS, _COUNT),
+    "progress": {"first_epoch": _COUNT, "done": _COUNT, "last_rate": Number(min=0)},
+    "steps": _COUNT,
     "seconds": Number(min=0),
     "stop": OneOf("", *FINISHED),
 }

@@ -1,0 +1,80 @@
+"""Starting a process that may die or hang, and telling what it was at."""
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["BUSY", "DEPTHS", "EXECUTIONS", "MESSAGES", "PLACES", "board_in", "supervise"]
+
+EXECUTIONS, BUSY, MESSAGES, DEPTHS, PLACES = 0, 1, 2, 3, 16  # DEPTHS: one for each layer
+HUNG = 20.0  # seconds for one input, on a machine with other work to do
+LIVES = 50  # times that a process is started again
+
+
+def board_in(folder: Path) -> Any:
+    """Return the numbers that worker and starter share.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    path = folder / "board"
+    if not path.exists():
+        path.write_bytes(bytes(8 * PLACES))
+    return np.memmap(path, np.float64, "r+", shape=(PLACES,))
+
+
+def supervise(
+    command: Callable[[int, float], Sequence[str]],
+    folder: Path,
+    seconds: float,
+    seed: int,
+    hung: float = HUNG,
+) -> list[str]:
+    """Run a worker for so long, again where it dies or hangs; return why it did each time.
+
+    Parameters
+    ----------
+    command : callable
+        The worker's command line, from a seed and the seconds left. It writes when it began what
+        it is at to the board in the folder.
+    folder : Path
+    seconds : float
+    seed : int
+    hung : float
+        Seconds after which one input is taken to hang.
+    """
+    board, end, deaths = board_in(folder), time.monotonic() + seconds, []
+    errors = folder / "stderr"
+    while (left := end - time.monotonic()) > 0 and len(deaths) < LIVES:
+        board[BUSY] = 0
+        with errors.open("w") as file:
+            worker = subprocess.Popen(command(seed + len(deaths), left), stderr=file)
+            why = _watch(worker, board, hung)
+        if why:
+            deaths.append(f"{why}\n{errors.read_text(errors='replace')[-8000:]}")
+        elif worker.returncode:
+            raise SystemExit(f"the fuzzer itself failed:\n{errors.read_text(errors='replace')}")
+        else:
+            break
+    return deaths
+
+
+def _watch(worker: Any, board: Any, hung: float) -> str:
+    """Wait until a worker ends, or is killed for hanging; return why it died, "" if it did not."""
+    while True:
+        try:
+            worker.wait(0.2)
+        except subprocess.TimeoutExpired:
+            began = float(board[BUSY])
+            if began and time.monotonic() - began > hung:
+                worker.kill()
+                worker.wait()
+                return f"hung for more than {hung:.0f} s"
+        else:
+            died = worker.returncode < 0 or (worker.returncode and float(board[BUSY]))
+            return f"died with exit status {worker.returncode}" if died else ""
