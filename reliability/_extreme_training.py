@@ -205,7 +205,7 @@ def judge_alike(case: Case, ends: list[End], counts: Counts) -> None:
     if native.error and reference.error and native.at("epoch") == reference.at("epoch"):
         return  # an engine met inf − inf, where the other's inf went on for some steps
     far = max(max(end.largest, *end.losses, 0.0) for end in ends)
-    if far * np.finfo(case.dtype).eps < ROUNDING_DECIDES:
+    if far * float(np.finfo(case.dtype).eps) < ROUNDING_DECIDES:
         raise Wrong(f"the engines judge apart: {native.error} / {reference.error}")
 
 

@@ -219,6 +219,9 @@ class Network:
     def predict(self, X: Array, *, engine: str = "auto") -> Array:
         """Return the output a_L (N, k) for the rows of `X` (N, n_0).
 
+        What leaves the range of the dtype is infinite or NaN in it, without a warning; estimators
+        and models of tables refuse such rows.
+
         Raises
         ------
         InputError

@@ -267,7 +267,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         InputError
             When a parameter or the data cannot be used.
         NonFiniteError
-            As soon as the loss is not finite.
+            As soon as the loss, a parameter or the validation is not finite; the estimator is then
+            as it was before.
         """
         validation_data = one_validation_set(validation_data, X_val, y_val)
         checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
