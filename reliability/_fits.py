@@ -116,7 +116,7 @@ def of_network(folder: Path) -> Fit:
         kept.clear()
         kept["network"] = Network([6, 24, 24, 1], "tanh", seed=1, dtype="float32")
         kept["history"] = train(
-            kept["network"], X, y, seed=0, epochs=300, batch_size=20, dropout=0.1, tolerance=0.0,
+            kept["network"], X, y, seed=0, epochs=200, batch_size=20, dropout=0.1, tolerance=0.0,
             schedule="cosine", n_threads=2, checkpoint=folder, resume=True, checkpoint_every=0.02,
         )  # fmt: skip
 
@@ -150,7 +150,7 @@ INTERRUPTIBLE: dict[str, Callable[[Path], Fit]] = {
     "checkpoints at every opportunity": of_estimator(
         MLPRegressor, max_iter=20, checkpointed=True, early_stopping=True, n_threads=2
     ),
-    "L-BFGS": of_estimator(MLPClassifier, solver="lbfgs", max_iter=500, n_threads=2),
+    "L-BFGS": of_estimator(MLPClassifier, solver="lbfgs", max_iter=150, n_threads=2),
     "readable engine": of_estimator(MLPClassifier, max_iter=60, engine="reference"),
     "one long step": of_estimator(
         MLPRegressor, hidden_layer_sizes=(512, 512), max_iter=12, batch_size=400, n_threads=2
