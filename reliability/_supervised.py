@@ -34,8 +34,8 @@ def supervise(
     seconds: float,
     seed: int,
     hung: float = HUNG,
-) -> list[str]:
-    """Run a worker for so long, again where it dies or hangs; return why it did each time.
+) -> list[tuple[str, Path]]:
+    """Run a worker for so long, again where it dies or hangs; return why it did, and at what.
 
     Parameters
     ----------
@@ -56,7 +56,10 @@ def supervise(
             worker = subprocess.Popen(command(seed + len(deaths), left), stderr=file)
             why = _watch(worker, board, hung)
         if why:
-            deaths.append(f"{why}\n{errors.read_text(errors='replace')[-8000:]}")
+            inputs = sorted(folder.glob("*-input.*"), key=lambda path: path.stat().st_mtime_ns)
+            at = folder / f"death-{len(deaths)}{inputs[-1].suffix if inputs else ''}"
+            at.write_bytes(inputs[-1].read_bytes() if inputs else b"")
+            deaths.append((f"{why}\n{errors.read_text(errors='replace')[-8000:]}", at))
         elif worker.returncode:
             raise SystemExit(f"the fuzzer itself failed:\n{errors.read_text(errors='replace')}")
         else:

@@ -26,6 +26,9 @@ from reliability.report import here, write_result
 __all__ = ["Counts", "fuzz_target", "replay"]
 
 
+FOREIGN = "polars_parquet::"  # in the backtrace of a process that polars has ended
+
+
 @dataclass
 class Counts:
     """What was seen of one target.
@@ -39,12 +42,16 @@ class Counts:
         Refusals that read differently, whatever they repeat of the input.
     findings : list of str
         Where the input of each lies.
+    foreign : int
+        Inputs at which the decoder of Parquet files ended the process, which nothing in Python can
+        keep it from; see SECURITY.md.
     """
 
     executions: int = 0
     depths: list[int] = field(default_factory=list)
     messages: int = 0
     findings: list[str] = field(default_factory=list)
+    foreign: int = 0
 
 
 def fuzz_target(name: str, seconds: float, seed: int, findings: Path) -> Counts:
@@ -59,6 +66,7 @@ def fuzz_target(name: str, seconds: float, seed: int, findings: Path) -> Counts:
         A folder for inputs that find something.
     """
     os.environ["POLARS_MAX_THREADS"] = "1"  # inputs are small, and runs repeatable
+    os.environ["RUST_BACKTRACE"] = "1"  # which says whose code has ended a process
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
 
@@ -66,18 +74,20 @@ def fuzz_target(name: str, seconds: float, seed: int, findings: Path) -> Counts:
             arguments = [name, str(folder), str(life), str(10**9), str(left)]
             return [sys.executable, "-m", "reliability._fuzz_worker", *arguments]
 
-        for number, why in enumerate(supervise(command, folder, seconds, seed)):
-            for path in folder.glob(f"{name}-input.*"):
-                kept = findings / f"{name}-found-death-{seed}-{number}{path.suffix}"
-                kept.write_bytes(path.read_bytes())
-                kept.with_suffix(f"{path.suffix}.why").write_text(why, encoding="utf-8")
+        foreign = 0
+        for number, (why, path) in enumerate(supervise(command, folder, seconds, seed)):
+            foreign += FOREIGN in why
+            kind = "foreign" if FOREIGN in why else "found"
+            kept = findings / f"{name}-{kind}-death-{seed}-{number}{path.suffix}"
+            kept.write_bytes(path.read_bytes())
+            kept.with_suffix(f"{path.suffix}.why").write_text(why, encoding="utf-8")
         for path in folder.glob("*-found-*"):
             (findings / path.name).write_bytes(path.read_bytes())
         board = board_in(folder)
         layers = len(TARGETS[name].layers)
         depths = [int(n) for n in board[DEPTHS : DEPTHS + layers + 1]]
         found = sorted(str(path) for path in findings.glob(f"{name}-found-*.why"))
-        return Counts(int(board[EXECUTIONS]), depths, int(board[MESSAGES]), found)
+        return Counts(int(board[EXECUTIONS]), depths, int(board[MESSAGES]), found, foreign)
 
 
 def replay(path: Path) -> str:
@@ -118,6 +128,8 @@ def figures(counts: dict[str, Counts]) -> dict[str, Any]:
             told[f"{target.title}: {what}"] = f"{depth} ({depth / max(1, c.executions):.1%})"
         told[f"{target.title}: different outcomes"] = c.messages
         told[f"{target.title}: findings"] = len(c.findings)
+        if name == "table":
+            told["damaged Parquet files at which polars itself ended the process"] = c.foreign
     return told
 
 

@@ -125,7 +125,7 @@ def main() -> None:
             options += ["--scenarios", str(told.scenarios)]
             return [sys.executable, "-X", "faulthandler", "-m", "reliability.fuzz_native", *options]
 
-        findings = supervise(command, folder, told.seconds, told.seed)
+        findings = [why for why, _ in supervise(command, folder, told.seconds, told.seed)]
         broken = folder / "broken"
         findings += broken.read_text().splitlines() if broken.exists() else []
         counted = figures(board_in(folder), findings, sanitized)

@@ -280,8 +280,10 @@ def test_a_worker_that_dies_or_hangs_is_noticed_and_started_again(module, tmp_pa
         board = f"import numpy as np; B = np.memmap({str(tmp_path / 'board')!r}, float, 'r+')"
         return [sys.executable, "-c", f"{board}; {codes[len(lives) - 1]}"]
 
+    (tmp_path / "x-input.txt").write_bytes(b"it")
     deaths = supervised.supervise(command, tmp_path, 60, 5, hung=0.5)
-    assert [death.partition("\n")[0] for death in deaths] == [
+    assert [path.read_bytes() for _, path in deaths] == [b"it", b"it"]
+    assert [why.partition("\n")[0] for why, _ in deaths] == [
         "died with exit status -6",
         "hung for more than 0 s",
     ]
