@@ -6,11 +6,9 @@ then the order of each epoch), so that the same seed trains the same network.
 
 import copy
 import math
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -21,9 +19,10 @@ from backpass.errors import InputError
 from backpass.estimators.continuing import check_unchanged, listed_activation
 from backpass.estimators.data_checks import as_floats, check_container, check_finite
 from backpass.estimators.failures import as_before_on_failure
+from backpass.estimators.fit_settings import fit_settings
 from backpass.estimators.held_out import hold_out
 from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
-from backpass.estimators.reporting import Reporter, warn_of_dead_units
+from backpass.estimators.reporting import Reporter, warn_of_dead_units, warn_of_the_end
 from backpass.estimators.sklearn_versions import (
     BaseEstimator,
     CallbackSupportMixin,
@@ -44,7 +43,6 @@ from backpass.training import Trainer
 __all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]
 
 VALIDATION_DATA = ("X_val", "y_val", "sample_weight of validation_data")
-SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -123,7 +121,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             validation, rows = self._validation(
                 X, targets, weights, validation_data, rng, checkpoints
             )
-            settings = self._settings(1 if incremental else self.max_iter, len(rows), X.dtype)
+            settings = fit_settings(self, 1 if incremental else self.max_iter, len(rows))
             callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
             report = Reporter(self, callbacks)
             if self.solver == "lbfgs":
@@ -134,7 +132,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                     checkpoints,
                 )  # fmt: skip
             self._set_results(report.epochs)
-            self._warn(X, rows, incremental, report.epochs)
+            warn_of_the_end(self, incremental)
+            if not incremental:
+                warn_of_dead_units(self.network_, take_rows(X, rows[:1000]))
             callbacks.end()
         return self
 
@@ -258,52 +258,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _output_activation(self, loss: Loss) -> str:
         return loss.outputs[0]
 
-    def _settings(self, epochs: int, n_rows: int, dtype: Any) -> Settings:
-        if self.batch_size != "auto" and self.batch_size > n_rows:
-            warnings.warn(
-                f"batch_size={self.batch_size} is larger than the {n_rows} rows to train on; "
-                "it is clipped to them",
-                UserWarning,
-                stacklevel=4,
-            )
-        schedule = self.learning_rate
-        if self.solver != "sgd" and schedule in SGD_ONLY:
-            schedule = "constant"
-        if schedule == "invscaling":
-            schedule = f"invscaling:power={self.power_t}"
-        # scikit-learn clips probabilities at eps: no term of its log-loss exceeds -log(eps)
-        clipped = self.network_.model.loss.task == "classification"
-        return Settings(
-            optimizer=self._optimizer_spec(),
-            schedule=schedule,
-            learning_rate=self.learning_rate_init,
-            batch_size=min(200, n_rows) if self.batch_size == "auto" else int(self.batch_size),
-            epochs=epochs,
-            sampling="shuffle" if self.shuffle else "sequential",
-            alpha=self.alpha,
-            dropout=self.dropout,
-            clip_norm=self.clip_norm,
-            ceiling=-math.log(np.finfo(self.network_.parameters.flat.dtype).eps)
-            if clipped
-            else None,
-            tolerance=self.tol,
-            patience=self.n_iter_no_change,
-            early_stopping=self.early_stopping,
-            outputs_averaged=self.network_.model.loss.name == "squared_error",
-            time_limit=self.time_limit,
-            gradient_norms=self.gradient_norms,
-            n_threads=self.n_threads,
-        )
-
-    def _optimizer_spec(self) -> str:
-        if self.solver == "sgd":
-            kind = "nesterov" if self.nesterovs_momentum else "momentum"
-            return f"{kind}:momentum={self.momentum}"
-        if self.solver in ("adam", "adamw"):
-            numbers = f"beta_1={self.beta_1},beta_2={self.beta_2},epsilon={self.epsilon}"
-            return f"{self.solver}:{numbers}"
-        return f"rmsprop:decay={self.beta_1},epsilon={self.epsilon}"
-
     # --- validation ----------------------------------------------------------------------------
 
     def _validation(
@@ -408,29 +362,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self.layer_gradient_norms_ = history.layer_gradient_norms
             self.mean_squared_gradient_norms_ = history.mean_squared_gradient_norms
             self.gradient_noise_ = history.gradient_noise
-
-    def _warn(self, X: Any, rows: Any, incremental: bool, epochs: int) -> None:
-        reason = self._history.stop_reason
-        if reason == "interrupted":
-            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
-        elif reason == "max_epochs" and not incremental:
-            what, other = "Stochastic Optimizer", " or learning_rate_init"
-            if self.solver == "lbfgs":
-                what, other = "L-BFGS", " or scale the inputs"
-            warnings.warn(
-                f"{what}: Maximum iterations ({self.max_iter}) reached and the optimization "
-                f"hasn't converged yet: increase max_iter{other}.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        elif reason == "abnormal":
-            warnings.warn(
-                "L-BFGS failed to converge: scale the inputs, or use another solver.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        if not incremental:
-            warn_of_dead_units(self.network_, take_rows(X, rows[:1000]))
 
     # --- prediction ----------------------------------------------------------------------------
 

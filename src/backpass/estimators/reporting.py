@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from backpass import backprop
 from backpass.errors import DeadUnitsWarning
@@ -15,7 +16,7 @@ from backpass.network import Network
 from backpass.ops import gather
 from backpass.parameters import row_blocks
 
-__all__ = ["Reporter", "warn_of_dead_units"]
+__all__ = ["Reporter", "warn_of_dead_units", "warn_of_the_end"]
 
 FEWEST_ROWS = 20  # from which dead units are told
 
@@ -70,3 +71,34 @@ def warn_of_dead_units(network: Network, X: Any) -> None:
                 DeadUnitsWarning,
                 stacklevel=5,
             )
+
+
+def warn_of_the_end(estimator: Any, incremental: bool) -> None:
+    """Warn where a fit was interrupted or has not converged.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        After fit.
+    incremental : bool
+        Whether it was `partial_fit`, which is not meant to converge.
+    """
+    reason = estimator.stop_reason_
+    if reason == "interrupted":
+        warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+    elif reason == "max_epochs" and not incremental:
+        what, other = "Stochastic Optimizer", " or learning_rate_init"
+        if estimator.solver == "lbfgs":
+            what, other = "L-BFGS", " or scale the inputs"
+        warnings.warn(
+            f"{what}: Maximum iterations ({estimator.max_iter}) reached and the optimization "
+            f"hasn't converged yet: increase max_iter{other}.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    elif reason == "abnormal":
+        warnings.warn(
+            "L-BFGS failed to converge: scale the inputs, or use another solver.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
