@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +79,9 @@ def _npy(data: bytes) -> Array:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        shape, _, dtype = header(file)
+        with warnings.catch_warnings():  # of Python's parser, which reads the header
+            warnings.simplefilter("ignore")
+            shape, _, dtype = header(file)
     except Exception:  # NumPy parses the header as Python, and every error of that comes out
         raise InputError("not an .npy file, or a damaged one") from None
     if dtype.hasobject:
