@@ -75,7 +75,7 @@ INTERRUPTED = """
     import random, sys
     from reliability.interrupts import interrupt_fits
     if __name__ == "__main__":
-        counts = interrupt_fits(8, random.Random(int(sys.argv[1])))
+        counts = interrupt_fits(6, random.Random(int(sys.argv[1])))
         print(counts.kinds.total(), counts.kinds, counts.faults)
         sys.exit(1 if counts.faults else 0)
 """
@@ -92,15 +92,15 @@ def test_interrupted_fits_leave_usable_estimators(tmp_path):
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith("8 ")
+    assert done.stdout.startswith("6 ")
 
 
 @posix
 def test_interrupted_commands_leave_the_terminal_in_order(module):
     interrupts = module("interrupts")
-    counts = interrupts.interrupt_commands(4, random.Random())
+    counts = interrupts.interrupt_commands(2, random.Random())
     assert counts.faults == []
-    assert counts.kinds.total() == 4
+    assert counts.kinds.total() == 2
 
 
 @posix
@@ -207,29 +207,14 @@ def test_every_setting_changes_the_bytes(module):
 
 # --- processes -------------------------------------------------------------------------------
 
-FORKED = """
-    import multiprocessing
-    from backpass.tabular.frames import as_frame
-    from reliability._parallel import is_refused, TABLE
-    as_frame({"x": [1.0]})
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        print(pool.apply_async(is_refused, (TABLE,)).get(60))
-"""
-
-
-@pytest.mark.skipif(
-    "fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork here"
-)
-def test_tables_are_refused_after_a_fork_in_place_of_hanging():
-    assert run(FORKED).split() == ["True"]
-
 
 @needs_native
-def test_workers_of_joblib_fit_what_their_parent_fits(module):
-    endurance = module("endurance")
-    counts = endurance.Others()
-    endurance.in_workers(("fork" if LINUX else "spawn",), ("multiprocessing",), counts)
-    assert counts.fits > 15
+def test_workers_of_a_pool_fit_what_their_parent_fits(module):
+    """In place of hanging, those that were forked refuse tables."""
+    endurance, counts = module("endurance"), module("endurance").Others()
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    endurance.in_workers([method], [], counts)
+    assert counts.fits == 8
     assert (counts.unequal, counts.hung) == (0, 0)
 
 
