@@ -121,15 +121,17 @@ def figures(counts: dict[str, Counts]) -> dict[str, Any]:
     """
     told: dict[str, Any] = {}
     for name, c in counts.items():
-        target = TARGETS[name]
-        told[f"**{target.title}**: executions"] = c.executions
-        for layer, depth in zip((*target.layers, ""), c.depths, strict=True):
-            what = f"of them refused for {layer}" if layer else "of them accepted, and used"
-            told[f"{target.title}: {what}"] = f"{depth} ({depth / max(1, c.executions):.1%})"
-        told[f"{target.title}: different outcomes"] = c.messages
-        told[f"{target.title}: findings"] = len(c.findings)
-        if name == "table":
-            told["damaged Parquet files at which polars itself ended the process"] = c.foreign
+        target, all_of_them = TARGETS[name], max(1, c.executions)
+        *refused, accepted = c.depths
+        shares = zip(target.layers, refused, strict=True)
+        told[target.title] = {
+            "executions": c.executions,
+            "refused for": ", ".join(f"{layer} {n / all_of_them:.1%}" for layer, n in shares),
+            "accepted, and used": f"{accepted} ({accepted / all_of_them:.1%})",
+            "different outcomes": c.messages,
+            "ended by polars": c.foreign if name == "table" else "",
+            "findings": len(c.findings),
+        }
     return told
 
 

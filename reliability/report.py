@@ -43,7 +43,8 @@ def write_result(
     machine : dict
         As `here` told it.
     figures : dict
-        Numbers or short texts, by what they count.
+        Numbers or short texts, by what they count; or a dict of them for each row of a table,
+        all with the same names.
     """
     result = {"title": title, "command": command, "machine": machine, "figures": figures}
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -66,12 +67,19 @@ def section(result: dict[str, Any]) -> str:
         f"`{result['command']}`, {m['date']}, commit {m['commit']}, {m['cores']} cores "
         f"of {m['cpu']}, {m['system']}, {m['instruction set']}, Python {m['python']}.",
         "",
-        "| | |",
-        "|---|---:|",
-        *(f"| {name} | {value} |" for name, value in result["figures"].items()),
+        *table(result["figures"]),
         "",
     ]
     return "\n".join(lines)
+
+
+def table(figures: dict[str, Any]) -> list[str]:
+    """Return the lines of a table: a figure a row, or a row of figures for each name."""
+    rows = {name: row if isinstance(row, dict) else {"": row} for name, row in figures.items()}
+    heads = next(iter(rows.values()))
+    cells = [["", *heads], *([name, *row.values()] for name, row in rows.items())]
+    cells.insert(1, ["---", *["---:"] * len(heads)])
+    return ["| " + " | ".join(map(str, line)) + " |" for line in cells]
 
 
 def main() -> None:
