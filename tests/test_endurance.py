@@ -1,5 +1,6 @@
 """Hundreds of fits in a row, Ctrl-C at random instants, the same bytes again: in short."""
 
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -157,6 +158,22 @@ def test_presses_in_quick_succession_are_one():
             with pytest.raises(KeyboardInterrupt):
                 handler(signal.SIGINT, None)
     assert handler.heard == 2
+
+
+def test_what_a_library_makes_of_a_press_is_a_press():
+    now = [0.0]
+    handler = CtrlC(clock=lambda: now[0])
+
+    def library():
+        with contextlib.suppress(KeyboardInterrupt):
+            handler(signal.SIGINT, None)
+        now[0] += later
+        raise ValueError("not a valid buffer")
+
+    for later, error in ((0.0, KeyboardInterrupt), (2 * ONE_PRESS, ValueError)):
+        now[0] += 10.0
+        with pytest.raises(error):
+            handler.during(library)
 
 
 def test_a_press_waits_for_the_outermost_block():

@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
         Those of the process by default.
     """
     if arguments is None and ctrl_c.listen():
-        return ctrl_c.end(guarded(_run))
+        return ctrl_c.end(guarded(lambda: ctrl_c.during(_run)))
     return _run(arguments)
 
 

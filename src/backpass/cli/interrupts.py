@@ -88,6 +88,24 @@ class CtrlC:
             self._pending = False
             raise KeyboardInterrupt
 
+    def during(self, work: Callable[[], int]) -> int:
+        """Return what `work` returns.
+
+        An error right after Ctrl-C is what a library has made of it: while NumPy reads the layout
+        of an array, for instance, KeyboardInterrupt becomes a ValueError.
+
+        Parameters
+        ----------
+        work : callable
+            Returns an exit code.
+        """
+        try:
+            return work()
+        except Exception:
+            if self._clock() - self._last < ONE_PRESS:
+                raise KeyboardInterrupt from None
+            raise
+
     def before_the_end(self, duty: Callable[[], object]) -> None:
         """Have something done before the program ends, whenever Ctrl-C came.
 
