@@ -13,7 +13,7 @@ from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.errors import InputError
 from backpass.tabular.recipe import Recipe
 
-__all__ = ["INTERRUPTIBLE", "Fit", "fingerprint", "rows", "table"]
+__all__ = ["INTERRUPTIBLE", "Fit", "fingerprint", "rows", "table", "write_table"]
 
 
 def rows(n: int = 400, width: int = 6, dtype: Any = np.float64) -> tuple[Any, Any, Any]:
@@ -28,6 +28,16 @@ def table(n: int = 300) -> dict[str, Any]:
     """Return a table with two columns of numbers, one of text, and a target of two classes."""
     X, y, classes = rows(n)
     return {"a": X[:, 0], "b": X[:, 1], "c": [f"c{k}" for k in classes], "y": list(y > 0)}
+
+
+def write_table(path: Path) -> None:
+    """Write a table of two thousand rows, for ``backpass fit``."""
+    columns = table(2000)
+    lines = [
+        ",".join(columns),
+        *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)),
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def fingerprint(network: Network, history: Any, *more: Any) -> str:

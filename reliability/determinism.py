@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reliability._fits import write_table
 from reliability._variants import combinations, digest
-from reliability.interrupts import write_table
 from reliability.report import here, write_result
 
 THREADS = range(1, 9)

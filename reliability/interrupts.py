@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability._fits import INTERRUPTIBLE, table
+from reliability._fits import INTERRUPTIBLE, write_table
 from reliability._interrupted import SENT, fits_to_interrupt
 from reliability._terminal import faults_of, in_terminal, kind_of
 from reliability.report import here, write_result
@@ -127,16 +127,6 @@ def interrupt_fits(times: int, rng: random.Random) -> Counts:
 
 
 # --- the command in a terminal ---------------------------------------------------------------
-
-
-def write_table(path: Path) -> None:
-    """Write the table that the command is given."""
-    columns = table(2000)
-    lines = [
-        ",".join(columns),
-        *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)),
-    ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def interrupt_commands(times: int, rng: random.Random) -> Counts:
