@@ -5,10 +5,12 @@ import threading
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from backpass import MLPClassifier
 from backpass.engines.extension import extension
 from backpass.history import Settings, Validation
+from backpass.lbfgs import train_lbfgs
 from backpass.optimizers import OPTIMIZERS
 from backpass.training import Trainer
 from helpers import assert_identical
@@ -168,6 +170,22 @@ def test_a_batch_alone_costs_what_it_costs_among_others():
     together = run.squared_norms(np.arange(57))
     for n in (0, 5, 31, 56):
         assert_identical(run.squared_norms(np.array([n])), together[[n]])
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_small_vectors_of_lbfgs_are_not_shared_out(engine):
+    """On a busy machine SciPy's products took ten times as long with the threads of BLAS."""
+    seen = set()
+
+    def look(history):
+        seen.update(x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas")
+
+    network = new_network(SIZES, "tanh", "softmax", "cross_entropy", "float64")
+    X, y, _ = draw_batch(network, 50)
+    train_lbfgs(
+        network, X, y, None, Settings(epochs=3), max_evaluations=50, on_epoch=look, engine=engine
+    )
+    assert seen == {1}
 
 
 # --- several threads of Python -----------------------------------------------------------------

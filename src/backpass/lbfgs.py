@@ -11,6 +11,7 @@ from backpass.history import History, OnEpoch, Settings
 from backpass.network import Network
 from backpass.ops import Array
 from backpass.optimizers import OPTIMIZERS
+from backpass.threads import blas_threads, threads_worth_using
 
 __all__ = ["train_lbfgs"]
 
@@ -111,8 +112,15 @@ def train_lbfgs(
                 raise _Stop
 
     before = flat.copy()
+    # SciPy's own products are of some vectors: threads would wait for one another, mostly
+    threads: int | None = 1
+    if chosen.uses_blas:
+        threads = settings.n_threads or threads_worth_using(network.sizes, X.shape[0])
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # of steps that the search takes back
+        with (
+            blas_threads(threads),
+            np.errstate(over="ignore", invalid="ignore"),  # of steps that the search takes back
+        ):
             history.best_loss = J_of(flat.astype(np.float64))[0]
             if not math.isfinite(history.best_loss):
                 raise NonFiniteError("the loss is not finite where L-BFGS starts: scale the inputs")
