@@ -51,6 +51,7 @@ OPTIONS = {
     "time is NaN": option("--time-limit nan", "--time-limit above 0"),
     "resume without a folder": option("--resume", "resume --checkpoint FOLDER"),
     "interval without a folder": option("--checkpoint-every 3", "checkpoint_every --checkpoint"),
+    "checkpoint of no name": option("--checkpoint ", "checkpoint name of a folder empty"),
     "negative interval": option("--checkpoint c --checkpoint-every -1", "checkpoint_every -1"),
     "interval is NaN": option("--checkpoint c --checkpoint-every nan", "checkpoint_every nan"),
     "endless interval": option("--checkpoint c --checkpoint-every inf", "checkpoint_every inf"),
@@ -76,6 +77,8 @@ OPTIONS = {
         [*FIT, "--test", "other.csv"],
         "other.csv 'age' row 2 'two' not a number",
     ),
+    "test is the table": option("--test t.csv", "--test t.csv table to train on leave out"),
+    "test is the table by another way": option("--test ./t.csv", "--test ./t.csv train on"),
     "two standard inputs": table(
         None, ["fit", "-", "-t", "y", "--test", "-"], "standard input one table --test"
     ),

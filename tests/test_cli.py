@@ -443,6 +443,39 @@ def test_a_full_disk_under_standard_output(model, arguments):
     ]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("lost", ["reader", "disk"])
+def test_what_cannot_be_told_costs_no_model(folder, lost):
+    """Neither a reader that stops before training has begun nor a full disk ends it."""
+    arguments = [
+        "fit",
+        "people.csv",
+        "-t",
+        "old",
+        *FAST,
+        "--model",
+        "o.backpass",
+        "--json",
+        "o.json",
+    ]
+    command = [sys.executable, "-c", MAIN, *arguments]
+    if lost == "disk":
+        with open("/dev/full", "wb") as full:  # noqa: PTH123
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    else:
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+    words = "standard output cannot be written: No space left on device; the model is in o.backpass"
+    assert (done.returncode, done.stderr.decode()) == {
+        "disk": (2, f"error: {words}\n"),
+        "reader": (141, ""),
+    }[lost]
+    assert TabularModel.load("o.backpass").history.epochs
+    assert json.loads((folder / "o.json").read_text())["test"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
 @pytest.mark.parametrize(
     ("arguments", "old"),

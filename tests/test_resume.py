@@ -5,6 +5,7 @@ middle of an epoch or between two, or SIGKILL. Every file that remains is all th
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -451,6 +452,7 @@ def test_other_validation_data_are_refused(tmp_path):
     [
         ({"resume": True}, "resume needs the folder .* checkpoint=FOLDER"),
         ({"checkpoint_every": 5}, "checkpoint_every needs the folder"),
+        ({"checkpoint": ""}, "checkpoint needs the name of a folder, not an empty one"),
         ({"checkpoint": "x", "checkpoint_every": -1}, "must be seconds, at least 0, not -1"),
         ({"checkpoint": "x", "checkpoint_every": float("nan")}, "at least 0, not nan"),
         ({"checkpoint": "x", "checkpoint_every": "5"}, "must be seconds"),
@@ -496,8 +498,10 @@ def test_a_full_disk_does_not_end_the_training(tmp_path, monkeypatch, crash_afte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("backpass.storage.durable.os.fsync", full)
-    with pytest.warns(UserWarning, match="no checkpoint could be written, .*No space .*free some"):
+    why = "no checkpoint could be written, .*No space .*free some"
+    with pytest.warns(UserWarning, match=why) as told:
         got = run(checkpoint=tmp_path, checkpoint_every=0, resume=True)
+    assert len(told) == 1  # however many could not be written
     assert_same(got, run())
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     monkeypatch.undo()
@@ -736,6 +740,18 @@ def fit_table(capsys, *arguments):
     return code, capsys.readouterr().err
 
 
+def main_told(capsys, *arguments):
+    """Return what a fit says of where it went on from."""
+    from backpass.cli import main
+
+    code = main(["fit", "t.csv", "--target", "y", "--epochs", "12", *map(str, arguments)])
+    out = " ".join(capsys.readouterr().out.split())
+    assert code == 0
+    pattern = r"went on from run/checkpoint-\d+\.backpass: epoch \d+, (.*?) trained 12"
+    found = re.search(f"{pattern}|(no checkpoint in .*? anew)", out)
+    return found[1] or found[2]
+
+
 def trained(path):
     """Return what a model file holds but for the seconds that training took."""
     from backpass.tabular.model_file import KIND, MODEL_SCHEMA
@@ -756,12 +772,15 @@ def test_the_command_line_goes_on(table, capsys, crash_after):
     assert code == 2
     assert "run: it holds checkpoints" in error
     assert "--resume" in error
-    assert fit_table(capsys, *options, "--resume", "--json", "a.json") == (0, "")
+    assert main_told(capsys, *options, "--resume", "--json", "a.json") == "in the midst of training"
     (want, arrays), (got, others) = trained("whole.backpass"), trained("again.backpass")
     assert got == want
     for name, array in arrays.items():
         assert_identical(others[name], array, name)
     assert "--resume --checkpoint-every 0.0" in Path("a.json").read_text()
+    assert main_told(capsys, *options, "--resume") == "where training had ended"
+    options[3] = "other"
+    assert main_told(capsys, *options, "--resume") == "no checkpoint in other yet: started anew"
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ class Checkpoints:
     def __init__(
         self, folder: str | Path, *, resume: bool = False, every: float | None = None
     ) -> None:
+        if not str(folder):
+            raise InputError("checkpoint needs the name of a folder, not an empty one")
         self.folder, self.every = Path(folder), _checked_interval(every)
         _check_folder(self.folder)
         self._seen = paths = _paths_at_rest(self.folder)
@@ -83,8 +85,10 @@ class Checkpoints:
                 f"{shown_path(folder)}: it holds checkpoints of a training run; go on with it "
                 "(resume=True, or --resume), or give another folder"
             )
+        self.origin = f"no checkpoint in {shown_path(folder)} yet: started anew" if resume else ""
+        """Where training went on from, in words, known when it begins; "" without `resume`."""
         self.curves: dict[str, list[float]] = {}  # more numbers an epoch, saved with the history
-        self.interrupted = False
+        self.interrupted = self._failed = False
         self.seconds = 0.0  # that training took before the checkpoint it goes on from
         self._run: dict[str, str] = {}
         self._found = _newest(paths) if paths else None
@@ -170,6 +174,9 @@ class Checkpoints:
                 )
             state = restore(trainer, told, arrays)
             self._restore_curves(arrays, trainer.history.epochs)
+        where = "where training had ended" if told["stop"] else "in the midst of training"
+        epochs = f"epoch {trainer.history.epochs + 1 - bool(told['stop'])}"
+        self.origin = f"went on from {shown_path(path)}: {epochs}, {where}"
         return told, arrays, state
 
     def _make_folder(self) -> None:
@@ -231,10 +238,13 @@ class Checkpoints:
         try:
             write_container(path, KIND, told, arrays)
         except ModelFileError as error:
-            warnings.warn(
-                f"no checkpoint could be written, training goes on: {error}", stacklevel=2
-            )
+            if not self._failed:  # once, until one can be written again
+                warnings.warn(
+                    f"no checkpoint could be written, training goes on: {error}", stacklevel=2
+                )
+            self._failed = True
         else:
+            self._failed = False
             self._kept = [*(old for old in self._kept[-2:] if old != path), path][-2:]
             self._tidy()
         self._last, self._cost = started, time.monotonic() - started

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from rich import box
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from backpass.tabular.understanding import Understanding
 
 __all__ = [
+    "PLAIN",
     "evaluation",
     "interruption",
+    "line",
     "output",
     "results",
     "training",
@@ -49,9 +51,18 @@ MOST_CONFUSIONS = 10
 FEW_TEST_ROWS = 100
 
 
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+"""What texts are printed with: their characters are theirs."""
+
+
 def output() -> Console:
     """Return standard output: no colours or lines where it is no terminal."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return Console(**PLAIN)
+
+
+def line(text: str) -> Text:
+    """Return a text that stays on one line."""
+    return _text(text)
 
 
 def _text(value: object, style: str = "") -> Text:

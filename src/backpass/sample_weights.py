@@ -50,6 +50,7 @@ def usable_weights(sample_weight: Any, n: int, like: Array) -> Array:
     if s.shape != (n,) or bool(xp.any(s < 0)) or not 0 < total < math.inf:
         raise InputError(
             f"sample_weight must be {n} finite numbers of at least 0 with a positive sum, in "
-            f"{dtype_name(like.dtype)}; divide them by their largest"
+            f"{dtype_name(like.dtype)}; divide them by their largest (those below {smallest:.2g} "
+            "count as 0)"
         )
     return s

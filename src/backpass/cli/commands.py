@@ -24,10 +24,12 @@ from backpass.cli.checks import (
 from backpass.cli.guard import INTERRUPTED
 from backpass.cli.messages import Messages
 from backpass.errors import InputError, TableError
+from backpass.storage.durable import shown_path
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from backpass.cli.patient import PatientConsole
     from backpass.tabular.experiment import Experiment, Question
 
 __all__ = ["FitOptions", "run_evaluate", "run_fit", "run_predict"]
@@ -91,7 +93,7 @@ def run_fit(options: FitOptions) -> int:
         as_text = possible_names(options.categorical)
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         frame = read_table(options.table, as_text=as_text)
-        from backpass import render
+        from backpass.cli.patient import patient_output
         from backpass.cli.progress import TerminalHooks
         from backpass.tabular.experiment import run_experiment
 
@@ -100,7 +102,9 @@ def run_fit(options: FitOptions) -> int:
         def other_table(text_columns: list[str]) -> Any:
             return read_table(str(options.test), as_text=[*text_columns, *as_text])
 
-        hooks = TerminalHooks(render.output(), messages, options.table, question)
+        # a reader that stops, or a full disk, costs what is told, never the model
+        out = patient_output()
+        hooks = TerminalHooks(out, messages, options.table, question, checkpoints)
         with hooks:
             experiment = run_experiment(
                 frame,
@@ -112,18 +116,19 @@ def run_fit(options: FitOptions) -> int:
                 checkpoints=checkpoints,
             )
     try:
-        return _present(options, experiment, model_path)
+        return _present(options, experiment, model_path, out)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the model is complete, what it came to was not all told") from None
 
 
-def _present(options: FitOptions, experiment: Experiment, model_path: Path) -> int:
+def _present(
+    options: FitOptions, experiment: Experiment, model_path: Path, out: PatientConsole
+) -> int:
     """Show the results and write them to the files that were asked for."""
     from backpass import render
 
     files = {"model": str(model_path)}
     files |= {n: str(p) for n, p in (("json", options.json), ("report", options.report)) if p}
-    out = render.output()
     out.print(render.results(experiment))
     if options.report:
         from backpass.report import write_report
@@ -134,6 +139,7 @@ def _present(options: FitOptions, experiment: Experiment, model_path: Path) -> i
 
         write_json(experiment_json(experiment, options.table, options.command, files), options.json)
     out.print(render.whereabouts(experiment, files))
+    out.fail_if_it_failed(f"the model is in {shown_path(model_path)}")
     if not experiment.interrupted:
         return 0
     sys.stderr.write(f"{render.interruption(experiment)}\n")
@@ -150,6 +156,11 @@ def _check(options: FitOptions) -> Path:
         raise InputError("give --test or --test-fraction, not both")
     if options.test == "-" and options.table == "-":
         raise InputError("standard input holds one table; give --test a file")
+    if options.test is not None and _same_file(options.test, options.table):
+        raise InputError(
+            f"--test {options.test}: it is the table to train on, whose score tells nothing; leave "
+            "--test out, and some rows are held back"
+        )
     check_numbers(
         0.2 if options.test_fraction is None else options.test_fraction, options.time_limit
     )
@@ -164,6 +175,10 @@ def _check(options: FitOptions) -> Path:
     if options.checkpoint is not None:
         check_folder("--checkpoint", options.checkpoint, outputs)
     return model_path
+
+
+def _same_file(one: str, other: str) -> bool:
+    return one == other or (Path(one).exists() and Path(one).resolve() == Path(other).resolve())
 
 
 def _question(options: FitOptions, frame: pl.DataFrame) -> Question:

@@ -15,6 +15,7 @@ from backpass.tabular.metrics import MAIN_METRIC
 from backpass.tabular.wording import clock
 
 if TYPE_CHECKING:
+    from backpass.checkpoints import Checkpoints
     from backpass.cli.messages import Messages
     from backpass.history import History
     from backpass.tabular.experiment import Question
@@ -48,10 +49,20 @@ class TerminalHooks(Hooks):
     source : str
         The table's name.
     question : Question
+    checkpoints : Checkpoints, optional
+        Which tell where training went on from.
     """
 
-    def __init__(self, out: Console, messages: Messages, source: str, question: Question) -> None:
+    def __init__(
+        self,
+        out: Console,
+        messages: Messages,
+        source: str,
+        question: Question,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
         self.out, self.messages, self.source, self.question = out, messages, source, question
+        self.checkpoints = checkpoints
         console = Console(stderr=True)
         seen = console.is_terminal and not console.is_dumb_terminal
         self.progress = Progress(
@@ -109,6 +120,8 @@ class TerminalHooks(Hooks):
         if not model.history.best_epoch:  # interrupted, with nothing to keep
             return
         self._hide()
+        if self.checkpoints is not None and self.checkpoints.origin:
+            self.out.print(render.line(self.checkpoints.origin))
         self.out.print(render.training(model))
         self._show()
 

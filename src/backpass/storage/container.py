@@ -48,7 +48,7 @@ from backpass.storage.tensor_layout import (
     storable,
 )
 
-__all__ = ["FORMAT_VERSION", "container_kind", "read_container", "write_container"]
+__all__ = ["FORMAT_VERSION", "container_kind", "read_container", "version_of", "write_container"]
 
 FORMAT_VERSION = 1
 
@@ -238,10 +238,11 @@ def _check_version(metadata: Mapping[str, Any]) -> None:
     if not isinstance(version, str) or not re.fullmatch("[1-9][0-9]{0,5}", version):
         raise ModelFileError(f"__metadata__.format_version is no number; {_DAMAGED}")
     if int(version) > FORMAT_VERSION:
-        writer = quoted(str(metadata.get("backpass_version", "unknown")))
+        writer = str(metadata.get("backpass_version", "unknown"))
+        mend = f"install backpass {quoted(writer)}, which wrote it, or a later one"
         raise ModelFileError(
             f"it needs a backpass that reads format version {version}, this one reads up to"
-            f" {FORMAT_VERSION}; install backpass {writer}, which wrote it, or a later one"
+            f" {FORMAT_VERSION}; {'install a later one' if writer == 'unknown' else mend}"
         )
 
 
@@ -249,16 +250,17 @@ def _metadata(kind: str, meta: str, arrays: Arrays) -> dict[str, str]:
     metadata = {
         "format": _FORMAT,
         "format_version": str(FORMAT_VERSION),
-        "backpass_version": _backpass_version(),
+        "backpass_version": version_of("backpass"),
         "kind": kind,
         "meta": meta,
     }
     return metadata | {"sha256": _digest(metadata, arrays)}
 
 
-def _backpass_version() -> str:
+def version_of(package: str) -> str:
+    """Return the version of an installed package, ``"unknown"`` where it runs uninstalled."""
     try:
-        return distribution.version("backpass")
+        return distribution.version(package)
     except distribution.PackageNotFoundError:
         return "unknown"
 

@@ -107,7 +107,7 @@ def read_header(file: io.BufferedReader, size: int) -> tuple[int, str]:
     length = int.from_bytes(file.read(8), "little")
     if length > _LONGEST_HEADER:
         raise ModelFileError(
-            "not a file that backpass wrote (give MODEL before TABLE); its first 8 bytes announce "
+            "not a file that backpass wrote; its first 8 bytes announce "
             f"a header of {length} bytes, more than {_LONGEST_HEADER}"
         )
     if 8 + length > size:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backpass.storage.container import version_of
 from backpass.storage.durable import durable_write
 from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.experiment import Experiment
@@ -46,7 +46,7 @@ def write_json(value: Any, path: str | Path) -> None:
 
 def _versions() -> dict[str, str]:
     packages = ("backpass", "numpy", "polars", "scikit-learn")
-    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
+    return {"python": platform.python_version(), **{p: version_of(p) for p in packages}}
 
 
 def _evaluation(test: Evaluation) -> dict[str, Any]:
