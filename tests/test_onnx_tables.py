@@ -241,6 +241,27 @@ def test_where_the_empty_text_is_a_level_another_one_is_missing():
     assert_close(found, want, np.full(want.shape, 1e-5))
 
 
+def test_a_text_that_reads_like_a_missing_one_is_a_text():
+    model = model_of(cities(kind=["", None, "x", "y"] * 10))
+    converted = to_onnx(model)
+    assert converted.graph.input[2].doc_string.endswith("'(missing)' where missing")
+    rows = cities(kind=["", None, "(missing)", "z"] * 10)
+    inputs = onnx_inputs(model, rows)
+    assert inputs["kind"][:4, 0].tolist() == ["", "(missing)", "(unseen)", "z"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TableWarning)  # of levels that training has not seen
+        want = model.predict_proba(rows).to_numpy()
+    found = run(converted, inputs)["probabilities"]
+    assert_close(found, want, np.full(want.shape, 1e-5))
+
+
+def test_parameters_that_are_not_finite_are_refused():
+    network = Network([2, 1], seed=0)
+    network.parameters.flat[1] = np.inf
+    with pytest.raises(InputError, match="a parameter is not a finite number; train with a lower"):
+        to_onnx(network)
+
+
 def test_a_column_without_a_name_is_refused():
     with pytest.raises(InputError, match="a column has an empty name"):
         to_onnx(model_of(cities().rename({"city": ""})))

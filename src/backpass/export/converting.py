@@ -117,7 +117,7 @@ def _network_of(model: Any) -> Network:
     if not isinstance(network, Network):
         kind = type(last).__name__
         raise InputError(
-            f"a {kind} holds no trained network; give a Network, TabularModel, MLPClassifier or "
+            f"this {kind} holds no trained network; give a Network, TabularModel, MLPClassifier or "
             "MLPRegressor, or a pipeline of them, after fit"
         )
     return network

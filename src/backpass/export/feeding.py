@@ -57,7 +57,7 @@ def onnx_inputs(model: Any, table: Any) -> dict[str, NDArray[Any]]:
 def _encoder_of(model: Any) -> TableEncoder:
     first = model[0] if hasattr(model, "steps") else getattr(model, "encoder", model)
     if not isinstance(first, TableEncoder):
-        raise InputError(f"a {type(model).__name__} encodes no table; give its rows as they are")
+        raise InputError(f"this {type(model).__name__} encodes no table; give its rows as they are")
     return first
 
 
@@ -69,9 +69,10 @@ def _values(column: Column, values: pl.Series) -> NDArray[Any]:
         return as_numbers(values)
     levels, numbers = as_levels(values), level_numbers(column)
     if numbers is None:
-        # what training has not seen is any text that is no level, an empty one included
-        empty = "" if "" in column.levels else free_text(column, "(empty)")
-        told = levels.replace("", empty).fill_null(missing_text(column))
+        # a real text that reads like what stands for a missing one is no level: any other unseen
+        # text means the same
+        missing = missing_text(column)
+        told = levels.replace(missing, free_text(column, "(unseen)")).fill_null(missing)
         return np.array(told.to_list(), dtype=object)
     # here it is any number that is none of the levels
     known: dict[str | None, float] = dict(zip(column.levels, numbers, strict=True))

@@ -40,7 +40,14 @@ def network_nodes(graph: Graph, network: Network, x: str, given: Any) -> str:
         The inputs, (N, n_0).
     given : dtype
         Of the inputs; others than the network's are converted.
+
+    Raises
+    ------
+    InputError
+        When a parameter is not a finite number.
     """
+    if not network.model.is_finite():
+        raise InputError("a parameter is not a finite number; train with a lower learning rate")
     dtype = float_dtype(network)
     f = Arithmetic(graph, dtype)
     a = x if np.dtype(given) == dtype else graph.cast(x, dtype)
