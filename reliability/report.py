@@ -18,8 +18,19 @@ PAGE = ROOT / "docs" / "reliability.md"
 HEAD = """\
 # Reliability, counted
 
-What was done to backpass, and what broke. `python -m reliability.report` writes each section from
-the result of the program that it names. What is promised: [Go on after a crash](how-to/resume.md).
+What was done to backpass, and what broke. Each section is written by `python -m reliability.report`
+from the result of the program that it names. The programs stand in a clone of the repository and
+are run from its root, with backpass installed; most take minutes, `--help` says what makes them
+shorter. A plus behind a commit: other files had changes that were not committed yet. The machine
+did other work at the same time.
+
+*Refused for* names the layer of a reader that turned a hostile input down: the share that got
+beyond the checksum shows how deep the inputs reach. *Different outcomes* are messages that differ
+in more than the input they quote. *Engines that stopped at different steps*: where numbers leave
+the range, the two engines' last digits, which may differ, decide in which step; more than that
+counts as wrong.
+
+What is promised: [Security](project/security.md), [Go on after a crash](how-to/resume.md).
 """
 
 
