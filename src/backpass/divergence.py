@@ -83,7 +83,7 @@ def check_costs(costs: Any, clock: Clock, epoch: int, rates: Any) -> None:
     rates : sequence of float
         The learning rate of each step.
     """
-    if -HALF < costs.min() and costs.max() < HALF:  # which NaN is not, and whose sums are finite
+    if costs.min() > -HALF and costs.max() < HALF:  # which NaN is not, and whose sums are finite
         return
     with np.errstate(over="ignore", invalid="ignore"):
         sums = costs.sum(axis=1)
