@@ -290,5 +290,5 @@ def test_the_network_alone_takes_encoded_rows():
 def test_inputs_need_the_columns_and_a_table():
     with pytest.raises(TableError, match="the table has no column 'rooms'"):
         onnx_inputs(model_of(cities()), cities().drop("rooms"))
-    with pytest.raises(InputError, match="a Network encodes no table"):
+    with pytest.raises(InputError, match="this Network encodes no table"):
         onnx_inputs(Network([2, 1], seed=0), cities())
