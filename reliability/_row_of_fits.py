@@ -2,7 +2,6 @@
 
 import pickle
 import signal
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,4 +128,3 @@ KINDS: dict[str, tuple[int, Callable[[Path, int], Any]]] = {
     "interrupted": (2, stopped),
 }
 """Of a hundred in a row, how many, and what is done."""
-warnings.simplefilter("ignore")  # of two epochs: none converges

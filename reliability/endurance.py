@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +90,7 @@ def in_a_row(times: int, seed: int) -> Row:
     times, seed : int
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    warnings.simplefilter("ignore")  # of two epochs: none converges
     works = [work for often, work in KINDS.values() for _ in range(often)]
     rng, row = random.Random(seed), Row()
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +173,8 @@ def two_at_once(saves: int, counts: Others) -> None:
     with tempfile.TemporaryDirectory() as folder:
         both = [start("beside", folder, seed, str(saves)) for seed in ("1", "2")]
         told = [ended(process) for process in both]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         answers = beside_another(Path(folder), 1, 1)["answers"]
     for found in told:
         if found is None:
