@@ -18,6 +18,7 @@ from backpass.errors import ModelFileError
 __all__ = ["Ending", "faults_of", "in_terminal", "kind_of"]
 
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")  # what moves the cursor, colours, hides
+OURS = re.compile(r' +File "[^"]*/backpass/cli/')
 HIDE, SHOW = b"\x1b[?25l", b"\x1b[?25h"
 INTERRUPTED = 130
 KINDS = {
@@ -150,7 +151,7 @@ def kind_of(ending: Ending) -> str:
 def _before_ours(ending: Ending) -> bool:
     """Return whether Python was stopped before it came to a line of our commands."""
     stopped = ending.code == -signal.SIGINT or b"KeyboardInterrupt" in ending.output
-    return stopped and not any("/backpass/cli/" in line for line in ending.lines)
+    return stopped and not any(OURS.match(line) for line in ending.lines)
 
 
 def faults_of(ending: Ending, folder: Path, model: Path, old: bytes | None) -> list[str]:

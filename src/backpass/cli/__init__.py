@@ -1,7 +1,7 @@
 """The command line: ``backpass fit``, ``backpass predict``, ``backpass evaluate`` and others."""
 
-from backpass.cli.guard import guarded
-from backpass.cli.interrupts import ctrl_c
+import os
+import sys
 
 __all__ = ["main"]
 
@@ -14,9 +14,19 @@ def main(arguments: list[str] | None = None) -> int:
     arguments : list of str, optional
         Those of the process by default.
     """
-    if arguments is None and ctrl_c.listen():
+    if arguments is not None:
+        return _run(arguments)
+    try:
+        from backpass.cli.guard import guarded
+        from backpass.cli.interrupts import ctrl_c
+
+        if not ctrl_c.listen():
+            return _run()
         return ctrl_c.end(guarded(lambda: ctrl_c.during(_run)))
-    return _run(arguments)
+    except KeyboardInterrupt:  # in the milliseconds before it is listened for
+        sys.stderr.write("interrupted: nothing was left half-written\n")
+        sys.stderr.flush()
+        os._exit(130)
 
 
 def _run(arguments: list[str] | None = None) -> int:
