@@ -1,7 +1,7 @@
 """The command line: ``backpass fit``, ``backpass predict``, ``backpass evaluate`` and others."""
 
 import os
-import sys
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -24,13 +24,23 @@ def main(arguments: list[str] | None = None) -> int:
             return _run()
         return ctrl_c.end(guarded(lambda: ctrl_c.during(_run)))
     except KeyboardInterrupt:  # in the milliseconds before it is listened for
-        sys.stderr.write("interrupted: nothing was left half-written\n")
-        sys.stderr.flush()
-        os._exit(130)
+        _end_here()
+
+
+def _end_here() -> NoReturn:
+    """Say that nothing was done, and end, without anything in which Ctrl-C could come again."""
+    try:  # noqa: SIM105 (to leave contextlib.suppress takes several instructions)
+        os.write(2, b"interrupted: nothing was left half-written\n")
+    except (KeyboardInterrupt, OSError):  # pressed again; or nobody to say it to
+        pass
+    os._exit(130)
 
 
 def _run(arguments: list[str] | None = None) -> int:
-    """Load the commands, which takes a tenth of a second in which Ctrl-C may come, and run one."""
-    from backpass.cli.app import main as run
+    """Load the commands, which takes a tenth of a second that Ctrl-C waits for, and run one."""
+    from backpass.cli.interrupts import ctrl_c
+
+    with ctrl_c.waiting():
+        from backpass.cli.app import main as run
 
     return run(arguments)
