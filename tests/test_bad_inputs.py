@@ -12,9 +12,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from backpass import MLPClassifier, MLPRegressor, Network, train
+from backpass import MLPClassifier, MLPRegressor, Network, cli, train
 from backpass.checkpoints import Checkpoints, checkpoints_in
-from backpass.cli import app as cli
 from backpass.errors import BackpassError, InputError
 from backpass.tabular.experiment import Question, run_experiment
 from backpass.tabular.model import TabularModel

@@ -16,7 +16,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 import backpass
-from backpass.cli import app as cli
+from backpass import cli
 from backpass.cli import checks as cli_checks
 from backpass.errors import NonFiniteError
 from backpass.tabular.baselines import BASELINES

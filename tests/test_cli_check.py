@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from backpass import backprop
-from backpass.cli import app as cli
+from backpass import backprop, cli
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import Recipe
 

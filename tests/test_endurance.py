@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from backpass.cli import guard
 from backpass.cli.interrupts import ONE_PRESS, CtrlC
 from backpass.errors import InputError
 from backpass.tabular import forks
@@ -148,21 +149,23 @@ def test_presses_in_quick_succession_are_one():
     assert handler.heard == 2
 
 
-@pytest.mark.parametrize(
-    ("later", "error"), [(0.0, KeyboardInterrupt), (2 * ONE_PRESS, ValueError)]
-)
-def test_what_a_library_makes_of_a_press_is_a_press(later, error):
-    now = [0.0]
+@pytest.mark.parametrize("error", [ValueError("no buffer"), FileNotFoundError(2, "no file")])
+def test_what_a_library_makes_of_a_press_is_a_press(monkeypatch, capsys, error):
+    now, later = [0.0], 0.0
     handler = CtrlC(clock=lambda: now[0])
+    monkeypatch.setattr(guard, "ctrl_c", handler)
 
     def library():
         with contextlib.suppress(KeyboardInterrupt):
             handler(signal.SIGINT, None)
         now[0] += later
-        raise ValueError("not a valid buffer")
+        raise error
 
-    with pytest.raises(error):
-        handler.during(library)
+    assert guard.guarded(library) == 130
+    assert capsys.readouterr().err == "interrupted: nothing was left half-written\n"
+    now[0], later = 10.0, 2 * ONE_PRESS
+    with pytest.raises(type(error)):
+        guard.guarded(library)
 
 
 def test_a_press_waits_for_the_outermost_block():

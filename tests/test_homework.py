@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from backpass import MLPClassifier, Network, explain_mismatch
-from backpass.cli import app as cli
+from backpass import MLPClassifier, Network, cli, explain_mismatch
 from backpass.errors import InputError
 from backpass.homework.digits import half_units
 from backpass.homework.files import read_answer

@@ -9,7 +9,7 @@ import pytest
 
 from backpass import Network, TabularModel, onnx_inputs
 from backpass.activations import ACTIVATIONS
-from backpass.cli.app import main
+from backpass.cli import main
 from backpass.plain_records import register_activation
 from backpass.tabular.recipe import RECIPE
 from onnx_runs import onnx, output_bound, run

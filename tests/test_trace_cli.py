@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from backpass.cli.app import main
+from backpass.cli import main
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE
 

@@ -1,6 +1,7 @@
 """The command line: ``backpass fit``, ``backpass predict``, ``backpass evaluate`` and others."""
 
 import os
+import sys
 from typing import NoReturn
 
 __all__ = ["main"]
@@ -15,14 +16,13 @@ def main(arguments: list[str] | None = None) -> int:
         Those of the process by default.
     """
     if arguments is not None:
-        return _run(arguments)
+        return _guarded(arguments)
     try:
-        from backpass.cli.guard import guarded
         from backpass.cli.interrupts import ctrl_c
 
-        if not ctrl_c.listen():
-            return _run()
-        return ctrl_c.end(guarded(lambda: ctrl_c.during(_run)))
+        listening = ctrl_c.listen()
+        code = _guarded(sys.argv[1:])
+        return ctrl_c.end(code) if listening else code
     except KeyboardInterrupt:  # in the milliseconds before it is listened for
         _end_here()
 
@@ -36,11 +36,17 @@ def _end_here() -> NoReturn:
     os._exit(130)
 
 
-def _run(arguments: list[str] | None = None) -> int:
+def _guarded(arguments: list[str]) -> int:
+    from backpass.cli.guard import guarded
+
+    return guarded(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
     """Load the commands, which takes a tenth of a second that Ctrl-C waits for, and run one."""
     from backpass.cli.interrupts import ctrl_c
 
     with ctrl_c.waiting():
-        from backpass.cli.app import main as run
+        from backpass.cli.running import run
 
     return run(arguments)

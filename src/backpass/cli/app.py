@@ -6,20 +6,16 @@ Only arguments are declared here; what needs more than a moment to load waits in
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from backpass import __version__
-from backpass.cli.guard import INTERRUPTED, guarded
-from backpass.cli.messages import tolerate_encodings
-from backpass.tabular.wording import one_line
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="backpass",
@@ -451,51 +447,3 @@ def export(
     from backpass.cli.exporting import run_export
 
     return partial(run_export, model, onnx, network_only=network_only)
-
-
-# the class of all usage errors, which typer 0.15 takes from click and later has itself
-_UsageError: Any = typer.BadParameter.__mro__[1]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, 1, 2 (wrong input) or 130 (Ctrl-C).
-
-    Parameters
-    ----------
-    arguments : list of str, optional
-        Those of the process by default.
-    """
-    tolerate_encodings()
-    return guarded(lambda: _run(arguments))
-
-
-def _run(arguments: list[str] | None) -> int:
-    """Read the arguments, then do what they ask for where typer does not catch Ctrl-C first."""
-    command = typer.main.get_command(app)
-    arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        work = command.main(arguments or ["--help"], prog_name="backpass", standalone_mode=False)
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    except _UsageError as error:
-        sys.stderr.write(f"error: {one_line(_complaint(error, arguments))}\n")
-        return 2
-    if work == INTERRUPTED:
-        raise KeyboardInterrupt
-    return work() if callable(work) else int(work or 0)
-
-
-def _complaint(error: Any, arguments: list[str]) -> str:
-    """Return what is wrong with the arguments; typer may leave out the value that is."""
-    text = str(error.format_message()).replace("Value error, ", "")
-    names = getattr(getattr(error, "param", None), "opts", ())
-    typed = ""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        name, equals, value = argument.partition("=")
-        if name in names:  # the last one counts
-            typed = repr(value if equals else following)
-    if typed not in text and text.startswith("Invalid value for"):
-        text = text.replace(": ", f": {typed}: ", 1)
-    return text + (
-        f" (see: {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
-    )

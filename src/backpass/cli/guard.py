@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from backpass.cli.interrupts import ctrl_c
 from backpass.errors import BackpassError, NonFiniteError
 from backpass.tabular.wording import one_line
 
@@ -26,8 +27,7 @@ def guarded(work: Callable[[], int]) -> int:
         code = work()
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
-        why = str(stop) or "nothing was left half-written"
-        return _say(f"interrupted: {why}", INTERRUPTED)
+        return _interrupted(str(stop))
     except NonFiniteError as error:
         return _say(f"error: training diverged, and no model was written: {error}", DIVERGED)
     except BackpassError as error:
@@ -38,12 +38,18 @@ def guarded(work: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _close_output()
         return BROKEN_PIPE
-    except OSError as error:
-        if error.errno not in _OUTPUT_FAILED:
-            raise
-        _close_output()
-        return _say(f"error: standard output cannot be written: {error.strerror}", BAD_INPUT)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OUTPUT_FAILED:
+            _close_output()
+            return _say(f"error: standard output cannot be written: {error.strerror}", BAD_INPUT)
+        if ctrl_c.just_heard:
+            return _interrupted()
+        raise
     return code
+
+
+def _interrupted(why: str = "") -> int:
+    return _say(f"interrupted: {why or 'nothing was left half-written'}", INTERRUPTED)
 
 
 def _say(text: str, code: int) -> int:

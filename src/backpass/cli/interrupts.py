@@ -58,10 +58,9 @@ class CtrlC:
 
     def __call__(self, number: int, frame: object) -> None:
         """Raise KeyboardInterrupt, now or at the end of :meth:`waiting`."""
-        now = self._clock()
-        if self._over or now - self._last < ONE_PRESS:
+        if self._over or self.just_heard:
             return
-        self._last = now
+        self._last = self._clock()
         self.heard += 1
         if self._held:
             self._pending = True
@@ -88,23 +87,14 @@ class CtrlC:
             self._pending = False
             raise KeyboardInterrupt
 
-    def during(self, work: Callable[[], int]) -> int:
-        """Return what `work` returns.
+    @property
+    def just_heard(self) -> bool:
+        """Whether one came a moment ago.
 
         An error right after Ctrl-C is what a library has made of it: while NumPy reads the layout
         of an array, for instance, KeyboardInterrupt becomes a ValueError.
-
-        Parameters
-        ----------
-        work : callable
-            Returns an exit code.
         """
-        try:
-            return work()
-        except Exception:
-            if self._clock() - self._last < ONE_PRESS:
-                raise KeyboardInterrupt from None
-            raise
+        return self._clock() - self._last < ONE_PRESS
 
     def before_the_end(self, duty: Callable[[], object]) -> None:
         """Have something done before the program ends, whenever Ctrl-C came.
