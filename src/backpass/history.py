@@ -8,38 +8,35 @@ from backpass.ops import Array
 from backpass.optimizers import Optimizer
 from backpass.schedules import Clock, Schedule
 from backpass.value_checks import (
-    MOST_THREADS,
-    Table,
-    boolean,
+    COUNT,
+    FLAG,
+    FRACTION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SIZE,
+    THREADS,
     check_values,
-    fraction,
-    number,
-    or_none,
-    positive_integer,
-    size,
-    threads,
 )
 
 __all__ = ["History", "OnEpoch", "Settings", "Validation"]
 
-POSITIVE = number(0, closed=False)
-SETTINGS: Table = {
-    "learning_rate": (POSITIVE, "a positive number"),
-    "batch_size": (or_none(positive_integer), "None or an integer of at least 1"),
-    "epochs": (positive_integer, "an integer of at least 1"),
-    "alpha": (size, "a number of at least 0 and finite"),
-    "dropout": (fraction, "a number of at least 0 and below 1"),
-    "clip_norm": (or_none(POSITIVE), "None or a positive number"),
-    "ceiling": (or_none(POSITIVE), "None or a positive number"),
-    "tolerance": (number(0), "a number of at least 0"),
-    "patience": (number(0), "a number of at least 0"),
-    "early_stopping": (boolean, "True or False"),
-    "outputs_averaged": (boolean, "True or False"),
-    "time_limit": (or_none(POSITIVE), "None or a positive number"),
-    "gradient_norms": (boolean, "True or False"),
-    "n_threads": (or_none(threads), f"None or an integer ≥ 1, at most {MOST_THREADS}"),
+SETTINGS = {
+    "learning_rate": POSITIVE,
+    "batch_size": COUNT.or_none,
+    "epochs": COUNT,
+    "alpha": SIZE,
+    "dropout": FRACTION,
+    "clip_norm": POSITIVE.or_none,
+    "ceiling": POSITIVE.or_none,
+    "tolerance": NOT_NEGATIVE,
+    "patience": NOT_NEGATIVE,
+    "early_stopping": FLAG,
+    "outputs_averaged": FLAG,
+    "time_limit": POSITIVE.or_none,
+    "gradient_norms": FLAG,
+    "n_threads": THREADS.or_none,
 }
-"""What each setting must be: a test and its words."""
+"""What each setting must be."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from backpass.errors import InputError
 from backpass.ops import Array
-from backpass.value_checks import size
+from backpass.value_checks import SIZE
 
 __all__ = ["as_generator", "as_numbers", "check_alpha"]
 
@@ -74,5 +74,5 @@ def check_alpha(alpha: Any) -> None:
     --------
     >>> check_alpha(0.01)
     """
-    if not size(alpha):
-        raise InputError(f"alpha must be a number of at least 0 and finite, not {alpha!r}")
+    if not SIZE.met_by(alpha):
+        raise InputError(f"alpha must be {SIZE.words}, not {alpha!r}")

@@ -1,35 +1,53 @@
-"""What numbers and switches must be: tests, each with its words, in tables."""
+"""What numbers and switches must be: tests, each with its words."""
 
 import math
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from backpass.errors import InputError
 
 __all__ = [
-    "MOST_THREADS",
-    "Check",
-    "Table",
-    "boolean",
+    "COUNT",
+    "FLAG",
+    "FRACTION",
+    "NOT_NEGATIVE",
+    "POSITIVE",
+    "SIZE",
+    "THREADS",
+    "Requirement",
     "check_values",
-    "fraction",
     "number",
-    "or_none",
-    "positive_integer",
-    "size",
-    "threads",
 ]
-
-Check: TypeAlias = Callable[[Any], bool]
-Table: TypeAlias = Mapping[str, tuple[Check, str]]
 
 MOST_THREADS = 1024
 
 
-def number(low: float, high: float = math.inf, *, closed: bool = True) -> Check:
+class Requirement(NamedTuple):
+    """What a value must be.
+
+    Examples
+    --------
+    >>> [COUNT.met_by(value) for value in (1, np.int64(2), 0, 1.0, True)]
+    [True, True, False, False, False]
+    >>> COUNT.or_none.words, COUNT.or_none.met_by(None)
+    ('None or an integer of at least 1', True)
+    """
+
+    met_by: Callable[[Any], bool]
+    words: str
+
+    @property
+    def or_none(self) -> "Requirement":
+        """The same, or None."""
+        return Requirement(
+            lambda value: value is None or self.met_by(value), f"None or {self.words}"
+        )
+
+
+def number(low: float, high: float = math.inf, *, closed: bool = True) -> Callable[[Any], bool]:
     """Return a test for a number from `low` to `high`, both included where it is `closed`.
 
     Examples
@@ -38,66 +56,50 @@ def number(low: float, high: float = math.inf, *, closed: bool = True) -> Check:
     [True, True, False, False, False, False]
     """
 
-    def check(value: Any) -> bool:
+    def test(value: Any) -> bool:
         real = isinstance(value, Real) and not isinstance(value, bool)
         return real and bool(low <= value <= high if closed else low < value < high)
 
-    return check
+    return test
 
 
-def size(value: Any) -> bool:
-    """Return whether a value is a finite number of at least 0."""
-    return number(0)(value) and value < math.inf
-
-
-def or_none(check: Check) -> Check:
-    """Return a test that None passes, too."""
-    return lambda value: value is None or check(value)
-
-
-def positive_integer(value: Any) -> bool:
-    """Return whether a value is an integer of at least 1.
-
-    Examples
-    --------
-    >>> [positive_integer(value) for value in (1, np.int64(2), 0, 1.0, True)]
-    [True, True, False, False, False]
-    """
+def _count(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
-def threads(value: Any) -> bool:
-    """Return whether a value can be a number of threads."""
-    return positive_integer(value) and value <= MOST_THREADS
+COUNT = Requirement(_count, "an integer of at least 1")
+FLAG = Requirement(lambda value: isinstance(value, bool | np.bool_), "True or False")
+FRACTION = Requirement(
+    lambda value: number(0, 1)(value) and value < 1, "a number of at least 0 and below 1"
+)
+NOT_NEGATIVE = Requirement(number(0), "a number of at least 0")
+POSITIVE = Requirement(number(0, closed=False), "a positive number")
+SIZE = Requirement(
+    lambda value: number(0)(value) and value < math.inf, "a number of at least 0 and finite"
+)
+THREADS = Requirement(
+    lambda value: _count(value) and value <= MOST_THREADS,
+    f"an integer ≥ 1, at most {MOST_THREADS}",
+)
 
 
-def boolean(value: Any) -> bool:
-    """Return whether a value is True or False, of Python or of NumPy."""
-    return isinstance(value, bool | np.bool_)
-
-
-def fraction(value: Any) -> bool:
-    """Return whether a value is a number of at least 0 and below 1."""
-    return number(0, 1)(value) and value < 1
-
-
-def check_values(source: object, table: Table) -> None:
+def check_values(source: object, requirements: Mapping[str, Requirement]) -> None:
     """Raise an :class:`InputError` naming the first attribute that is not what it must be.
 
     Parameters
     ----------
     source : object
-        An attribute for every name in the table.
-    table : mapping of str to (test, words)
+        An attribute for every name among the requirements.
+    requirements : mapping of str to Requirement
 
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> check_values(SimpleNamespace(tries=0), {"tries": (positive_integer, "an integer ≥ 1")})
+    >>> check_values(SimpleNamespace(tries=0), {"tries": COUNT})
     Traceback (most recent call last):
-    backpass.errors.InputError: tries must be an integer ≥ 1, not 0
+    backpass.errors.InputError: tries must be an integer of at least 1, not 0
     """
-    for name, (good, words) in table.items():
+    for name, requirement in requirements.items():
         value = getattr(source, name)
-        if not good(value):
-            raise InputError(f"{name} must be {words}, not {value!r}")
+        if not requirement.met_by(value):
+            raise InputError(f"{name} must be {requirement.words}, not {value!r}")

@@ -5,17 +5,16 @@ from typing import Any
 
 from backpass.errors import InputError
 from backpass.value_checks import (
-    MOST_THREADS,
-    Check,
-    Table,
-    boolean,
+    COUNT,
+    FLAG,
+    FRACTION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SIZE,
+    THREADS,
+    Requirement,
     check_values,
-    fraction,
     number,
-    or_none,
-    positive_integer,
-    size,
-    threads,
 )
 
 __all__ = ["CHECKS", "SOLVERS", "check_parameters", "hidden_sizes"]
@@ -23,44 +22,47 @@ __all__ = ["CHECKS", "SOLVERS", "check_parameters", "hidden_sizes"]
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
 
 
-def _one_of(*names: str) -> Check:
-    return lambda value: isinstance(value, str) and value in names
-
-
-CHECKS: Table = {
-    "solver": (_one_of(*SOLVERS), f"one of {', '.join(SOLVERS)}"),
-    "alpha": (size, "a number of at least 0 and finite"),
-    "batch_size": (lambda v: _one_of("auto")(v) or positive_integer(v), "'auto' or an integer ≥ 1"),
-    "learning_rate_init": (number(0, closed=False), "a positive number"),
-    "power_t": (size, "a number of at least 0 and finite"),
-    "max_iter": (positive_integer, "an integer of at least 1"),
-    "shuffle": (boolean, "True or False"),
-    "tol": (number(0), "a number of at least 0"),
-    "verbose": (lambda v: boolean(v) or number(0)(v), "True, False or an integer ≥ 0"),
-    "warm_start": (boolean, "True or False"),
-    "momentum": (number(0, 1), "a number between 0 and 1"),
-    "nesterovs_momentum": (boolean, "True or False"),
-    "early_stopping": (boolean, "True or False"),
-    "validation_fraction": (fraction, "a number of at least 0 and below 1"),
-    "beta_1": (fraction, "a number of at least 0 and below 1"),
-    "beta_2": (fraction, "a number of at least 0 and below 1"),
-    "epsilon": (number(0, closed=False), "a positive number"),
-    "n_iter_no_change": (
-        lambda v: positive_integer(v) or (isinstance(v, float) and v == math.inf),
+CHECKS = {
+    "solver": Requirement(
+        lambda v: isinstance(v, str) and v in SOLVERS, f"one of {', '.join(SOLVERS)}"
+    ),
+    "alpha": SIZE,
+    "batch_size": Requirement(
+        lambda v: (isinstance(v, str) and v == "auto") or COUNT.met_by(v),
+        "'auto' or an integer ≥ 1",
+    ),
+    "learning_rate_init": POSITIVE,
+    "power_t": SIZE,
+    "max_iter": COUNT,
+    "shuffle": FLAG,
+    "tol": NOT_NEGATIVE,
+    "verbose": Requirement(
+        lambda v: FLAG.met_by(v) or NOT_NEGATIVE.met_by(v), "True, False or an integer ≥ 0"
+    ),
+    "warm_start": FLAG,
+    "momentum": Requirement(number(0, 1), "a number between 0 and 1"),
+    "nesterovs_momentum": FLAG,
+    "early_stopping": FLAG,
+    "validation_fraction": FRACTION,
+    "beta_1": FRACTION,
+    "beta_2": FRACTION,
+    "epsilon": POSITIVE,
+    "n_iter_no_change": Requirement(
+        lambda v: COUNT.met_by(v) or (isinstance(v, float) and v == math.inf),
         "an integer ≥ 1 or inf",
     ),
-    "max_fun": (positive_integer, "an integer of at least 1"),
-    "dropout": (fraction, "a number of at least 0 and below 1"),
-    "clip_norm": (or_none(number(0, closed=False)), "None or a positive number"),
-    "time_limit": (or_none(number(0, closed=False)), "None or a positive number"),
-    "n_threads": (or_none(threads), f"None or an integer ≥ 1, at most {MOST_THREADS}"),
-    "early_stopping_metric": (
+    "max_fun": COUNT,
+    "dropout": FRACTION,
+    "clip_norm": POSITIVE.or_none,
+    "time_limit": POSITIVE.or_none,
+    "n_threads": THREADS.or_none,
+    "early_stopping_metric": Requirement(
         lambda v: v is None or isinstance(v, str) or callable(v),
         "None, the name of a scorer, or a scorer",
     ),
-    "gradient_norms": (boolean, "True or False"),
+    "gradient_norms": FLAG,
 }
-"""What each parameter must be: a test and its words."""
+"""What each parameter must be."""
 
 
 def check_parameters(estimator: object) -> None:
@@ -71,6 +73,6 @@ def check_parameters(estimator: object) -> None:
 def hidden_sizes(sizes: Any) -> list[int]:
     """Return `hidden_layer_sizes`, one integer or several, as a list."""
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-    if not all(positive_integer(n) for n in listed):
+    if not all(map(COUNT.met_by, listed)):
         raise InputError(f"hidden_layer_sizes must be integers > 0, got {sizes!r}")
     return [int(n) for n in listed]
