@@ -15,7 +15,7 @@ ROOT = Path(backpass.__file__).parent
 
 ROWS = [
     # 0: the ground
-    "errors registry equations ops threads storage drawing value_checks inputs",
+    "errors registry equations ops threads storage drawing value_checks inputs layouts",
     # 1: the records
     "activations loss_targets losses plain_records initializers optimizers schedules masks",
     # 2: the state
@@ -29,7 +29,7 @@ ROWS = [
     " sample_norms",
     # 6: what a person calls
     "network network_file scikit_learn torch_modules judging history training batches"
-    " stopping lbfgs notation layouts subjects tracing checking homework checkpoints"
+    " stopping lbfgs notation subjects tracing checking homework checkpoints"
     " snapshots fingerprints generator_state divergence gradient_curves sample_weights",
     # 7: what the ecosystem expects
     "estimators tabular plots render report export",

@@ -5,6 +5,7 @@ import pytest
 
 from backpass import Network
 from backpass.errors import InputError
+from backpass.layouts import LAYOUTS
 from backpass.notation import NOTATIONS
 
 SIZES = [3, 4, 2]
@@ -58,3 +59,9 @@ def test_nothing_is_said_of_transposing_where_that_does_not_help():
     with pytest.raises(InputError, match=r"do not fit the 3 units below; W is \(in, out\)") as e:
         Network.from_arrays([np.ones((3, 5))], [np.ones(4)])
     assert "transposed" not in str(e.value)
+
+
+def test_every_notation_has_the_layout_that_matrices_are_given_in():
+    assert list(LAYOUTS) == list(NOTATIONS)
+    for name, notation in NOTATIONS.items():
+        assert LAYOUTS[name] == (notation.note, notation.weights_transposed)

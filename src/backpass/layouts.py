@@ -1,14 +1,40 @@
 """Matrices as somebody lays them out, turned into ours: W (in, out) and b (out,)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from backpass.errors import InputError
-from backpass.notation import NOTATIONS, Notation, get_notation
 from backpass.ops import Array, namespace
 
-__all__ = ["in_our_layout"]
+__all__ = ["LAYOUTS", "Layout", "in_our_layout"]
+
+
+class Layout(NamedTuple):
+    """How one notation lays out a weight matrix.
+
+    Parameters
+    ----------
+    note : int
+        The number of the lecture note; 0 is our own.
+    weights_transposed : bool
+        Whether its W has one row a unit of the layer above, (out, in), where ours is (in, out).
+    """
+
+    note: int
+    weights_transposed: bool
+
+
+LAYOUTS = {
+    "code": Layout(0, False),
+    "error": Layout(1, False),
+    "chain": Layout(2, True),
+    "nabla": Layout(3, True),
+    "omega": Layout(4, False),
+    "bracket": Layout(5, False),
+}
+"""The layout of every notation, by its name."""
 
 
 def in_our_layout(
@@ -23,7 +49,7 @@ def in_our_layout(
     biases : sequence of arrays (out,), (out, 1) or (1, out)
         b_1 … b_L.
     layout : str
-        The name of a notation (:data:`backpass.notation.NOTATIONS`).
+        The name of a notation, a key of :data:`LAYOUTS`.
 
     Raises
     ------
@@ -37,9 +63,9 @@ def in_our_layout(
     >>> weights[0].shape, biases[0].shape
     ((3, 2), (2,))
     """
-    if layout not in NOTATIONS:
-        raise InputError(f"unknown layout {layout!r}; known: {', '.join(map(repr, NOTATIONS))}")
-    notation = get_notation(layout)
+    if layout not in LAYOUTS:
+        raise InputError(f"unknown layout {layout!r}; known: {', '.join(map(repr, LAYOUTS))}")
+    transposed = LAYOUTS[layout].weights_transposed
     if len(weights) != len(biases) or not len(weights):
         raise InputError(
             f"give as many bias vectors as weight matrices, at least one; got {len(weights)} "
@@ -47,10 +73,10 @@ def in_our_layout(
         )
     given = [W if hasattr(W, "shape") else np.asarray(W) for W in weights]
     vectors = [_vector(b if hasattr(b, "shape") else np.asarray(b)) for b in biases]
-    ours = [notation.from_our_weights(W) if W.ndim == 2 else W for W in given]
+    ours = [W.T if transposed and W.ndim == 2 else W for W in given]
     misfit = _first_misfit(ours, vectors)
     if misfit is not None:
-        raise InputError(_complaint(misfit, given, biases, ours, vectors, notation))
+        raise InputError(_complaint(misfit, given, biases, ours, vectors, layout))
     return ours, vectors
 
 
@@ -75,25 +101,23 @@ def _complaint(
     biases: Sequence[Array],
     ours: Sequence[Array],
     vectors: Sequence[Array],
-    notation: Notation,
+    layout: str,
 ) -> str:
     """Return what does not fit, which layout was expected, and whether another would do."""
     W = given[layer - 1]
-    expected = "(out, in)" if notation.weights_transposed else "(in, out)"
+    note, transposed = LAYOUTS[layout]
+    expected = "(out, in)" if transposed else "(in, out)"
     below = ""
     if W.ndim == 2:
         units = ours[0].shape[0] if layer == 1 else ours[layer - 2].shape[1]
         below = f" the {units} units below"
     where = f"; W is {expected} and b is (out,)"
-    if notation.note:
-        where += f" in layout {notation.name!r} (note {notation.note})"
+    if note:
+        where += f" in layout {layout!r} (note {note})"
     turned = [V.T if V.ndim == 2 else V for V in ours]
     hint = ""
     if _first_misfit(turned, vectors) is None:
-        names = [
-            n.name for n in NOTATIONS.values()
-            if n.weights_transposed != notation.weights_transposed
-        ]  # fmt: skip
+        names = [name for name, other in LAYOUTS.items() if other.weights_transposed != transposed]
         hint = f"; they fit transposed: give layout={' or '.join(map(repr, names))}"
     elif len(ours) > 1 and _fits_alone(layer, turned, ours, vectors):
         hint = f"; W of layer {layer} alone fits transposed"

@@ -170,7 +170,7 @@ class Network:
             As in the constructor.
         layout : str
             The notation that the matrices are written in
-            (:data:`backpass.notation.NOTATIONS`): ``W`` is (in, out) in ``"code"``,
+            (:data:`backpass.layouts.LAYOUTS`): ``W`` is (in, out) in ``"code"``,
             ``"error"``, ``"omega"`` and ``"bracket"``, (out, in) in ``"chain"`` and
             ``"nabla"``. `X` has a sample in each row in all of them.
 

@@ -1,5 +1,6 @@
 """Our own notation: samples in rows, W (in, out), the operators of NumPy."""
 
+from backpass.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import symbol
 from backpass.notation.table import Formula, Notation, Operators, register
@@ -25,7 +26,7 @@ CODE = register(
         name="code",
         note=0,
         title="the layout of this package",
-        weights_transposed=False,
+        weights_transposed=LAYOUTS["code"].weights_transposed,
         samples_in_columns=False,
         symbols=symbols_of(
             "low",

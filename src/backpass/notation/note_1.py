@@ -1,5 +1,6 @@
 """Note 1, "Derivatives of all layers": e, W (in, out), samples in columns."""
 
+from backpass.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.table import Formula, Notation, register
 
@@ -24,7 +25,7 @@ ERROR = register(
         name="error",
         note=1,
         title="Derivatives of all layers",
-        weights_transposed=False,
+        weights_transposed=LAYOUTS["error"].weights_transposed,
         samples_in_columns=True,
         symbols=symbols_of("up", LETTERS, cost="J", sample_cost="C"),
         formulas={

@@ -1,5 +1,6 @@
 """Note 2, "Bro, do you even backprop?": ∂L/∂b is the recursion, W (out, in), the mean last."""
 
+from backpass.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import derivative, plain, symbol
 from backpass.notation.table import Formula, Notation, register
@@ -27,7 +28,7 @@ CHAIN = register(
         name="chain",
         note=2,
         title="Bro, do you even backprop?",
-        weights_transposed=True,
+        weights_transposed=LAYOUTS["chain"].weights_transposed,
         samples_in_columns=True,
         symbols=symbols_of(
             "up",

@@ -1,5 +1,6 @@
 """Note 3, "Backpropagation": a before and h after activation, ∇, W (out, in), columns."""
 
+from backpass.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import derivative, nabla, plain, symbol
 from backpass.notation.table import Formula, Notation, register
@@ -29,7 +30,7 @@ NABLA = register(
         name="nabla",
         note=3,
         title="Backpropagation",
-        weights_transposed=True,
+        weights_transposed=LAYOUTS["nabla"].weights_transposed,
         samples_in_columns=True,
         symbols=symbols_of(
             "low",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from backpass.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import Symbol, derivative, nabla, plain, symbol
 from backpass.notation.table import Formula, Notation, register
@@ -36,7 +37,7 @@ OMEGA = register(
         name="omega",
         note=4,
         title="Slides of a course on multilayer perceptrons",
-        weights_transposed=False,
+        weights_transposed=LAYOUTS["omega"].weights_transposed,
         samples_in_columns=True,
         symbols=symbols_of(
             "up",

@@ -1,5 +1,6 @@
 """Note 5, "Notation and summary": (l) in brackets, bold, W (in, out), samples in columns."""
 
+from backpass.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.table import Formula, Notation, register
 
@@ -24,7 +25,7 @@ BRACKET = register(
         name="bracket",
         note=5,
         title="Notation and summary",
-        weights_transposed=False,
+        weights_transposed=LAYOUTS["bracket"].weights_transposed,
         samples_in_columns=True,
         symbols=symbols_of("bracket", LETTERS, cost="ℒ", sample_cost="ℒₙ", bold=True),
         formulas={
