@@ -91,8 +91,8 @@ class Steps:
 
     def _start(self, X: Array, y: Array, flat: Array, sizes: list[int], optimizer: str) -> Any:
         from backpass import Network
+        from backpass.core.optimizers import OPTIMIZERS
         from backpass.engines import Plan, choose
-        from backpass.optimizers import OPTIMIZERS
 
         weights, biases = zip(*layers_of(sizes, flat), strict=True)
         network = Network.from_arrays(weights, biases, "relu", "softmax", "cross_entropy")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from backpass.schedules import SCHEDULES, Clock, Schedule
+from backpass.core.schedules import SCHEDULES, Clock, Schedule
 from backpass.tabular.baselines import score_baselines
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.model import TabularModel

@@ -32,10 +32,10 @@ from benchmarks._common import (
 )
 
 from backpass import Network
-from backpass.activations import ACTIVATIONS
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES, Loss
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import InputError
-from backpass.losses import LOSSES, Loss
-from backpass.optimizers import OPTIMIZERS
 from backpass.training import Settings, Trainer
 
 CONFIG = Config((64, 256, 256, 10), 256, 10_240)

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from backpass.equations import EQUATIONS
+from backpass.core.equations import EQUATIONS
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
 

@@ -1,4 +1,4 @@
-// Activations: value and derivative side by side, as in src/backpass/activations.py, whose
+// Activations: value and derivative side by side, as in src/backpass/core/activations.py, whose
 // conventions hold here too: at a kink the derivative is that of the left side, and NaN stays NaN.
 //
 // To add one, write its pair and give it a line in the table of find_activation.

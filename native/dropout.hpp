@@ -1,4 +1,4 @@
-// D: dropout masks from Philox-4x32-10, the same as backpass/masks.py.
+// D: dropout masks from Philox-4x32-10, the same as backpass/core/dropout.py.
 //
 // The counter is (unit / 4, row, layer, step), the key is the seed: a mask depends on nothing else.
 #pragma once

@@ -2,7 +2,7 @@
 //
 // Layout of everything blocked: panels of V units, [unit / V][row][V], V lanes of one vector.
 // Lanes beyond the last unit are zero in every panel and stay zero through every pass, so that no
-// sum needs a mask. Ids in comments (F1 ... U) are those of backpass/equations.py.
+// sum needs a mask. Ids in comments (F1 ... U) are those of backpass/core/equations.py.
 #pragma once
 
 #include <cstddef>

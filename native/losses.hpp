@@ -1,4 +1,4 @@
-// C and B1: one struct per loss, the same formulas as backpass/losses.py.
+// C and B1: one struct per loss, the same formulas as backpass/core/losses.py.
 //
 // at() gives the cost of one vector of outputs and its derivative, from the targets y, the
 // predictions a and the pre-activations z. `fused` says that the derivative is already the one to z;

@@ -1,4 +1,4 @@
-// U: one struct per optimiser, the same formulas as backpass/optimizers.py.
+// U: one struct per optimiser, the same formulas as backpass/core/optimizers.py.
 //
 // step() changes w, and the state m and v, of one vector; g is the gradient with clipping and L2.
 // numbers() turns the optimiser's hyperparameters into those of step t.

@@ -16,11 +16,11 @@ from reliability._extremes import Case, Wrong, draw
 from reliability._first_loss import first_loss
 
 from backpass.checkpoints import KIND, checkpoints_in
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.sample_weights import usable_weights
 from backpass.errors import BackpassError, InputError, NonFiniteError
 from backpass.judging import outputs, refuse_overflow
 from backpass.network import Network
-from backpass.optimizers import OPTIMIZERS
-from backpass.sample_weights import usable_weights
 from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 from backpass.training import train

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from backpass.activations import ACTIVATIONS
-from backpass.losses import LOSSES
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.network import Network
-from backpass.optimizers import OPTIMIZERS
 
 ROWS, INPUTS = 24, 3
 LARGEST = float(np.finfo(np.float32).max)

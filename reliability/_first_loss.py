@@ -6,10 +6,10 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from backpass import backprop
-from backpass.activations import Activation
+from backpass.core import backprop
+from backpass.core.activations import Activation
+from backpass.core.parameters import Model, Parameters
 from backpass.network import Network
-from backpass.parameters import Model, Parameters
 
 Wide = np.longdouble
 STEEPEST = 1.14  # no activation is steeper, but exp; Huber's loss is 1.35 steep, the others 1

@@ -15,15 +15,15 @@ from reliability._mutations import damaged, edited
 from reliability._tables import drawn_parquet, drawn_text, spoilt_table, spoilt_text
 
 from backpass import TabularModel
-from backpass.activations import ACTIVATIONS
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.initializers import INITIALIZERS
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.schedules import SCHEDULES, Clock
 from backpass.errors import InputError
 from backpass.homework.answers import parts_of
 from backpass.homework.files import read_answer
-from backpass.initializers import INITIALIZERS
-from backpass.losses import LOSSES
 from backpass.notation import get_notation
-from backpass.optimizers import OPTIMIZERS
-from backpass.schedules import SCHEDULES, Clock
 from backpass.tabular.preparing import usable_rows
 from backpass.tabular.reading import read_table
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from backpass import backprop
-from backpass.activations import ACTIVATIONS
+from backpass.core import backprop
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.engines.native import specs_of
-from backpass.losses import LOSSES
-from backpass.optimizers import OPTIMIZERS
-from backpass.parameters import Model, Parameters, parameter_count
 
 __all__ = ["Draw", "draw_model", "reference_cost", "reference_output"]
 

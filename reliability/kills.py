@@ -26,8 +26,8 @@ from reliability._victim import BEGAN, BOUNDARY, LONGEST, SLOTS, train, victim
 from reliability.report import here, write_result
 
 from backpass.checkpoints import KIND, checkpoints_in
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import ModelFileError
-from backpass.optimizers import OPTIMIZERS
 from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 

@@ -18,11 +18,11 @@ import mpmath
 import numpy as np
 from autograd.extend import defvjp, primitive
 
-from backpass import backprop
-from backpass.activations import ACTIVATIONS, Activation
-from backpass.losses import LOSSES, Loss
-from backpass.ops import is_sparse
-from backpass.parameters import Model, Parameters, parameter_count
+from backpass.core import backprop
+from backpass.core.activations import ACTIVATIONS, Activation
+from backpass.core.arrays import is_sparse
+from backpass.core.losses import LOSSES, Loss
+from backpass.core.parameters import Model, Parameters, parameter_count
 
 EPS = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)

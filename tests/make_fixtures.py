@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 
 from backpass import Network, TabularModel, train
-from backpass.activations import ACTIVATIONS
 from backpass.checkpoints import Checkpoints, checkpoints_in
+from backpass.core.activations import ACTIVATIONS
 from backpass.history import Settings, Validation
 from backpass.storage.container import FORMAT_VERSION
 from backpass.tabular.recipe import RECIPE

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backpass.core.dropout import dropout_mask
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines import ENGINES, Plan
 from backpass.engines.extension import extension, missing
-from backpass.masks import dropout_mask
 from backpass.network import Network
-from backpass.optimizers import OPTIMIZERS
 from helpers import draw_targets
 from rounding import Problem, widened
 

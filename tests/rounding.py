@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from backpass import backprop
-from backpass.optimizers import Optimizer
-from backpass.parameters import Model, Parameters
+from backpass.core import backprop
+from backpass.core.optimizers import Optimizer
+from backpass.core.parameters import Model, Parameters
 
 ULPS = 8  # of eps: an elementary function of 4 ULP on either side
 LANES = 64  # a long sum of squares is blocked: at most so many roundings on either side

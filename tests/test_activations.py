@@ -10,8 +10,8 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backpass import activations
-from backpass.activations import ACTIVATIONS
+from backpass.core import activations
+from backpass.core.activations import ACTIVATIONS
 from backpass.errors import InputError
 from helpers import (
     DIGITS,

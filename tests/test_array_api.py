@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from backpass import Network
-from backpass.activations import ACTIVATIONS
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.arrays import dtype_name, erf, namespace, real, take_rows, to_numpy
+from backpass.core.dropout import dropout_mask
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.parameters import Model, Parameters
 from backpass.engines.plan import Plan
 from backpass.engines.reference import ReferenceEngine, gather
-from backpass.losses import LOSSES
-from backpass.masks import dropout_mask
-from backpass.ops import dtype_name, erf, namespace, real, take_rows, to_numpy
-from backpass.optimizers import OPTIMIZERS
-from backpass.parameters import Model, Parameters
 from helpers import (
     EPS,
     HIDDEN,

@@ -12,10 +12,10 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backpass import backprop
-from backpass.activations import ACTIVATIONS
-from backpass.losses import LOSSES
-from backpass.parameters import Model, Parameters
+from backpass.core import backprop
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES
+from backpass.core.parameters import Model, Parameters
 from helpers import (
     EPS,
     HIDDEN,

@@ -77,7 +77,7 @@ def test_the_common_loss_is_the_networks(module):
 
 
 def test_targets_are_found_for_every_loss(module):
-    from backpass.losses import LOSSES
+    from backpass.core.losses import LOSSES
 
     registry = module("registry")
     for loss in LOSSES.records():

@@ -12,13 +12,13 @@ from sklearn.preprocessing import StandardScaler
 
 import backpass
 from backpass import MLPClassifier, MLPRegressor, Network, check_gradients
-from backpass.activations import ACTIVATIONS
 from backpass.checking import by_autograd, compare, relative_error
 from backpass.checking.costs import COMPLEX_STEP, DIFFERENCES, Costs
 from backpass.checking.rounding import Rounding
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES
 from backpass.engines.extension import missing
 from backpass.errors import BackpassError, InputError
-from backpass.losses import LOSSES
 from backpass.subjects import subject
 from helpers import EPS, HIDDEN, PAIRS, autograd_gradients, draw_case, specs
 
@@ -275,14 +275,14 @@ def test_one_wrong_entry_is_found(hidden, off):
 @pytest.mark.parametrize("planted", ["bias_gradient", "weight_gradient", "error_below"])
 @pytest.mark.parametrize("layer", [1, 2, 3])
 def test_only_the_layer_that_is_wrong_is_named(monkeypatch, planted, layer):
-    right, calls = getattr(backpass.backprop, planted), []
+    right, calls = getattr(backpass.core.backprop, planted), []
 
     def wrong(*operands, **named):
         calls.append(1)
         return right(*operands, **named) * (2 if len(calls) == 4 - layer else 1)
 
     network, X, y = simple()
-    monkeypatch.setattr(backpass.backprop, planted, wrong)
+    monkeypatch.setattr(backpass.core.backprop, planted, wrong)
     found = check_gradients(network, X, y)
     equation = {"bias_gradient": "B4", "weight_gradient": "B3", "error_below": "B2a"}[planted]
     at = layer - 1 if planted == "error_below" else layer

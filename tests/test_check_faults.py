@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backpass import Network, backprop, check_gradients
-from backpass.ops import real
+from backpass import Network, check_gradients
+from backpass.core import backprop
+from backpass.core.arrays import real
 
 N = 6
 NETS = {

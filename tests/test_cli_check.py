@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from backpass import backprop, cli
+from backpass import cli
+from backpass.core import backprop
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import Recipe
 

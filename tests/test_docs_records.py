@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backpass.equations import EQUATIONS
+from backpass.core.equations import EQUATIONS
 
 DOCS = Path(__file__).parent.parent / "docs"
 

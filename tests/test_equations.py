@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from backpass import backprop
+from backpass.core import backprop
+from backpass.core.equations import EQUATIONS
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines.plan import Plan
 from backpass.engines.reference import ReferenceEngine
-from backpass.equations import EQUATIONS
-from backpass.optimizers import OPTIMIZERS
 from helpers import HIDDEN, PAIRS, assert_identical, draw_case, specs
 
 SCOPE = {"__builtins__": {}, "sum": np.sum}

@@ -16,9 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from backpass import MLPClassifier, MLPRegressor, Network
-from backpass.activations import ACTIVATIONS
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES
 from backpass.errors import DeadUnitsWarning, InputError, NonFiniteError
-from backpass.losses import LOSSES
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

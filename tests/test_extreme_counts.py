@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import InputError, NonFiniteError
-from backpass.losses import LOSSES
-from backpass.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).parent.parent
 

@@ -6,12 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from backpass import backprop, forms
-from backpass.activations import ACTIVATIONS
+from backpass import forms
+from backpass.core import backprop
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES
+from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.errors import InputError
 from backpass.forms import FORMS
-from backpass.losses import LOSSES
-from backpass.parameters import Model, Parameters, parameter_count
 
 EPS = np.finfo(float).eps
 SIZES, N = (3, 5, 4, 2), 6

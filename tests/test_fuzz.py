@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 
 from backpass import Network, TabularModel, train
-from backpass.activations import ACTIVATIONS
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import InputError, ModelFileError, TableError
 from backpass.fingerprints import differences
 from backpass.homework.files import read_answer
-from backpass.losses import LOSSES
-from backpass.optimizers import OPTIMIZERS
 from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container, write_container
 from backpass.tabular.delimited import parse_delimited

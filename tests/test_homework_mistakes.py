@@ -7,7 +7,7 @@ import pytest
 
 import student
 from backpass import explain_mismatch
-from backpass.equations import EQUATIONS
+from backpass.core.equations import EQUATIONS
 from backpass.homework import MISTAKES
 from backpass.homework.faulty import RULES, Fault, Pass
 from backpass.homework.mistake import Way

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from backpass import Network
+from backpass.core.layouts import LAYOUTS
 from backpass.errors import InputError
-from backpass.layouts import LAYOUTS
 from backpass.notation import NOTATIONS
 
 SIZES = [3, 4, 2]

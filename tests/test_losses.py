@@ -10,10 +10,10 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backpass import backprop
-from backpass.activations import ACTIVATIONS
+from backpass.core import backprop
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES
 from backpass.errors import InputError
-from backpass.losses import LOSSES
 from backpass.network import Network
 from helpers import (
     ARRAYS,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backpass.masks import dropout_mask, philox_4x32
+from backpass.core.dropout import dropout_mask, philox_4x32
 
 # kat_vectors of Random123 (D. E. Shaw Research): counter, key, answer of philox4x32 with 10 rounds
 KNOWN = [

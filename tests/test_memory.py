@@ -11,10 +11,10 @@ import pytest
 import sklearn
 
 from backpass import MLPClassifier, MLPRegressor
+from backpass.core.parameters import MOST_UNITS
 from backpass.estimators.data_checks import BLOCK_BYTES, check_finite, check_targets, smallest_codes
 from backpass.judging import mean_loss
 from backpass.network import Network
-from backpass.parameters import MOST_UNITS
 
 COLUMNS, MEGABYTES = 784, 200
 
@@ -142,7 +142,7 @@ def test_codes_are_small_and_right(count):
 
 
 def test_mean_loss_of_some_rows(monkeypatch):
-    monkeypatch.setattr("backpass.parameters.MOST_ROWS", 7)
+    monkeypatch.setattr("backpass.core.parameters.MOST_ROWS", 7)
     rng = np.random.default_rng(0)
     network = Network([3, 4, 1], "tanh", seed=0)
     X, y, s = rng.normal(size=(50, 3)), rng.normal(size=50), rng.uniform(size=50)

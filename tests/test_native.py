@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from backpass import MLPRegressor, train
-from backpass.activations import ACTIVATIONS, Activation
+from backpass.core.activations import ACTIVATIONS, Activation
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.schedules import SCHEDULES
 from backpass.engines import Plan, choose
 from backpass.engines.extension import instruction_set
 from backpass.errors import InputError
-from backpass.losses import LOSSES
 from backpass.network import Network
-from backpass.optimizers import OPTIMIZERS
-from backpass.schedules import SCHEDULES
 from helpers import HIDDEN, PAIRS, assert_close, specs
 from native_cases import (
     ISAS,

@@ -34,7 +34,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from backpass.activations import ACTIVATIONS
+from backpass.core.activations import ACTIVATIONS
 from backpass.engines.extension import extension, missing
 from helpers import assert_close, assert_identical, specs
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from backpass.optimizers import OPTIMIZERS
-from backpass.sample_norms import squared_gradient_norms
+from backpass.core.gradient_noise import squared_gradient_norms
+from backpass.core.optimizers import OPTIMIZERS
 from helpers import HIDDEN, PAIRS, assert_close
 from native_cases import (
     DTYPES,

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from backpass import MLPClassifier, MLPRegressor, train
+from backpass.core.dropout import dropout_mask
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines.reference import ReferenceRowPredictor
 from backpass.errors import InputError, NonFiniteError
-from backpass.masks import dropout_mask
 from backpass.network import Network
-from backpass.optimizers import OPTIMIZERS
 from helpers import HIDDEN, PAIRS, assert_close, assert_identical
 from native_cases import (
     NATIVE,

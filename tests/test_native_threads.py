@@ -8,10 +8,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from backpass import MLPClassifier
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines.extension import extension
 from backpass.history import Settings, Validation
 from backpass.lbfgs import train_lbfgs
-from backpass.optimizers import OPTIMIZERS
 from backpass.training import Trainer
 from helpers import assert_identical
 from native_cases import (

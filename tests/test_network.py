@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from backpass import Network, backprop
-from backpass.activations import ACTIVATIONS
+from backpass import Network
+from backpass.core import backprop
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.initializers import INITIALIZERS
+from backpass.core.losses import LOSSES
 from backpass.errors import InputError
-from backpass.initializers import INITIALIZERS
-from backpass.losses import LOSSES
 from helpers import (
     EPS,
     PAIRS,

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import backpass
 from backpass import MLPClassifier, MLPRegressor, Network, register_activation, to_onnx
-from backpass.activations import ACTIVATIONS
+from backpass.core.activations import ACTIVATIONS
 from backpass.errors import InputError, ModelFileError
 from backpass.export.activation_forms import FORMS
 from backpass.export.graph import onnx_part

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from backpass import Network, TabularModel, onnx_inputs
-from backpass.activations import ACTIVATIONS
 from backpass.cli import main
-from backpass.plain_records import register_activation
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.custom_records import register_activation
 from backpass.tabular.recipe import RECIPE
 from onnx_runs import onnx, output_bound, run
 

@@ -18,10 +18,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from backpass import MLPClassifier, MLPRegressor, TableEncoder, onnx_inputs, to_onnx
-from backpass.activations import ACTIVATIONS
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.custom_records import register_activation
 from backpass.errors import InputError
 from backpass.export.pipelines import register_converters
-from backpass.plain_records import register_activation
 from helpers import assert_close
 from onnx_runs import run
 

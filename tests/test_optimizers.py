@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines.plan import Plan
 from backpass.engines.reference import ReferenceEngine
 from backpass.errors import InputError
-from backpass.optimizers import OPTIMIZERS
 from helpers import EPS, Case, assert_close, assert_identical, draw_case, specs
 
 ALL = specs(OPTIMIZERS)
@@ -352,7 +352,7 @@ def test_training_stops_at_the_first_loss_that_is_not_finite():
 
 
 def test_dropout_draws_the_documented_masks():
-    from backpass.masks import dropout_mask
+    from backpass.core.dropout import dropout_mask
 
     case, run = start("sgd", dropout=0.4)
     rows = np.array([5, 0, 3])

@@ -12,9 +12,9 @@ import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backpass.core.parameters import Gradients, Model, Parameters, parameter_count
 from backpass.errors import InputError
 from backpass.network import Network
-from backpass.parameters import Gradients, Model, Parameters, parameter_count
 from helpers import assert_identical
 
 SIZES = [3, 5, 4, 2]

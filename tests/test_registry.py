@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from backpass.activations import ACTIVATIONS, Activation
+from backpass.core.activations import ACTIVATIONS, Activation
+from backpass.core.initializers import INITIALIZERS
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.registry import Registry
+from backpass.core.schedules import SCHEDULES
 from backpass.errors import BackpassError, InputError
-from backpass.initializers import INITIALIZERS
-from backpass.losses import LOSSES
-from backpass.optimizers import OPTIMIZERS
-from backpass.registry import Registry
-from backpass.schedules import SCHEDULES
 from helpers import OTHER_NUMBERS, specs
 
 REGISTRIES = {
@@ -160,7 +160,7 @@ def test_a_record_of_the_users_own_works_but_is_not_written_as_text():
     import numpy as np
 
     from backpass import Network
-    from backpass.activations import ACTIVATIONS, Activation
+    from backpass.core.activations import ACTIVATIONS, Activation
 
     cube = Activation("cube", lambda z: z**3, lambda z, a: 3 * z**2, r"z^3 \\ 3 z^2", "here")
     network = Network([2, 3, 1], cube, seed=0)
@@ -173,8 +173,8 @@ def test_a_record_of_the_users_own_works_but_is_not_written_as_text():
 
 
 def test_names_from_elsewhere_are_understood_enough_to_help():
-    from backpass.activations import ACTIVATIONS
-    from backpass.losses import LOSSES
+    from backpass.core.activations import ACTIVATIONS
+    from backpass.core.losses import LOSSES
 
     with pytest.raises(InputError, match="did you mean 'logistic'"):
         ACTIVATIONS.get_record("sigmoid")

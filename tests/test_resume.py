@@ -27,12 +27,12 @@ from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.batches import SAMPLINGS
 from backpass.checkpoints import Checkpoints, _newest, checkpoints_in
 from backpass.cli.interrupts import CtrlC
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.schedules import SCHEDULES
 from backpass.engines import ENGINES
 from backpass.engines.extension import missing
 from backpass.errors import InputError, ModelFileError
 from backpass.generator_state import generator_state, set_generator_state
-from backpass.optimizers import OPTIMIZERS
-from backpass.schedules import SCHEDULES
 from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container, write_container
 from helpers import assert_identical

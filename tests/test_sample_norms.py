@@ -9,12 +9,13 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backpass import Network, forms, parameters, train
+from backpass import Network, forms, train
+from backpass.core import parameters
+from backpass.core.arrays import to_numpy
+from backpass.core.gradient_noise import GradientNoise, gradient_noise, squared_gradient_norms
+from backpass.core.losses import LOSSES
+from backpass.core.parameters import Model, Parameters
 from backpass.errors import InputError
-from backpass.losses import LOSSES
-from backpass.ops import to_numpy
-from backpass.parameters import Model, Parameters
-from backpass.sample_norms import GradientNoise, gradient_noise, squared_gradient_norms
 from helpers import EPS, HIDDEN, PAIRS, assert_close, draw_case, gradient_tolerance
 
 SIZES = st.lists(st.integers(1, 6), min_size=2, max_size=4)

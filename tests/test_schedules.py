@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backpass.core.schedules import SCHEDULES, Clock
 from backpass.errors import InputError
-from backpass.schedules import SCHEDULES, Clock
 from helpers import EPS, assert_close, specs
 
 ALL = specs(SCHEDULES)

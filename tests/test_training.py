@@ -7,12 +7,12 @@ import pytest
 
 from backpass import Network, train
 from backpass.batches import SAMPLINGS, Sampler, steps_per_epoch
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.schedules import SCHEDULES
 from backpass.engines import ENGINES, Plan, choose
 from backpass.engines.reference import ReferenceRun
 from backpass.errors import InputError, NonFiniteError
 from backpass.history import History, Settings, Validation
-from backpass.optimizers import OPTIMIZERS
-from backpass.schedules import SCHEDULES
 from backpass.training import Trainer
 
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from backpass.schedules import Clock
+from backpass.core.schedules import Clock
 
 __all__ = ["PICTURES", "STYLES", "draw", "draw_displays", "picture_style"]
 

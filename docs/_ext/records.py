@@ -15,14 +15,14 @@ from mathml import aligned
 from pictures import draw, draw_displays
 from sphinx.util.docutils import SphinxDirective
 
-from backpass.activations import ACTIVATIONS
-from backpass.equations import EQUATIONS
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.equations import EQUATIONS
+from backpass.core.initializers import INITIALIZERS
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.registry import Registry
+from backpass.core.schedules import SCHEDULES
 from backpass.homework import MISTAKES
-from backpass.initializers import INITIALIZERS
-from backpass.losses import LOSSES
-from backpass.optimizers import OPTIMIZERS
-from backpass.registry import Registry
-from backpass.schedules import SCHEDULES
 
 __all__ = ["REGISTRIES", "setup"]
 

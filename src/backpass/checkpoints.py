@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from backpass.batches import Sampler
+from backpass.core.arrays import Array
 from backpass.errors import InputError, ModelFileError
 from backpass.fingerprints import array_text, differences, model_texts, settings_texts
 from backpass.generator_state import generator_state, set_generator_state
-from backpass.ops import Array
 from backpass.snapshots import SNAPSHOT_SCHEMA, restore, snapshot
 from backpass.storage.container import read_container, write_container
 from backpass.storage.durable import shown_path

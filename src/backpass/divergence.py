@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, dtype_name, to_numpy
+from backpass.core.schedules import Clock
 from backpass.engines import Plan
 from backpass.errors import InputError, NonFiniteError
-from backpass.ops import Array, dtype_name, to_numpy
-from backpass.schedules import Clock
 
 __all__ = ["check_costs", "check_mean", "check_numbers", "check_parameters", "check_state"]
 
@@ -37,7 +37,7 @@ def check_numbers(plan: Plan, learning_rate: float) -> None:
     Examples
     --------
     >>> from backpass.network import Network
-    >>> from backpass.optimizers import OPTIMIZERS
+    >>> from backpass.core.optimizers import OPTIMIZERS
     >>> model = Network([1, 1], seed=0, dtype="float32").model
     >>> adam = OPTIMIZERS.get_record("adam:epsilon=1e-46")
     >>> check_numbers(Plan(model, None, None, None, adam), 0.001)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import is_sparse, to_numpy
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.parameters import Model
+from backpass.core.schedules import SCHEDULES
 from backpass.history import Settings
-from backpass.ops import is_sparse, to_numpy
-from backpass.optimizers import OPTIMIZERS
-from backpass.parameters import Model
-from backpass.schedules import SCHEDULES
 
 __all__ = ["array_text", "differences", "model_texts", "settings_texts"]
 

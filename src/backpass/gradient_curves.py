@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import gather, norm_and_unit, take_rows, to_numpy
 from backpass.divergence import check_mean
-from backpass.ops import gather, norm_and_unit, take_rows, to_numpy
 
 __all__ = ["record_gradients"]
 

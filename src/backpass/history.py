@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backpass.ops import Array
-from backpass.optimizers import Optimizer
-from backpass.schedules import Clock, Schedule
-from backpass.value_checks import (
+from backpass.core.arrays import Array
+from backpass.core.optimizers import Optimizer
+from backpass.core.schedules import Clock, Schedule
+from backpass.core.value_checks import (
     COUNT,
     FLAG,
     FRACTION,

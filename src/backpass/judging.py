@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, take_rows
+from backpass.core.parameters import row_blocks
 from backpass.errors import InputError
 from backpass.network import Network
-from backpass.ops import Array, take_rows
-from backpass.parameters import row_blocks
 
 __all__ = ["mean_loss", "outputs", "power_of_two_near", "r_squared", "refuse_overflow"]
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines import Plan, Run, choose
 from backpass.errors import NonFiniteError
 from backpass.history import History, OnEpoch, Settings
 from backpass.network import Network
-from backpass.ops import Array
-from backpass.optimizers import OPTIMIZERS
 from backpass.threads import blas_threads, threads_worth_using
 
 __all__ = ["train_lbfgs"]

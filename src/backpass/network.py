@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from backpass import backprop
-from backpass.activations import ACTIVATIONS, Activation
+from backpass.core import backprop
+from backpass.core.activations import ACTIVATIONS, Activation
+from backpass.core.arrays import Array, in_dtype, is_sparse, namespace, scalar
+from backpass.core.gradient_noise import GradientNoise
+from backpass.core.initializers import INITIALIZERS, Initializer
+from backpass.core.inputs import as_generator, as_numbers, check_alpha
+from backpass.core.layouts import in_our_layout
+from backpass.core.losses import LOSSES, Loss
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.parameters import Gradients, Model, Parameters, parameter_count
+from backpass.core.registry import shown
+from backpass.core.sample_weights import usable_weights
 from backpass.engines import Plan, Run, choose, predictor, row_predictor
 from backpass.errors import InputError
-from backpass.initializers import INITIALIZERS, Initializer
-from backpass.inputs import as_generator, as_numbers, check_alpha
-from backpass.layouts import in_our_layout
-from backpass.losses import LOSSES, Loss
 from backpass.network_file import read_network, write_network
-from backpass.ops import Array, in_dtype, is_sparse, namespace, scalar
-from backpass.optimizers import OPTIMIZERS
-from backpass.parameters import Gradients, Model, Parameters, parameter_count
-from backpass.registry import shown
-from backpass.sample_norms import GradientNoise
-from backpass.sample_weights import usable_weights
 from backpass.scikit_learn import model_from_sklearn, sklearn_estimator
 from backpass.torch_modules import torch_sequential
 
@@ -170,7 +170,7 @@ class Network:
             As in the constructor.
         layout : str
             The notation that the matrices are written in
-            (:data:`backpass.layouts.LAYOUTS`): ``W`` is (in, out) in ``"code"``,
+            (:data:`backpass.core.layouts.LAYOUTS`): ``W`` is (in, out) in ``"code"``,
             ``"error"``, ``"omega"`` and ``"bracket"``, (out, in) in ``"chain"`` and
             ``"nabla"``. `X` has a sample in each row in all of them.
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from backpass.activations import ACTIVATIONS
-from backpass.engines.ours import is_ours
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.arrays import Array, to_numpy
+from backpass.core.builtin import is_ours
+from backpass.core.losses import LOSSES
+from backpass.core.parameters import Model, Parameters, parameter_count
+from backpass.core.registry import Record, Registry
 from backpass.errors import InputError, ModelFileError
-from backpass.losses import LOSSES
-from backpass.ops import Array, to_numpy
-from backpass.parameters import Model, Parameters, parameter_count
-from backpass.registry import Record, Registry
 from backpass.storage.container import read_container, write_container
 from backpass.storage.durable import shown_path
 from backpass.storage.schema import Int, ListOf, Schema, Text

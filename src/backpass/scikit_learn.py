@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from backpass.engines.ours import is_ours
+from backpass.core.arrays import to_numpy
+from backpass.core.builtin import is_ours
+from backpass.core.parameters import Model, Parameters, parameter_count
+from backpass.core.registry import shown
 from backpass.errors import InputError
-from backpass.ops import to_numpy
-from backpass.parameters import Model, Parameters, parameter_count
-from backpass.registry import shown
 
 __all__ = ["model_from_sklearn", "sklearn_estimator"]
 

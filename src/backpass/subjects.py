@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, is_sparse, namespace, to_numpy
 from backpass.errors import InputError
 from backpass.network import Network
-from backpass.ops import Array, is_sparse, namespace, to_numpy
 
 __all__ = ["Subject", "subject"]
 

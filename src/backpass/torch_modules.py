@@ -8,12 +8,12 @@ written for any array library and which PyTorch differentiates by itself.
 from collections.abc import Callable
 from typing import Any
 
-from backpass.activations import ACTIVATIONS, Activation
-from backpass.engines.ours import is_ours
+from backpass.core.activations import ACTIVATIONS, Activation
+from backpass.core.arrays import to_numpy
+from backpass.core.builtin import is_ours
+from backpass.core.parameters import Model
+from backpass.core.registry import shown
 from backpass.errors import InputError
-from backpass.ops import to_numpy
-from backpass.parameters import Model
-from backpass.registry import shown
 
 __all__ = ["torch_sequential"]
 

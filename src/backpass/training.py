@@ -19,6 +19,11 @@ import numpy as np
 
 from backpass.batches import Sampler, row_numbers, steps_per_epoch
 from backpass.checkpoints import Checkpoints
+from backpass.core.arrays import Array
+from backpass.core.inputs import as_generator
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.sample_weights import usable_weights
+from backpass.core.schedules import SCHEDULES, Clock
 from backpass.divergence import (
     check_costs,
     check_mean,
@@ -30,12 +35,7 @@ from backpass.engines import Engine, Plan, Run, choose
 from backpass.errors import InputError, NonFiniteError
 from backpass.gradient_curves import record_gradients
 from backpass.history import History, OnEpoch, Settings, Validation
-from backpass.inputs import as_generator
 from backpass.network import Network
-from backpass.ops import Array
-from backpass.optimizers import OPTIMIZERS
-from backpass.sample_weights import usable_weights
-from backpass.schedules import SCHEDULES, Clock
 from backpass.snapshots import FINISHED, Progress, restore_order
 from backpass.threads import blas_threads, threads_worth_using
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from backpass.activations import SELU_ALPHA, SELU_SCALE
 from backpass.checking.costs import Costs
-from backpass.engines.ours import is_ours
-from backpass.ops import Array
+from backpass.core.activations import SELU_ALPHA, SELU_SCALE
+from backpass.core.arrays import Array
+from backpass.core.builtin import is_ours
 
 __all__ = ["autograd_derivatives"]
 

@@ -12,11 +12,11 @@ from backpass.checking.own_records import check_records
 from backpass.checking.result import GradientCheck
 from backpass.checking.rounding import Rounding
 from backpass.checking.verdicts import GroupCheck, compare, deciding
+from backpass.core.arrays import Array, to_numpy
+from backpass.core.parameters import Parameters
 from backpass.errors import InputError
 from backpass.network import Network
 from backpass.notation import get_notation
-from backpass.ops import Array, to_numpy
-from backpass.parameters import Parameters
 from backpass.subjects import Subject, subject
 
 __all__ = ["check_gradients"]

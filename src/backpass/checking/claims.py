@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from backpass import backprop
+from backpass.core import backprop
+from backpass.core.arrays import Array, to_numpy
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.parameters import Model, Parameters
 from backpass.engines import Plan, choose
 from backpass.errors import InputError
-from backpass.losses import LOSSES
 from backpass.notation import get_notation
-from backpass.ops import Array, to_numpy
-from backpass.optimizers import OPTIMIZERS
-from backpass.parameters import Model, Parameters
 from backpass.subjects import Subject
 
 __all__ = ["Claim", "claim_of_engine", "claim_of_somebody", "our_claim"]

@@ -3,7 +3,7 @@
 A quantity is an array of a layer: ``"W"`` and ``"b"`` (the parameters), ``"delta"`` (z of the
 layer, whose derivative is δ) and ``"g"`` (its activations; those of layer 0 are the inputs). Many
 moved copies are computed at a time, from the layer that they act on upwards, by the functions of
-:mod:`backpass.backprop` for F1, F2 and C; nothing of the backward pass is used.
+:mod:`backpass.core.backprop` for F1, F2 and C; nothing of the backward pass is used.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backpass import backprop
-from backpass.backprop import Forward
-from backpass.ops import Array
+from backpass.core import backprop
+from backpass.core.arrays import Array
+from backpass.core.backprop import Forward
 from backpass.subjects import Subject
 
 __all__ = ["COMPLEX_STEP", "DIFFERENCES", "STEP", "Costs", "Derivative"]

@@ -14,7 +14,7 @@ from backpass.checking.costs import (
     Costs,
 )
 from backpass.checking.verdicts import FLOAT64, GroupCheck, compare, deciding
-from backpass.ops import Array
+from backpass.core.arrays import Array
 
 __all__ = ["check_records"]
 

@@ -9,7 +9,7 @@ numerical one at the output, with numerical φ′, so that a wrong gradient cann
 import numpy as np
 
 from backpass.checking.costs import Costs
-from backpass.ops import Array
+from backpass.core.arrays import Array
 
 __all__ = ["Rounding"]
 

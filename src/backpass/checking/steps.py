@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass.checking.verdicts import BANDS, relative_error
+from backpass.core.arrays import Array
 from backpass.drawing import new_axes
 from backpass.errors import InputError
-from backpass.ops import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

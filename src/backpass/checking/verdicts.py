@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backpass.ops import Array
+from backpass.core.arrays import Array
 
 __all__ = ["BANDS", "VERDICTS", "Comparison", "GroupCheck", "compare", "relative_error"]
 

@@ -1,22 +1,22 @@
 """Engines: who computes a training step. A structural protocol, and the choice.
 
-An engine trains a :class:`~backpass.parameters.Model` on batches of rows; everything that steers
-training (epochs, order, schedule, stopping, progress) stays in :mod:`backpass.training`. The
-reference engine is the readable :mod:`backpass.backprop`, batch by batch; the native engine is the
-same algorithm in C++.
+An engine trains a :class:`~backpass.core.parameters.Model` on batches of rows; everything that
+steers training (epochs, order, schedule, stopping, progress) stays in :mod:`backpass.training`. The
+reference engine is the readable :mod:`backpass.core.backprop`, batch by batch; the native engine is
+the same algorithm in C++.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from backpass.core.arrays import Array
+from backpass.core.gradient_noise import GradientNoise
+from backpass.core.parameters import Model
 from backpass.engines.extension import missing, warn_once_if_missing
 from backpass.engines.native import NativeEngine, NativeRowPredictor, model_obstacle
 from backpass.engines.plan import Evaluation, Plan
 from backpass.engines.reference import ReferenceEngine, ReferenceRowPredictor
 from backpass.errors import InputError
-from backpass.ops import Array
-from backpass.parameters import Model
-from backpass.sample_norms import GradientNoise
 
 __all__ = ["ENGINES", "Engine", "Evaluation", "Plan", "Run", "choose", "predictor", "row_predictor"]
 

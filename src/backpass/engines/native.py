@@ -1,4 +1,4 @@
-"""The native engine: the same algorithm as :mod:`backpass.backprop`, in C++ (``native/``).
+"""The native engine: the same algorithm as :mod:`backpass.core.backprop`, in C++ (``native/``).
 
 A run packs parameters and optimiser state once and keeps them packed; ``publish`` brings the flat
 buffers up to date. Batches are gathered from the caller's array, of any dtype, stride and order,
@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, gather, is_sparse
+from backpass.core.builtin import is_ours
+from backpass.core.gradient_noise import GradientNoise, check_mass
+from backpass.core.parameters import Model
 from backpass.engines.extension import extension, instruction_set, missing
-from backpass.engines.ours import is_ours
 from backpass.engines.pace import Pace
 from backpass.engines.plan import Evaluation, Plan, check_row
 from backpass.engines.rows import is_direct, readable, row_source
-from backpass.ops import Array, gather, is_sparse
-from backpass.parameters import Model
-from backpass.sample_norms import GradientNoise, check_mass
 from backpass.threads import available_threads
 
 __all__ = ["NativeEngine", "NativeRun"]

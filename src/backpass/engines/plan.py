@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from backpass.core.arrays import Array
+from backpass.core.optimizers import Optimizer
+from backpass.core.parameters import Model
 from backpass.errors import InputError
-from backpass.ops import Array
-from backpass.optimizers import Optimizer
-from backpass.parameters import Model
 
 __all__ = ["Evaluation", "Plan", "check_row"]
 

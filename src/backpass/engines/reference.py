@@ -1,4 +1,4 @@
-"""The reference engine: :mod:`backpass.backprop` batch by batch, in any array library."""
+"""The reference engine: :mod:`backpass.core.backprop` batch by batch, in any array library."""
 
 import math
 from collections.abc import Sequence
@@ -6,12 +6,20 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from backpass.backprop import backward, cost, forward, loss_and_gradients, penalty_cost
+from backpass.core.arrays import (
+    Array,
+    gather,
+    in_dtype,
+    namespace,
+    norm_and_unit,
+    scalar,
+    take_rows,
+)
+from backpass.core.backprop import backward, cost, forward, loss_and_gradients, penalty_cost
+from backpass.core.dropout import dropout_mask
+from backpass.core.gradient_noise import GradientNoise, gradient_noise, squared_gradient_norms
+from backpass.core.parameters import Model, row_blocks
 from backpass.engines.plan import Evaluation, Plan, check_row
-from backpass.masks import dropout_mask
-from backpass.ops import Array, gather, in_dtype, namespace, norm_and_unit, scalar, take_rows
-from backpass.parameters import Model, row_blocks
-from backpass.sample_norms import GradientNoise, gradient_noise, squared_gradient_norms
 
 __all__ = ["ReferenceEngine", "ReferenceRun"]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, is_sparse
 from backpass.errors import InputError
-from backpass.ops import Array, is_sparse
 
 __all__ = ["is_direct", "readable", "row_source"]
 

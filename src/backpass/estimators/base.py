@@ -15,6 +15,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from backpass.batches import row_numbers
 from backpass.checkpoints import Checkpoints
+from backpass.core.arrays import take_rows
+from backpass.core.losses import Loss
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.sample_weights import usable_weights
+from backpass.core.schedules import SCHEDULES
 from backpass.errors import InputError
 from backpass.estimators.continuing import check_unchanged, listed_activation
 from backpass.estimators.data_checks import as_floats, check_container, check_finite
@@ -32,12 +37,7 @@ from backpass.estimators.sklearn_versions import (
 from backpass.history import History, Settings, Validation
 from backpass.judging import mean_loss, outputs, refuse_overflow
 from backpass.lbfgs import train_lbfgs
-from backpass.losses import Loss
 from backpass.network import Network
-from backpass.ops import take_rows
-from backpass.optimizers import OPTIMIZERS
-from backpass.sample_weights import usable_weights
-from backpass.schedules import SCHEDULES
 from backpass.training import Trainer
 
 __all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]

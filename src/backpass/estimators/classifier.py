@@ -11,13 +11,13 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from backpass.checkpoints import Checkpoints
+from backpass.core.arrays import is_sparse
+from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.data_checks import smallest_codes
 from backpass.estimators.failures import as_before_on_failure
 from backpass.estimators.sklearn_versions import ClassifierMixin, with_callbacks
-from backpass.losses import LOSSES, Loss
-from backpass.ops import is_sparse
 
 __all__ = ["MLPClassifier"]
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from backpass.core.registry import shown
 from backpass.errors import InputError
 from backpass.estimators.parameter_checks import hidden_sizes
 from backpass.network import hidden_records
-from backpass.registry import shown
 
 __all__ = ["check_unchanged", "listed_activation"]
 

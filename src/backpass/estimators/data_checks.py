@@ -8,9 +8,9 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils import assert_all_finite
 
+from backpass.core.arrays import is_sparse
+from backpass.core.inputs import as_numbers
 from backpass.errors import InputError
-from backpass.inputs import as_numbers
-from backpass.ops import is_sparse
 
 __all__ = ["as_floats", "check_container", "check_finite", "check_targets", "smallest_codes"]
 

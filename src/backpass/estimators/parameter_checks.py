@@ -3,8 +3,7 @@
 import math
 from typing import Any
 
-from backpass.errors import InputError
-from backpass.value_checks import (
+from backpass.core.value_checks import (
     COUNT,
     FLAG,
     FRACTION,
@@ -16,6 +15,7 @@ from backpass.value_checks import (
     check_values,
     number,
 )
+from backpass.errors import InputError
 
 __all__ = ["CHECKS", "SOLVERS", "check_parameters", "hidden_sizes"]
 

@@ -8,13 +8,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from backpass.checkpoints import Checkpoints
+from backpass.core.arrays import is_sparse
+from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.data_checks import check_targets
 from backpass.estimators.sklearn_versions import RegressorMixin, with_callbacks
 from backpass.judging import r_squared
-from backpass.losses import LOSSES, Loss
-from backpass.ops import is_sparse
 
 __all__ = ["MLPRegressor"]
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from backpass import backprop
+from backpass.core import backprop
+from backpass.core.arrays import gather
+from backpass.core.parameters import row_blocks
 from backpass.errors import DeadUnitsWarning
 from backpass.estimators.sklearn_versions import EpochCallbacks
 from backpass.history import History
 from backpass.network import Network
-from backpass.ops import gather
-from backpass.parameters import row_blocks
 
 __all__ = ["Reporter", "warn_of_dead_units", "warn_of_the_end"]
 

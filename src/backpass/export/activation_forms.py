@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from backpass.activations import SELU_ALPHA, SELU_SCALE, Activation
+from backpass.core.activations import SELU_ALPHA, SELU_SCALE, Activation
+from backpass.core.arrays import SQRT_HALF
 from backpass.errors import InputError
 from backpass.export.graph import Arithmetic
-from backpass.ops import SQRT_HALF
 
 __all__ = ["FORMS", "activation_node"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import to_numpy
 from backpass.errors import InputError
 from backpass.export.activation_forms import activation_node
 from backpass.export.graph import Arithmetic, Graph
 from backpass.network import Network
-from backpass.ops import to_numpy
 
 __all__ = ["float_dtype", "network_nodes"]
 

@@ -1,9 +1,9 @@
 r"""The same gradients in the notes' other forms, each to be read next to its note.
 
-:mod:`backpass.backprop` computes the gradient of J for a batch at once. Here it is computed one
-parameter at a time, one sample at a time, as a product of Jacobians, and by the recursion in b;
-:data:`FORMS` lists them. Every form takes ``(model, X, y, s, alpha=0.0)``, y encoded, NumPy
-arrays, and returns :class:`~backpass.parameters.Gradients`; they agree to rounding.
+:mod:`backpass.core.backprop` computes the gradient of J for a batch at once. Here it is computed
+one parameter at a time, one sample at a time, as a product of Jacobians, and by the recursion in b;
+:data:`FORMS` lists them. Every form takes ``(model, X, y, s, alpha=0.0)``, y encoded, NumPy arrays,
+and returns :class:`~backpass.core.parameters.Gradients`; they agree to rounding.
 
 Numbering follows the notes: layers are 1 … L, ``W[l]`` is W^l, ``a[0]`` is the sample x. ``W`` is
 (in, out) as in notes 1, 4 and 5; notes 2 and 3 write its transpose. The notes derive one sample;

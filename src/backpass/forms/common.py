@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from backpass.activations import Activation
-from backpass.ops import Array
-from backpass.parameters import Gradients, Model, Parameters
+from backpass.core.activations import Activation
+from backpass.core.arrays import Array
+from backpass.core.parameters import Gradients, Model, Parameters
 
 __all__ = [
     "FORMS",

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from backpass import backprop
-from backpass.ops import Array
-from backpass.parameters import Gradients, Model, Parameters
+from backpass.core import backprop
+from backpass.core.arrays import Array
+from backpass.core.parameters import Gradients, Model, Parameters
 
 __all__ = ["finite_differences", "multiplications"]
 
@@ -27,7 +27,7 @@ def finite_differences(
     Examples
     --------
     >>> import numpy as np
-    >>> from backpass.parameters import Model, Parameters
+    >>> from backpass.core.parameters import Model, Parameters
     >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
     >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
     >>> finite_differences(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat.round(8)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from backpass.core.arrays import Array
+from backpass.core.parameters import Gradients, Model
 from backpass.forms.common import (
     add_penalty,
     cost_derivative,
@@ -11,8 +13,6 @@ from backpass.forms.common import (
     matrix_of,
     zeros,
 )
-from backpass.ops import Array
-from backpass.parameters import Gradients, Model
 
 __all__ = ["recursion"]
 
@@ -36,7 +36,7 @@ def recursion(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0) ->
 
     Examples
     --------
-    >>> from backpass.parameters import Model, Parameters
+    >>> from backpass.core.parameters import Model, Parameters
     >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
     >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
     >>> recursion(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backpass.core.parameters import Model
 from backpass.errors import InputError
 from backpass.forms.common import cost_derivative, forward_one, from_one, matrix_of
-from backpass.parameters import Model
 
 __all__ = ["Factor", "thin_chain"]
 
@@ -55,7 +55,7 @@ def thin_chain(model: Model, x: float, y: float) -> tuple[list[Factor], float]:
 
     Examples
     --------
-    >>> from backpass.parameters import Model, Parameters
+    >>> from backpass.core.parameters import Model, Parameters
     >>> theta = Parameters([1, 1, 1, 1], np.array([0.5, 0.0, -1.0, 0.5, 2.0, 0.25]))
     >>> model = Model.from_specs(theta, ["tanh", "logistic", "identity"], "squared_error")
     >>> factors, product = thin_chain(model, x=1.5, y=1.0)

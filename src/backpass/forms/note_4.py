@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backpass.activations import Activation
+from backpass.core.activations import Activation
+from backpass.core.arrays import Array
+from backpass.core.parameters import Gradients, Model
 from backpass.errors import InputError
 from backpass.forms.common import (
     add_penalty,
@@ -16,8 +18,6 @@ from backpass.forms.common import (
     matrix_of,
     zeros,
 )
-from backpass.ops import Array
-from backpass.parameters import Gradients, Model
 
 __all__ = ["LayerJacobians", "jacobian", "layer_jacobians", "neuron_derivatives", "prefix"]
 
@@ -44,7 +44,7 @@ def neuron_derivatives(
 
     Examples
     --------
-    >>> from backpass.activations import ACTIVATIONS
+    >>> from backpass.core.activations import ACTIVATIONS
     >>> phi = ACTIVATIONS.get_record("logistic")
     >>> neuron_derivatives(np.array([0.5, 1.0]), np.array([4.0, 2.0]), -4.0, phi)  # ζ = 0, Φ' = ¼
     (array([1. , 0.5]), array([0.125, 0.25 ]), array(0.25))
@@ -92,7 +92,7 @@ def layer_jacobians(alpha: Array, Omega: Array, beta: Array, phi: Activation) ->
 
     Examples
     --------
-    >>> from backpass.activations import ACTIVATIONS
+    >>> from backpass.core.activations import ACTIVATIONS
     >>> phi = ACTIVATIONS.get_record("relu")
     >>> J = layer_jacobians(np.array([3.0]), np.array([[2.0, -1.0]]), np.zeros(2), phi)
     >>> J.a, J.b, J.w[0]  # ζ = (6, −3): the second neuron is off
@@ -122,7 +122,7 @@ def prefix(model: Model, x: Array, i: int) -> Array:
 
     Examples
     --------
-    >>> from backpass.parameters import Model, Parameters
+    >>> from backpass.core.parameters import Model, Parameters
     >>> theta = Parameters([1, 1, 1], np.array([2.0, 0.0, -1.0, 5.0]))
     >>> model = Model.from_specs(theta, ["relu", "identity"], "squared_error")
     >>> prefix(model, np.array([3.0]), 1), prefix(model, np.array([3.0]), 2)
@@ -170,7 +170,7 @@ def jacobian(
 
     Examples
     --------
-    >>> from backpass.parameters import Model, Parameters
+    >>> from backpass.core.parameters import Model, Parameters
     >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
     >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
     >>> jacobian(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from backpass import backprop
+from backpass.core import backprop
+from backpass.core.arrays import Array
+from backpass.core.parameters import Gradients, Model
 from backpass.forms.common import (
     add_penalty,
     cost_derivative,
@@ -14,8 +16,6 @@ from backpass.forms.common import (
     slope_of,
     zeros,
 )
-from backpass.ops import Array
-from backpass.parameters import Gradients, Model
 
 __all__ = ["batch", "per_parameter", "per_sample"]
 
@@ -66,7 +66,7 @@ def per_parameter(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0
 
     Examples
     --------
-    >>> from backpass.parameters import Model, Parameters
+    >>> from backpass.core.parameters import Model, Parameters
     >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
     >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
     >>> X, y, s = np.array([[0.5]]), np.array([[1.0]]), np.ones(1)
@@ -110,7 +110,7 @@ def per_sample(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0) -
 
     Examples
     --------
-    >>> from backpass.parameters import Model, Parameters
+    >>> from backpass.core.parameters import Model, Parameters
     >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
     >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
     >>> per_sample(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat
@@ -139,7 +139,7 @@ def per_sample(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0) -
 def batch(
     model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0, *, fused: bool = False
 ) -> Gradients:
-    """Compute a batch with matrices: this is :func:`backpass.backprop.backward` itself.
+    """Compute a batch with matrices: this is :func:`backpass.core.backprop.backward` itself.
 
     Note 1, "Backpropagation for Batch (Mini-Batch) Gradient Descent"; note 3, section 5.2; note 5,
     "For Minibatch-Gradient Descent"; samples in rows here, in columns there.
@@ -153,7 +153,7 @@ def batch(
 
     Examples
     --------
-    >>> from backpass.parameters import Model, Parameters
+    >>> from backpass.core.parameters import Model, Parameters
     >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
     >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
     >>> batch(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, to_numpy
+from backpass.core.parameters import parameter_count
 from backpass.errors import InputError
 from backpass.homework.digits import half_units
 from backpass.notation import Notation
-from backpass.ops import Array, to_numpy
-from backpass.parameters import parameter_count
 
 __all__ = ["KINDS", "Part", "parts_of", "title"]
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from backpass import backprop
+from backpass.core import backprop
+from backpass.core.arrays import Array
 from backpass.homework.faulty import CannotPlantError, Fault, Pass, Rule, through
 from backpass.homework.mistake import Result, Value, Way
-from backpass.ops import Array
 
 # l is a layer throughout, as in the notes
 # ruff: noqa: E741

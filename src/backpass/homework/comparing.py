@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backpass.core.arrays import Array
 from backpass.homework.answers import Part
 from backpass.homework.faulty import Pass
-from backpass.ops import Array
 
 # ruff: noqa: E741
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backpass.ops import Array
+from backpass.core.arrays import Array
 
 __all__ = ["half_units", "has_too_few_digits"]
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, namespace, to_numpy
+from backpass.core.parameters import Parameters
 from backpass.errors import InputError
 from backpass.homework.answers import KINDS, Part, parts_of, title
 from backpass.homework.comparing import DIFFERENCES, EXACT, Comparison, distance, rounding
@@ -15,8 +17,6 @@ from backpass.homework.search import Candidates, Explanation, Search
 from backpass.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
 from backpass.network import Network
 from backpass.notation import get_notation
-from backpass.ops import Array, namespace, to_numpy
-from backpass.parameters import Parameters
 from backpass.subjects import Subject, subject
 
 # ruff: noqa: E741

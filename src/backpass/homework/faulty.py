@@ -3,7 +3,7 @@ r"""Forward and backward pass with faults: backprop.py's equations, each of whic
 :data:`RULES` has one rule an equation, and one for each of their factors that a learner may take
 wrongly: the targets, the sample weights, φ′, what stands left and right in a^T δ. A
 :class:`Fault` replaces a rule, or multiplies its result, in all layers or in some. Without faults
-the numbers are those of :mod:`backpass.backprop`, bit for bit.
+the numbers are those of :mod:`backpass.core.backprop`, bit for bit.
 
 Numbering follows the notes: layers are 1 … L, ``w.W[l]`` is W_l, ``w.a[0]`` is X.
 """
@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from backpass import backprop
+from backpass.core import backprop
+from backpass.core.arrays import Array
+from backpass.core.parameters import Model
 from backpass.forms.common import from_one
-from backpass.ops import Array
-from backpass.parameters import Model
 
 # l is a layer throughout, as in the notes
 # ruff: noqa: E741
@@ -128,7 +128,7 @@ class Pass:
 
     Examples
     --------
-    >>> from backpass.parameters import Parameters
+    >>> from backpass.core.parameters import Parameters
     >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
     >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
     >>> batch = neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array
 from backpass.errors import InputError, ModelFileError
-from backpass.ops import Array
 from backpass.storage.durable import shown_path
 from backpass.storage.strict_json import parse_json
 

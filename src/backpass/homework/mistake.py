@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from backpass.core.arrays import Array
 from backpass.homework.faulty import Fault, Pass
-from backpass.ops import Array
 
 # l is a layer throughout, as in the notes
 # ruff: noqa: E741

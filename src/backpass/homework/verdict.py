@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from backpass.equations import EQUATIONS
+from backpass.core.equations import EQUATIONS
 from backpass.homework.answers import title
 from backpass.homework.search import Explanation
 

@@ -1,6 +1,6 @@
 """Our own notation: samples in rows, W (in, out), the operators of NumPy."""
 
-from backpass.layouts import LAYOUTS
+from backpass.core.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import symbol
 from backpass.notation.table import Formula, Notation, Operators, register

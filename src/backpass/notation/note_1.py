@@ -1,6 +1,6 @@
 """Note 1, "Derivatives of all layers": e, W (in, out), samples in columns."""
 
-from backpass.layouts import LAYOUTS
+from backpass.core.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.table import Formula, Notation, register
 

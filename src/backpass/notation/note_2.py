@@ -1,6 +1,6 @@
 """Note 2, "Bro, do you even backprop?": ∂L/∂b is the recursion, W (out, in), the mean last."""
 
-from backpass.layouts import LAYOUTS
+from backpass.core.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import derivative, plain, symbol
 from backpass.notation.table import Formula, Notation, register

@@ -1,6 +1,6 @@
 """Note 3, "Backpropagation": a before and h after activation, ∇, W (out, in), columns."""
 
-from backpass.layouts import LAYOUTS
+from backpass.core.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import derivative, nabla, plain, symbol
 from backpass.notation.table import Formula, Notation, register

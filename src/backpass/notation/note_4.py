@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from backpass.layouts import LAYOUTS
+from backpass.core.layouts import LAYOUTS
 from backpass.notation.common import symbols_of
 from backpass.notation.symbols import Symbol, derivative, nabla, plain, symbol
 from backpass.notation.table import Formula, Notation, register

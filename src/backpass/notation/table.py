@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from backpass.core.arrays import Array
 from backpass.errors import InputError
 from backpass.notation.symbols import QUANTITIES, Symbol
-from backpass.ops import Array
 
 __all__ = ["NOTATIONS", "Formula", "Notation", "Operators", "get_notation", "register"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from backpass.core.parameters import parameter_count
 from backpass.errors import ModelFileError
 from backpass.network import Network
 from backpass.network_file import NETWORK_SCHEMA, model_from, network_json, shown_sizes
-from backpass.parameters import parameter_count
 from backpass.storage.container import read_container, write_container
 from backpass.storage.durable import shown_path
 from backpass.storage.schema import AnyOf, Int, Number, Optional, Schema, Text

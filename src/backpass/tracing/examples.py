@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from backpass.core.arrays import Array
 from backpass.errors import InputError
 from backpass.network import Network
-from backpass.ops import Array
 
 __all__ = ["EXAMPLES", "example"]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from backpass import backprop
+from backpass.core import backprop
+from backpass.core.arrays import Array, to_numpy
+from backpass.core.optimizers import Optimizer
+from backpass.core.parameters import Parameters
 from backpass.errors import InputError
 from backpass.forms import Factor, jacobian, neuron_derivatives, thin_chain
-from backpass.ops import Array, to_numpy
-from backpass.optimizers import Optimizer
-from backpass.parameters import Parameters
 from backpass.subjects import Subject
 
 __all__ = [

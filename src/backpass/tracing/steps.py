@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from backpass.equations import EQUATIONS
+from backpass.core.equations import EQUATIONS
+from backpass.core.optimizers import Optimizer
 from backpass.notation import Notation
-from backpass.optimizers import Optimizer
 from backpass.tracing.expressions import (
     Applied,
     Binary,

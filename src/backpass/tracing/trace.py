@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.optimizers import OPTIMIZERS, Optimizer
 from backpass.errors import InputError
 from backpass.network import Network
 from backpass.notation import Notation, get_notation
-from backpass.optimizers import OPTIMIZERS, Optimizer
 from backpass.subjects import Subject, subject
 from backpass.tracing.as_dict import as_dict
 from backpass.tracing.elements import element_steps

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from backpass.core.registry import shown
 from backpass.errors import InputError
 from backpass.network import Network
 from backpass.notation import Notation
-from backpass.registry import shown
 from backpass.tracing.recording import Recording
 from backpass.tracing.showing import Limits
 from backpass.tracing.steps import Section

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backpass import backprop
+from backpass.core import backprop
 from backpass.homework.changes import (
     by_S,
     every,

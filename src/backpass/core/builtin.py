@@ -5,10 +5,10 @@ from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from backpass.activations import ACTIVATIONS
-from backpass.losses import LOSSES, Fused
-from backpass.optimizers import OPTIMIZERS
-from backpass.registry import Record, Registry
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.losses import LOSSES, Fused
+from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.registry import Record, Registry
 
 __all__ = ["is_ours"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, dtype_name, namespace, scalar
+from backpass.core.inputs import as_numbers
 from backpass.errors import InputError
-from backpass.inputs import as_numbers
-from backpass.ops import Array, dtype_name, namespace, scalar
 
 __all__ = ["usable_weights"]
 

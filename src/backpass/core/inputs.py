@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array
+from backpass.core.value_checks import SIZE
 from backpass.errors import InputError
-from backpass.ops import Array
-from backpass.value_checks import SIZE
 
 __all__ = ["as_generator", "as_numbers", "check_alpha"]
 

@@ -14,8 +14,8 @@ stays NaN.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from backpass.ops import SQRT_HALF, Array, erf, log_one_plus_exp, namespace, real, sigma
-from backpass.registry import Registry, require
+from backpass.core.arrays import SQRT_HALF, Array, erf, log_one_plus_exp, namespace, real, sigma
+from backpass.core.registry import Registry, require
 
 __all__ = ["ACTIVATIONS", "Activation"]
 

@@ -1,9 +1,9 @@
 """Activations and losses from two plain functions, a value and a derivative.
 
-:class:`~backpass.activations.Activation` and :class:`~backpass.losses.Loss` say more (a derivation,
-a fused error signal, every array library); here is the short way to try something. The functions
-see NumPy arrays; :func:`backpass.check_gradients` says whether the second is the derivative of the
-first.
+:class:`~backpass.core.activations.Activation` and :class:`~backpass.core.losses.Loss` say more (a
+derivation, a fused error signal, every array library); here is the short way to try something. The
+functions see NumPy arrays; :func:`backpass.check_gradients` says whether the second is the
+derivative of the first.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from backpass.activations import ACTIVATIONS, Activation
+from backpass.core.activations import ACTIVATIONS, Activation
+from backpass.core.arrays import Array
+from backpass.core.losses import LOSSES, Loss
+from backpass.core.targets import checked_targets, class_targets, is_sign, numeric_targets
 from backpass.errors import InputError
-from backpass.loss_targets import checked_targets, class_targets, is_sign, numeric_targets
-from backpass.losses import LOSSES, Loss
-from backpass.ops import Array
 
 __all__ = ["register_activation", "register_loss"]
 

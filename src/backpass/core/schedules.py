@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from backpass.registry import Registry, require
+from backpass.core.registry import Registry, require
 
 __all__ = ["SCHEDULES", "Clock", "Schedule"]
 

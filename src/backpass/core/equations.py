@@ -1,8 +1,8 @@
 r"""The equations of backpass, one record each; code, docs and trace render these records.
 
 Layout: samples in rows, ``W`` is (in, out), s the sample weights, S = Σ s. ``code`` is a Python
-expression in the operands that the observer of :mod:`backpass.backprop` delivers; a test evaluates
-it against the result, so that text and code cannot drift apart.
+expression in the operands that the observer of :mod:`backpass.core.backprop` delivers; a test
+evaluates it against the result, so that text and code cannot drift apart.
 """
 
 from dataclasses import dataclass

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
-from backpass.activations import ACTIVATIONS
-from backpass.loss_targets import checked_targets, class_targets, is_sign, numeric_targets
-from backpass.ops import Array, log_one_plus_exp, namespace, real, sigma
-from backpass.registry import Registry, require
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.arrays import Array, log_one_plus_exp, namespace, real, sigma
+from backpass.core.registry import Registry, require
+from backpass.core.targets import checked_targets, class_targets, is_sign, numeric_targets
 
 __all__ = ["LOSSES", "Fused", "Loss"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.registry import Registry
+from backpass.core.registry import Registry
 
 __all__ = ["INITIALIZERS", "Initializer"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array, dtype_name
 from backpass.errors import InputError
-from backpass.ops import Array, dtype_name
 
 __all__ = ["checked_targets", "class_targets", "is_sign", "numeric_targets", "one_hot"]
 

@@ -1,9 +1,10 @@
 r"""Forward and backward pass: the readable truth of backpass.
 
-One small function per equation, tagged with its id (see :mod:`backpass.equations`), then the two
-loops that use them: :func:`forward` (note 3, "Backpropagation", section 5.2; note 5, step 1) and
-:func:`backward` (note 4, slide "Backpropagation and gradient computation"; note 5, step 2). Every
-other way to compute these numbers in this project, fast or slow, is held to this file by tests.
+One small function per equation, tagged with its id (see :mod:`backpass.core.equations`), then the
+two loops that use them: :func:`forward` (note 3, "Backpropagation", section 5.2; note 5, step 1)
+and :func:`backward` (note 4, slide "Backpropagation and gradient computation"; note 5, step 2).
+Every other way to compute these numbers in this project, fast or slow, is held to this file by
+tests.
 
 Layout: samples in rows, X (N, n_0), ``W`` (in, out). The functions take arrays of any array-API
 library; X may be a SciPy sparse matrix where the parameters are NumPy arrays.
@@ -16,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from backpass.losses import Fused
-from backpass.ops import Array, namespace
-from backpass.parameters import Gradients, Model, Parameters
+from backpass.core.arrays import Array, namespace
+from backpass.core.losses import Fused
+from backpass.core.parameters import Gradients, Model, Parameters
 
 __all__ = ["Forward", "backward", "cost", "forward", "loss_and_gradients", "output_derivative"]
 

@@ -17,11 +17,11 @@ mean ‖g_n − ḡ‖² = mean ‖g_n‖² − ‖ḡ‖², at fixed θ.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from backpass import backprop
-from backpass.backprop import Forward
+from backpass.core import backprop
+from backpass.core.arrays import Array, gather, namespace, row_sums_of_squares, scalar, take_rows
+from backpass.core.backprop import Forward
+from backpass.core.parameters import Model, Parameters, row_blocks
 from backpass.errors import InputError
-from backpass.ops import Array, gather, namespace, row_sums_of_squares, scalar, take_rows
-from backpass.parameters import Model, Parameters, row_blocks
 
 __all__ = ["GradientNoise", "gradient_noise", "squared_gradient_norms"]
 

@@ -13,8 +13,8 @@ after).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from backpass.ops import Array, namespace
-from backpass.registry import Registry, require
+from backpass.core.arrays import Array, namespace
+from backpass.core.registry import Registry, require
 
 __all__ = ["OPTIMIZERS", "Optimizer", "State"]
 

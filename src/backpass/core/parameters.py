@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from backpass.activations import ACTIVATIONS, Activation
+from backpass.core.activations import ACTIVATIONS, Activation
+from backpass.core.arrays import Array, namespace, to_numpy
+from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
-from backpass.losses import LOSSES, Loss
-from backpass.ops import Array, namespace, to_numpy
 
 __all__ = ["Gradients", "Model", "Parameters", "parameter_count", "row_blocks"]
 

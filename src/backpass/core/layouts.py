@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backpass.core.arrays import Array, namespace
 from backpass.errors import InputError
-from backpass.ops import Array, namespace
 
 __all__ = ["LAYOUTS", "Layout", "in_our_layout"]
 

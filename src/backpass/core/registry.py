@@ -48,7 +48,7 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
 
     Examples
     --------
-    >>> from backpass.losses import LOSSES
+    >>> from backpass.core.losses import LOSSES
     >>> LOSSES.get_record("huber:delta=2").numbers
     {'delta': 2.0}
     >>> LOSSES.spec(LOSSES.get_record("huber:delta=2"))

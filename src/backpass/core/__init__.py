@@ -1,0 +1,1 @@
+"""The readable truth: equations, records, parameters, the two passes, on any array library."""
