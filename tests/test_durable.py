@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from backpass.errors import ModelFileError
-from backpass.storage.durable import durable_write
+from backpass.storage.atomic_write import durable_write
 
 CHUNKS = [b"new ", b"", memoryview(b"content")]
 

@@ -497,7 +497,7 @@ def test_a_full_disk_does_not_end_the_training(tmp_path, monkeypatch, crash_afte
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("backpass.storage.durable.os.fsync", full)
+    monkeypatch.setattr("backpass.storage.atomic_write.os.fsync", full)
     why = "no checkpoint could be written, .*No space .*free some"
     with pytest.warns(UserWarning, match=why) as told:
         got = run(checkpoint=tmp_path, checkpoint_every=0, resume=True)

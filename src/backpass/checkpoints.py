@@ -27,8 +27,8 @@ from backpass.errors import InputError, ModelFileError
 from backpass.fingerprints import array_text, differences, model_texts, settings_texts
 from backpass.generator_state import generator_state, set_generator_state
 from backpass.snapshots import SNAPSHOT_SCHEMA, restore, snapshot
+from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
-from backpass.storage.durable import shown_path
 from backpass.storage.folder_lock import folder_lock
 
 __all__ = ["Checkpoints", "checkpoints_in"]

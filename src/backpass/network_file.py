@@ -20,8 +20,8 @@ from backpass.core.losses import LOSSES
 from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.core.registry import Record, Registry
 from backpass.errors import InputError, ModelFileError
+from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
-from backpass.storage.durable import shown_path
 from backpass.storage.schema import Int, ListOf, Schema, Text
 from backpass.storage.strict_json import quoted
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from backpass.errors import InputError
-from backpass.storage.durable import shown_path
+from backpass.storage.atomic_write import shown_path
 
 __all__ = [
     "Output",
@@ -212,7 +212,7 @@ def check_is_file(model: str) -> None:
 def check_model_place(path: Path) -> None:
     """Refuse to replace a file that is not a model of ours."""
     from backpass.errors import ModelFileError
-    from backpass.storage.tensor_layout import parse_header, read_header
+    from backpass.storage.safetensors import parse_header, read_header
 
     if not path.exists():
         return

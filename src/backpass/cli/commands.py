@@ -24,7 +24,7 @@ from backpass.cli.checks import (
 from backpass.cli.guard import INTERRUPTED
 from backpass.cli.messages import Messages
 from backpass.errors import InputError, TableError
-from backpass.storage.durable import shown_path
+from backpass.storage.atomic_write import shown_path
 
 if TYPE_CHECKING:
     import polars as pl

@@ -61,7 +61,7 @@ def run_trace(options: TraceOptions) -> int:
     if options.output is None:
         sys.stdout.write(text)
         return 0
-    from backpass.storage.durable import durable_write
+    from backpass.storage.atomic_write import durable_write
 
     durable_write(options.output, [text.encode()])
     return 0

@@ -12,7 +12,7 @@ import numpy as np
 
 from backpass.core.arrays import Array
 from backpass.errors import InputError, ModelFileError
-from backpass.storage.durable import shown_path
+from backpass.storage.atomic_write import shown_path
 from backpass.storage.strict_json import parse_json
 
 __all__ = ["read_answer"]

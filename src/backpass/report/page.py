@@ -12,7 +12,7 @@ import numpy as np
 from backpass.report.charts import Line, line_chart, scatter_chart
 from backpass.report.markup import Markup, element, join
 from backpass.report.style import STYLE
-from backpass.storage.durable import durable_write
+from backpass.storage.atomic_write import durable_write
 from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.experiment import Experiment
 from backpass.tabular.metrics import best_values

@@ -31,10 +31,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from backpass.errors import ModelFileError
-from backpass.storage.durable import durable_write, shown_path
-from backpass.storage.schema import Schema, Text, check
-from backpass.storage.strict_json import canonical_json, parse_json, quoted
-from backpass.storage.tensor_layout import (
+from backpass.storage.atomic_write import durable_write, shown_path
+from backpass.storage.safetensors import (
     Arrays,
     check_booleans,
     check_entries,
@@ -47,6 +45,8 @@ from backpass.storage.tensor_layout import (
     read_header,
     storable,
 )
+from backpass.storage.schema import Schema, Text, check
+from backpass.storage.strict_json import canonical_json, parse_json, quoted
 
 __all__ = ["FORMAT_VERSION", "container_kind", "read_container", "version_of", "write_container"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backpass.errors import InputError
-from backpass.storage.durable import shown_path
+from backpass.storage.atomic_write import shown_path
 
 __all__ = ["folder_lock"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from backpass.storage.atomic_write import durable_write
 from backpass.storage.container import version_of
-from backpass.storage.durable import durable_write
 from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.experiment import Experiment
 from backpass.tabular.understanding import Understanding

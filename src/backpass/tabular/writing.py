@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backpass.errors import InputError
-from backpass.storage.durable import durable_write, shown_path
+from backpass.storage.atomic_write import durable_write, shown_path
 
 if TYPE_CHECKING:
     import polars as pl
