@@ -18,7 +18,7 @@ from backpass.core.dropout import dropout_mask
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Model, Parameters
-from backpass.engines.plan import Plan
+from backpass.engines.protocols import Plan
 from backpass.engines.reference import ReferenceEngine, gather
 from helpers import (
     EPS,

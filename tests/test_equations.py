@@ -9,7 +9,7 @@ import scipy.sparse
 from backpass.core import backprop
 from backpass.core.equations import EQUATIONS
 from backpass.core.optimizers import OPTIMIZERS
-from backpass.engines.plan import Plan
+from backpass.engines.protocols import Plan
 from backpass.engines.reference import ReferenceEngine
 from helpers import HIDDEN, PAIRS, assert_identical, draw_case, specs
 

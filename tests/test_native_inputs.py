@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 from backpass import MLPClassifier, MLPRegressor, train
-from backpass.engines.rows import is_direct
+from backpass.engines.native_arrays import is_direct
 from helpers import assert_close, assert_identical
 from native_cases import (
     NATIVE,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from backpass.core.optimizers import OPTIMIZERS
-from backpass.engines.plan import Plan
+from backpass.engines.protocols import Plan
 from backpass.engines.reference import ReferenceEngine
 from backpass.errors import InputError
 from helpers import EPS, Case, assert_close, assert_identical, draw_case, specs

@@ -8,10 +8,10 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines import Plan, Run, choose
+from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import NonFiniteError
 from backpass.history import History, OnEpoch, Settings
 from backpass.network import Network
-from backpass.threads import blas_threads, threads_worth_using
 
 __all__ = ["train_lbfgs"]
 

@@ -32,12 +32,12 @@ from backpass.divergence import (
     check_state,
 )
 from backpass.engines import Engine, Plan, Run, choose
+from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError, NonFiniteError
 from backpass.gradient_curves import record_gradients
 from backpass.history import History, OnEpoch, Settings, Validation
 from backpass.network import Network
 from backpass.snapshots import FINISHED, Progress, restore_order
-from backpass.threads import blas_threads, threads_worth_using
 
 __all__ = ["History", "Settings", "Trainer", "Validation", "train"]
 

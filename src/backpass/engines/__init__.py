@@ -14,7 +14,7 @@ from backpass.core.gradient_noise import GradientNoise
 from backpass.core.parameters import Model
 from backpass.engines.extension import missing, warn_once_if_missing
 from backpass.engines.native import NativeEngine, NativeRowPredictor, model_obstacle
-from backpass.engines.plan import Evaluation, Plan
+from backpass.engines.protocols import Evaluation, Plan
 from backpass.engines.reference import ReferenceEngine, ReferenceRowPredictor
 from backpass.errors import InputError
 

@@ -16,10 +16,10 @@ from backpass.core.builtin import is_ours
 from backpass.core.gradient_noise import GradientNoise, check_mass
 from backpass.core.parameters import Model
 from backpass.engines.extension import extension, instruction_set, missing
+from backpass.engines.native_arrays import is_direct, readable, row_source
 from backpass.engines.pace import Pace
-from backpass.engines.plan import Evaluation, Plan, check_row
-from backpass.engines.rows import is_direct, readable, row_source
-from backpass.threads import available_threads
+from backpass.engines.protocols import Evaluation, Plan, check_row
+from backpass.engines.threads import available_threads
 
 __all__ = ["NativeEngine", "NativeRun"]
 

@@ -19,7 +19,7 @@ from backpass.core.backprop import backward, cost, forward, loss_and_gradients, 
 from backpass.core.dropout import dropout_mask
 from backpass.core.gradient_noise import GradientNoise, gradient_noise, squared_gradient_norms
 from backpass.core.parameters import Model, row_blocks
-from backpass.engines.plan import Evaluation, Plan, check_row
+from backpass.engines.protocols import Evaluation, Plan, check_row
 
 __all__ = ["ReferenceEngine", "ReferenceRun"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.engines.threads import blas_threads
 from backpass.tabular.columns import CategoryColumn
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.metrics import class_metrics, number_metrics
-from backpass.threads import blas_threads
 
 __all__ = ["BASELINES", "score_baseline", "score_baselines", "tree_matrix"]
 
