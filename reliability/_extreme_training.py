@@ -19,8 +19,8 @@ from backpass.checkpoints import KIND, checkpoints_in
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.sample_weights import usable_weights
 from backpass.errors import BackpassError, InputError, NonFiniteError
-from backpass.judging import outputs, refuse_overflow
-from backpass.network import Network
+from backpass.network.blockwise import outputs, refuse_overflow
+from backpass.network.network import Network
 from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 from backpass.training import train

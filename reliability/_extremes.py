@@ -10,7 +10,7 @@ import numpy as np
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
-from backpass.network import Network
+from backpass.network.network import Network
 
 ROWS, INPUTS = 24, 3
 LARGEST = float(np.finfo(np.float32).max)

@@ -9,7 +9,7 @@ import numpy as np
 from backpass.core import backprop
 from backpass.core.activations import Activation
 from backpass.core.parameters import Model, Parameters
-from backpass.network import Network
+from backpass.network.network import Network
 
 Wide = np.longdouble
 STEEPEST = 1.14  # no activation is steeper, but exp; Huber's loss is 1.35 steep, the others 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines import Plan, choose
-from backpass.network import Network
+from backpass.network.network import Network
 
 SIZES = (1e4, -1e4, 1e30, -1e30, 0.0, 1.0, 1e-4)
 LOSSES = {

@@ -13,7 +13,7 @@ import numpy as np
 
 from backpass.checkpoints import Checkpoints
 from backpass.history import History, Settings, Validation
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.training import Trainer
 
 __all__ = ["BEGAN", "BOUNDARY", "LONGEST", "SLOTS", "WRITTEN", "Telling", "train", "victim"]

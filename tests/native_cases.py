@@ -12,7 +12,7 @@ from backpass.core.dropout import dropout_mask
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines import ENGINES, Plan
 from backpass.engines.extension import extension, missing
-from backpass.network import Network
+from backpass.network.network import Network
 from helpers import draw_targets
 from rounding import Problem, widened
 

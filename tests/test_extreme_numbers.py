@@ -16,7 +16,7 @@ from backpass.cli import main
 from backpass.core.sample_weights import usable_weights
 from backpass.errors import InputError, NonFiniteError, TableError
 from backpass.export import onnx_inputs, to_onnx
-from backpass.judging import r_squared
+from backpass.network.blockwise import r_squared
 from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 from backpass.tabular.metrics import number_metrics

@@ -11,7 +11,7 @@ from backpass.core.equations import EQUATIONS
 from backpass.homework import MISTAKES
 from backpass.homework.faulty import RULES, Fault, Pass
 from backpass.homework.mistake import Way
-from backpass.network import Network
+from backpass.network.network import Network
 from helpers import TRIPLES, assert_identical, draw_case
 
 CASES = {

@@ -14,7 +14,7 @@ from backpass.core import backprop
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 from helpers import (
     ARRAYS,
     DIGITS,

@@ -13,8 +13,8 @@ import sklearn
 from backpass import MLPClassifier, MLPRegressor
 from backpass.core.parameters import MOST_UNITS
 from backpass.estimators.data_checks import BLOCK_BYTES, check_finite, check_targets, smallest_codes
-from backpass.judging import mean_loss
-from backpass.network import Network
+from backpass.network.blockwise import mean_loss
+from backpass.network.network import Network
 
 COLUMNS, MEGABYTES = 784, 200
 

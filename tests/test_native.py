@@ -13,7 +13,7 @@ from backpass.core.schedules import SCHEDULES
 from backpass.engines import Plan, choose
 from backpass.engines.extension import instruction_set
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 from helpers import HIDDEN, PAIRS, assert_close, specs
 from native_cases import (
     ISAS,

@@ -12,7 +12,7 @@ from backpass.core.dropout import dropout_mask
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines.reference import ReferenceRowPredictor
 from backpass.errors import InputError, NonFiniteError
-from backpass.network import Network
+from backpass.network.network import Network
 from helpers import HIDDEN, PAIRS, assert_close, assert_identical
 from native_cases import (
     NATIVE,

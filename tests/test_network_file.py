@@ -15,7 +15,7 @@ from backpass import Network, register_activation
 from backpass.core.losses import LOSSES as LOSS_RECORDS
 from backpass.core.parameters import parameter_count
 from backpass.errors import ModelFileError
-from backpass.network_file import NETWORK_SCHEMA
+from backpass.network.file import NETWORK_SCHEMA
 from backpass.storage.container import read_container, write_container
 from backpass.tabular.model import TabularModel
 from helpers import ACTIVATIONS, HIDDEN, LOSSES, PAIRS, specs

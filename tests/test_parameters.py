@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backpass.core.parameters import Gradients, Model, Parameters, parameter_count
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 from helpers import assert_identical
 
 SIZES = [3, 5, 4, 2]

@@ -15,7 +15,7 @@ _HOMES = {
     "LossCurveDisplay": "backpass.plots",
     "MLPClassifier": "backpass.estimators",
     "MLPRegressor": "backpass.estimators",
-    "Network": "backpass.network",
+    "Network": "backpass.network.network",
     "TableEncoder": "backpass.tabular.encoder",
     "TabularModel": "backpass.tabular.model",
     "Verdict": "backpass.homework",

@@ -6,7 +6,7 @@ updates of 1. Whatever M is, the expectation of the mini-batch gradient over uni
 is the full gradient:
 
 >>> import numpy as np
->>> from backpass.network import Network
+>>> from backpass.network.network import Network
 >>> network, rng = Network([2, 3, 1], "tanh", seed=0), np.random.default_rng(0)
 >>> X, y = rng.normal(size=(5, 2)), rng.normal(size=5)
 >>> def gradient(rows):

@@ -36,7 +36,7 @@ def check_numbers(plan: Plan, learning_rate: float) -> None:
 
     Examples
     --------
-    >>> from backpass.network import Network
+    >>> from backpass.network.network import Network
     >>> from backpass.core.optimizers import OPTIMIZERS
     >>> model = Network([1, 1], seed=0, dtype="float32").model
     >>> adam = OPTIMIZERS.get_record("adam:epsilon=1e-46")

@@ -11,7 +11,7 @@ from backpass.engines import Plan, Run, choose
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import NonFiniteError
 from backpass.history import History, OnEpoch, Settings
-from backpass.network import Network
+from backpass.network.network import Network
 
 __all__ = ["train_lbfgs"]
 

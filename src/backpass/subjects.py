@@ -8,7 +8,7 @@ import numpy as np
 
 from backpass.core.arrays import Array, is_sparse, namespace, to_numpy
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 
 __all__ = ["Subject", "subject"]
 

@@ -36,7 +36,7 @@ from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError, NonFiniteError
 from backpass.gradient_curves import record_gradients
 from backpass.history import History, OnEpoch, Settings, Validation
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.snapshots import FINISHED, Progress, restore_order
 
 __all__ = ["History", "Settings", "Trainer", "Validation", "train"]

@@ -15,7 +15,7 @@ from backpass.checking.verdicts import GroupCheck, compare, deciding
 from backpass.core.arrays import Array, to_numpy
 from backpass.core.parameters import Parameters
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.notation import get_notation
 from backpass.subjects import Subject, subject
 

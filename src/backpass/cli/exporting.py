@@ -23,7 +23,7 @@ def run_export(model_path: str, onnx: str, *, network_only: bool) -> int:
     onnx_part()  # told before scikit-learn is loaded, which takes seconds
     from backpass import render
     from backpass.export import to_onnx
-    from backpass.network import Network
+    from backpass.network.network import Network
     from backpass.storage.container import container_kind
     from backpass.tabular.model import TabularModel
 

@@ -35,9 +35,9 @@ from backpass.estimators.sklearn_versions import (
     validate_data,
 )
 from backpass.history import History, Settings, Validation
-from backpass.judging import mean_loss, outputs, refuse_overflow
 from backpass.lbfgs import train_lbfgs
-from backpass.network import Network
+from backpass.network.blockwise import mean_loss, outputs, refuse_overflow
+from backpass.network.network import Network
 from backpass.training import Trainer
 
 __all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]

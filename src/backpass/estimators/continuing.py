@@ -6,7 +6,7 @@ from typing import Any
 from backpass.core.registry import shown
 from backpass.errors import InputError
 from backpass.estimators.parameter_checks import hidden_sizes
-from backpass.network import hidden_records
+from backpass.network.network import hidden_records
 
 __all__ = ["check_unchanged", "listed_activation"]
 

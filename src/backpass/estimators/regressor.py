@@ -14,7 +14,7 @@ from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.data_checks import check_targets
 from backpass.estimators.sklearn_versions import RegressorMixin, with_callbacks
-from backpass.judging import r_squared
+from backpass.network.blockwise import r_squared
 
 __all__ = ["MLPRegressor"]
 

@@ -19,7 +19,7 @@ from backpass.export.columns import (
 from backpass.export.graph import Graph
 from backpass.export.heads import Result, estimator_results, target_results, told_of
 from backpass.export.layers import float_dtype, network_nodes
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.storage.atomic_write import durable_write
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.model import TabularModel

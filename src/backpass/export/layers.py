@@ -10,7 +10,7 @@ from backpass.core.arrays import to_numpy
 from backpass.errors import InputError
 from backpass.export.activation_forms import activation_node
 from backpass.export.graph import Arithmetic, Graph
-from backpass.network import Network
+from backpass.network.network import Network
 
 __all__ = ["float_dtype", "network_nodes"]
 

@@ -15,7 +15,7 @@ from backpass.homework.digits import has_too_few_digits
 from backpass.homework.faulty import Fault, Pass
 from backpass.homework.search import Candidates, Explanation, Search
 from backpass.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.notation import get_notation
 from backpass.subjects import Subject, subject
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from backpass.judging import power_of_two_near
+from backpass.network.blockwise import power_of_two_near
 
 __all__ = ["MAIN_METRIC", "accuracy", "best_values", "class_metrics", "number_metrics", "r_squared"]
 

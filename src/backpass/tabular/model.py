@@ -13,8 +13,8 @@ import numpy as np
 from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError, NonFiniteError
 from backpass.history import History, Settings, Validation
-from backpass.judging import mean_loss, outputs, refuse_overflow
-from backpass.network import Network
+from backpass.network.blockwise import mean_loss, outputs, refuse_overflow
+from backpass.network.network import Network
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.evaluation import Evaluation, evaluate_classes, evaluate_numbers
 from backpass.tabular.frames import as_frame

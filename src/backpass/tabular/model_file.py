@@ -7,8 +7,8 @@ from typing import Any
 
 from backpass.core.parameters import parameter_count
 from backpass.errors import ModelFileError
-from backpass.network import Network
-from backpass.network_file import NETWORK_SCHEMA, model_from, network_json, shown_sizes
+from backpass.network.file import NETWORK_SCHEMA, model_from, network_json, shown_sizes
+from backpass.network.network import Network
 from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
 from backpass.storage.schema import AnyOf, Int, Number, Optional, Schema, Text

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice, product
 
 from backpass.core.equations import EQUATIONS
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.tracing.expressions import Applied, Binary, Equation, Leaf, More, Node
 from backpass.tracing.steps import Line, Step, formula_step, is_residual, penalty_slope
 from backpass.tracing.values import Values

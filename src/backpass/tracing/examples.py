@@ -4,7 +4,7 @@ import numpy as np
 
 from backpass.core.arrays import Array
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 
 __all__ = ["EXAMPLES", "example"]
 

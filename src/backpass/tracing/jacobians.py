@@ -5,7 +5,7 @@ from typing import Any
 
 from backpass.errors import InputError
 from backpass.forms import Factor
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.tracing.expressions import Binary, Braced, Equation, Leaf, Node, parse
 from backpass.tracing.steps import Line, Step
 from backpass.tracing.values import Values

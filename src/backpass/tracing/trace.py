@@ -10,7 +10,7 @@ import numpy as np
 
 from backpass.core.optimizers import OPTIMIZERS, Optimizer
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.notation import Notation, get_notation
 from backpass.subjects import Subject, subject
 from backpass.tracing.as_dict import as_dict

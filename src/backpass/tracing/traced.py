@@ -5,7 +5,7 @@ from typing import Any
 
 from backpass.core.registry import shown
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 from backpass.notation import Notation
 from backpass.tracing.recording import Recording
 from backpass.tracing.showing import Limits

@@ -21,9 +21,9 @@ from backpass.core.registry import shown
 from backpass.core.sample_weights import usable_weights
 from backpass.engines import Plan, Run, choose, predictor, row_predictor
 from backpass.errors import InputError
-from backpass.network_file import read_network, write_network
-from backpass.scikit_learn import model_from_sklearn, sklearn_estimator
-from backpass.torch_modules import torch_sequential
+from backpass.network.file import read_network, write_network
+from backpass.network.sklearn_mlp import model_from_sklearn, sklearn_estimator
+from backpass.network.to_torch import torch_sequential
 
 __all__ = ["Network", "hidden_records"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from backpass.core.arrays import Array, take_rows
 from backpass.core.parameters import row_blocks
 from backpass.errors import InputError
-from backpass.network import Network
+from backpass.network.network import Network
 
 __all__ = ["mean_loss", "outputs", "power_of_two_near", "r_squared", "refuse_overflow"]
 

@@ -1,0 +1,1 @@
+"""The `Network` a person holds, and its ways into files, PyTorch and scikit-learn."""
