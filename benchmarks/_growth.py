@@ -44,7 +44,7 @@ class Epochs:
 
     def _ours(self, X: Array, y: Array) -> Callable[[], None]:
         from backpass import Network
-        from backpass.training import Settings, Trainer
+        from backpass.training.trainer import Settings, Trainer
 
         outputs = {"output": "softmax", "loss": "cross_entropy", "dtype": "float32"}
         network = Network(self.sizes, "relu", seed=1, **outputs)

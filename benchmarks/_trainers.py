@@ -70,12 +70,12 @@ class Trainer:
 
 
 class Backpass(Trainer):
-    """Our engine, one epoch at a time through :class:`backpass.training.Trainer`."""
+    """Our engine, one epoch at a time through :class:`backpass.training.trainer.Trainer`."""
 
     def set_up(self, engine: str, threads: int | None = None) -> None:
         from backpass import Network
-        from backpass.training import Settings
-        from backpass.training import Trainer as Ours
+        from backpass.training.trainer import Settings
+        from backpass.training.trainer import Trainer as Ours
 
         layers = layers_of(self.sizes, self.flat)
         weights, biases = [W for W, _ in layers], [b for _, b in layers]

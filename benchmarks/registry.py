@@ -36,7 +36,7 @@ from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES, Loss
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import InputError
-from backpass.training import Settings, Trainer
+from backpass.training.trainer import Settings, Trainer
 
 CONFIG = Config((64, 256, 256, 10), 256, 10_240)
 SHORT = Config((8, 16, 16, 3), 32, 128)
@@ -55,7 +55,7 @@ class Variant:
     ----------
     hidden, output, loss : str
     settings : dict
-        Of :class:`backpass.training.Settings`.
+        Of :class:`backpass.training.trainer.Settings`.
     rows : callable
         Makes the rows of the training from the base's, in the network's type.
     weighted : bool

@@ -13,7 +13,6 @@ import polars as pl
 from reliability._extremes import FEATURES, INPUTS, TARGETS, Wrong
 from sklearn.exceptions import ConvergenceWarning
 
-from backpass.checkpoints import KIND, checkpoints_in
 from backpass.errors import (
     BackpassError,
     DeadUnitsWarning,
@@ -24,10 +23,11 @@ from backpass.errors import (
 from backpass.estimators.classifier import MLPClassifier
 from backpass.estimators.regressor import MLPRegressor
 from backpass.export import onnx_inputs, to_onnx
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE
+from backpass.training.checkpoints import KIND, checkpoints_in
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
 ROWS = 40
 CURVES = (

@@ -15,15 +15,15 @@ import numpy as np
 from reliability._extremes import Case, Wrong, draw
 from reliability._first_loss import first_loss
 
-from backpass.checkpoints import KIND, checkpoints_in
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.sample_weights import usable_weights
 from backpass.errors import BackpassError, InputError, NonFiniteError
 from backpass.network.blockwise import outputs, refuse_overflow
 from backpass.network.network import Network
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
-from backpass.training import train
+from backpass.training.checkpoints import KIND, checkpoints_in
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
+from backpass.training.trainer import train
 
 ENGINES = ("native", "reference")
 SECONDS = 20.0  # after which a training run of 3 epochs is called hung

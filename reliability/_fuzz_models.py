@@ -9,17 +9,17 @@ from reliability._fuzzing import Found, Input, Target, never, one_line
 from reliability._mutations import damaged_container
 
 from backpass import Network, TabularModel
-from backpass.checkpoints import Checkpoints
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import InputError, ModelFileError, NonFiniteError
-from backpass.history import Settings
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 from backpass.tabular.columns import CategoryColumn, DateColumn
 from backpass.tabular.recipe import Recipe
-from backpass.training import Trainer
+from backpass.training.checkpoints import Checkpoints
+from backpass.training.history import Settings
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
+from backpass.training.trainer import Trainer
 
 __all__ = ["SMALL", "CheckpointFile", "ModelFile", "NetworkFile"]
 

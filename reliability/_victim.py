@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from backpass.checkpoints import Checkpoints
-from backpass.history import History, Settings, Validation
 from backpass.network.network import Network
-from backpass.training import Trainer
+from backpass.training.checkpoints import Checkpoints
+from backpass.training.history import History, Settings, Validation
+from backpass.training.trainer import Trainer
 
 __all__ = ["BEGAN", "BOUNDARY", "LONGEST", "SLOTS", "WRITTEN", "Telling", "train", "victim"]
 

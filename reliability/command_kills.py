@@ -21,12 +21,12 @@ import numpy as np
 from reliability.report import here, write_result
 
 from backpass import TabularModel
-from backpass.checkpoints import KIND, checkpoints_in
 from backpass.errors import ModelFileError
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 from backpass.tabular.model_file import KIND as MODEL
 from backpass.tabular.model_file import MODEL_SCHEMA
+from backpass.training.checkpoints import KIND, checkpoints_in
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
 ROWS, EPOCHS = 3000, 60
 LINE = ["fit", "t.csv", "--target", "y", "--epochs", str(EPOCHS), "--seed", "0"]

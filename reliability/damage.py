@@ -22,10 +22,10 @@ from typing import Any
 from unittest import mock
 
 from backpass import Network, TabularModel
-from backpass.checkpoints import KIND
 from backpass.errors import ModelFileError
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container, write_container
+from backpass.training.checkpoints import KIND
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
 __all__ = ["CALLS", "FAULTS", "KINDS", "Counts", "Faults", "cut", "fail_saving", "flip"]
 

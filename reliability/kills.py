@@ -25,11 +25,11 @@ import numpy as np
 from reliability._victim import BEGAN, BOUNDARY, LONGEST, SLOTS, train, victim
 from reliability.report import here, write_result
 
-from backpass.checkpoints import KIND, checkpoints_in
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import ModelFileError
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
+from backpass.training.checkpoints import KIND, checkpoints_in
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
 EVERY = 0.05  # seconds between two checkpoints: short, so that many kills meet a write
 LONGEST_LIFE = 0.5  # seconds of training before a kill

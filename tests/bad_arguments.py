@@ -13,10 +13,10 @@ import polars as pl
 import scipy.sparse as sp
 
 from backpass import MLPClassifier, MLPRegressor, Network
-from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError, NonFiniteError
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import Recipe
+from backpass.training.checkpoints import Checkpoints
 
 __all__ = ["FAST", "INF", "NAN", "OF_FIT", "RECIPE", "Call", "Given", "again", "put"]
 

@@ -18,12 +18,12 @@ import numpy as np
 import polars as pl
 
 from backpass import Network, TabularModel, train
-from backpass.checkpoints import Checkpoints, checkpoints_in
 from backpass.core.activations import ACTIVATIONS
-from backpass.history import Settings, Validation
 from backpass.storage.container import FORMAT_VERSION
 from backpass.tabular.recipe import RECIPE
-from backpass.training import Trainer
+from backpass.training.checkpoints import Checkpoints, checkpoints_in
+from backpass.training.history import Settings, Validation
+from backpass.training.trainer import Trainer
 
 FOLDER = Path(__file__).parent / "fixtures"
 SMALL = replace(RECIPE, hidden=(4,), epochs=10, dropout=0.0)

@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from backpass import MLPClassifier, MLPRegressor, Network, cli, train
-from backpass.checkpoints import Checkpoints, checkpoints_in
 from backpass.errors import BackpassError, InputError
 from backpass.tabular.experiment import Question, run_experiment
 from backpass.tabular.model import TabularModel
+from backpass.training.checkpoints import Checkpoints, checkpoints_in
 from bad_arguments import FAST, RECIPE, Given
 from bad_commands import COMMANDS
 from bad_models import CALLS

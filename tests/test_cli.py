@@ -300,7 +300,7 @@ def test_diverging_training_writes_no_model(folder, capsys, monkeypatch):
     def diverge(self, *arguments, **options):
         raise NonFiniteError("the loss is nan in epoch 1")
 
-    monkeypatch.setattr("backpass.training.Trainer.train", diverge)
+    monkeypatch.setattr("backpass.training.trainer.Trainer.train", diverge)
     code, _, err = run(capsys, "fit", "people.csv", "-t", "old", *FAST)
     assert code == 1
     assert err.splitlines()[-1].startswith("error: training diverged, and no model was written")

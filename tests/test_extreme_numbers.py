@@ -11,16 +11,16 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
 from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
-from backpass.checkpoints import KIND, checkpoints_in
 from backpass.cli import main
 from backpass.core.sample_weights import usable_weights
 from backpass.errors import InputError, NonFiniteError, TableError
 from backpass.export import onnx_inputs, to_onnx
 from backpass.network.blockwise import r_squared
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 from backpass.tabular.metrics import number_metrics
 from backpass.tabular.recipe import RECIPE
+from backpass.training.checkpoints import KIND, checkpoints_in
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),

@@ -9,9 +9,9 @@ import pytest
 
 import make_fixtures
 from backpass import Network, TabularModel
-from backpass.checkpoints import KIND as CHECKPOINT
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import FORMAT_VERSION, read_container
+from backpass.training.checkpoints import KIND as CHECKPOINT
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 from forward_rounding import output_tolerance
 
 FOLDER = Path(__file__).parent / "fixtures"

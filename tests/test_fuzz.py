@@ -16,9 +16,7 @@ from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import InputError, ModelFileError, TableError
-from backpass.fingerprints import differences
 from backpass.homework.files import read_answer
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container, write_container
 from backpass.tabular.delimited import parse_delimited
 from backpass.tabular.frames import as_days, as_numbers
@@ -26,6 +24,8 @@ from backpass.tabular.model_file import MODEL_SCHEMA
 from backpass.tabular.reading import read_table
 from backpass.tabular.recipe import Recipe
 from backpass.tabular.targets import ClassTarget
+from backpass.training.run_identity import differences
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -10,9 +10,9 @@ from threadpoolctl import threadpool_info
 from backpass import MLPClassifier
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines.extension import extension
-from backpass.history import Settings, Validation
-from backpass.lbfgs import train_lbfgs
-from backpass.training import Trainer
+from backpass.training.history import Settings, Validation
+from backpass.training.lbfgs import train_lbfgs
+from backpass.training.trainer import Trainer
 from helpers import assert_identical
 from native_cases import (
     NATIVE,

@@ -66,7 +66,7 @@ def test_an_unreadable_checkpoint_and_lost_work_are_noticed(reliability, tmp_pat
 
 def test_the_hash_sees_every_part_of_a_result(reliability):
     from backpass import Network
-    from backpass.history import History
+    from backpass.training.history import History
 
     victim = reliability("_victim")
 

@@ -24,17 +24,17 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
-from backpass.batches import SAMPLINGS
-from backpass.checkpoints import Checkpoints, _newest, checkpoints_in
 from backpass.cli.interrupts import CtrlC
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES
 from backpass.engines import ENGINES
 from backpass.engines.extension import missing
 from backpass.errors import InputError, ModelFileError
-from backpass.generator_state import generator_state, set_generator_state
-from backpass.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container, write_container
+from backpass.training.batches import SAMPLINGS
+from backpass.training.checkpoints import Checkpoints, _newest, checkpoints_in
+from backpass.training.generator_state import generator_state, set_generator_state
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 from helpers import assert_identical
 
 RNG = np.random.default_rng(0)
@@ -136,7 +136,7 @@ def test_every_schedule_goes_on(tmp_path, crash_after, engine, schedule):
 @pytest.mark.parametrize("sampling", ["shuffle", "replacement", "sequential"])
 def test_every_step_is_a_place_to_go_on_from(tmp_path, crash_after, monkeypatch, sampling):
     """One mini-batch at a time: a checkpoint after each of 7 steps and each of 4 epochs."""
-    monkeypatch.setattr("backpass.training.CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr("backpass.training.trainer.CHUNK_SECONDS", 0.0)
     options = {"sampling": sampling, "dropout": 0.3}
     whole = run(**options)
     for k in range(1, 4 * 7 + 4, 1 if sampling == "shuffle" else 5):
@@ -145,7 +145,7 @@ def test_every_step_is_a_place_to_go_on_from(tmp_path, crash_after, monkeypatch,
 
 def test_crashing_at_every_checkpoint(tmp_path, crash_after, monkeypatch):
     """Each run lives for one checkpoint more; the last ends as the one that never crashed."""
-    monkeypatch.setattr("backpass.training.CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr("backpass.training.trainer.CHUNK_SECONDS", 0.0)
     options = {"checkpoint": tmp_path, "checkpoint_every": 0, "resume": True}
     whole, steps = run(), 0
     for _ in range(100):
@@ -191,7 +191,7 @@ def test_any_run_goes_on_from_anywhere(options, chunk, zeros, data):
     whole, k = trained(), data.draw(st.integers(1, 60))
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch("backpass.training.CHUNK_SECONDS", chunk),
+        mock.patch("backpass.training.trainer.CHUNK_SECONDS", chunk),
     ):
         with crashing(k), suppress(Crash):
             trained(checkpoint=folder, checkpoint_every=0)
@@ -327,7 +327,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 def test_a_callbacks_stop_is_an_end_and_a_time_limits_is_none(tmp_path, monkeypatch):
     stopped = run(checkpoint=tmp_path / "a", on_epoch=lambda history: history.epochs == 2)
     assert_same(run(checkpoint=tmp_path / "a", resume=True), stopped)
-    monkeypatch.setattr("backpass.training.CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr("backpass.training.trainer.CHUNK_SECONDS", 0.0)
     for _ in range(60):
         got = run(checkpoint=tmp_path / "b", resume=True, time_limit=1e-9)
         if got[1].stop_reason == "max_epochs":
@@ -349,7 +349,7 @@ def test_the_two_newest_are_kept_and_a_temporary_file_is_removed(tmp_path):
 
 def test_by_default_a_minute_lies_between_two_and_writing_takes_a_hundredth(tmp_path, monkeypatch):
     checkpoints, now = Checkpoints(tmp_path), [1000.0]
-    monkeypatch.setattr("backpass.checkpoints.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("backpass.training.checkpoints.time.monotonic", lambda: now[0])
     for cost, wait in ((0.0, 60), (0.5, 60), (2.0, 200)):
         checkpoints._last, checkpoints._cost = now[0], cost
         now[0] += wait - 0.1
@@ -483,7 +483,7 @@ def test_a_read_only_folder_is_refused(tmp_path):
 
 
 def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("backpass.checkpoints.os.access", lambda path, mode: False)
+    monkeypatch.setattr("backpass.training.checkpoints.os.access", lambda path, mode: False)
     with pytest.raises(InputError, match="nothing may be written there; give another folder"):
         run(checkpoint=tmp_path / "new")
 

@@ -25,9 +25,9 @@ WATCHED = """
 import json, sys
 from pathlib import Path
 from backpass import Network, TabularModel
-from backpass.checkpoints import KIND
+from backpass.training.checkpoints import KIND
 from backpass.errors import ModelFileError
-from backpass.snapshots import SNAPSHOT_SCHEMA
+from backpass.training.snapshots import SNAPSHOT_SCHEMA
 from backpass.storage.container import read_container
 files = [Path(name) for name in json.load(sys.stdin)]
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from backpass import Network, train
-from backpass.batches import SAMPLINGS, Sampler, steps_per_epoch
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES
 from backpass.engines import ENGINES, Plan, choose
 from backpass.engines.reference import ReferenceRun
 from backpass.errors import InputError, NonFiniteError
-from backpass.history import History, Settings, Validation
-from backpass.training import Trainer
+from backpass.training.batches import SAMPLINGS, Sampler, steps_per_epoch
+from backpass.training.history import History, Settings, Validation
+from backpass.training.trainer import Trainer
 
 RNG = np.random.default_rng(0)
 N = 53
@@ -135,7 +135,7 @@ def test_a_split_epoch_gives_the_same_network(monkeypatch):
     """However many batches an engine is handed at a time, the steps are the same."""
     results = []
     for seconds in (0.0, 10.0):
-        monkeypatch.setattr("backpass.training.CHUNK_SECONDS", seconds)
+        monkeypatch.setattr("backpass.training.trainer.CHUNK_SECONDS", seconds)
         network = new_network()
         train(network, X, Y, seed=3, epochs=3, batch_size=4, dropout=0.2)
         results.append(network.parameters.flat)

@@ -9,10 +9,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "GradientCheck": "backpass.checking",
-    "GradientFlowDisplay": "backpass.plots",
+    "GradientFlowDisplay": "backpass.training.displays",
     "Gradients": "backpass.core.parameters",
-    "History": "backpass.history",
-    "LossCurveDisplay": "backpass.plots",
+    "History": "backpass.training.history",
+    "LossCurveDisplay": "backpass.training.displays",
     "MLPClassifier": "backpass.estimators",
     "MLPRegressor": "backpass.estimators",
     "Network": "backpass.network.network",
@@ -28,7 +28,7 @@ _HOMES = {
     "register_loss": "backpass.core.custom_records",
     "to_onnx": "backpass.export",
     "trace": "backpass.tracing",
-    "train": "backpass.training",
+    "train": "backpass.training.trainer",
 }
 """Where each public name lives."""
 

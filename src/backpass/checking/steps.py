@@ -6,8 +6,8 @@ import numpy as np
 
 from backpass.checking.verdicts import BANDS, relative_error
 from backpass.core.arrays import Array
-from backpass.drawing import new_axes
 from backpass.errors import InputError
+from backpass.training.drawing import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -84,8 +84,8 @@ def run_fit(options: FitOptions) -> int:
     model_path = _check(options)
     # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from backpass.checkpoints import Checkpoints
     from backpass.tabular.reading import read_table
+    from backpass.training.checkpoints import Checkpoints
 
     messages = Messages()
     with messages.catching():

@@ -15,12 +15,12 @@ from backpass.tabular.metrics import MAIN_METRIC
 from backpass.tabular.wording import clock
 
 if TYPE_CHECKING:
-    from backpass.checkpoints import Checkpoints
     from backpass.cli.messages import Messages
-    from backpass.history import History
     from backpass.tabular.experiment import Question
     from backpass.tabular.model import TabularModel
     from backpass.tabular.understanding import Understanding
+    from backpass.training.checkpoints import Checkpoints
+    from backpass.training.history import History
 
 __all__ = ["TerminalHooks", "seconds_left"]
 

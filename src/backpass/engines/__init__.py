@@ -1,9 +1,9 @@
 """Engines: who computes a training step. A structural protocol, and the choice.
 
 An engine trains a :class:`~backpass.core.parameters.Model` on batches of rows; everything that
-steers training (epochs, order, schedule, stopping, progress) stays in :mod:`backpass.training`. The
-reference engine is the readable :mod:`backpass.core.backprop`, batch by batch; the native engine is
-the same algorithm in C++.
+steers training (epochs, order, schedule, stopping, progress) stays in
+:mod:`backpass.training.trainer`. The reference engine is the readable
+:mod:`backpass.core.backprop`, batch by batch; the native engine is the same algorithm in C++.
 """
 
 from collections.abc import Callable, Sequence

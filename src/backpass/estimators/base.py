@@ -13,8 +13,6 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from backpass.batches import row_numbers
-from backpass.checkpoints import Checkpoints
 from backpass.core.arrays import take_rows
 from backpass.core.losses import Loss
 from backpass.core.optimizers import OPTIMIZERS
@@ -34,11 +32,13 @@ from backpass.estimators.sklearn_versions import (
     EpochCallbacks,
     validate_data,
 )
-from backpass.history import History, Settings, Validation
-from backpass.lbfgs import train_lbfgs
 from backpass.network.blockwise import mean_loss, outputs, refuse_overflow
 from backpass.network.network import Network
-from backpass.training import Trainer
+from backpass.training.batches import row_numbers
+from backpass.training.checkpoints import Checkpoints
+from backpass.training.history import History, Settings, Validation
+from backpass.training.lbfgs import train_lbfgs
+from backpass.training.trainer import Trainer
 
 __all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]
 

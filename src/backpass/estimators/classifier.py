@@ -10,7 +10,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
-from backpass.checkpoints import Checkpoints
 from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
@@ -18,6 +17,7 @@ from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_poss
 from backpass.estimators.data_checks import smallest_codes
 from backpass.estimators.failures import as_before_on_failure
 from backpass.estimators.sklearn_versions import ClassifierMixin, with_callbacks
+from backpass.training.checkpoints import Checkpoints
 
 __all__ = ["MLPClassifier"]
 

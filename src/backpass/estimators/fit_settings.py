@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backpass.history import Settings
+from backpass.training.history import Settings
 
 __all__ = ["fit_settings"]
 

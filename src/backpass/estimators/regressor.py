@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
-from backpass.checkpoints import Checkpoints
 from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
@@ -15,6 +14,7 @@ from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_poss
 from backpass.estimators.data_checks import check_targets
 from backpass.estimators.sklearn_versions import RegressorMixin, with_callbacks
 from backpass.network.blockwise import r_squared
+from backpass.training.checkpoints import Checkpoints
 
 __all__ = ["MLPRegressor"]
 

@@ -13,8 +13,8 @@ from backpass.core.arrays import gather
 from backpass.core.parameters import row_blocks
 from backpass.errors import DeadUnitsWarning
 from backpass.estimators.sklearn_versions import EpochCallbacks
-from backpass.history import History
 from backpass.network.network import Network
+from backpass.training.history import History
 
 __all__ = ["Reporter", "warn_of_dead_units", "warn_of_the_end"]
 

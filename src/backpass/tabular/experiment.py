@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backpass.checkpoints import Checkpoints
 from backpass.errors import TableWarning
-from backpass.history import History
 from backpass.tabular.arrangement import Arrangement, arrange
 from backpass.tabular.baselines import BASELINES, score_baseline
 from backpass.tabular.evaluation import Evaluation
@@ -25,6 +23,8 @@ from backpass.tabular.model import TabularModel
 from backpass.tabular.question import Question
 from backpass.tabular.targets import ClassTarget
 from backpass.tabular.understanding import Understanding
+from backpass.training.checkpoints import Checkpoints
+from backpass.training.history import History
 
 __all__ = ["Experiment", "Hooks", "Question", "run_experiment"]
 

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from backpass.checkpoints import Checkpoints
 from backpass.errors import InputError, NonFiniteError
-from backpass.history import History, Settings, Validation
 from backpass.network.blockwise import mean_loss, outputs, refuse_overflow
 from backpass.network.network import Network
 from backpass.tabular.encoder import TableEncoder
@@ -30,7 +28,9 @@ from backpass.tabular.preparing import (
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.splitting import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
-from backpass.training import Trainer
+from backpass.training.checkpoints import Checkpoints
+from backpass.training.history import History, Settings, Validation
+from backpass.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -148,7 +148,8 @@ class TabularModel:
             Whether training goes on from the last checkpoint there, if there is one; it ends with
             the bytes of a run that was never interrupted.
         checkpoint_every : float, optional
-            Seconds between two checkpoints; see :class:`~backpass.checkpoints.Checkpoints`.
+            Seconds between two checkpoints; see
+            :class:`~backpass.training.checkpoints.Checkpoints`.
 
         Raises
         ------

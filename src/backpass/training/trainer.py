@@ -17,27 +17,27 @@ from typing import Any
 
 import numpy as np
 
-from backpass.batches import Sampler, row_numbers, steps_per_epoch
-from backpass.checkpoints import Checkpoints
 from backpass.core.arrays import Array
 from backpass.core.inputs import as_generator
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.sample_weights import usable_weights
 from backpass.core.schedules import SCHEDULES, Clock
-from backpass.divergence import (
+from backpass.engines import Engine, Plan, Run, choose
+from backpass.engines.threads import blas_threads, threads_worth_using
+from backpass.errors import InputError, NonFiniteError
+from backpass.network.network import Network
+from backpass.training.batches import Sampler, row_numbers, steps_per_epoch
+from backpass.training.checkpoints import Checkpoints
+from backpass.training.diagnostics import record_gradients
+from backpass.training.divergence import (
     check_costs,
     check_mean,
     check_numbers,
     check_parameters,
     check_state,
 )
-from backpass.engines import Engine, Plan, Run, choose
-from backpass.engines.threads import blas_threads, threads_worth_using
-from backpass.errors import InputError, NonFiniteError
-from backpass.gradient_curves import record_gradients
-from backpass.history import History, OnEpoch, Settings, Validation
-from backpass.network.network import Network
-from backpass.snapshots import FINISHED, Progress, restore_order
+from backpass.training.history import History, OnEpoch, Settings, Validation
+from backpass.training.snapshots import FINISHED, Progress, restore_order
 
 __all__ = ["History", "Settings", "Trainer", "Validation", "train"]
 
@@ -369,7 +369,7 @@ def train(
         Whether training goes on from the last checkpoint there, if there is one; it ends with the
         bytes of a run that was never interrupted.
     checkpoint_every : float, optional
-        Seconds between two checkpoints; see :class:`~backpass.checkpoints.Checkpoints`.
+        Seconds between two checkpoints; see :class:`~backpass.training.checkpoints.Checkpoints`.
     **settings
         Of :class:`Settings`: optimizer, schedule, learning_rate, batch_size, epochs, ….
 

@@ -1,8 +1,9 @@
 """Displays in scikit-learn's manner: the loss over the epochs, the gradient of each layer.
 
 matplotlib is an optional extra, ``pip install 'backpass[plots]'``; it is loaded when something is
-drawn. Both displays are made from a fitted estimator or from a :class:`~backpass.training.History`,
-keep what they drew as attributes, and can be drawn again with ``plot``.
+drawn. Both displays are made from a fitted estimator or from a
+:class:`~backpass.training.trainer.History`, keep what they drew as attributes, and can be drawn
+again with ``plot``.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass.drawing import new_axes, pyplot
 from backpass.errors import InputError
+from backpass.training.drawing import new_axes, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
-    from backpass.history import History
+    from backpass.training.history import History
 
 __all__ = ["GradientFlowDisplay", "LossCurveDisplay"]
 
@@ -140,7 +141,7 @@ class LossCurveDisplay:
     def from_history(
         cls, history: "History", *, ax: "Axes | None" = None, log: bool = False, **kwargs: Any
     ) -> "LossCurveDisplay":
-        """Draw the loss curves of a :class:`~backpass.training.History`.
+        """Draw the loss curves of a :class:`~backpass.training.trainer.History`.
 
         Parameters
         ----------
@@ -273,7 +274,7 @@ class GradientFlowDisplay:
     def from_history(
         cls, history: "History", *, ax: "Axes | None" = None, **kwargs: Any
     ) -> "GradientFlowDisplay":
-        """Draw the gradient norms of a :class:`~backpass.training.History`.
+        """Draw the gradient norms of a :class:`~backpass.training.trainer.History`.
 
         Parameters
         ----------

@@ -10,8 +10,8 @@ from backpass.core.optimizers import OPTIMIZERS
 from backpass.engines import Plan, Run, choose
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import NonFiniteError
-from backpass.history import History, OnEpoch, Settings
 from backpass.network.network import Network
+from backpass.training.history import History, OnEpoch, Settings
 
 __all__ = ["train_lbfgs"]
 

@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from backpass.batches import Sampler
 from backpass.core.arrays import Array
 from backpass.errors import InputError, ModelFileError
-from backpass.fingerprints import array_text, differences, model_texts, settings_texts
-from backpass.generator_state import generator_state, set_generator_state
-from backpass.snapshots import SNAPSHOT_SCHEMA, restore, snapshot
 from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
 from backpass.storage.folder_lock import folder_lock
+from backpass.training.batches import Sampler
+from backpass.training.generator_state import generator_state, set_generator_state
+from backpass.training.run_identity import array_text, differences, model_texts, settings_texts
+from backpass.training.snapshots import SNAPSHOT_SCHEMA, restore, snapshot
 
 __all__ = ["Checkpoints", "checkpoints_in"]
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from backpass.batches import Sampler, steps_per_epoch
 from backpass.core.schedules import Clock
 from backpass.errors import ModelFileError
-from backpass.generator_state import GENERATOR_SCHEMA, generator_state, set_generator_state
-from backpass.history import History
 from backpass.storage.schema import Int, MapOf, Number, OneOf, Schema, Text
+from backpass.training.batches import Sampler, steps_per_epoch
+from backpass.training.generator_state import GENERATOR_SCHEMA, generator_state, set_generator_state
+from backpass.training.history import History
 
 __all__ = ["FINISHED", "SNAPSHOT_SCHEMA", "Progress", "restore", "restore_order", "snapshot"]
 

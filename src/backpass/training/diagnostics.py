@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from backpass.core.arrays import gather, norm_and_unit, take_rows, to_numpy
-from backpass.divergence import check_mean
+from backpass.training.divergence import check_mean
 
 __all__ = ["record_gradients"]
 

@@ -1,0 +1,1 @@
+"""Epochs, batches, stopping, L-BFGS, checkpoints, history."""
