@@ -19,19 +19,19 @@ from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.sample_weights import usable_weights
 from backpass.core.schedules import SCHEDULES
 from backpass.errors import InputError
-from backpass.estimators.continuing import check_unchanged, listed_activation
-from backpass.estimators.data_checks import as_floats, check_container, check_finite
-from backpass.estimators.failures import as_before_on_failure
-from backpass.estimators.fit_settings import fit_settings
-from backpass.estimators.held_out import hold_out
-from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
-from backpass.estimators.reporting import Reporter, warn_of_dead_units, warn_of_the_end
-from backpass.estimators.sklearn_versions import (
+from backpass.estimators.callbacks import Reporter, warn_of_dead_units, warn_of_the_end
+from backpass.estimators.compat import (
     BaseEstimator,
     CallbackSupportMixin,
     EpochCallbacks,
     validate_data,
 )
+from backpass.estimators.continuing import check_unchanged, listed_activation
+from backpass.estimators.data_checks import as_floats, check_container, check_finite
+from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
+from backpass.estimators.rollback import as_before_on_failure
+from backpass.estimators.settings import fit_settings
+from backpass.estimators.validation_split import hold_out
 from backpass.network.blockwise import mean_loss, outputs, refuse_overflow
 from backpass.network.network import Network
 from backpass.training.batches import row_numbers

@@ -285,7 +285,7 @@ class TabularModel:
         if checkpoints is not None:
             self.seconds += checkpoints.seconds  # of what was not trained again
         if self.recipe.activation == "relu":  # the estimators load half of scikit-learn
-            from backpass.estimators.reporting import warn_of_dead_units
+            from backpass.estimators.callbacks import warn_of_dead_units
 
             warn_of_dead_units(self.network, X[kept[:DEAD_ROWS]])
 

@@ -12,7 +12,7 @@ from backpass.core import backprop
 from backpass.core.arrays import gather
 from backpass.core.parameters import row_blocks
 from backpass.errors import DeadUnitsWarning
-from backpass.estimators.sklearn_versions import EpochCallbacks
+from backpass.estimators.compat import EpochCallbacks
 from backpass.network.network import Network
 from backpass.training.history import History
 
