@@ -20,9 +20,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from backpass import forms
 from backpass.core import backprop
 from backpass.core.parameters import Model, Parameters, parameter_count
+from backpass.derivatives import forms
 
 PAGE = Path(__file__).parent.parent / "docs" / "cost-of-the-gradient.md"
 PICTURE = PAGE.parent / "images" / "cost-of-the-gradient.svg"

@@ -20,10 +20,10 @@ from backpass.core.initializers import INITIALIZERS
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES, Clock
+from backpass.derivatives.homework.answer_files import read_answer
+from backpass.derivatives.homework.answers import parts_of
+from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
-from backpass.homework.answers import parts_of
-from backpass.homework.files import read_answer
-from backpass.notation import get_notation
 from backpass.tabular.preparing import usable_rows
 from backpass.tabular.reading import read_table
 

@@ -1,7 +1,7 @@
 """A learner's own backpropagation, with the mistakes in it that learners make.
 
 Written apart from the package, in plain NumPy, as one would for homework: the tests of
-``backpass.homework`` take its answers, right or wrong, and ask which mistake was made.
+``backpass.derivatives.homework`` take its answers, right or wrong, and ask which mistake was made.
 """
 
 import numpy as np

@@ -12,14 +12,15 @@ from sklearn.preprocessing import StandardScaler
 
 import backpass
 from backpass import MLPClassifier, MLPRegressor, Network, check_gradients
-from backpass.checking import by_autograd, compare, relative_error
-from backpass.checking.costs import COMPLEX_STEP, DIFFERENCES, Costs
-from backpass.checking.rounding import Rounding
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
+from backpass.derivatives.batch import subject
+from backpass.derivatives.checking import autograd_oracle as by_autograd
+from backpass.derivatives.checking import compare, relative_error
+from backpass.derivatives.checking.error_bounds import Rounding
+from backpass.derivatives.checking.numerical import COMPLEX_STEP, DIFFERENCES, Costs
 from backpass.engines.extension import missing
 from backpass.errors import BackpassError, InputError
-from backpass.subjects import subject
 from helpers import EPS, HIDDEN, PAIRS, autograd_gradients, draw_case, specs
 
 KINDS = {"W", "b", "delta", "g", "input", "phi'", "C'"}

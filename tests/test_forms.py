@@ -6,13 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from backpass import forms
 from backpass.core import backprop
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
 from backpass.core.parameters import Model, Parameters, parameter_count
+from backpass.derivatives import forms
+from backpass.derivatives.forms import FORMS
 from backpass.errors import InputError
-from backpass.forms import FORMS
 
 EPS = np.finfo(float).eps
 SIZES, N = (3, 5, 4, 2), 6

@@ -15,8 +15,8 @@ from backpass import Network, TabularModel, train
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
+from backpass.derivatives.homework.answer_files import read_answer
 from backpass.errors import InputError, ModelFileError, TableError
-from backpass.homework.files import read_answer
 from backpass.storage.container import read_container, write_container
 from backpass.tabular.delimited import parse_delimited
 from backpass.tabular.frames import as_days, as_numbers

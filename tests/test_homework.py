@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from backpass import MLPClassifier, Network, cli, explain_mismatch
+from backpass.derivatives.homework.answer_files import read_answer
+from backpass.derivatives.homework.digits import half_units
+from backpass.derivatives.notation import NOTATIONS
 from backpass.errors import InputError
-from backpass.homework.digits import half_units
-from backpass.homework.files import read_answer
-from backpass.notation import NOTATIONS
 from backpass.tabular.experiment import Question, run_experiment
 from helpers import autograd_gradients, centred_gradients, draw_case
 
@@ -341,7 +341,7 @@ def test_bad_files_get_one_line_that_names_them(tmp_path, name, found):
 
 
 def test_a_zip_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("backpass.homework.files.LARGEST", 1 << 16)
+    monkeypatch.setattr("backpass.derivatives.homework.answer_files.LARGEST", 1 << 16)
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("W1.npy", npy(np.zeros(1 << 20)))
     with pytest.raises(InputError, match="unpacks to more than"):

@@ -8,9 +8,9 @@ import pytest
 import student
 from backpass import explain_mismatch
 from backpass.core.equations import EQUATIONS
-from backpass.homework import MISTAKES
-from backpass.homework.faulty import RULES, Fault, Pass
-from backpass.homework.mistake import Way
+from backpass.derivatives.homework import MISTAKES
+from backpass.derivatives.homework.faulty_pass import RULES, Fault, Pass
+from backpass.derivatives.homework.mistake import Way
 from backpass.network.network import Network
 from helpers import TRIPLES, assert_identical, draw_case
 

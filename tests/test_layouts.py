@@ -5,8 +5,8 @@ import pytest
 
 from backpass import Network
 from backpass.core.layouts import LAYOUTS
+from backpass.derivatives.notation import NOTATIONS
 from backpass.errors import InputError
-from backpass.notation import NOTATIONS
 
 SIZES = [3, 4, 2]
 

@@ -9,12 +9,13 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backpass import Network, forms, train
+from backpass import Network, train
 from backpass.core import parameters
 from backpass.core.arrays import to_numpy
 from backpass.core.gradient_noise import GradientNoise, gradient_noise, squared_gradient_norms
 from backpass.core.losses import LOSSES
 from backpass.core.parameters import Model, Parameters
+from backpass.derivatives import forms
 from backpass.errors import InputError
 from helpers import EPS, HIDDEN, PAIRS, assert_close, draw_case, gradient_tolerance
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from backpass import Network, TabularModel
+from backpass.derivatives.homework.answer_files import read_answer
 from backpass.errors import InputError, ModelFileError
-from backpass.homework.files import read_answer
 from backpass.storage.container import write_container
 
 HERE = Path(__file__).parent

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from backpass import Network, trace
+from backpass.derivatives.notation import NOTATIONS
+from backpass.derivatives.notation.symbols import symbol
+from backpass.derivatives.notation.table import register
+from backpass.derivatives.tracing import FORMS, example
+from backpass.derivatives.tracing.formulas import leaves
+from backpass.derivatives.tracing.layout import Limits, cuts, show
+from backpass.derivatives.tracing.mathml import MathPainter
+from backpass.derivatives.tracing.to_latex import LatexPainter
+from backpass.derivatives.tracing.to_text import TextPainter
 from backpass.errors import InputError
-from backpass.notation import NOTATIONS
-from backpass.notation.symbols import symbol
-from backpass.notation.table import register
-from backpass.tracing import FORMS, example
-from backpass.tracing.expressions import leaves
-from backpass.tracing.latex import LatexPainter
-from backpass.tracing.mathml import MathPainter
-from backpass.tracing.showing import Limits, cuts, show
-from backpass.tracing.text import TextPainter
 from displayed import Interval, evaluate, latex_tokens, math_tokens, text_tokens
 from helpers import HIDDEN, PAIRS
 
@@ -364,7 +364,7 @@ def test_a_layer_can_be_shown_alone():
 def test_wide_formulas_are_folded_and_lose_nothing():
     network, X, y = small(3)
     seen = trace(network, X, y, notation="error", max_elements=None)
-    from backpass.tracing.text_page import text_page
+    from backpass.derivatives.tracing.text_page import text_page
 
     narrow, wide = text_page(seen, 60), text_page(seen, 10_000)
     assert max(map(len, wide.splitlines())) > 80

@@ -22,7 +22,7 @@ from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.registry import Registry
 from backpass.core.schedules import SCHEDULES
-from backpass.homework import MISTAKES
+from backpass.derivatives.homework import MISTAKES
 
 __all__ = ["REGISTRIES", "setup"]
 

@@ -16,8 +16,8 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 
-from backpass.tracing import example, trace
-from backpass.tracing.html_page import html_excerpt
+from backpass.derivatives.tracing import example, trace
+from backpass.derivatives.tracing.to_html import html_excerpt
 
 __all__ = ["setup"]
 

@@ -8,7 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "GradientCheck": "backpass.checking",
+    "GradientCheck": "backpass.derivatives.checking",
     "GradientFlowDisplay": "backpass.training.displays",
     "Gradients": "backpass.core.parameters",
     "History": "backpass.training.history",
@@ -18,16 +18,16 @@ _HOMES = {
     "Network": "backpass.network.network",
     "TableEncoder": "backpass.tabular.encoder",
     "TabularModel": "backpass.tabular.model",
-    "Verdict": "backpass.homework",
-    "explain_mismatch": "backpass.homework",
+    "Verdict": "backpass.derivatives.homework",
+    "explain_mismatch": "backpass.derivatives.homework",
     "onnx_inputs": "backpass.export",
-    "check_gradients": "backpass.checking",
-    "Trace": "backpass.tracing",
+    "check_gradients": "backpass.derivatives.checking",
+    "Trace": "backpass.derivatives.tracing",
     "read_table": "backpass.tabular.reading",
     "register_activation": "backpass.core.custom_records",
     "register_loss": "backpass.core.custom_records",
     "to_onnx": "backpass.export",
-    "trace": "backpass.tracing",
+    "trace": "backpass.derivatives.tracing",
     "train": "backpass.training.trainer",
 }
 """Where each public name lives."""

@@ -9,7 +9,7 @@ from backpass.cli.messages import Messages
 from backpass.errors import InputError, TableError
 
 if TYPE_CHECKING:
-    from backpass.checking import GradientCheck
+    from backpass.derivatives.checking import GradientCheck
 
 __all__ = ["run_check"]
 
@@ -47,7 +47,7 @@ def _entries(text: str) -> int | str:
 def _check(model_path: str, table: str, rows: int | None, entries: int | str) -> GradientCheck:
     import numpy as np
 
-    from backpass.checking import check_gradients
+    from backpass.derivatives.checking import check_gradients
     from backpass.tabular.model import TabularModel
     from backpass.tabular.preparing import original_rows
     from backpass.tabular.reading import read_table

@@ -39,11 +39,11 @@ def run_homework(options: HomeworkOptions) -> int:
     if options.json is not None:
         inputs = [options.model, options.table, options.answer]
         check_outputs([Output("--json", options.json, (".json",))], inputs)
-    from backpass.homework.files import read_answer
+    from backpass.derivatives.homework.answer_files import read_answer
 
     answer = read_answer(options.answer)
     from backpass import render
-    from backpass.homework import explain_mismatch
+    from backpass.derivatives.homework import explain_mismatch
     from backpass.tabular.model import TabularModel
 
     messages = Messages()

@@ -13,7 +13,7 @@ from backpass.cli.messages import Messages
 from backpass.errors import InputError, TableError
 
 if TYPE_CHECKING:
-    from backpass.tracing import Trace
+    from backpass.derivatives.tracing import Trace
 
 __all__ = ["FORMATS", "TraceOptions", "run_trace"]
 
@@ -92,7 +92,7 @@ def _written(trace: Trace, kind: str) -> str:
 
 
 def _trace(options: TraceOptions) -> Trace:
-    from backpass.tracing import trace
+    from backpass.derivatives.tracing import trace
 
     network, X, y, names = _example(options) if _is_example(options) else _from_table(options)
     return trace(
@@ -116,7 +116,7 @@ def _is_example(options: TraceOptions) -> bool:
 
 
 def _example(options: TraceOptions) -> tuple[Any, Any, Any, tuple[None, None]]:
-    from backpass.tracing import example
+    from backpass.derivatives.tracing import example
 
     if options.table is not None:
         raise InputError(f"{options.model} has rows of its own; leave {options.table!r} out")

@@ -1,0 +1,274 @@
+"""Check every derivative of a network on a batch, and say which one is wrong."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backpass.core.arrays import Array, to_numpy
+from backpass.core.parameters import Parameters
+from backpass.derivatives.batch import Subject, subject
+from backpass.derivatives.checking.autograd_oracle import autograd_derivatives
+from backpass.derivatives.checking.claims import (
+    Claim,
+    claim_of_engine,
+    claim_of_somebody,
+    our_claim,
+)
+from backpass.derivatives.checking.comparison import GroupCheck, compare, deciding
+from backpass.derivatives.checking.error_bounds import Rounding
+from backpass.derivatives.checking.numerical import (
+    COMPLEX_STEP,
+    DIFFERENCES,
+    STEP,
+    Costs,
+    Derivative,
+)
+from backpass.derivatives.checking.records import check_records
+from backpass.derivatives.checking.result import GradientCheck
+from backpass.derivatives.notation import get_notation
+from backpass.errors import InputError
+from backpass.network.network import Network
+
+__all__ = ["check_gradients"]
+
+EQUATION = {"W": "B3", "W data": "B3", "b": "B4", "g": "B2a", "input": "B2a"}
+AUTOGRAD = "autograd"
+FINER = 0.01
+"""The second step of differences, in units of the first."""
+
+
+def check_gradients(
+    network_or_estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    alpha: float | None = None,
+    entries: int | str = "all",
+    claimed: Any = None,
+    layout: str = "code",
+    engine: str | None = None,
+    seed: int = 0,
+) -> GradientCheck:
+    """Check every derivative of the loss on a batch against numerical ones, layer by layer.
+
+    In float64, without dropout: every weight and bias, every error signal δ, the derivatives to
+    the activations and to the inputs, with the mean over the batch, sample weights and the L2
+    penalty. The numerical derivatives come from differences, from the complex step where every
+    function on the way is analytic, and from HIPS autograd where it is installed.
+
+    Parameters
+    ----------
+    network_or_estimator : Network, or a fitted MLPClassifier, MLPRegressor or Pipeline of one
+    X : array of shape (N, n_0)
+    y : array of shape (N,) or (N, k)
+        Targets as the loss takes them; labels for a classifier.
+    sample_weight : array of shape (N,), optional
+    alpha : float, optional
+        L2 strength; by default the estimator's own, 0 for a network. The weights' gradient is
+        checked without it as well.
+    entries : "all" or int
+        How many entries of each array are checked, drawn at random; of δ, the activations and the
+        inputs, how many units, each on all rows.
+    claimed : optional
+        Gradients to judge in place of ours: ``Gradients``, ``Parameters``, a flat vector, a pair
+        or dict of weights and biases, or W_1, b_1, W_2, b_2, … in one list.
+    layout : str
+        The notation in whose layout the claimed weights lie: (out, in) is ``"nabla"``.
+    engine : str, optional
+        Judge the gradient of this engine, in the network's own precision.
+    seed : int
+        Of the draw of entries.
+
+    Returns
+    -------
+    GradientCheck
+
+    Raises
+    ------
+    InputError
+        When the batch does not fit, the cost is not finite, or `claimed` has the wrong shape.
+
+    Examples
+    --------
+    >>> network = Network([2, 3, 1], hidden="tanh", seed=0)
+    >>> X, y = np.array([[0.0, 1.0], [1.0, 0.5]]), np.array([1.0, 0.0])
+    >>> check = check_gradients(network, X, y)
+    >>> check.passed
+    True
+    >>> wrong = check_gradients(network, X, y, claimed=2 * network.loss_and_gradients(X, y)[1].flat)
+    >>> wrong.passed, wrong.worst.verdict, round(wrong.worst.worst, 3)
+    (False, 'wrong', 0.333)
+    """
+    _check_options(entries, claimed, engine)
+    get_notation(layout)
+    given, dtype = _in_float64(network_or_estimator, X, y, sample_weight, alpha)
+    costs = Costs(given)
+    _check_finite(costs)
+    if claimed is not None:
+        claim = claim_of_somebody(claimed, given.network.parameters, layout)
+    elif engine is not None:
+        claim = claim_of_engine(engine, given, dtype)
+    else:
+        claim = our_claim(given)
+    rng = np.random.default_rng(seed)
+    groups = list(_Certifier(costs, claim, entries, rng).groups())
+    if claimed is None and engine is None:
+        groups += check_records(costs)
+    return GradientCheck(groups, costs, claim)
+
+
+def _check_options(entries: int | str, claimed: Any, engine: str | None) -> None:
+    whole = isinstance(entries, int | np.integer) and not isinstance(entries, bool)
+    if not (entries == "all" or (whole and int(entries) >= 1)):
+        raise InputError(f"entries must be 'all' or an integer of at least 1, not {entries!r}")
+    if claimed is not None and engine is not None:
+        raise InputError("give claimed or engine, not both: one gradient is judged at a time")
+
+
+def _in_float64(
+    network_or_estimator: Any, X: Any, y: Any, sample_weight: Any, alpha: float | None
+) -> tuple[Subject, Any]:
+    """Return the subject in NumPy's float64, and the dtype that the network has."""
+    given = subject(network_or_estimator, X, y, sample_weight, alpha=alpha)
+    theta = given.network.parameters
+    flat = to_numpy(theta.flat)
+    if flat.dtype.kind != "f":
+        raise InputError(f"the parameters must be real numbers, not {flat.dtype}")
+    network = Network.from_model(
+        given.network.model.with_parameters(Parameters(theta.sizes, flat.astype(np.float64)))
+    )
+    X, y, s = (to_numpy(part).astype(np.float64) for part in (given.X, given.y, given.s))
+    return Subject(network, X, y, s, given.alpha), flat.dtype
+
+
+def _check_finite(costs: Costs) -> None:
+    bad = ~np.isfinite(costs.cost_of_rows)
+    if bad.any():
+        raise InputError(
+            f"the cost of row {int(bad.argmax())} is not finite: scale the inputs, or check a "
+            "network whose training did not diverge"
+        )
+
+
+class _Found(NamedTuple):
+    """What a method found, and how far a right claim may be from it: (m,)."""
+
+    derivative: Derivative
+    floor: Array
+
+
+class _Certifier:
+    """Compares a claim with numerical derivatives, one array after the other."""
+
+    def __init__(
+        self, costs: Costs, claim: Claim, entries: int | str, rng: np.random.Generator
+    ) -> None:
+        self.costs, self.claim, self.entries, self.rng = costs, claim, entries, rng
+        self.exact = costs.is_analytic()
+        self.found: dict[tuple[str, int], tuple[Array, dict[str, _Found]]] = {}
+        self.autograd = autograd_derivatives(costs) if self.exact else {}
+        units = np.arange(costs.size_of("delta", costs.depth))
+        best = COMPLEX_STEP if self.exact else DIFFERENCES
+        output = costs.derivative("delta", costs.depth, units, best)
+        self.rounding = Rounding(costs, output.values.T)
+
+    def groups(self) -> Iterator[GroupCheck]:
+        """Yield a row for every array of the claim, from the inputs up."""
+        for layer in range(self.costs.depth + 1):
+            for kind in ("W", "W data", "b", "delta", "g"):
+                if (kind, layer) in self.claim.arrays:
+                    yield self._group(kind, layer)
+
+    def _draw(self, kind: str, layer: int) -> Array:
+        size = self.costs.size_of(kind, layer)
+        if self.entries == "all" or int(self.entries) >= size:
+            return np.arange(size)
+        return np.sort(self.rng.choice(size, int(self.entries), replace=False))
+
+    def _find(self, kind: str, layer: int) -> tuple[Array, dict[str, _Found]]:
+        """Return the entries that are checked, and what each method finds, the most exact first."""
+        entries = self._draw(kind, layer)
+        own = self._picked(self.rounding.of(kind, layer, self.claim.eps), kind, entries)
+        found = {}
+        if self.exact:
+            exact = self.costs.derivative(kind, layer, entries, COMPLEX_STEP)
+            found[COMPLEX_STEP] = _Found(exact, own)
+        rough, h = self._differences(kind, layer, entries)
+        rows = self.rounding.of_rows()
+        rows = rows.sum() if kind in ("W", "b") else rows
+        found[DIFFERENCES] = _Found(rough, own + (rows / h).ravel())
+        return entries, found
+
+    def _differences(self, kind: str, layer: int, entries: Array) -> tuple[Derivative, Array]:
+        """Return the derivatives by differences, and h of each.
+
+        Where a kink was crossed and nothing else can judge, a smaller step may stay clear of it.
+        """
+        rough = self.costs.derivative(kind, layer, entries, DIFFERENCES)
+        h = self.costs.steps_of(kind, layer, entries)
+        if self.exact or not rough.crossed.any():
+            return rough, h
+        fine = self.costs.derivative(kind, layer, entries, DIFFERENCES, STEP * FINER)
+        better = rough.crossed & ~fine.crossed
+        values = np.where(better, fine.values, rough.values)
+        crossed = rough.crossed & fine.crossed
+        return Derivative(values, rough.penalty, crossed), np.where(better, FINER * h, h)
+
+    def _group(self, name: str, layer: int) -> GroupCheck:
+        kind = "W" if name == "W data" else name
+        if (kind, layer) not in self.found:  # once for the weights with and without L2
+            self.found[kind, layer] = self._find(kind, layer)
+        entries, found = self.found[kind, layer]
+        a = self._picked(self.claim.arrays[name, layer], kind, entries)
+        comparisons = {
+            method: compare(
+                a, self._value(d, name), floor, d.crossed.ravel(), method, self.claim.eps
+            )
+            for method, (d, floor) in found.items()
+        }
+        if (kind, layer) in self.autograd and name != "W data":
+            other = self._picked(self.autograd[kind, layer], kind, entries)
+            floor, clear = found[COMPLEX_STEP].floor, np.zeros(a.shape, bool)
+            comparisons[AUTOGRAD] = compare(a, other, floor, clear, AUTOGRAD, self.claim.eps)
+        best = self._value(next(iter(found.values())).derivative, name)
+        return self._row(name, layer, entries, a, best, comparisons)
+
+    def _value(self, d: Derivative, name: str) -> Array:
+        return (d.values + d.penalty if name == "W" else d.values).ravel()
+
+    def _picked(self, array: Array, kind: str, entries: Array) -> Array:
+        """Return the entries of a claimed array in the order in which they are found."""
+        return array.reshape(-1)[entries] if kind in ("W", "b") else array.T[entries].ravel()
+
+    def _row(
+        self, name: str, layer: int, entries: Array, a: Array, best: Array, comparisons: Any
+    ) -> GroupCheck:
+        worst = deciding(comparisons).entry
+        kind = "W" if name == "W data" else name
+        shape = self.claim.arrays[name, layer].shape
+        if kind in ("W", "b"):
+            where = np.unravel_index(int(entries[worst]), shape)
+        else:
+            where = (worst % shape[0], entries[worst // shape[0]])
+        equation = EQUATION.get(kind) or ("B1" if layer == self.costs.depth else "B2b")
+        return GroupCheck(
+            layer=layer,
+            kind="input" if (kind, layer) == ("g", 0) else name,
+            equation=equation,
+            record=self._record(kind, layer),
+            entries=int(np.prod(shape)),
+            checked=len(a),
+            where=tuple(int(i) for i in where),
+            claimed=float(a[worst]),
+            found=float(best[worst]),
+            comparisons=comparisons,
+        )
+
+    def _record(self, kind: str, layer: int) -> str:
+        """Return the records whose derivative enters an error signal."""
+        if kind != "delta":
+            return ""
+        phi = self.costs.model.activations[layer - 1].name
+        return f"{self.costs.model.loss.name}, {phi}" if layer == self.costs.depth else phi

@@ -1,0 +1,277 @@
+"""Whether an answer is right, and what explains it where it is not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backpass.core.arrays import Array, namespace, to_numpy
+from backpass.core.parameters import Parameters
+from backpass.derivatives.batch import Subject, subject
+from backpass.derivatives.homework.answers import KINDS, Part, parts_of, title
+from backpass.derivatives.homework.comparison import (
+    DIFFERENCES,
+    EXACT,
+    Comparison,
+    distance,
+    rounding,
+)
+from backpass.derivatives.homework.digits import has_too_few_digits
+from backpass.derivatives.homework.faulty_pass import Fault, Pass
+from backpass.derivatives.homework.search import Candidates, Explanation, Search
+from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
+from backpass.derivatives.notation import get_notation
+from backpass.errors import InputError
+from backpass.network.network import Network
+
+# ruff: noqa: E741
+
+__all__ = ["explain_mismatch"]
+
+
+def explain_mismatch(
+    network: Any,
+    X: Any,
+    y: Any,
+    answer: Any,
+    *,
+    sample_weight: Any = None,
+    alpha: float | None = None,
+    what: str | None = None,
+    layer: int | None = None,
+    layout: str = "code",
+) -> Verdict:
+    """Return whether a gradient computed by hand is right, or which mistake explains it.
+
+    Parameters
+    ----------
+    network : Network, or a fitted MLPClassifier, MLPRegressor or Pipeline of one
+    X : array of shape (N, n_0)
+    y : array of shape (N,) or (N, k)
+        Targets as the loss takes them; labels for a classifier.
+    answer : array, mapping, Gradients, flat vector, or lists
+        One array, of which kind and layer are found by its shape; or ``{"W1": …, "b1": …}``,
+        ``(weights, biases)``, ``[W1, b1, W2, …]``, or θ's gradient as one vector.
+    sample_weight : array of shape (N,), optional
+        1 each by default.
+    alpha : float, optional
+        L2 strength; by default the estimator's own, 0 for a network.
+    what : {"W", "b", "delta", "g", "X", "z", "a"}, optional
+        What a single array is: ∂J/∂W_l, ∂J/∂b_l, ∂J/∂z_l, ∂J/∂a_l, ∂J/∂X, or z_l or a_l itself.
+    layer : int, optional
+        Of which layer, from 1.
+    layout : str
+        The notation that the answer is laid out in
+        (:data:`backpass.derivatives.notation.NOTATIONS`).
+
+    Raises
+    ------
+    InputError
+        When rows or targets do not fit the network, or the answer's shape fits nothing.
+
+    Examples
+    --------
+    >>> from backpass import Network
+    >>> network = Network([2, 3, 1], "tanh", seed=0)
+    >>> X, y = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0, 2.0])
+    >>> gradients = network.loss_and_gradients(X, y)[1]
+    >>> print(explain_mismatch(network, X, y, gradients.weights[1].T))
+    ∂J/∂W_2 is wrong: not of its shape
+    What explains it:
+      1. transposed: ∂J/∂W_2
+         this is the transpose, the layout of another notation.
+         right (B3, weight gradient): a.T @ delta + (alpha / S) * W
+         see note 1 (the derivative by a matrix has the shape of the matrix)
+         to mend it: transpose it, or give its layout: W is (out, in) in 'chain' (note 2) and...
+    """
+    seen = _in_float64(network, X, y, sample_weight, alpha)
+    parts = parts_of(answer, seen.network.sizes, get_notation(layout), what, layer)
+    homework = Homework(seen, parts)
+    verdict = homework.judge(EXACT)
+    if not verdict.unexplained:
+        return verdict
+    rougher = homework.judge(DIFFERENCES)
+    return rougher if len(rougher.unexplained) < len(verdict.unexplained) else verdict
+
+
+class Homework:
+    """An answer beside the pass that is right.
+
+    Parameters
+    ----------
+    seen : Subject
+        In float64.
+    parts : sequence of Part
+
+    Raises
+    ------
+    InputError
+        When the right gradient is not finite, or a part's shape fits nothing.
+    """
+
+    def __init__(self, seen: Subject, parts: Sequence[Part]) -> None:
+        self.batch = (seen.network.model, seen.X, seen.y, seen.s, seen.alpha)
+        self.parts = parts
+        with np.errstate(all="ignore"):
+            self.right = Pass(*self.batch)
+            bounds = rounding(self.right)
+            finite = [np.isfinite(self._ours(*result)).all() for result in bounds]
+        if not all(finite):
+            raise InputError(
+                "the network's own gradient is not finite on these rows; scale the inputs, or "
+                "take smaller weights"
+            )
+        self.compare = Comparison(bounds, len(seen.s) + max(seen.network.sizes))
+        self.candidates = [_candidates(part, self.right) for part in parts]
+
+    def run(self, faults: Sequence[Fault]) -> Pass:
+        """Return the pass with these faults."""
+        return Pass(*self.batch, faults=faults, base=self.right)
+
+    def judge(self, relative: float) -> Verdict:
+        """Return the verdict, where an answer may be off by `relative` of its largest entry."""
+        compare = replace(self.compare, relative=relative)
+        results = [
+            self._result(part, possible, compare)
+            for part, possible in zip(self.parts, self.candidates, strict=True)
+        ]
+        if all(result.right for result in results):
+            return Verdict(True, tuple(results))
+        everything = range(len(self.parts))
+        explanations, untried = self._explain(everything, compare)
+        wrong = [i for i, result in enumerate(results) if not result.right]
+        explanations = [replace(e, of=tuple(e.of[i] for i in wrong)) for e in explanations]
+        unexplained = [] if explanations else wrong
+        if not explanations and len(results) > 1:
+            explanations, unexplained = self._one_by_one(wrong, compare)
+        if explanations and len(results) == 1:
+            kind, l = explanations[0].of[0]
+            off = distance(self.parts[0], kind, self._ours(kind, l))
+            results = [replace(results[0], kind=kind, layer=l, off=off)]
+        return Verdict(
+            False,
+            tuple(results),
+            tuple(explanations),
+            tuple(results[i].title for i in unexplained),
+            tuple(d for i in unexplained for d in self._differences(self.parts[i], results[i])),
+            untried,
+            any(has_too_few_digits(self.parts[i].numbers) for i in unexplained),
+        )
+
+    def _ours(self, kind: str, l: int) -> Array:
+        value = self.right.value(kind, l)
+        assert value is not None  # candidates are results that there are
+        return value
+
+    def _result(self, part: Part, possible: Candidates, compare: Comparison) -> PartResult:
+        """Return how a part compares with what it may stand for: the first that it equals."""
+        for comparison in (self.compare, compare):
+            for kind, l in possible:
+                off = comparison.off(part, kind, l, self._ours(kind, l))
+                if off is not None:
+                    why = _why(part, off) if comparison is self.compare else "differences"
+                    return PartResult(part.name, kind, l, off, why)
+        gradients = [c for c in possible if c[0] in ("W", "b")] or possible
+        kind, l = min(gradients, key=lambda c: distance(part, c[0], self._ours(*c)))
+        return PartResult(part.name, kind, l, distance(part, kind, self._ours(kind, l)), "")
+
+    def _explain(self, which: Sequence[int], compare: Comparison) -> tuple[list[Explanation], int]:
+        """Return what explains these parts of the answer together."""
+        parts, candidates = [self.parts[i] for i in which], [self.candidates[i] for i in which]
+        return Search(self.run, self.right, compare, parts, candidates).explain()
+
+    def _one_by_one(
+        self, wrong: Sequence[int], compare: Comparison
+    ) -> tuple[list[Explanation], list[int]]:
+        """Return what explains each wrong part alone, and the parts that nothing explains."""
+        own: dict[int, dict[tuple[str, ...], Explanation]] = {}
+        for i in wrong:
+            found, _ = self._explain([i], compare)
+            own[i] = {explanation.names: explanation for explanation in found}
+        explained = [i for i in wrong if own[i]]
+        common = set.intersection(*(set(own[i]) for i in explained)) if explained else set()
+        first = own[explained[0]] if explained else {}
+        together = [
+            replace(first[names], of=tuple(own[i][names].of[0] for i in explained))
+            for names in first
+            if names in common
+        ]
+        apart = [next(iter(own[i].values())) for i in explained]
+        return together or apart, [i for i in wrong if not own[i]]
+
+    def _differences(self, part: Part, result: PartResult) -> list[Difference]:
+        """Return the entries that differ most."""
+        ours = self._ours(result.kind, result.layer)
+        shaped = part.shaped(result.kind, ours.shape)
+        if shaped is None:
+            return []
+        gap = np.abs(shaped[0] - ours)
+        most = MOST_SHOWN if len(self.parts) == 1 else 2
+        worst = np.argsort(-gap, axis=None, kind="stable")[:most]
+        places = [tuple(int(i) for i in np.unravel_index(w, gap.shape)) for w in worst]
+        return [
+            Difference(
+                result.title,
+                part.index(result.kind, ours.shape, place),
+                float(shaped[0][place]),
+                float(ours[place]),
+            )
+            for place in places
+            if gap[place] > 0
+        ]
+
+
+def _in_float64(network: Any, X: Any, y: Any, sample_weight: Any, alpha: float | None) -> Subject:
+    """Return the batch as NumPy arrays of float64, whatever the network computes with."""
+    dtype: Any = np.float64
+    if isinstance(network, Network):
+        dtype = namespace(network.parameters.flat).float64
+    seen = subject(network, X, y, sample_weight, alpha=alpha, dtype=dtype)
+    theta = seen.network.parameters
+    model = seen.network.model.with_parameters(Parameters(theta.sizes, to_numpy(theta.flat)))
+    X, y, s = (to_numpy(x) for x in (seen.X, seen.y, seen.s))
+    return Subject(Network.from_model(model), X, y, s, seen.alpha)
+
+
+def _why(part: Part, off: float) -> str:
+    """Return why a part that is right may be off by so much."""
+    if off <= EXACT:
+        return "exact"
+    if part.units.any():
+        return "digits"
+    return "single" if part.eps > EXACT else "cancelling"
+
+
+def _candidates(part: Part, right: Pass) -> Candidates:
+    """Return the results that a part may stand for: by what was said of it, and by its shape."""
+    asked = [
+        (kind, l)
+        for kind in KINDS
+        for l in range(right.L + 1)
+        if part.kind in (None, kind)
+        and part.layer in (None, l)
+        and right.value(kind, l) is not None
+        and (kind, l) != ("a", 0)  # X itself
+    ]
+    fitting = [c for c in asked if any(part.shaped(c[0], s) for s in _shapes(right, *c, part))]
+    if fitting:
+        return fitting
+    shapes = ", ".join(f"{title(*c)} {_shape(right, *c)}" for c in asked)
+    raise InputError(
+        f"{part.name}: shape {part.numbers.shape} fits nothing in layout {part.notation.name!r}, "
+        f"where it could be {shapes}, or a transpose"
+    )
+
+
+def _shape(right: Pass, kind: str, l: int) -> tuple[int, ...]:
+    """Return the shape of a right result, () where there is none."""
+    value = right.value(kind, l)
+    return () if value is None else value.shape
+
+
+def _shapes(right: Pass, kind: str, l: int, part: Part) -> set[tuple[int, ...]]:
+    """Return the shapes that a right or a mistaken result of this kind and layer may have."""
+    layers = (l,) if part.layer is None else (l, l - 1, l + 1, right.L + 1 - l)
+    shapes = {_shape(right, kind, other) for other in layers} - {()}
+    return shapes | {shape[::-1] for shape in shapes}

@@ -1,0 +1,158 @@
+"""Weights and layers."""
+
+from backpass.derivatives.homework.faults import (
+    below,
+    every,
+    fitting,
+    from_the_other_end,
+    hidden,
+    output,
+    shifted,
+    square,
+)
+from backpass.derivatives.homework.faulty_pass import Fault
+from backpass.derivatives.homework.mistake import Mistake, Way
+
+# l is a layer throughout, as in the notes
+# ruff: noqa: E741
+
+__all__ = ["WEIGHTS"]
+
+WEIGHTS = (
+    Mistake(
+        "W for Wᵀ",
+        "W was used where its transpose belongs, or the other way round",
+        equation="B2a",
+        source="note 2 ((W^{l+1})ᵀ), note 3, section 4.3.2; notes 1 and 5, whose W is (in, "
+        "out): W e",
+        mend="forward a @ W, backward δ @ W.T, where W is (in, out) and samples are rows",
+        ways=(
+            Way(
+                "backward",
+                (Fault("B2a", lambda w, l: w.delta[l + 1] @ square(w.W[l + 1])),),
+                layers=below,
+            ),
+            Way("forward", (Fault("F1", lambda w, l: w.a[l - 1] @ square(w.W[l]).T + w.b[l]),)),
+        ),
+    ),
+    Mistake(
+        "neighbouring layer",
+        "a quantity of the layer above or below was taken",
+        equation="B3",
+        source="notes 1 and 5 (a^{l−1} (e^l)ᵀ), note 3, section 5.2 (∇A_k H_{k−1}ᵀ)",
+        mend="∂J/∂W_l = a_{l−1}ᵀ δ_l; δ_l takes W and δ of layer l + 1 and φ′ of layer l",
+        ways=(
+            Way("the result of the layer above", result=shifted(1)),
+            Way("the result of the layer below", result=shifted(-1)),
+            Way(
+                "a_l for a_{l−1} in the weight gradient",
+                (Fault("B3 a", lambda w, l: fitting(w.a[l], w.a[l - 1])),),
+                layers=every,
+            ),
+            Way(
+                "δ_{l+1} for δ_l in the gradients",
+                (
+                    Fault("B3 delta", lambda w, l: fitting(w.delta.get(l + 1), w.delta[l])),
+                    Fault("B4 delta", lambda w, l: fitting(w.delta.get(l + 1), w.delta[l])),
+                ),
+                layers=hidden,
+            ),
+            Way(
+                "W_l for W_{l+1} in the error signal",
+                (Fault("B2a", lambda w, l: w.delta[l + 1] @ fitting(w.W.get(l), w.W[l + 1]).T),),
+                layers=hidden,
+            ),
+            Way(
+                "φ′ of layer l + 1 in the error signal",
+                (
+                    Fault(
+                        "slope",
+                        lambda w, l: w.phi[l].derivative(
+                            fitting(w.z[l + 1], w.z[l]), fitting(w.a[l + 1], w.a[l])
+                        ),
+                    ),
+                ),
+                layers=hidden,
+            ),
+            Way(
+                "φ′ of layer l − 1 in the error signal",
+                (
+                    Fault(
+                        "slope",
+                        lambda w, l: w.phi[l].derivative(
+                            fitting(w.z.get(l - 1), w.z[l]), fitting(w.a[l - 1], w.a[l])
+                        ),
+                    ),
+                ),
+                layers=hidden,
+            ),
+        ),
+    ),
+    Mistake(
+        "layers in reverse",
+        "the layers are numbered from the output, not from the input",
+        equation="B3",
+        source="notes 1 to 5 (layer 1 is the first after the input, L the output)",
+        mend="reverse the list of gradients, which the backward pass finds from L down to 1",
+        ways=(Way(result=from_the_other_end),),
+    ),
+    Mistake(
+        "W missing",
+        "the error signal was handed down without the weights",
+        equation="B2a",
+        source="note 3, section 4.3.2 (∇_{h_i} = W_{i+1}ᵀ ∇_{a_{i+1}})",
+        mend="multiply the error signal by the weights that it came through",
+        ways=(
+            Way(
+                faults=(Fault("B2a", lambda w, l: fitting(w.delta[l + 1], w.a[l])),),
+                layers=below,
+            ),
+        ),
+    ),
+    Mistake(
+        "bias forgotten",
+        "the forward pass left the bias out: z = a W",
+        equation="F1",
+        source="note 3, section 2 (a_i = b_i + W_i h_{i−1}), note 5, step 1",
+        mend="z = a W + b",
+        ways=(Way(faults=(Fault("F1", lambda w, l: w.a[l - 1] @ w.W[l]),), layers=every),),
+    ),
+    Mistake(
+        "activation forgotten",
+        "the forward pass left the activation out: a = z",
+        equation="F2",
+        source="note 3, section 2 (h_i = g(a_i)), note 5, step 1 (a^{(l)} = f(z^{(l)}))",
+        mend="a = φ(z) in every layer",
+        ways=(
+            Way(
+                "in the hidden layers",
+                (
+                    Fault("F2", lambda w, l: w.z[l]),
+                    Fault(
+                        "slope", lambda w, l: w.phi[l].derivative(w.z[l], w.phi[l].value(w.z[l]))
+                    ),
+                ),
+                layers=hidden,
+            ),
+            Way(
+                "in the hidden layers, and so in φ′",
+                (Fault("F2", lambda w, l: w.z[l]),),
+                layers=hidden,
+            ),
+            Way("at the output", (Fault("F2", lambda w, l: w.z[l]),), layers=output),
+        ),
+    ),
+    Mistake(
+        "z for a in the weight gradient",
+        "the weight gradient has the pre-activation of the layer below, not its activation",
+        equation="B3",
+        source="note 1 (a^{l−1} (e^l)ᵀ), note 3, section 5.2 (H_{k−1}, not A_{k−1})",
+        mend="∂J/∂W_l = a_{l−1}ᵀ δ_l: what entered the layer; mind that note 3's a is z",
+        ways=(
+            Way(
+                faults=(Fault("B3 a", lambda w, l: w.a[0] if l == 1 else w.z[l - 1]),),
+                layers=lambda w: range(2, w.L + 1),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,249 @@
+"""The search for the mistakes that give an answer: each one alone, then two together."""
+
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+
+from backpass.derivatives.homework.answers import Part
+from backpass.derivatives.homework.comparison import EXACT, Comparison
+from backpass.derivatives.homework.faults import times
+from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass
+from backpass.derivatives.homework.known.all import MISTAKES
+from backpass.derivatives.homework.mistake import Mistake, Value, Way
+
+# ruff: noqa: E741
+
+__all__ = ["Candidates", "Explanation", "Made", "Search"]
+
+FARTHER = 100  # times off, at which an explanation that fits is a chance hit
+FEWEST = 6  # numbers that must be the same multiple of the right ones
+WORK = 2e10  # floating-point operations, about, that pairs of mistakes may take
+
+Candidates = list[tuple[str, int]]
+"""The results, by kind and layer, that a part of an answer may stand for."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A mistake, and where it was made.
+
+    Parameters
+    ----------
+    mistake : Mistake
+    where : str
+    """
+
+    mistake: Mistake
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.mistake.name} ({self.where})" if self.where else self.mistake.name
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Mistakes that together give the answer.
+
+    Parameters
+    ----------
+    made : tuple of Made
+        One mistake, or two.
+    of : tuple of (str, int)
+        The results that the answer's parts are then, by kind and layer.
+    off : float
+        How far the answer is from what these mistakes give, in parts of the largest entry.
+    """
+
+    made: tuple[Made, ...]
+    of: tuple[tuple[str, int], ...]
+    off: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the mistakes."""
+        return tuple(made.mistake.name for made in self.made)
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.made))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mistake in one of its ways, to be tried."""
+
+    mistake: Mistake
+    way: Way
+    rank: int
+
+    @property
+    def key(self) -> frozenset[str]:
+        """The mistake alone, as a key of what was found."""
+        return frozenset([self.mistake.name])
+
+
+class Search:
+    """What could have given an answer.
+
+    Parameters
+    ----------
+    run : callable
+        ``run(faults)`` is the pass with these faults.
+    right : Pass
+        The one without.
+    compare : Comparison
+    parts : sequence of Part
+        The answer.
+    candidates : sequence of Candidates
+        The results that each part may stand for.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Fault]], Pass],
+        right: Pass,
+        compare: Comparison,
+        parts: Sequence[Part],
+        candidates: Sequence[Candidates],
+    ) -> None:
+        self.run, self.right, self.compare = run, right, compare
+        self.parts, self.candidates = parts, candidates
+        # next to the output first: the least has to be computed to see that they differ
+        self.order = sorted(range(len(parts)), key=lambda i: -candidates[i][0][1])
+        self.found: dict[frozenset[str], Explanation] = {}
+
+    def explain(self) -> tuple[list[Explanation], int]:
+        """Return what explains the answer, the likeliest first, and how many pairs were left out.
+
+        Fewest mistakes come first, then the commonest.
+        """
+        with np.errstate(all="ignore"):
+            effective = [trial for trial in self._trials() if self._try(trial)]
+            left = self._try_pairs(effective)
+            if not self.found:
+                self._try_factors(effective)
+        found = list(self.found.values())
+        best = min((explanation.off for explanation in found), default=0.0)
+        return [e for e in found if e.off <= FARTHER * best + EXACT], left
+
+    def _trials(self) -> list[Trial]:
+        return [
+            Trial(mistake, way, rank)
+            for rank, mistake in enumerate(MISTAKES.values())
+            for way in mistake.expanded(self.right)
+        ]
+
+    def _try(self, trial: Trial) -> bool:
+        """Try one mistake; return whether it changes anything here."""
+        try:
+            value = self._value(trial)
+            if not self._differs(value, self.right.value):
+                return False
+            self._keep([trial], self._match(value))
+        except CannotPlantError:
+            return False
+        return True
+
+    def _try_pairs(self, trials: Sequence[Trial]) -> int:
+        """Try two mistakes together; return how many pairs were left out to save time."""
+        pairs = [
+            (one, other)
+            for one, other in combinations(trials, 2)
+            if one.mistake is not other.mistake
+            and not _far_fetched(one.way, other.way)
+            and not one.way.clashes(other.way)
+            and not {one.key, other.key} & self.found.keys()
+        ]
+        pairs.sort(key=lambda pair: pair[0].rank + pair[1].rank)
+        most = int(WORK / self._operations())
+        for pair in pairs[:most]:
+            with contextlib.suppress(CannotPlantError):
+                value = self._value(*pair)
+                match = self._match(value)
+                # a second mistake that changes nothing explains nothing
+                if match is not None and all(
+                    self._differs(value, simpler)
+                    for simpler in (self.right.value, *map(self._value, pair))
+                ):
+                    self._keep(pair, match)
+        return max(0, len(pairs) - most)
+
+    def _try_factors(self, trials: Sequence[Trial]) -> None:
+        """Look for one number that the answer is a multiple by: of what is right, or nearly."""
+        if sum(part.numbers.size for part in self.parts) < FEWEST:
+            return
+        self._try_factor()
+        for trial in trials if not self.found else ():
+            with contextlib.suppress(CannotPlantError):
+                self._try_factor(trial)
+
+    def _try_factor(self, *trials: Trial) -> None:
+        value, part = self._value(*trials), self.parts[self.order[0]]
+        for kind, l in self.candidates[self.order[0]]:
+            found = value(kind, l)
+            shaped = None if found is None else part.shaped(kind, found.shape)
+            if found is None or shaped is None or not np.any(found):
+                continue
+            number = float(np.vdot(found, shaped[0]) / np.vdot(found, found))
+            way = Way(f"{number:.4g}", result=times(number))
+            multiple = (*trials, Trial(MISTAKES["constant factor"], way, len(MISTAKES)))
+            if math.isfinite(number) and number != 0:
+                self._keep(multiple, self._match(self._value(*multiple)))
+
+    def _value(self, *trials: Trial) -> Value:
+        """Return what comes out where these mistakes are made."""
+        w = self.run([fault for trial in trials for fault in trial.way.faults])
+        value: Value = w.value
+        for trial in trials:
+            if trial.way.result is not None:
+                value = partial(trial.way.result, w, value)
+        return value
+
+    def _match(self, value: Value) -> tuple[tuple[tuple[str, int], ...], float] | None:
+        """Return what each part is by `value`, and how far off at most; None where one differs."""
+        found: dict[int, tuple[str, int]] = {}
+        worst = 0.0
+        for i in self.order:
+            for kind, l in self.candidates[i]:
+                array = value(kind, l)
+                off = None if array is None else self.compare.off(self.parts[i], kind, l, array)
+                if off is not None:
+                    found[i], worst = (kind, l), max(worst, off)
+                    break
+            else:
+                return None
+        return tuple(found[i] for i in range(len(self.parts))), worst
+
+    def _differs(self, one: Value, other: Value) -> bool:
+        """Return whether any result that the answer may stand for differs."""
+        return any(
+            not self.compare.same(kind, l, one(kind, l), other(kind, l))
+            for i in self.order
+            for kind, l in self.candidates[i]
+            if one(kind, l) is not None
+        )
+
+    def _keep(
+        self,
+        trials: Sequence[Trial],
+        match: tuple[tuple[tuple[str, int], ...], float] | None,
+    ) -> None:
+        """Keep what explains the answer, in the first of the ways of the same mistakes."""
+        key = frozenset(trial.mistake.name for trial in trials)
+        if match is not None and key not in self.found:
+            made = tuple(Made(trial.mistake, trial.way.where) for trial in trials)
+            self.found[key] = Explanation(made, *match)
+
+    def _operations(self) -> float:
+        """Return about how many operations a pass takes, its overhead included."""
+        weights = int(sum(W.size for W in self.right.W.values()))
+        return 6.0 * len(self.right.s) * weights + 1e6
+
+
+def _far_fetched(one: Way, other: Way) -> bool:
+    """Return whether a mistake in one layer alone meets another one in the passes."""
+    return bool(one.alone and other.faults) or bool(other.alone and one.faults)

@@ -1,0 +1,169 @@
+"""From a formula's tree to what is shown, whatever paints it: text, MathML or LaTeX."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from backpass.derivatives.notation.symbols import Symbol
+from backpass.derivatives.notation.table import Operators
+from backpass.derivatives.tracing.formulas import (
+    Applied,
+    Binary,
+    Braced,
+    Constant,
+    Leaf,
+    More,
+    Negative,
+    Node,
+    Total,
+    Transposed,
+)
+from backpass.derivatives.tracing.numbers import Cut
+
+__all__ = ["SCALARS", "VECTORS", "Painter", "paint"]
+
+P = TypeVar("P")
+
+SCALARS = {"N", "S", "J", "lambda", "rate", "penalty"}
+"""Quantities that are numbers."""
+
+VECTORS = {"w", "dha", "dhw", "Pw", "dfw"}
+"""Quantities of one unit that are vectors all the same."""
+
+THIN = {"da_dz", "dz_da", "dz_dW"}
+"""Fractions of a thin network, which are numbers."""
+
+_FUNCTIONS = {"diag": "diag", "residual": "∂C/∂z"}
+
+_STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
+
+
+class Painter(Protocol[P]):
+    """Draws the pieces of a formula, and puts them together."""
+
+    operators: Operators
+
+    def row(self, pieces: Sequence[P]) -> P:
+        """Return pieces beside one another."""
+
+    def sign(self, text: str) -> P:
+        """Return an operator with space around it."""
+
+    def group(self, piece: P) -> P:
+        """Return a piece in parentheses."""
+
+    def transposed(self, piece: P) -> P:
+        """Return a piece with the sign of transposition."""
+
+    def fraction(self, top: P, bottom: P) -> P:
+        """Return a fraction."""
+
+    def apply(self, function: P, argument: P) -> P:
+        """Return a function of something."""
+
+    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> P:
+        """Return a symbol with its indices."""
+
+    def of_sample(self, piece: P, number: int) -> P:
+        """Return a piece with the number of the sample that it belongs to."""
+
+    def under(self, piece: P, text: str) -> P:
+        """Return a piece with a line of text under it."""
+
+    def brace(self, piece: P, text: str) -> P:
+        """Return a piece with a brace under it, and text under the brace."""
+
+    def matrix(self, part: Cut) -> P:
+        """Return an array in brackets."""
+
+    def number(self, text: str) -> P:
+        """Return a number."""
+
+    def words(self, text: str) -> P:
+        """Return upright text, such as the name of a function."""
+
+
+def paint(
+    node: Node,
+    painter: Painter[P],
+    leaf: Callable[[Leaf, bool], P],
+    function: Callable[[int | None], P],
+) -> P:
+    """Return what a tree looks like.
+
+    Parameters
+    ----------
+    node : Node
+    painter : Painter
+    leaf : callable
+        ``leaf(quantity, transposed)``: its symbol, or its numbers.
+    function : callable
+        The symbol of a layer's activation function.
+    """
+
+    def inner(part: Node) -> P:
+        return paint(part, painter, leaf, function)
+
+    if isinstance(node, Leaf):
+        return leaf(node, False)
+    if isinstance(node, Transposed):
+        return leaf(node.inner, True)
+    if isinstance(node, Constant):
+        return painter.number(f"{node.value:.4g}")
+    if isinstance(node, Braced):
+        return painter.brace(inner(node.inner), node.words)
+    if isinstance(node, More):
+        return painter.words(f"… ({node.count} more)")
+    if isinstance(node, Total):
+        return painter.apply(painter.words("Σ"), inner(node.inner))
+    if isinstance(node, Negative):
+        return painter.row([painter.sign("−"), _grouped(node.inner, painter, inner, 2)])
+    if isinstance(node, Applied):
+        known = _FUNCTIONS.get(node.function, node.function.partition("update ")[2])
+        name = painter.words(known) if known else function(node.layer)
+        return painter.apply(name, inner(node.inner))
+    return _binary(node, painter, inner)
+
+
+def _binary(node: Binary, painter: Painter[P], inner: Callable[[Node], P]) -> P:
+    if node.operator == ",":
+        return painter.row([inner(node.left), painter.words(", "), inner(node.right)])
+    if node.operator == "/" and _is_scalar(node.left):
+        return painter.fraction(inner(node.left), inner(node.right))
+    sign = {"+": "+", "-": "−", "/": "/", "@": painter.operators.times}.get(node.operator, "")
+    if node.operator == "*":
+        scalar = _is_scalar(node.left) or _is_scalar(node.right)
+        sign = painter.operators.elementwise
+        sign = ("·" if sign == "⊙" else sign) if scalar else sign
+    strength = _STRENGTH[node.operator]
+    pieces = [
+        _grouped(node.left, painter, inner, strength, same=node.operator),
+        painter.sign(sign),
+        _grouped(node.right, painter, inner, strength, same=node.operator),
+    ]
+    return painter.row(pieces)
+
+
+def _is_scalar(node: Node) -> bool:
+    if isinstance(node, Binary):
+        return _is_scalar(node.left) and _is_scalar(node.right)
+    if isinstance(node, Leaf):
+        return node.key in SCALARS | THIN or (bool(node.entry) and node.key not in VECTORS)
+    if isinstance(node, Braced):
+        return _is_scalar(node.inner)
+    return isinstance(node, Constant | Total | More)
+
+
+def _grouped(
+    node: Node, painter: Painter[P], inner: Callable[[Node], P], strength: int, same: str = ""
+) -> P:
+    """Return a piece, in parentheses where it would be read otherwise without."""
+    loose = isinstance(node, Negative) or (
+        isinstance(node, Binary)
+        and not (node.operator == "/" and _is_scalar(node.left))
+        and not (node.operator == "*" and _is_scalar(node.left))
+        and (
+            _STRENGTH[node.operator] < strength
+            or (_STRENGTH[node.operator] == strength == 2 and node.operator != same)
+        )
+    )
+    return painter.group(inner(node)) if loose else inner(node)

@@ -1,0 +1,181 @@
+"""What an observer of the two passes saw: the only source of numbers in a trace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backpass.core import backprop
+from backpass.core.arrays import Array, to_numpy
+from backpass.core.optimizers import Optimizer
+from backpass.core.parameters import Parameters
+from backpass.derivatives.batch import Subject
+from backpass.derivatives.forms import Factor, jacobian, neuron_derivatives, thin_chain
+from backpass.errors import InputError
+
+__all__ = [
+    "Recording",
+    "record",
+    "record_jacobians",
+    "record_neurons",
+    "record_thin_chain",
+    "record_update",
+]
+
+MOST_JACOBIANS = 20_000_000
+"""The most numbers that a layer's ∂f/∂w may have."""
+
+_RESULTS = {
+    "F1": "z",
+    "F2": "a",
+    "C": "J",
+    "B1": "delta",
+    "B2a": "g",
+    "B2b": "delta",
+    "B3": "dW",
+    "B4": "db",
+}
+"""The name of what each equation computes."""
+
+_OPERANDS = {
+    "F1": {"W": "W", "b": "b"},
+    "C": {"terms": "terms", "s": "s", "alpha": "lambda", "penalty": "penalty"},
+    "B1": {"derivative": "dz", "dC": "dC", "dphi": "dphi", "y": "y"},
+    "B2b": {"dphi": "dphi"},
+}
+"""Operands that are no result of another equation, by their names in the formulas."""
+
+_WITHOUT_LAYER = {"terms", "J", "s", "y", "lambda", "penalty"}
+
+
+@dataclass
+class Recording:
+    """Every number that an observer was shown, and in which order.
+
+    Parameters
+    ----------
+    arrays : dict of (name, layer) to array
+        Copies, in our layout; the layer is None where there is none.
+    order : list of (id, layer)
+        The equations as they were computed.
+
+    Examples
+    --------
+    >>> from backpass import Network
+    >>> from backpass.derivatives.batch import subject
+    >>> seen = record(subject(Network([2, 3, 1], seed=0), [[0.0, 1.0]], [1.0]))
+    >>> seen.order[:3], seen.arrays["z", 1].shape
+    ([('F1', 1), ('F2', 1), ('F1', 2)], (1, 3))
+    """
+
+    arrays: dict[tuple[str, int | None], Any] = field(default_factory=dict)
+    order: list[tuple[str, int]] = field(default_factory=list)
+
+    def observe(
+        self, equation: str, layer: int, operands: Mapping[str, Any], result: Array
+    ) -> None:
+        """Keep what one equation took and gave."""
+        self.order.append((equation, layer))
+        if equation == "F1" and layer == 1:
+            self._keep("a", 0, operands["a"])
+        for name, key in _OPERANDS.get(equation, {}).items():
+            if name in operands:
+                value = operands[name]
+                jacobian = name == "dphi" and value.ndim == 3
+                self._keep("jac" if jacobian else key, layer, value)
+        self._keep(_RESULTS[equation], layer, result)
+
+    def add(self, other: "Recording") -> None:
+        """Take what another recording of the same run has beyond this one."""
+        self.arrays = {**other.arrays, **self.arrays}
+
+    def _keep(self, key: str, layer: int, value: Any) -> None:
+        where = None if key in _WITHOUT_LAYER else layer
+        scalar = isinstance(value, int | float)
+        self.arrays[key, where] = np.array(value if scalar else to_numpy(value), copy=True)
+
+
+def record(subject: Subject, *, fused: bool = True) -> Recording:
+    """Run the two passes on a batch and return all that their observer saw.
+
+    Parameters
+    ----------
+    subject : Subject
+    fused : bool
+        Whether ∂C/∂z_L is taken in one formula where the loss declares it, as in training.
+    """
+    seen = Recording()
+    backprop.loss_and_gradients(
+        subject.network.model,
+        subject.X,
+        subject.y,
+        subject.s,
+        alpha=subject.alpha,
+        fused=fused,
+        observe=seen.observe,
+    )
+    return seen
+
+
+def record_jacobians(subject: Subject, seen: Recording) -> None:
+    """Add what an observer of note 4's form saw: one sample's Jacobians and their products.
+
+    Raises
+    ------
+    InputError
+        When ∂f/∂w of every unit of a layer would fill the memory.
+    """
+    for layer, W in enumerate(subject.network.weights, start=1):
+        count = W.shape[0] * W.shape[1] ** 2
+        if count > MOST_JACOBIANS:
+            raise InputError(
+                f"form jacobian writes out ∂f/∂w for every unit: {count} numbers in layer {layer}, "
+                f"more than {MOST_JACOBIANS}; choose form batch or sample, or a narrower network"
+            )
+
+    def observe(name: str, layer: int, value: Array) -> None:
+        # of ∂f/∂w, that of the first unit is shown
+        seen.arrays[name, layer] = np.array(value[0] if name == "dfw" else value)
+
+    jacobian(subject.network.model, subject.X, subject.y, np.ones(1), observe=observe)
+
+
+def record_thin_chain(subject: Subject, seen: Recording) -> list[Factor]:
+    """Add the fractions of note 3's chain, and return them from the loss down to the weight."""
+    x, y = subject.X[0, 0], subject.y[0, 0]
+    factors, _ = thin_chain(subject.network.model, x, y)
+    last = len(subject.network.weights)
+    keys: list[tuple[str, int]] = [("dC", last), ("da_dz", last)]
+    for layer in range(last - 1, 0, -1):
+        keys += [("dz_da", layer + 1), ("da_dz", layer)]
+    for key, factor in zip([*keys, ("dz_dW", 1)], factors, strict=True):
+        seen.arrays[key] = np.array(factor.value)
+    return factors
+
+
+def record_neurons(subject: Subject, seen: Recording, layer: int) -> None:
+    """Add every derivative of the single neurons of one layer."""
+    W, b = subject.network.weights[layer - 1], subject.network.biases[layer - 1]
+    phi, alpha = subject.network.model.activations[layer - 1], seen.arrays["a", layer - 1][0]
+    for unit in range(W.shape[1]):
+        derivatives = neuron_derivatives(alpha, W[:, unit], b[unit], phi)
+        for key, value in zip(("dha", "dhw", "dhb"), derivatives, strict=True):
+            seen.arrays[f"{key}{unit}", layer] = np.array(value)
+
+
+def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:
+    """Take the optimiser's first step (U) on copies, and keep θ before and after it."""
+    theta = subject.network.parameters
+    gradient = theta.copy()
+    for layer in range(1, len(theta.weights) + 1):
+        gradient.weights[layer - 1][...] = seen.arrays["dW", layer]
+        gradient.biases[layer - 1][...] = seen.arrays["db", layer]
+    state = optimizer.init(theta.flat)
+    flat, _ = optimizer.step(theta.flat, gradient.flat, state, 1, rate)
+    after = Parameters(theta.sizes, flat)
+    for layer in range(1, len(theta.weights) + 1):
+        seen.arrays["W_new", layer] = to_numpy(after.weights[layer - 1]).copy()
+        seen.arrays["b_new", layer] = to_numpy(after.biases[layer - 1]).copy()
+        seen.order.append(("U", layer))
+    seen.arrays["rate", None] = np.array(rate)

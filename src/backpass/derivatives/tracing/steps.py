@@ -1,0 +1,328 @@
+"""The steps of a trace: the equations of the two passes, in a notation's formulas."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from backpass.core.equations import EQUATIONS
+from backpass.core.optimizers import Optimizer
+from backpass.derivatives.notation import Notation
+from backpass.derivatives.tracing.formulas import (
+    Applied,
+    Binary,
+    Constant,
+    Equation,
+    Leaf,
+    More,
+    Node,
+    Transposed,
+    parse,
+)
+from backpass.derivatives.tracing.recording import Recording
+from backpass.derivatives.tracing.values import ROWS, Values
+
+__all__ = [
+    "Line",
+    "Section",
+    "Step",
+    "batch_steps",
+    "formula_step",
+    "is_residual",
+    "mean_steps",
+    "penalty_slope",
+    "update_step",
+]
+
+SATURATED = 0.01
+"""A unit whose |φ'| stays below it for every row is called saturated."""
+
+SHOWN_TERMS = 3
+"""The most terms of a sum over samples or units that are shown."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A formula and the numbers of its quantities."""
+
+    equation: Equation
+    values: Values
+
+
+@dataclass(frozen=True)
+class Step:
+    """One equation of the run.
+
+    Parameters
+    ----------
+    id : str
+        Of the equation: ``"F1"``.
+    layer : int
+    title : str
+        What it computes.
+    place : str
+        Where the note has it; empty for our own notation.
+    lines : tuple of Line
+    remarks : tuple of str
+        What is worth a look: saturated and dead units.
+    """
+
+    id: str
+    layer: int
+    title: str
+    place: str
+    lines: tuple[Line, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """Steps that belong together, such as those of one sample."""
+
+    title: str
+    steps: list[Step] = field(default_factory=list)
+
+
+def batch_steps(
+    values: Values, *, batch: bool, alpha: float, optimizer: Optimizer | None = None
+) -> list[Step]:
+    """Return the steps of one run of the two passes, in the notation's order.
+
+    Parameters
+    ----------
+    values : Values
+    batch : bool
+        Whether formulas are those of a batch, or those of one sample.
+    alpha : float
+        L2 strength.
+    optimizer : Optimizer, optional
+        Whose update was recorded.
+    """
+    recording, notation = values.recording, values.notation
+    order = list(recording.order)
+    if notation.gradients_last:
+        passes = [told for told in order if told[0] not in ("B3", "B4", "U")]
+        gradients = [told for told in order if told[0] in ("B3", "B4")]
+        updates = [told for told in order if told[0] == "U"]
+        order = passes + sorted(gradients, key=lambda told: told[1]) + updates
+    steps: list[Step] = []
+    for equation, layer in order:
+        if equation == "U":
+            steps += [update_step(values, layer, optimizer)] if optimizer else []
+            continue
+        for part in _parts(equation, layer, values, batch):
+            text = notation.formula(part, batch=batch)
+            if text:
+                steps.append(_step(part, layer, text, values, alpha))
+    return steps
+
+
+def _parts(equation: str, layer: int, values: Values, batch: bool) -> Iterator[str]:
+    """Yield the formulas that an equation is shown by: the error at the output has two."""
+    if equation == "C":
+        yield "C" if values.weights_are_equal() or not batch else "Cw"
+    elif equation == "B1":
+        known = values.recording.arrays
+        factors = ("y", None) in known
+        residual = factors and is_residual(known, layer)
+        yield "B1f" if residual else "B1g" if factors else "B1j" if _jacobian(known) else "B1a"
+        if batch:
+            yield "B1" if values.weights_are_equal() else "B1w"
+    else:
+        yield equation
+
+
+def penalty_slope(weight: Leaf) -> Node:
+    """Return (α/S) W, of a matrix or of one of its elements."""
+    return Binary("*", Binary("/", Leaf("lambda"), Leaf("S")), weight)
+
+
+def penalty_cost() -> Node:
+    """Return α/(2 S) Σ‖W‖²."""
+    share = Binary("/", Leaf("lambda"), Binary("*", Constant(2), Leaf("S")))
+    return Binary("*", share, Leaf("penalty"))
+
+
+def is_residual(known: dict[tuple[str, int | None], Any], layer: int) -> bool:
+    """Return whether ∂C/∂z_L is ŷ − y, as for the usual pairs of output and loss."""
+    return np.array_equal(known["dz", layer], known["a", layer] - known["y", None])
+
+
+def _jacobian(known: dict[tuple[str, int | None], Any]) -> bool:
+    return any(key == "jac" for key, _ in known)
+
+
+def formula_step(part: str, layer: int, values: Values, alpha: float = 0.0) -> Step:
+    """Return one step of one sample in the notation's formula for it."""
+    return _step(part, layer, values.notation.formula(part, batch=False), values, alpha)
+
+
+def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Step:
+    notation = values.notation
+    shown = parse(text, layer)
+    if alpha and part in ("B3", "C", "Cw"):
+        term = penalty_slope(Leaf("W", layer)) if part == "B3" else penalty_cost()
+        shown = replace(shown, right=Binary("+", shown.right, term))
+    equation = EQUATIONS.get(part) or EQUATIONS[part[:-1]]
+    top = part == "B2a" and ("B2a", layer + 1) not in values.recording.order
+    place = notation.place(f"{part} top" if top else part) or notation.place(part)
+    title = TITLES.get(part, equation.title)
+    remarks = _remarks(values, layer) if part == "B2b" else ()
+    lines = [Line(shown, values)]
+    if (
+        part == "B1j"
+        and isinstance(shown.left, Leaf)
+        and len(values.recording.arrays["s", None]) > 1
+    ):
+        lines, remarks = _one_by_one(shown.right, layer, values)
+    by_sample = notation.formula(f"{part} sum", batch=True)
+    if by_sample and len(values.recording.arrays["s", None]) > 1:
+        lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
+    return Step(equation.id, layer, title, place, tuple(lines), remarks)
+
+
+TITLES = {
+    "B1": "the mean over the samples",
+    "B1w": "the weighted mean over the samples",
+    "B1a": "error signal at the output",
+    "B1f": "error signal at the output",
+    "B1g": "error signal at the output",
+    "B1j": "error signal at the output",
+}
+"""Titles of the parts that the error signal at the output is shown in."""
+
+
+def _one_by_one(right: Node, layer: int, values: Values) -> tuple[list[Line], tuple[str, ...]]:
+    """Return ∂C/∂z of every sample: each has a Jacobian of its own."""
+    alone = [_only(values.recording, n) for n in range(len(values.recording.arrays["s", None]))]
+    looked_up = Values(values.notation, values.recording, alone)
+    lines = [
+        Line(Equation(Leaf("dz", layer, sample=n), _of_sample(right, n)), looked_up)
+        for n in range(min(len(alone), SHOWN_TERMS))
+    ]
+    left = len(alone) - len(lines)
+    return lines, (f"{left} more samples left out",) if left else ()
+
+
+def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
+    """Return Σ a_n e_nᵀ for A Eᵀ: the same product, a column of each sample at a time."""
+    alone = [_only(values.recording, n) for n in range(len(values.recording.arrays["s", None]))]
+    total = _of_sample(term.right, 0)
+    for n in range(1, min(len(alone), SHOWN_TERMS)):
+        total = Binary("+", total, _of_sample(term.right, n))
+    if len(alone) > SHOWN_TERMS:
+        total = Binary("+", total, More(len(alone) - SHOWN_TERMS))
+    if alpha and isinstance(term.left, Leaf):
+        total = Binary("+", total, penalty_slope(Leaf("W", term.left.layer)))
+    return Line(Equation(term.left, total), Values(values.notation, values.recording, alone))
+
+
+def _only(recording: Recording, n: int) -> Recording:
+    """Return a recording's row n, of what has one row a sample."""
+    arrays = {
+        key: array[n : n + 1]
+        for key, array in recording.arrays.items()
+        if key[0] in ROWS | {"s", "jac"}
+    }
+    return Recording(arrays)
+
+
+def _of_sample(node: Node, n: int) -> Node:
+    """Return the term of one sample."""
+    if isinstance(node, Leaf):
+        return replace(node, sample=n)
+    if isinstance(node, Binary):
+        return Binary(node.operator, _of_sample(node.left, n), _of_sample(node.right, n))
+    if isinstance(node, Transposed):
+        return Transposed(replace(node.inner, sample=n))
+    return node
+
+
+def _remarks(values: Values, layer: int) -> tuple[str, ...]:
+    """Name the units of a hidden layer whose φ' is 0 or nearly 0 for every row."""
+    slopes = np.max(np.abs(values.recording.arrays["dphi", layer]), axis=0)
+    first = 0 if values.notation.from_zero else 1
+    found = []
+    for name, which in (
+        ("dead (φ' = 0 in every row)", slopes == 0),
+        (f"saturated (|φ'| < {SATURATED} in every row)", (slopes > 0) & (slopes < SATURATED)),
+    ):
+        units = np.flatnonzero(which)
+        if len(units):
+            text = ", ".join(str(u + first) for u in units[:12]) + ", …" * (len(units) > 12)
+            found.append(f"{len(units)} of {len(slopes)} units {name}: {text}")
+    return tuple(found)
+
+
+def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
+    """Return the update of one layer's weights and biases (U)."""
+    lines = []
+    for key, gradient in (("W", "dW"), ("b", "db")):
+        before, slope = Leaf(key, layer), Leaf(gradient, layer)
+        right: Node = Binary("-", before, Binary("*", Leaf("rate"), slope))
+        if optimizer.name != "sgd":
+            right = Applied(f"update {optimizer.name}", None, Binary(",", before, slope))
+        lines.append(Line(Equation(Leaf(f"{key}_new", layer), right, "←"), values))
+    if optimizer.name == "sgd":
+        return Step("U", layer, "update", values.notation.place("U"), tuple(lines))
+    numbers = "".join(f", {name} = {value:g}" for name, value in optimizer.numbers.items())
+    rate = float(values.recording.arrays["rate", None])
+    remark = f"the first step of {optimizer.name}: its state starts at 0; rate {rate:g}{numbers}"
+    title = f"update by {optimizer.name}"
+    return Step("U", layer, title, "", tuple(lines), (remark,))
+
+
+def mean_steps(
+    notation: Notation, whole: Recording, samples: Sequence[Recording], alpha: float
+) -> list[Step]:
+    """Return the gradients of the batch as means of the samples' own: where 1/N stands.
+
+    Parameters
+    ----------
+    notation : Notation
+    whole : Recording
+        Of the batch.
+    samples : sequence of Recording
+        Of every sample alone.
+    alpha : float
+        L2 strength.
+    """
+    values = Values(notation, whole, list(samples))
+    s = whole.arrays["s", None]
+    shares = s / np.sum(s)
+    steps = [_mean_cost(values, shares, alpha)]
+    for layer in range(1, 1 + sum(key == "dW" for key, _ in whole.arrays)):
+        lines = []
+        for key in ("dW", "db"):
+            right = _mean(key, layer, shares, values.weights_are_equal())
+            if key == "dW" and alpha:
+                right = Binary("+", right, penalty_slope(Leaf("W", layer)))
+            lines.append(Line(Equation(Leaf(key, layer), right), values))
+        place = notation.place("mean")
+        steps.append(Step("B3", layer, "the mean over the samples", place, tuple(lines)))
+    return steps
+
+
+def _mean_cost(values: Values, shares: Any, alpha: float) -> Step:
+    """Return the cost of the batch as the mean of the samples' own."""
+    right = _mean("J", None, shares, values.weights_are_equal())
+    if alpha:
+        right = Binary("+", right, penalty_cost())
+    line = Line(Equation(Leaf("J"), right), values)
+    place = values.notation.place("mean")
+    return Step("C", values.last, "the mean over the samples", place, (line,))
+
+
+def _mean(key: str, layer: int | None, shares: Any, equal: bool) -> Node:
+    """Return 1/N · (x₁ + x₂ + …), or Σ of s_n/S · x_n."""
+    terms: list[Node] = []
+    for n, share in enumerate(shares[:SHOWN_TERMS]):
+        one = Leaf(key, layer, sample=n)
+        terms.append(one if equal else Binary("*", Constant(float(share)), one))
+    if len(shares) > SHOWN_TERMS:
+        terms.append(More(len(shares) - SHOWN_TERMS))
+    total = terms[0]
+    for term in terms[1:]:
+        total = Binary("+", total, term)
+    return Binary("*", Binary("/", Constant(1), Leaf("N")), total) if equal else total

@@ -1,0 +1,209 @@
+"""The network of a trace as a picture: activations, weights and error signals (SVG)."""
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backpass.derivatives.tracing.numbers import printed
+from backpass.derivatives.tracing.result import Traced
+from backpass.derivatives.tracing.to_text import TextPainter
+
+__all__ = ["colour", "network_picture"]
+
+NEGATIVE, MIDDLE, POSITIVE = (0xB3, 0x58, 0x06), (0xF7, 0xF7, 0xF7), (0x21, 0x66, 0xAC)
+"""A diverging scale that colour-blind readers can tell apart."""
+
+UNITS, NAME = 8, 16
+"""The most units of a layer that are drawn, and the most letters of a name."""
+
+RADIUS, ACROSS, DOWN, TOP = 17, 190, 62, 64
+
+
+def colour(value: float, largest: float) -> str:
+    """Return the colour of a value between −largest and largest.
+
+    Examples
+    --------
+    >>> colour(-2, 2), colour(0, 2), colour(2, 2)
+    ('#b35806', '#f7f7f7', '#2166ac')
+    """
+    share = 0.0 if largest == 0 else float(np.clip(value / largest, -1, 1))
+    end = POSITIVE if share > 0 else NEGATIVE
+    mixed = (round(m + abs(share) * (e - m)) for m, e in zip(MIDDLE, end, strict=True))
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What is drawn: the shown units of every layer, their places, and the largest values."""
+
+    trace: Traced
+    row: int
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return self.trace.network.sizes
+
+    def shown(self, layer: int) -> int:
+        return min(self.sizes[layer], UNITS)
+
+    @property
+    def height(self) -> int:
+        most = max(self.shown(layer) + (self.sizes[layer] > UNITS) for layer in self.layers)
+        return TOP + most * DOWN + 74
+
+    @property
+    def layers(self) -> range:
+        return range(len(self.sizes))
+
+    @property
+    def letter(self) -> str:
+        """What the notation calls an error signal."""
+        notation = self.trace.notation
+        painter = TextPainter(notation.operators)
+        return painter.symbol(notation.symbols["delta"][0], None).lines[0]
+
+    @property
+    def left(self) -> int:
+        return 140 if self.trace.input_names or self.trace.output_names else 70
+
+    @property
+    def width(self) -> int:
+        return max(2 * self.left + ACROSS * (len(self.sizes) - 1), 300)
+
+    def place(self, layer: int, unit: int) -> tuple[float, float]:
+        rows = self.shown(layer) + (self.sizes[layer] > UNITS)
+        top = TOP + (self.height - TOP - 74 - rows * DOWN) / 2
+        return self.left + ACROSS * layer, top + DOWN * (unit + 0.5)
+
+    def values(self, key: str, layer: int) -> Any:
+        return self.trace[key, layer][self.row]
+
+    def largest(self, key: str, layers: range) -> float:
+        values = [np.max(np.abs(self.trace[key, layer])) for layer in layers]
+        return float(max(values, default=0.0))
+
+
+def network_picture(trace: Traced, row: int = 0) -> str:
+    """Return an SVG of the network with one row's activations, weights and error signals.
+
+    A disc is a unit: its colour is the activation, the ring around it the error signal. Lines are
+    weights. Negative values are dashed as well as brown.
+
+    Parameters
+    ----------
+    trace : Trace
+    row : int
+        Which row of the batch is drawn.
+    """
+    drawing = _Drawing(trace, row)
+    sizes = "-".join(map(str, drawing.sizes))
+    parts = [
+        f'<svg class="bp-net" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'viewBox="0 0 {drawing.width} {drawing.height}" width="{drawing.width}" '
+        f'aria-label="network {sizes} with activations, weights and error signals of one row">',
+        f"<title>network {sizes}, row {row + 1} of {len(trace['s'])}</title>",
+        *_weights(drawing),
+        *_units(drawing),
+        *_legend(drawing),
+        "</svg>",
+    ]
+    return "".join(parts)
+
+
+def _weights(drawing: _Drawing) -> Iterator[str]:
+    layers = range(1, len(drawing.sizes))
+    largest = drawing.largest("W", layers)
+    for layer in layers:
+        W = drawing.trace["W", layer]
+        for i in range(drawing.shown(layer - 1)):
+            for j in range(drawing.shown(layer)):
+                (x, y), (u, v) = drawing.place(layer - 1, i), drawing.place(layer, j)
+                share = 0.0 if largest == 0 else abs(W[i, j]) / largest
+                dash = ' stroke-dasharray="5 4"' if W[i, j] < 0 else ""
+                yield (
+                    f'<line x1="{x + RADIUS:.0f}" y1="{y:.1f}" x2="{u - RADIUS:.0f}" '
+                    f'y2="{v:.1f}" stroke="{_line_colour(W[i, j])}" '
+                    f'stroke-width="{0.5 + 2.2 * share:.2f}"{dash}>'
+                    f"<title>W{layer}[{i}, {j}] = {printed(W[i, j])}</title></line>"
+                )
+
+
+def _line_colour(value: float) -> str:
+    return "#b35806" if value < 0 else "#2166ac"
+
+
+def _units(drawing: _Drawing) -> Iterator[str]:
+    layers = drawing.layers
+    activation = drawing.largest("a", layers)
+    error = drawing.largest("delta", range(1, len(layers)))
+    for layer in layers:
+        a = drawing.values("a", layer)
+        delta = drawing.values("delta", layer) if layer else None
+        name = "input" if layer == 0 else "output" if layer == len(layers) - 1 else "hidden"
+        x = drawing.place(layer, 0)[0]
+        yield f'<text x="{x}" y="22" class="bp-head">layer {layer}</text>'
+        yield f'<text x="{x}" y="40" class="bp-small">{name}</text>'
+        for j in range(drawing.shown(layer)):
+            x, y = drawing.place(layer, j)
+            if delta is not None:
+                yield _ring(x, y, float(delta[j]), error)
+            yield _disc(x, y, float(a[j]), activation, layer, j)
+            yield from _name(drawing, layer, j)
+            if delta is not None:
+                text = f"{drawing.letter} {printed(delta[j], 2)}"
+                yield f'<text x="{x}" y="{y + 35:.1f}" class="bp-small">{text}</text>'
+        if drawing.sizes[layer] > UNITS:
+            x, y = drawing.place(layer, UNITS)
+            left = drawing.sizes[layer] - UNITS
+            yield f'<text x="{x}" y="{y:.1f}" class="bp-small">⋮ {left} more</text>'
+
+
+def _name(drawing: _Drawing, layer: int, unit: int) -> Iterator[str]:
+    """Yield the name of an input or an output, outside of the network."""
+    trace, x, y = drawing.trace, *drawing.place(layer, unit)
+    names = trace.input_names if layer == 0 else trace.output_names
+    if not names or layer not in (0, len(drawing.sizes) - 1):
+        return
+    name = names[unit] if len(names[unit]) <= NAME else names[unit][: NAME - 1] + "…"
+    place = (x - RADIUS - 8, "bp-right") if layer == 0 else (x + RADIUS + 10, "bp-left")
+    yield (
+        f'<text x="{place[0]:.0f}" y="{y + 4:.1f}" class="{place[1]}">{html.escape(name)}</text>'
+    )
+
+
+def _ring(x: float, y: float, value: float, largest: float) -> str:
+    share = 0.0 if largest == 0 else abs(value) / largest
+    dash = ' stroke-dasharray="6 4"' if value < 0 else ""
+    return (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS + 4}" fill="none" '
+        f'stroke="{_line_colour(value)}" stroke-width="{0.5 + 4 * share:.2f}"{dash}/>'
+    )
+
+
+def _disc(x: float, y: float, value: float, largest: float, layer: int, unit: int) -> str:
+    strong = largest > 0 and abs(value) > 0.6 * largest
+    text = html.escape(printed(value, 2))
+    return (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" fill="{colour(value, largest)}" '
+        f'class="bp-unit"><title>a{layer}[{unit}] = {printed(value)}</title></circle>'
+        f'<text x="{x:.1f}" y="{y + 4:.1f}" class="bp-value{" bp-strong" * strong}">'
+        f"{text}</text>"
+    )
+
+
+def _legend(drawing: _Drawing) -> Iterator[str]:
+    y, x = drawing.height - 48, 16
+    largest = drawing.largest("a", drawing.layers)
+    for i in range(21):
+        value = (i - 10) / 10
+        yield (f'<rect x="{x + 6 * i}" y="{y}" width="6.5" height="12" fill="{colour(value, 1)}"/>')
+    yield f'<text x="{x}" y="{y + 26}" class="bp-left">−{printed(largest, 2)}</text>'
+    yield f'<text x="{x + 63}" y="{y + 26}" class="bp-small">0</text>'
+    yield f'<text x="{x + 126}" y="{y + 26}" class="bp-right">{printed(largest, 2)}</text>'
+    note = ("disc: activation", "ring: error signal", "dashed: negative")
+    for i, text in enumerate(note):
+        yield f'<text x="{x + 142}" y="{y + 2 + 16 * i}" class="bp-left">{text}</text>'

@@ -1,0 +1,123 @@
+"""A trace as a page: MathML and SVG, no script, no network, light and dark."""
+
+import html
+from collections.abc import Sequence
+
+from backpass.derivatives.tracing.layout import cuts, show, symbol_of
+from backpass.derivatives.tracing.mathml import MathPainter
+from backpass.derivatives.tracing.result import Traced
+from backpass.derivatives.tracing.steps import Line, Step
+from backpass.derivatives.tracing.svg_graph import graph_picture
+from backpass.derivatives.tracing.svg_network import network_picture
+from backpass.derivatives.tracing.to_text import TextPainter
+
+__all__ = ["html_excerpt", "html_page", "html_part"]
+
+STYLE = """
+.bp-trace { --ink: #1b1b1b; --soft: #5b5b5b; --rule: #d9d9d9; --mark: #8a4400;
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; }
+@media (prefers-color-scheme: dark) { .bp-trace { --ink: #ececec; --soft: #b0b0b0;
+  --rule: #444; --mark: #f1a340; } }
+.bp-trace h2 { font-size: 1.3em; } .bp-trace h2 ~ p { margin: .2em 0; color: var(--soft); }
+.bp-trace h3 { font-size: 1.1em; margin-top: 2em; }
+.bp-trace h4 { font-size: 1em; margin: 1.6em 0 .4em; border-top: 1px solid var(--rule);
+  padding-top: .6em; font-weight: 600; }
+.bp-trace .bp-id { font-family: ui-monospace, monospace; margin-right: .6em; }
+.bp-trace .bp-place, .bp-trace .bp-cut { color: var(--soft); font-weight: 400; font-size: .9em; }
+.bp-trace .bp-remark { color: var(--mark); }
+.bp-trace .bp-line { overflow-x: auto; padding: .25em 0 .25em 1.5em; }
+.bp-trace math { font-size: 1.08em; }
+.bp-trace mtd { text-align: right; text-align: -webkit-right; padding: .16em .4em; }
+.bp-trace mtable { border: 0 solid; border-width: 0 1px; margin: 0 .15em; padding: .1em 0;
+  --tick: linear-gradient(currentColor, currentColor) no-repeat;
+  background: var(--tick) 0 0 / 5px 1px, var(--tick) 0 100% / 5px 1px,
+    var(--tick) 100% 0 / 5px 1px, var(--tick) 100% 100% / 5px 1px;
+  background-repeat: no-repeat; }
+.bp-trace munder > mtext { font-size: .72em; opacity: .75; }
+.bp-trace figure { margin: 1em 0; overflow-x: auto; }
+.bp-net { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+.bp-net text { fill: var(--ink, #1b1b1b); } .bp-net .bp-unit { stroke: #666; }
+.bp-net .bp-head { font-weight: 600; } .bp-net .bp-value { fill: #111; font-size: 11px; }
+.bp-net .bp-strong { fill: #fff; }
+.bp-net .bp-head, .bp-net .bp-small, .bp-net .bp-value { text-anchor: middle; }
+.bp-net .bp-right { text-anchor: end; }
+.bp-net .bp-value-node { fill: none; stroke: #2166ac; stroke-width: 1.5; }
+.bp-net .bp-gradient { fill: none; stroke: #b35806; stroke-width: 1.5; stroke-dasharray: 6 3; }
+.bp-net .bp-arrow { stroke: var(--soft, #5b5b5b); } .bp-net .bp-tip { fill: var(--soft, #5b5b5b); }
+.bp-trace summary { cursor: pointer; color: var(--soft); }
+"""
+
+
+def html_page(trace: Traced) -> str:
+    """Return a whole page."""
+    sizes = "-".join(map(str, trace.network.sizes))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>Trace of a {sizes} network</title>"
+        "<style>body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }</style>"
+        f"</head><body>{html_part(trace)}</body></html>\n"
+    )
+
+
+def html_part(trace: Traced) -> str:
+    """Return what a notebook shows: an article with its own style."""
+    parts = [f'<article class="bp-trace"><style>{STYLE}</style>', *_heading(trace)]
+    several = len(trace["s"]) > 1
+    caption = "<figcaption>the first row; error signals hold the mean over all rows</figcaption>"
+    parts.append(f"<figure>{network_picture(trace)}{caption * several}</figure>")
+    graph = graph_picture(trace)
+    parts.append(
+        f"<details><summary>Computational graph</summary><figure>{graph}</figure></details>"
+    )
+    for section in trace.sections:
+        if section.title:
+            parts.append(f"<h3>{html.escape(section.title)}</h3>")
+        parts += [_step(trace, step) for step in section.steps]
+    return "".join([*parts, "</article>"])
+
+
+def html_excerpt(trace: Traced, equations: Sequence[str]) -> str:
+    """Return the steps of some equations only, by their ids; layers as the trace has them."""
+    steps = [step for section in trace.sections for step in section.steps]
+    shown = "".join(_step(trace, step) for step in steps if step.id in equations)
+    return f'<article class="bp-trace"><style>{STYLE}</style>{shown}</article>'
+
+
+def _heading(trace: Traced) -> list[str]:
+    title = f"<h2>Trace of a {'-'.join(map(str, trace.network.sizes))} network</h2>"
+    return [title, *(f"<p>{html.escape(line)}</p>" for line in trace.heading())]
+
+
+def _step(trace: Traced, step: Step) -> str:
+    place = f' <span class="bp-place">{html.escape(step.place)}</span>' if step.place else ""
+    parts = [
+        f'<section class="bp-step"><h4><span class="bp-id">{step.id}</span>'
+        f"layer {step.layer}: {html.escape(step.title)}{place}</h4>"
+    ]
+    parts += [_line(trace, line) for line in step.lines]
+    parts += [f'<p class="bp-remark">! {html.escape(remark)}</p>' for remark in step.remarks]
+    return "".join([*parts, "</section>"])
+
+
+def _line(trace: Traced, line: Line) -> str:
+    notation = trace.notation
+    painter = MathPainter(notation.operators, from_zero=notation.from_zero)
+    shown = show(line, painter, trace.limits, batch=trace.batch)
+    equals = "<mo>=</mo>"
+    rows = [shown.symbols]
+    if shown.numbers is not None:
+        rows.append(f"<mrow>{equals}{shown.numbers}</mrow>")
+    rows.append(f"<mrow>{equals}{shown.result}</mrow>")
+    if not any("<mtable" in row or "<munder" in row for row in rows):
+        rows = [f"<mrow>{''.join(rows)}</mrow>"]  # numbers alone need one line
+    parts = [f'<div class="bp-line"><math displaystyle="true">{row}</math></div>' for row in rows]
+    names = TextPainter(notation.operators, from_zero=notation.from_zero)
+    for leaf, part in cuts(line, trace.limits):
+        symbol = symbol_of(leaf, names, notation, batch=trace.batch, last=trace.last).lines[0]
+        parts.append(
+            f'<p class="bp-cut">{html.escape(symbol)}: {len(part.rows)}×{len(part.columns)} of '
+            f"{part.shape[0]}×{part.shape[1]} shown, {part.left_out} entries left out</p>"
+        )
+    return "".join(parts)

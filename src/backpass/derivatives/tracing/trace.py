@@ -1,0 +1,286 @@
+"""Every number of one run of the two passes beside its equation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from backpass.core.optimizers import OPTIMIZERS, Optimizer
+from backpass.derivatives.batch import Subject, subject
+from backpass.derivatives.notation import Notation, get_notation
+from backpass.derivatives.tracing.jacobians import (
+    chain_steps,
+    check_thin,
+    jacobian_steps,
+    neuron_steps,
+)
+from backpass.derivatives.tracing.latex_page import latex_page
+from backpass.derivatives.tracing.layout import Limits
+from backpass.derivatives.tracing.per_parameter import element_steps
+from backpass.derivatives.tracing.recording import (
+    Recording,
+    record,
+    record_jacobians,
+    record_neurons,
+    record_thin_chain,
+    record_update,
+)
+from backpass.derivatives.tracing.result import Traced
+from backpass.derivatives.tracing.steps import Section, Step, batch_steps, mean_steps, update_step
+from backpass.derivatives.tracing.svg_graph import graph_picture
+from backpass.derivatives.tracing.svg_network import network_picture
+from backpass.derivatives.tracing.text_page import text_page
+from backpass.derivatives.tracing.to_dict import as_dict
+from backpass.derivatives.tracing.to_html import html_page, html_part
+from backpass.derivatives.tracing.values import Values
+from backpass.errors import InputError
+from backpass.network.network import Network
+
+__all__ = ["Trace", "trace"]
+
+SHOWN_SAMPLES = 4
+"""The most samples that are shown one by one."""
+
+
+class Trace(Traced):
+    """What an observer of the two passes saw, ready to be shown.
+
+    Indexing gives the numbers themselves: ``trace["delta", 2]`` is the error signal of layer 2 in
+    our layout, (N, n_2); layers are 1 … L, ``trace["a", 0]`` is X, ``trace["J"]`` the cost.
+    It is made by :func:`trace`, prints as text, and shows itself as HTML in notebooks.
+    """
+
+    def __str__(self) -> str:
+        return text_page(self)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.network.sizes))
+        steps = sum(len(section.steps) for section in self.sections)
+        return f"<Trace of a {sizes} network, notation {self.notation.name}: {steps} steps>"
+
+    def _repr_html_(self) -> str:
+        return html_part(self)
+
+    def to_html(self) -> str:
+        """Return a whole page: MathML and SVG, no script, nothing loaded from elsewhere."""
+        return html_page(self)
+
+    def to_latex(self) -> str:
+        """Return a document that plain amsmath compiles."""
+        return latex_page(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain lists and numbers; ``json.dumps`` takes them."""
+        return as_dict(self)
+
+    def graph(self) -> str:
+        """Return the computational graph as SVG: both passes, a node each quantity."""
+        return graph_picture(self)
+
+    def picture(self, row: int = 0) -> str:
+        """Return the network as SVG, with the activations and error signals of one row.
+
+        Raises
+        ------
+        InputError
+            When there is no such row.
+        """
+        if not 0 <= row < len(self["s"]):
+            raise InputError(f"row must be 0 … {len(self['s']) - 1}, not {row}")
+        return network_picture(self, row)
+
+
+def trace(
+    network_or_estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    notation: str = "code",
+    form: str = "batch",
+    layer: int | None = None,
+    max_elements: int | None = 64,
+    digits: int = 4,
+    sample_weight: Any = None,
+    alpha: float | None = None,
+    update: str | Optimizer | None = None,
+    learning_rate: float = 0.1,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> Trace:
+    """Run the forward and the backward pass on some rows and keep every number for showing.
+
+    Parameters
+    ----------
+    network_or_estimator : Network, or a fitted MLPClassifier, MLPRegressor or Pipeline of one
+    X : array of shape (N, n_0)
+    y : array of shape (N,) or (N, k)
+        Targets as the loss takes them; labels for a classifier.
+    notation : str
+        ``"code"`` (ours), or that of a lecture note: ``"error"`` (1), ``"chain"`` (2), ``"nabla"``
+        (3), ``"omega"`` (4), ``"bracket"`` (5).
+    form : str
+        ``"batch"``: matrices of all rows; ``"sample"``: one row after the other, then the mean;
+        ``"parameter"``: one parameter after the other, with sums; ``"jacobian"``: note 4's product
+        of Jacobians; ``"neuron"``: the single neurons of a layer (`layer`, by default 1);
+        ``"chain"``: note 3's fractions, for a network with one unit in every layer.
+    layer : int, optional
+        Show this layer only, 1 … L.
+    max_elements : int or None
+        The most entries of an array that are shown; None shows all.
+    digits : int
+        Significant digits of the numbers shown.
+    sample_weight : array of shape (N,), optional
+    alpha : float, optional
+        L2 strength; by default the estimator's own, 0 for a network.
+    update : str or Optimizer, optional
+        Show the first step of this optimiser, too.
+    learning_rate : float
+        Of that step.
+    input_names, output_names : sequence of str, optional
+        What the units of the first and of the last layer stand for.
+
+    Returns
+    -------
+    Trace
+        It prints as text, shows as HTML in notebooks, and has ``to_html``, ``to_latex``,
+        ``to_dict`` and ``save``.
+
+    Raises
+    ------
+    InputError
+        When rows and targets do not fit, or a notation, form or layer is unknown.
+
+    Examples
+    --------
+    >>> seen = trace(Network([1, 1], "logistic", "logistic", seed=0), [[0.5]], [[1.0]])
+    >>> seen["delta", 1].shape
+    (1, 1)
+    """
+    table = get_notation(notation)
+    if form not in FORMS:
+        raise InputError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
+    limits = Limits(*_checked_limits(max_elements, digits))
+    batch = subject(network_or_estimator, X, y, sample_weight, alpha=alpha)
+    _check_layer(layer, batch.network)
+    whole = record(batch)
+    optimizer = None if update is None else OPTIMIZERS.get_record(update)
+    if optimizer is not None:
+        if not 0 < learning_rate < math.inf:
+            raise InputError(f"learning_rate must be a number above 0, not {learning_rate:g}")
+        record_update(batch, whole, optimizer, learning_rate)
+    alone = form not in ("batch", "sample")
+    several = len(batch.s) > 1
+    if several and (alone or form == "sample" or table.samples_alone):
+        sections = _by_sample(table, batch, whole, form, optimizer, layer)
+    elif alone:
+        sections = [Section("", _steps_of_one(form, table, batch, whole, layer))]
+        whole.add(sections[0].steps[0].lines[0].values.recording)
+    else:
+        steps = batch_steps(
+            Values(table, whole), batch=several, alpha=batch.alpha, optimizer=optimizer
+        )
+        sections = [Section("", steps)]
+    if layer is not None:
+        sections = [_only_layer(section, layer) for section in sections]
+        if not any(section.steps for section in sections):
+            raise InputError(f"form {form} has nothing at layer {layer}; leave layer out")
+    many = several and form == "batch" and not table.samples_alone
+    sizes = batch.network.sizes
+    named = (
+        _checked_names("input_names", input_names, sizes[0]),
+        _checked_names("output_names", output_names, sizes[-1]),
+    )
+    return Trace(batch.network, table, form, whole, tuple(sections), limits, many, *named)
+
+
+FORMS = {
+    "batch": "matrices of all rows",
+    "sample": "one row after the other, with vectors, then the mean",
+    "parameter": "one parameter after the other, with sums",
+    "jacobian": "a product of Jacobians (note 4)",
+    "neuron": "the single neurons of one layer (note 4)",
+    "chain": "the chain of fractions of a thin network (note 3)",
+}
+"""The forms that a trace can take."""
+
+
+def _steps_of_one(
+    form: str, table: Notation, batch: Subject, seen: Recording, layer: int | None
+) -> list[Step]:
+    """Return the steps of one sample in any form; `seen` is its run."""
+    network = batch.network
+    if form == "chain":
+        check_thin(network)
+    if form in ("jacobian", "neuron", "chain"):  # they need ∂C/∂a and φ' apart
+        seen = record(batch, fused=False)
+    values = Values(table, seen)
+    if form == "parameter":
+        return element_steps(values, network, batch.alpha)
+    if form == "jacobian":
+        record_jacobians(batch, seen)
+        return jacobian_steps(values, network)
+    if form == "neuron":
+        record_neurons(batch, seen, layer or 1)
+        return neuron_steps(values, network, layer or 1)
+    if form == "chain":
+        return chain_steps(values, network, record_thin_chain(batch, seen))
+    return batch_steps(values, batch=False, alpha=batch.alpha)
+
+
+def _by_sample(
+    notation: Notation,
+    batch: Subject,
+    whole: Recording,
+    form: str,
+    optimizer: Optimizer | None,
+    layer: int | None,
+) -> list[Section]:
+    """Return the steps of every sample alone, then the mean."""
+    one = np.ones_like(batch.s[:1])
+    alone = [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
+    seen = [record(sample) for sample in alone]
+    sections = [
+        Section(
+            f"sample {n + 1 - notation.from_zero}",
+            _steps_of_one(form, notation, alone[n], seen[n], layer),
+        )
+        for n in range(min(len(alone), SHOWN_SAMPLES))
+    ]
+    left = len(alone) - len(sections)
+    title = "the mean over the samples" + (f" ({left} of them not shown above)" if left else "")
+    steps = mean_steps(notation, whole, seen, batch.alpha)
+    if optimizer is not None:
+        values = Values(notation, whole)
+        layers = range(1, len(batch.network.sizes))
+        steps += [update_step(values, number, optimizer) for number in layers]
+    return [*sections, Section(title, steps)]
+
+
+def _only_layer(section: Section, layer: int) -> Section:
+    return Section(section.title, [step for step in section.steps if step.layer == layer])
+
+
+def _check_layer(layer: int | None, network: Network) -> None:
+    last = len(network.sizes) - 1
+    if layer is not None and (isinstance(layer, bool) or layer not in range(1, last + 1)):
+        raise InputError(f"layer must be 1 … {last}, not {layer!r}")
+
+
+def _checked_names(option: str, names: Sequence[str] | None, units: int) -> tuple[str, ...]:
+    """Return the names of a layer's units; a class of two has one output, without a name."""
+    if names is None or (option == "output_names" and units == 1 and len(names) == 2):
+        return ()
+    if len(names) != units:
+        raise InputError(f"{option}: {len(names)} names for {units} units")
+    return tuple(map(str, names))
+
+
+def _checked_limits(max_elements: int | None, digits: int) -> tuple[int | None, int]:
+    if max_elements is not None and not (isinstance(max_elements, Integral) and max_elements >= 1):
+        raise InputError(f"max_elements must be at least 1, or None for all, not {max_elements!r}")
+    if not (isinstance(digits, Integral) and 1 <= digits <= 17):
+        raise InputError(f"digits must be 1 … 17, not {digits!r}")
+    return max_elements, digits
