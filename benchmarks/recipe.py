@@ -26,7 +26,7 @@ from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.model import TabularModel
 from backpass.tabular.reading import read_table
 from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.splitting import split_rows
+from backpass.tabular.split import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, guess_task
 
 RESULTS = Path(__file__).parent / "recipe_results"

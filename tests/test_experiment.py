@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from backpass.errors import InputError, TableError, TableWarning
-from backpass.tabular.as_json import experiment_json, strict, write_json
 from backpass.tabular.baselines import BASELINES
 from backpass.tabular.experiment import Hooks, Question, run_experiment
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE
-from backpass.tabular.splitting import split_rows
+from backpass.tabular.report.as_json import experiment_json, strict, write_json
+from backpass.tabular.split import split_rows
 
 FAST = replace(RECIPE, hidden=(4,), epochs=2)
 

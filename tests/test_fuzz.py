@@ -18,7 +18,7 @@ from backpass.core.optimizers import OPTIMIZERS
 from backpass.derivatives.homework.answer_files import read_answer
 from backpass.errors import InputError, ModelFileError, TableError
 from backpass.storage.container import read_container, write_container
-from backpass.tabular.delimited import parse_delimited
+from backpass.tabular.csv_text import parse_delimited
 from backpass.tabular.frames import as_days, as_numbers
 from backpass.tabular.model_file import MODEL_SCHEMA
 from backpass.tabular.reading import read_table

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backpass.errors import TableError
-from backpass.tabular.delimited import parse_dates, parse_delimited
+from backpass.tabular.csv_text import parse_dates, parse_delimited
 from backpass.tabular.reading import example_names, example_target, read_table
 
 

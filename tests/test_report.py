@@ -8,11 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from backpass.report import report_page, write_report
-from backpass.report.charts import Axis, Line, line_chart, log_axis, nice_axis, scatter_chart
-from backpass.report.markup import Markup, element, join
 from backpass.tabular.experiment import Question, run_experiment
 from backpass.tabular.recipe import RECIPE
+from backpass.tabular.report import report_page, write_report
+from backpass.tabular.report.charts import (
+    Axis,
+    Line,
+    line_chart,
+    log_axis,
+    nice_axis,
+    scatter_chart,
+)
+from backpass.tabular.report.markup import Markup, element, join
 
 EVIL = "<script>alert('x')</script>\"&\x1b"
 VOID = {"meta", "br"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpass.errors import TableError, TableWarning
-from backpass.tabular.splitting import split_rows
+from backpass.tabular.split import split_rows
 
 
 def names(y):

@@ -11,8 +11,8 @@ from backpass.errors import InputError, ModelFileError, TableError
 from backpass.tabular.evaluation import evaluate_classes, evaluate_numbers
 from backpass.tabular.metrics import accuracy, class_metrics, number_metrics, r_squared
 from backpass.tabular.model import TabularModel
-from backpass.tabular.preparing import original_rows, sample_weights, usable_rows
 from backpass.tabular.recipe import RECIPE
+from backpass.tabular.selection import original_rows, sample_weights, usable_rows
 from backpass.tabular.writing import table_bytes
 
 SMALL = replace(RECIPE, hidden=(8,), epochs=15, dropout=0.0)

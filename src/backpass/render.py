@@ -12,8 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from backpass.tabular.metrics import best_values
-from backpass.tabular.wording import (
+from backpass.tabular.formatting import (
     STOPPED,
     baseline_name,
     column_heads,
@@ -25,13 +24,14 @@ from backpass.tabular.wording import (
     share,
     short_name,
 )
+from backpass.tabular.metrics import best_values
 
 if TYPE_CHECKING:
     from backpass.tabular.encoder import ColumnSummary
     from backpass.tabular.evaluation import Evaluation
     from backpass.tabular.experiment import Experiment, Question
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.understanding import Understanding
+    from backpass.tabular.summary import Understanding
 
 __all__ = [
     "PLAIN",

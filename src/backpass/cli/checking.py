@@ -26,7 +26,7 @@ def run_check(
     if json is not None:
         check_outputs([Output("--json", json, (".json",))], [model_path, table])
     from backpass import render
-    from backpass.tabular.as_json import write_json
+    from backpass.tabular.report.as_json import write_json
 
     check = _check(model_path, table, rows, wanted)
     render.output().print(check)
@@ -49,8 +49,8 @@ def _check(model_path: str, table: str, rows: int | None, entries: int | str) ->
 
     from backpass.derivatives.checking import check_gradients
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.preparing import original_rows
     from backpass.tabular.reading import read_table
+    from backpass.tabular.selection import original_rows
 
     messages = Messages()
     with messages.catching():

@@ -131,11 +131,11 @@ def _present(
     files |= {n: str(p) for n, p in (("json", options.json), ("report", options.report)) if p}
     out.print(render.results(experiment))
     if options.report:
-        from backpass.report import write_report
+        from backpass.tabular.report import write_report
 
         write_report(experiment, options.report, options.table, options.command)
     if options.json:
-        from backpass.tabular.as_json import experiment_json, write_json
+        from backpass.tabular.report.as_json import experiment_json, write_json
 
         write_json(experiment_json(experiment, options.table, options.command, files), options.json)
     out.print(render.whereabouts(experiment, files))
@@ -248,9 +248,9 @@ def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
     if json is not None:
         check_outputs([Output("--json", json, JSON)], [model_path, table])
     from backpass import render
-    from backpass.tabular.as_json import evaluation_json, write_json
     from backpass.tabular.model import TabularModel
     from backpass.tabular.reading import read_table
+    from backpass.tabular.report.as_json import evaluation_json, write_json
 
     messages = Messages()
     with messages.catching():
@@ -270,6 +270,6 @@ def _named(table: str) -> Any:
     """Put the table's name in front of errors about its values."""
     import numpy as np
 
-    from backpass.tabular.preparing import original_rows
+    from backpass.tabular.selection import original_rows
 
     return original_rows(np.arange(0), _label(table))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backpass.cli.checks import Output, check_is_file, check_outputs
 from backpass.cli.messages import Messages
-from backpass.tabular.wording import one_line
+from backpass.tabular.formatting import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table

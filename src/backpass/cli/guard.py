@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from backpass.cli.interrupts import ctrl_c
 from backpass.errors import BackpassError, NonFiniteError
-from backpass.tabular.wording import one_line
+from backpass.tabular.formatting import one_line
 
 __all__ = ["BAD_INPUT", "DIVERGED", "INTERRUPTED", "guarded"]
 

@@ -63,7 +63,7 @@ def run_homework(options: HomeworkOptions) -> int:
         )
     render.output().print(verdict, soft_wrap=True)
     if options.json:
-        from backpass.tabular.as_json import write_json
+        from backpass.tabular.report.as_json import write_json
 
         write_json(verdict.to_dict(), options.json)
     return 0 if verdict.right else 1
@@ -73,8 +73,8 @@ def _encoded(model: Any, options: HomeworkOptions) -> Any:
     """Return the rows that were asked for, as the network takes them."""
     import numpy as np
 
-    from backpass.tabular.preparing import original_rows
     from backpass.tabular.reading import read_table
+    from backpass.tabular.selection import original_rows
 
     frame = read_table(options.table, as_text=model.text_columns())
     label = "standard input" if options.table == "-" else options.table

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from backpass.tabular.wording import one_line
+from backpass.tabular.formatting import one_line
 
 __all__ = ["Messages", "tolerate_encodings"]
 

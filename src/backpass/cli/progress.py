@@ -11,14 +11,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from backpass import render
 from backpass.cli.interrupts import ctrl_c
 from backpass.tabular.experiment import Hooks
+from backpass.tabular.formatting import clock
 from backpass.tabular.metrics import MAIN_METRIC
-from backpass.tabular.wording import clock
 
 if TYPE_CHECKING:
     from backpass.cli.messages import Messages
     from backpass.tabular.experiment import Question
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.understanding import Understanding
+    from backpass.tabular.summary import Understanding
     from backpass.training.checkpoints import Checkpoints
     from backpass.training.history import History
 

@@ -10,7 +10,7 @@ import typer
 from backpass.cli.app import app
 from backpass.cli.guard import BAD_INPUT, INTERRUPTED
 from backpass.cli.messages import tolerate_encodings
-from backpass.tabular.wording import one_line
+from backpass.tabular.formatting import one_line
 
 __all__ = ["run"]
 

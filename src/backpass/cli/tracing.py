@@ -130,8 +130,8 @@ def _from_table(options: TraceOptions) -> tuple[Any, Any, Any, tuple[list[str], 
     import numpy as np
 
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.preparing import original_rows
     from backpass.tabular.reading import read_table
+    from backpass.tabular.selection import original_rows
 
     model = TabularModel.load(options.model)
     if options.table is None:

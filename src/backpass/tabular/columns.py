@@ -14,7 +14,7 @@ import numpy as np
 
 from backpass.errors import ModelFileError, TableError
 from backpass.storage.schema import Bool, Int, ListOf, OneOf, Rule, Schema, Text, check
-from backpass.tabular.delimited import parse_dates
+from backpass.tabular.csv_text import parse_dates
 from backpass.tabular.frames import as_levels
 from backpass.tabular.scaled_columns import (
     DateColumn,

@@ -32,7 +32,7 @@ from backpass.tabular.columns import (
     state_of,
 )
 from backpass.tabular.frames import as_frame, has_names
-from backpass.tabular.suspicious import suspicious_columns
+from backpass.tabular.leakage import suspicious_columns
 
 if TYPE_CHECKING:
     import polars as pl

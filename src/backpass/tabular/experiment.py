@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from backpass.errors import TableWarning
-from backpass.tabular.arrangement import Arrangement, arrange
 from backpass.tabular.baselines import BASELINES, score_baseline
 from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.frames import as_frame
 from backpass.tabular.model import TabularModel
 from backpass.tabular.question import Question
+from backpass.tabular.setup import Arrangement, arrange
+from backpass.tabular.summary import Understanding
 from backpass.tabular.targets import ClassTarget
-from backpass.tabular.understanding import Understanding
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass.errors import TableError
-from backpass.tabular.delimited import MISSING, parse_dates
+from backpass.tabular.csv_text import MISSING, parse_dates
 from backpass.tabular.forks import check_not_forked
 
 if TYPE_CHECKING:

@@ -18,15 +18,15 @@ from backpass.tabular.evaluation import Evaluation, evaluate_classes, evaluate_n
 from backpass.tabular.frames import as_frame
 from backpass.tabular.metrics import MAIN_METRIC, accuracy, r_squared
 from backpass.tabular.model_file import read_model, write_model
-from backpass.tabular.preparing import (
+from backpass.tabular.recipe import RECIPE, Recipe
+from backpass.tabular.selection import (
     check_asked,
     input_columns,
     original_rows,
     sample_weights,
     usable_rows,
 )
-from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.splitting import split_rows
+from backpass.tabular.split import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History, Settings, Validation

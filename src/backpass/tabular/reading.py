@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backpass.errors import TableError
-from backpass.tabular.delimited import parse_delimited
+from backpass.tabular.csv_text import parse_delimited
 from backpass.tabular.forks import check_not_forked
 
 if TYPE_CHECKING:

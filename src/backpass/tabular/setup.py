@@ -12,11 +12,11 @@ from backpass.errors import TableError, TableWarning
 from backpass.tabular.encoder import suspicious_columns
 from backpass.tabular.frames import as_frame
 from backpass.tabular.model import Encoded, TabularModel
-from backpass.tabular.preparing import check_asked, known_column, original_rows, usable_rows
 from backpass.tabular.question import Question
-from backpass.tabular.splitting import split_rows
+from backpass.tabular.selection import check_asked, known_column, original_rows, usable_rows
+from backpass.tabular.split import split_rows
+from backpass.tabular.summary import Understanding, understand
 from backpass.tabular.targets import ClassTarget, NumberTarget, explain_task
-from backpass.tabular.understanding import Understanding, understand
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backpass.report.markup import Markup, element, join
-from backpass.tabular.wording import number
+from backpass.tabular.formatting import number
+from backpass.tabular.report.markup import Markup, element, join
 
 __all__ = ["Axis", "Line", "line_chart", "log_axis", "nice_axis", "scatter_chart"]
 

@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from backpass.report.charts import Line, line_chart, scatter_chart
-from backpass.report.markup import Markup, element, join
-from backpass.report.style import STYLE
 from backpass.storage.atomic_write import durable_write
 from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.experiment import Experiment
-from backpass.tabular.metrics import best_values
-from backpass.tabular.wording import (
+from backpass.tabular.formatting import (
     STOPPED,
     baseline_name,
     column_heads,
@@ -26,6 +22,10 @@ from backpass.tabular.wording import (
     seconds,
     share,
 )
+from backpass.tabular.metrics import best_values
+from backpass.tabular.report.charts import Line, line_chart, scatter_chart
+from backpass.tabular.report.markup import Markup, element, join
+from backpass.tabular.report.style import STYLE
 
 __all__ = ["report_page", "write_report"]
 

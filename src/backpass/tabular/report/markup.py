@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from backpass.tabular.wording import one_line
+from backpass.tabular.formatting import one_line
 
 __all__ = ["Markup", "element", "join"]
 
