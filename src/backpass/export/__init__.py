@@ -1,6 +1,6 @@
 """Models in formats that other programs read: ONNX."""
 
-from backpass.export.converting import to_onnx
-from backpass.export.feeding import onnx_inputs
+from backpass.export.convert import to_onnx
+from backpass.export.inputs import onnx_inputs
 
 __all__ = ["onnx_inputs", "to_onnx"]
