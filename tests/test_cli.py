@@ -17,7 +17,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 import backpass
 from backpass import cli
-from backpass.cli import checks as cli_checks
+from backpass.cli import arguments as cli_checks
 from backpass.errors import NonFiniteError
 from backpass.tabular.baselines import BASELINES
 from backpass.tabular.experiment import Question, run_experiment

@@ -244,7 +244,7 @@ def test_remarks_say_what_scores_hide():
     """Few rows, a class that is never predicted, a baseline that is better in every metric."""
     import numpy as np
 
-    from backpass.render import remarks_on
+    from backpass.cli.tables import remarks_on
     from backpass.tabular.experiment import Question, run_experiment
 
     rng = np.random.default_rng(0)

@@ -37,7 +37,7 @@ def _end_here() -> NoReturn:
 
 
 def _guarded(arguments: list[str]) -> int:
-    from backpass.cli.guard import guarded
+    from backpass.cli.exit_codes import guarded
 
     return guarded(lambda: _run(arguments))
 
@@ -47,6 +47,6 @@ def _run(arguments: list[str]) -> int:
     from backpass.cli.interrupts import ctrl_c
 
     with ctrl_c.waiting():
-        from backpass.cli.running import run
+        from backpass.cli.run import run
 
     return run(arguments)

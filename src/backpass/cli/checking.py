@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backpass.cli.checks import Output, check_is_file, check_outputs
-from backpass.cli.messages import Messages
+from backpass.cli.arguments import Output, check_is_file, check_outputs
+from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def run_check(
     check_is_file(model_path)
     if json is not None:
         check_outputs([Output("--json", json, (".json",))], [model_path, table])
-    from backpass import render
+    from backpass.cli import tables as render
     from backpass.tabular.report.as_json import write_json
 
     check = _check(model_path, table, rows, wanted)

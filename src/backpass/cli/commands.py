@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backpass.cli.checks import (
+from backpass.cli.arguments import (
     Output,
     check_folder,
     check_is_file,
@@ -21,8 +21,8 @@ from backpass.cli.checks import (
     hidden_sizes,
     possible_names,
 )
-from backpass.cli.guard import INTERRUPTED
-from backpass.cli.messages import Messages
+from backpass.cli.exit_codes import INTERRUPTED
+from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 from backpass.storage.atomic_write import shown_path
 
@@ -125,7 +125,7 @@ def _present(
     options: FitOptions, experiment: Experiment, model_path: Path, out: PatientConsole
 ) -> int:
     """Show the results and write them to the files that were asked for."""
-    from backpass import render
+    from backpass.cli import tables as render
 
     files = {"model": str(model_path)}
     files |= {n: str(p) for n, p in (("json", options.json), ("report", options.report)) if p}
@@ -247,7 +247,7 @@ def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
     check_is_file(model_path)
     if json is not None:
         check_outputs([Output("--json", json, JSON)], [model_path, table])
-    from backpass import render
+    from backpass.cli import tables as render
     from backpass.tabular.model import TabularModel
     from backpass.tabular.reading import read_table
     from backpass.tabular.report.as_json import evaluation_json, write_json

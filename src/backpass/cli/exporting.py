@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backpass.cli.checks import Output, check_is_file, check_outputs
-from backpass.cli.messages import Messages
+from backpass.cli.arguments import Output, check_is_file, check_outputs
+from backpass.cli.output import Messages
 from backpass.tabular.formatting import one_line
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def run_export(model_path: str, onnx: str, *, network_only: bool) -> int:
     from backpass.export.graph import onnx_part
 
     onnx_part()  # told before scikit-learn is loaded, which takes seconds
-    from backpass import render
+    from backpass.cli import tables as render
     from backpass.export import to_onnx
     from backpass.network.network import Network
     from backpass.storage.container import container_kind

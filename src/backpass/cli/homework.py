@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backpass.cli.checks import Output, check_is_file, check_outputs
-from backpass.cli.messages import Messages
+from backpass.cli.arguments import Output, check_is_file, check_outputs
+from backpass.cli.output import Messages
 from backpass.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run_homework(options: HomeworkOptions) -> int:
     from backpass.derivatives.homework.answer_files import read_answer
 
     answer = read_answer(options.answer)
-    from backpass import render
+    from backpass.cli import tables as render
     from backpass.derivatives.homework import explain_mismatch
     from backpass.tabular.model import TabularModel
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from backpass.render import PLAIN
+from backpass.cli.tables import PLAIN
 
 __all__ = ["PatientConsole", "patient_output"]
 
@@ -43,5 +43,5 @@ class PatientConsole(Console):
 
 
 def patient_output() -> PatientConsole:
-    """Return standard output, as `backpass.render.output` does."""
+    """Return standard output, as `backpass.cli.tables.output` does."""
     return PatientConsole(**PLAIN)

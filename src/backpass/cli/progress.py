@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from backpass import render
+from backpass.cli import tables as render
 from backpass.cli.interrupts import ctrl_c
 from backpass.tabular.experiment import Hooks
 from backpass.tabular.formatting import clock
 from backpass.tabular.metrics import MAIN_METRIC
 
 if TYPE_CHECKING:
-    from backpass.cli.messages import Messages
+    from backpass.cli.output import Messages
     from backpass.tabular.experiment import Question
     from backpass.tabular.model import TabularModel
     from backpass.tabular.summary import Understanding

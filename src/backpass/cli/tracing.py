@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backpass.cli.checks import Output, check_outputs
-from backpass.cli.messages import Messages
+from backpass.cli.arguments import Output, check_outputs
+from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 import typer
 
 from backpass.cli.app import app
-from backpass.cli.guard import BAD_INPUT, INTERRUPTED
-from backpass.cli.messages import tolerate_encodings
+from backpass.cli.exit_codes import BAD_INPUT, INTERRUPTED
+from backpass.cli.output import tolerate_encodings
 from backpass.tabular.formatting import one_line
 
 __all__ = ["run"]
