@@ -1,3 +1,1 @@
-"""The same derivatives in the notes' notations and forms: traced, checked, and a learner's
-compared.
-"""
+"""The same derivatives as the notes write them: traced, checked, and a learner's compared."""

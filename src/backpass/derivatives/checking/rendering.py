@@ -1,6 +1,4 @@
-"""A :class:`~backpass.derivatives.checking.GradientCheck` as text, in the terminal and in a
-notebook.
-"""
+"""The result of a gradient check as text, in the terminal and in a notebook."""
 
 import html
 import math
