@@ -15,7 +15,7 @@ import pytest
 from backpass.cli import exit_codes as guard
 from backpass.cli.interrupts import ONE_PRESS, CtrlC
 from backpass.errors import InputError
-from backpass.tabular import forks
+from backpass.tabular import frames
 from backpass.tabular.frames import as_frame
 from backpass.tabular.reading import read_table
 from native_cases import needs_native
@@ -219,11 +219,11 @@ def test_every_setting_changes_the_bytes(module):
 
 def test_tables_are_refused_in_a_forked_process(monkeypatch):
     """Polars would wait for ever; reliability.endurance forks one in earnest."""
-    monkeypatch.setattr(forks, "_first_user", os.getpid() + 1)
+    monkeypatch.setattr(frames, "_first_user", os.getpid() + 1)
     for use in (lambda: as_frame({"x": [1.0]}), lambda: read_table("example:iris")):
         with pytest.raises(InputError, match="start workers by 'spawn'"):
             use()
-    monkeypatch.setattr(forks, "_first_user", os.getpid())
+    monkeypatch.setattr(frames, "_first_user", os.getpid())
     assert as_frame({"x": [1.0]}).height == 1
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 
 from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.cli import main
-from backpass.core.sample_weights import usable_weights
+from backpass.core.validation import usable_weights
 from backpass.errors import InputError, NonFiniteError, TableError
 from backpass.export import onnx_inputs, to_onnx
 from backpass.network.blockwise import r_squared

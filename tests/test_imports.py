@@ -13,9 +13,18 @@ import backpass
 
 ROOT = Path(backpass.__file__).parent
 
-PACKAGES = (
-    "core storage engines network training estimators derivatives tabular export cli".split()
-)
+PACKAGES = [
+    "core",
+    "storage",
+    "engines",
+    "network",
+    "training",
+    "estimators",
+    "derivatives",
+    "tabular",
+    "export",
+    "cli",
+]
 """From the ground up: a package imports what stands before it, and itself."""
 ROOT_MODULES = {"__init__", "__main__", "errors"}
 

@@ -11,8 +11,8 @@ import backpass
 from backpass import MLPClassifier, MLPRegressor, Network, register_activation, to_onnx
 from backpass.core.activations import ACTIVATIONS
 from backpass.errors import InputError, ModelFileError
-from backpass.export.activation_forms import FORMS
 from backpass.export.graph import onnx_part
+from backpass.export.layers import FORMS
 from backpass.tabular.encoder import TableEncoder
 from helpers import HIDDEN, PAIRS, assert_close, specs
 from onnx_runs import onnx, output_bound, run

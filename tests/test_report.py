@@ -14,12 +14,14 @@ from backpass.tabular.report import report_page, write_report
 from backpass.tabular.report.charts import (
     Axis,
     Line,
+    Markup,
+    element,
+    join,
     line_chart,
     log_axis,
     nice_axis,
     scatter_chart,
 )
-from backpass.tabular.report.markup import Markup, element, join
 
 EVIL = "<script>alert('x')</script>\"&\x1b"
 VOID = {"meta", "br"}

@@ -33,8 +33,7 @@ from backpass.errors import InputError, ModelFileError
 from backpass.storage.container import read_container, write_container
 from backpass.training.batches import SAMPLINGS
 from backpass.training.checkpoints import Checkpoints, _newest, checkpoints_in
-from backpass.training.generator_state import generator_state, set_generator_state
-from backpass.training.snapshots import SNAPSHOT_SCHEMA
+from backpass.training.snapshots import SNAPSHOT_SCHEMA, generator_state, set_generator_state
 from helpers import assert_identical
 
 RNG = np.random.default_rng(0)

@@ -8,8 +8,14 @@ import polars as pl
 import pytest
 
 from backpass.errors import InputError, ModelFileError, TableError
-from backpass.tabular.evaluation import evaluate_classes, evaluate_numbers
-from backpass.tabular.metrics import accuracy, class_metrics, number_metrics, r_squared
+from backpass.tabular.metrics import (
+    accuracy,
+    class_metrics,
+    evaluate_classes,
+    evaluate_numbers,
+    number_metrics,
+    r_squared,
+)
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE
 from backpass.tabular.selection import original_rows, sample_weights, usable_rows

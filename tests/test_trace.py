@@ -364,7 +364,7 @@ def test_a_layer_can_be_shown_alone():
 def test_wide_formulas_are_folded_and_lose_nothing():
     network, X, y = small(3)
     seen = trace(network, X, y, notation="error", max_elements=None)
-    from backpass.derivatives.tracing.text_page import text_page
+    from backpass.derivatives.tracing.to_text import text_page
 
     narrow, wide = text_page(seen, 60), text_page(seen, 10_000)
     assert max(map(len, wide.splitlines())) > 80

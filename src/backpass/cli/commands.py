@@ -29,7 +29,7 @@ from backpass.storage.atomic_write import shown_path
 if TYPE_CHECKING:
     import polars as pl
 
-    from backpass.cli.patient import PatientConsole
+    from backpass.cli.output import PatientConsole
     from backpass.tabular.experiment import Experiment, Question
 
 __all__ = ["FitOptions", "run_evaluate", "run_fit", "run_predict"]
@@ -93,7 +93,7 @@ def run_fit(options: FitOptions) -> int:
         as_text = possible_names(options.categorical)
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         frame = read_table(options.table, as_text=as_text)
-        from backpass.cli.patient import patient_output
+        from backpass.cli.output import patient_output
         from backpass.cli.progress import TerminalHooks
         from backpass.tabular.experiment import run_experiment
 

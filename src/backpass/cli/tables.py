@@ -28,8 +28,8 @@ from backpass.tabular.metrics import best_values
 
 if TYPE_CHECKING:
     from backpass.tabular.encoder import ColumnSummary
-    from backpass.tabular.evaluation import Evaluation
     from backpass.tabular.experiment import Experiment, Question
+    from backpass.tabular.metrics import Evaluation
     from backpass.tabular.model import TabularModel
     from backpass.tabular.summary import Understanding
 

@@ -17,9 +17,8 @@ from backpass.core.gradient_noise import GradientNoise, check_mass
 from backpass.core.parameters import Model
 from backpass.engines.extension import extension, instruction_set, missing
 from backpass.engines.native_arrays import is_direct, readable, row_source
-from backpass.engines.pace import Pace
 from backpass.engines.protocols import Evaluation, Plan, check_row
-from backpass.engines.threads import available_threads
+from backpass.engines.threads import Pace, available_threads
 
 __all__ = ["NativeEngine", "NativeRun"]
 

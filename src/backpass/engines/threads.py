@@ -1,18 +1,26 @@
-"""How many threads NumPy's matrix products may use.
+"""How many threads are used: by NumPy's matrix products, and by a run of the native engine.
 
 BLAS libraries start a thread a core for products of a few microseconds too, and their threads spin
 while they wait for one another: on a machine with other work to do, a small network then trains
 ten times slower than with one thread.
+
+A run's own threads are found by measuring, since the results are the same for any number. A second
+thread halves the time of a step where a processor is free for it and the step is long; it
+multiplies the time where another program has that processor, or where the two threads spend a
+short step on handing each other their results.
 """
 
 import functools
+import math
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["available_threads", "blas_threads", "threads_worth_using"]
+__all__ = ["Pace", "available_threads", "blas_threads", "threads_worth_using"]
 
 SMALL_PRODUCT = 1 << 27
 """Multiplications in a matrix product below which one thread is used (some milliseconds)."""
@@ -72,3 +80,95 @@ def blas_threads(limit: int | None, *, openmp: bool = False) -> Iterator[None]:
         return
     with _controller().limit(limits=limit, user_api=None if openmp else "blas"):
         yield
+
+
+SAMPLE = 0.002
+"""Seconds that a number of threads is measured for."""
+TRIALS = 0.03
+"""Share of the time that is spent on measuring again what was slower before."""
+
+
+@dataclass
+class _Record:
+    """What is known of a number of threads: seconds of a mini-batch, and of all measuring."""
+
+    guess: float | None = None  # from the first mini-batch, which starts threads and fills caches
+    each: float = math.inf
+    measured: float = 0.0
+
+
+class Pace:
+    """Chooses how many threads take the next steps, from how long those before took.
+
+    Parameters
+    ----------
+    candidates : list of int
+        Numbers of threads to choose from.
+    clock : callable
+        Returns seconds.
+
+    Examples
+    --------
+    A machine on which two threads take turns on one processor:
+
+    >>> seconds = [0.0]
+    >>> pace = Pace([2, 1], clock=lambda: seconds[0])
+    >>> def work(threads, batches):
+    ...     seconds[0] += batches * (0.001 if threads == 1 else 0.003)
+    ...     print(f"{batches} x {threads}", end="  ")
+    ...     return batches
+    >>> pace.share_out(100, work)  # warm up, measure 2; warm up, measure 1; then the better
+    1 x 2  1 x 2  1 x 1  2 x 1  95 x 1  100
+    """
+
+    def __init__(
+        self, candidates: list[int], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._clock, self._since_trial = clock, 0.0
+        self._records = {threads: _Record() for threads in candidates}
+
+    def share_out(self, batches: int, work: Callable[[int, int], int]) -> int:
+        """Have ``work(threads, n)`` take n of the `batches` at a time; return how many were tried.
+
+        `work` returns how many it tried; less than it was asked to ends it all.
+        """
+        done = 0
+        while done < batches:
+            threads, n = self._next(batches - done)
+            start = self._clock()
+            tried = work(threads, n)
+            self._note(threads, n, self._clock() - start)
+            done += tried
+            if tried < n:
+                break
+        return done
+
+    def _next(self, left: int) -> tuple[int, int]:
+        """Return how many threads to use for how many mini-batches."""
+        if len(self._records) == 1:
+            return next(iter(self._records)), left
+        for threads, record in self._records.items():
+            if record.guess is None:
+                return threads, 1
+            if record.measured < SAMPLE:
+                return threads, _batches_of(SAMPLE - record.measured, record.guess, left)
+        best, second, *_ = sorted(self._records, key=lambda n: self._records[n].each)
+        if self._since_trial * TRIALS > SAMPLE:
+            self._since_trial = 0.0
+            return second, _batches_of(SAMPLE, self._records[second].each, left)
+        return best, left
+
+    def _note(self, threads: int, batches: int, taken: float) -> None:
+        """Remember how long a mini-batch took; at first the fastest of several measurements."""
+        record, each = self._records[threads], taken / batches
+        self._since_trial += taken
+        if record.guess is None:
+            record.guess = each
+            return
+        record.each = min(record.each, each) if record.measured < SAMPLE else each
+        record.measured += taken
+
+
+def _batches_of(seconds: float, each: float, left: int) -> int:
+    """Return how many of the mini-batches that are left take so many seconds; one at least."""
+    return max(1, min(left, int(seconds / each))) if each > 0 else 1

@@ -16,19 +16,25 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from backpass.core.arrays import take_rows
 from backpass.core.losses import Loss
 from backpass.core.optimizers import OPTIMIZERS
-from backpass.core.sample_weights import usable_weights
 from backpass.core.schedules import SCHEDULES
+from backpass.core.validation import usable_weights
 from backpass.errors import InputError
 from backpass.estimators.callbacks import Reporter, warn_of_dead_units, warn_of_the_end
+from backpass.estimators.checks import (
+    as_floats,
+    check_container,
+    check_finite,
+    check_parameters,
+    check_unchanged,
+    hidden_sizes,
+    listed_activation,
+)
 from backpass.estimators.compat import (
     BaseEstimator,
     CallbackSupportMixin,
     EpochCallbacks,
     validate_data,
 )
-from backpass.estimators.continuing import check_unchanged, listed_activation
-from backpass.estimators.data_checks import as_floats, check_container, check_finite
-from backpass.estimators.parameter_checks import check_parameters, hidden_sizes
 from backpass.estimators.rollback import as_before_on_failure
 from backpass.estimators.settings import fit_settings
 from backpass.estimators.validation_split import hold_out

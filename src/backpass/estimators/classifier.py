@@ -14,8 +14,8 @@ from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
+from backpass.estimators.checks import smallest_codes
 from backpass.estimators.compat import ClassifierMixin, with_callbacks
-from backpass.estimators.data_checks import smallest_codes
 from backpass.estimators.rollback import as_before_on_failure
 from backpass.training.checkpoints import Checkpoints
 

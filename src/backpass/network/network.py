@@ -12,13 +12,12 @@ from backpass.core.activations import ACTIVATIONS, Activation
 from backpass.core.arrays import Array, in_dtype, is_sparse, namespace, scalar
 from backpass.core.gradient_noise import GradientNoise
 from backpass.core.initializers import INITIALIZERS, Initializer
-from backpass.core.inputs import as_generator, as_numbers, check_alpha
 from backpass.core.layouts import in_our_layout
 from backpass.core.losses import LOSSES, Loss
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Gradients, Model, Parameters, parameter_count
 from backpass.core.registry import shown
-from backpass.core.sample_weights import usable_weights
+from backpass.core.validation import as_generator, as_numbers, check_alpha, usable_weights
 from backpass.engines import Plan, Run, choose, predictor, row_predictor
 from backpass.errors import InputError
 from backpass.network.file import read_network, write_network

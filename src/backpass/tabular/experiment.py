@@ -16,11 +16,10 @@ from typing import Any
 
 from backpass.errors import TableWarning
 from backpass.tabular.baselines import BASELINES, score_baseline
-from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.frames import as_frame
+from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
-from backpass.tabular.question import Question
-from backpass.tabular.setup import Arrangement, arrange
+from backpass.tabular.setup import Arrangement, Question, arrange
 from backpass.tabular.summary import Understanding
 from backpass.tabular.targets import ClassTarget
 from backpass.training.checkpoints import Checkpoints

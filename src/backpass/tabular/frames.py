@@ -1,4 +1,4 @@
-"""From whatever holds a table to polars columns, and from those to numbers, days or texts."""
+"""Tables of other libraries as polars frames."""
 
 from __future__ import annotations
 
@@ -10,15 +10,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass.errors import TableError
+from backpass.errors import InputError, TableError
 from backpass.tabular.csv_text import MISSING, parse_dates
-from backpass.tabular.forks import check_not_forked
+
+__all__ = ["as_days", "as_frame", "as_levels", "as_numbers", "check_not_forked", "has_names"]
+
+_first_user: int | None = None  # the process that used polars first
+
+
+def check_not_forked() -> None:
+    """Refuse a process whose parent has used polars before it was forked.
+
+    Threads are not copied by a fork, and polars hands its work to some that it has started once.
+
+    Raises
+    ------
+    InputError
+        It says how workers are to be started.
+    """
+    global _first_user
+    if _first_user is None:
+        _first_user = os.getpid()
+    elif _first_user != os.getpid():
+        raise InputError(
+            "tables cannot be used in this process: it was forked from one that has used some, and "
+            "the threads of polars do not survive that; start workers by 'spawn' or 'forkserver', "
+            "or with joblib's 'loky'"
+        )
+
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["as_days", "as_frame", "as_levels", "as_numbers", "has_names"]
 
 _LARGEST = 1e300  # x − median would overflow beyond; no measured quantity comes near
 _DAY = 86_400_000_000  # microseconds

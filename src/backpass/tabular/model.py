@@ -14,9 +14,15 @@ from backpass.errors import InputError, NonFiniteError
 from backpass.network.blockwise import mean_loss, outputs, refuse_overflow
 from backpass.network.network import Network
 from backpass.tabular.encoder import TableEncoder
-from backpass.tabular.evaluation import Evaluation, evaluate_classes, evaluate_numbers
 from backpass.tabular.frames import as_frame
-from backpass.tabular.metrics import MAIN_METRIC, accuracy, r_squared
+from backpass.tabular.metrics import (
+    MAIN_METRIC,
+    Evaluation,
+    accuracy,
+    evaluate_classes,
+    evaluate_numbers,
+    r_squared,
+)
 from backpass.tabular.model_file import read_model, write_model
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import (

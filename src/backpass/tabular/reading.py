@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backpass.errors import TableError
 from backpass.tabular.csv_text import parse_delimited
-from backpass.tabular.forks import check_not_forked
+from backpass.tabular.frames import check_not_forked
 
 if TYPE_CHECKING:
     import polars as pl

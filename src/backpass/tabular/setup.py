@@ -1,8 +1,9 @@
-"""Before training: split and encode, and find whatever is wrong before time is spent on it."""
+"""What is asked of a table, and the arrays it becomes."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +13,57 @@ from backpass.errors import TableError, TableWarning
 from backpass.tabular.encoder import suspicious_columns
 from backpass.tabular.frames import as_frame
 from backpass.tabular.model import Encoded, TabularModel
-from backpass.tabular.question import Question
+from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import check_asked, known_column, original_rows, usable_rows
 from backpass.tabular.split import split_rows
 from backpass.tabular.summary import Understanding, understand
 from backpass.tabular.targets import ClassTarget, NumberTarget, explain_task
 
+__all__ = ["Arrangement", "Question", "arrange"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a table, and how it is to be answered.
+
+    Parameters
+    ----------
+    target : str
+        The column to predict.
+    task : {"auto", "classification", "regression"}
+    weights : str, optional
+        A column of sample weights.
+    categorical, drop : sequence of str
+        Number columns to be taken as categories; columns to leave out.
+    test_fraction : float
+        Part of the rows that the model is judged on, where there is no other table for it.
+    recipe : Recipe
+    seed : int
+        The same seed gives the same split and the same network.
+    time_limit : float, optional
+        Most seconds of training.
+    gradient_norms : bool
+        Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
+    baselines : bool
+        Whether other models are trained for comparison.
+    """
+
+    target: str
+    task: str = "auto"
+    weights: str | None = None
+    categorical: Sequence[str] = ()
+    drop: Sequence[str] = ()
+    test_fraction: float = 0.2
+    recipe: Recipe = RECIPE
+    seed: int = 0
+    time_limit: float | None = None
+    gradient_norms: bool = False
+    baselines: bool = True
+
+
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
-
-__all__ = ["Arrangement", "arrange"]
 
 
 @dataclass(frozen=True)

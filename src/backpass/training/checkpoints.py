@@ -27,9 +27,14 @@ from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
 from backpass.storage.folder_lock import folder_lock
 from backpass.training.batches import Sampler
-from backpass.training.generator_state import generator_state, set_generator_state
 from backpass.training.run_identity import array_text, differences, model_texts, settings_texts
-from backpass.training.snapshots import SNAPSHOT_SCHEMA, restore, snapshot
+from backpass.training.snapshots import (
+    SNAPSHOT_SCHEMA,
+    generator_state,
+    restore,
+    set_generator_state,
+    snapshot,
+)
 
 __all__ = ["Checkpoints", "checkpoints_in"]
 

@@ -2,7 +2,7 @@
 
 matplotlib is an optional extra, ``pip install 'backpass[plots]'``; it is loaded when something is
 drawn. Both displays are made from a fitted estimator or from a
-:class:`~backpass.training.trainer.History`, keep what they drew as attributes, and can be drawn
+:class:`~backpass.training.history.History`, keep what they drew as attributes, and can be drawn
 again with ``plot``.
 """
 
@@ -11,8 +11,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass.errors import InputError
-from backpass.training.drawing import new_axes, pyplot
+from backpass.errors import BackpassError, InputError
+
+__all__ = ["GradientFlowDisplay", "LossCurveDisplay", "new_axes", "pyplot"]
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def pyplot() -> Any:
+    """Return matplotlib.pyplot, or say how to get it.
+
+    Raises
+    ------
+    BackpassError
+        When matplotlib is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise BackpassError(
+            "drawing needs matplotlib, an optional extra: pip install 'backpass[plots]'"
+        ) from error
+    return plt
+
+
+def new_axes() -> "Axes":
+    """Return the axes of a new figure."""
+    axes: Axes = pyplot().subplots(layout="constrained")[1]
+    return axes
+
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +49,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backpass.training.history import History
-
-__all__ = ["GradientFlowDisplay", "LossCurveDisplay"]
 
 
 def _axes(ax: "Axes | None") -> "Axes":

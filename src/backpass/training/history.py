@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from backpass.core.arrays import Array
 from backpass.core.optimizers import Optimizer
 from backpass.core.schedules import Clock, Schedule
-from backpass.core.value_checks import (
+from backpass.core.validation import (
     COUNT,
     FLAG,
     FRACTION,

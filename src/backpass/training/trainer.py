@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.core.inputs import as_generator
 from backpass.core.optimizers import OPTIMIZERS
-from backpass.core.sample_weights import usable_weights
 from backpass.core.schedules import SCHEDULES, Clock
+from backpass.core.validation import as_generator, usable_weights
 from backpass.engines import Engine, Plan, Run, choose
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError, NonFiniteError

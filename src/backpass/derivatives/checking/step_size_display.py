@@ -7,7 +7,7 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.derivatives.checking.comparison import BANDS, relative_error
 from backpass.errors import InputError
-from backpass.training.drawing import new_axes
+from backpass.training.displays import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

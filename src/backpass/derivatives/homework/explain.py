@@ -9,7 +9,7 @@ import numpy as np
 from backpass.core.arrays import Array, namespace, to_numpy
 from backpass.core.parameters import Parameters
 from backpass.derivatives.batch import Subject, subject
-from backpass.derivatives.homework.answers import KINDS, Part, parts_of, title
+from backpass.derivatives.homework.answers import KINDS, Part, has_too_few_digits, parts_of, title
 from backpass.derivatives.homework.comparison import (
     DIFFERENCES,
     EXACT,
@@ -17,7 +17,6 @@ from backpass.derivatives.homework.comparison import (
     distance,
     rounding,
 )
-from backpass.derivatives.homework.digits import has_too_few_digits
 from backpass.derivatives.homework.faulty_pass import Fault, Pass
 from backpass.derivatives.homework.search import Candidates, Explanation, Search
 from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict

@@ -7,9 +7,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from backpass.derivatives.notation import Notation
-from backpass.derivatives.tracing.formatter import Painter, paint
+from backpass.derivatives.tracing.formatter import Cut, Painter, cut, paint, printed
 from backpass.derivatives.tracing.formulas import Applied, Binary, Braced, Leaf, Node, leaves
-from backpass.derivatives.tracing.numbers import Cut, cut, printed
 from backpass.derivatives.tracing.steps import Line
 
 __all__ = ["Limits", "Shown", "cuts", "show", "symbol_of"]

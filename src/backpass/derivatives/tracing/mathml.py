@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from backpass.derivatives.notation.symbols import Symbol
 from backpass.derivatives.notation.table import Operators
-from backpass.derivatives.tracing.numbers import Cut
+from backpass.derivatives.tracing.formatter import Cut
 
 __all__ = ["MathPainter"]
 

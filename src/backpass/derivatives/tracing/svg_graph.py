@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backpass.derivatives.tracing.formatter import printed
 from backpass.derivatives.tracing.formulas import Leaf
 from backpass.derivatives.tracing.layout import symbol_of
-from backpass.derivatives.tracing.numbers import printed
 from backpass.derivatives.tracing.result import Traced
 from backpass.derivatives.tracing.to_text import TextPainter
 from backpass.derivatives.tracing.values import Values

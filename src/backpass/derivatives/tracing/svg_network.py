@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backpass.derivatives.tracing.numbers import printed
+from backpass.derivatives.tracing.formatter import printed
 from backpass.derivatives.tracing.result import Traced
 from backpass.derivatives.tracing.to_text import TextPainter
 

@@ -17,7 +17,6 @@ from backpass.derivatives.tracing.jacobians import (
     jacobian_steps,
     neuron_steps,
 )
-from backpass.derivatives.tracing.latex_page import latex_page
 from backpass.derivatives.tracing.layout import Limits
 from backpass.derivatives.tracing.per_parameter import element_steps
 from backpass.derivatives.tracing.recording import (
@@ -32,9 +31,10 @@ from backpass.derivatives.tracing.result import Traced
 from backpass.derivatives.tracing.steps import Section, Step, batch_steps, mean_steps, update_step
 from backpass.derivatives.tracing.svg_graph import graph_picture
 from backpass.derivatives.tracing.svg_network import network_picture
-from backpass.derivatives.tracing.text_page import text_page
 from backpass.derivatives.tracing.to_dict import as_dict
 from backpass.derivatives.tracing.to_html import html_page, html_part
+from backpass.derivatives.tracing.to_latex import latex_page
+from backpass.derivatives.tracing.to_text import text_page
 from backpass.derivatives.tracing.values import Values
 from backpass.errors import InputError
 from backpass.network.network import Network

@@ -1,15 +1,58 @@
-"""Charts as SVG: lines and points on two axes, drawn for a phone and readable on a desk."""
+"""The report's charts, as SVG."""
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from backpass.tabular.formatting import number
-from backpass.tabular.report.markup import Markup, element, join
+from backpass.tabular.formatting import number, one_line
 
-__all__ = ["Axis", "Line", "line_chart", "log_axis", "nice_axis", "scatter_chart"]
+__all__ = [
+    "Axis",
+    "Line",
+    "Markup",
+    "element",
+    "join",
+    "line_chart",
+    "log_axis",
+    "nice_axis",
+    "scatter_chart",
+]
+
+
+class Markup(str):
+    """Text that is markup, and so is not escaped again."""
+
+    __slots__ = ()
+
+
+def _escaped(child: object) -> str:
+    return child if isinstance(child, Markup) else html.escape(one_line(child))
+
+
+def join(*children: object) -> Markup:
+    """Return the children one after the other, texts escaped."""
+    return Markup("".join(_escaped(child) for child in children))
+
+
+def element(name: str, *children: object, **attributes: Any) -> Markup:
+    """Return an element; a trailing underscore of an attribute falls away, others become hyphens.
+
+    Examples
+    --------
+    >>> element("td", "<script>", class_="name", data_x='"')
+    '<td class="name" data-x="&quot;">&lt;script&gt;</td>'
+    """
+    told = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Markup(f"<{name}{told}>{join(*children)}</{name}>")
+
 
 WIDTH, HEIGHT = 420, 270
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 40

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from backpass.storage.atomic_write import durable_write
-from backpass.tabular.evaluation import Evaluation
 from backpass.tabular.experiment import Experiment
 from backpass.tabular.formatting import (
     STOPPED,
@@ -22,9 +21,8 @@ from backpass.tabular.formatting import (
     seconds,
     share,
 )
-from backpass.tabular.metrics import best_values
-from backpass.tabular.report.charts import Line, line_chart, scatter_chart
-from backpass.tabular.report.markup import Markup, element, join
+from backpass.tabular.metrics import Evaluation, best_values
+from backpass.tabular.report.charts import Line, Markup, element, join, line_chart, scatter_chart
 from backpass.tabular.report.style import STYLE
 
 __all__ = ["report_page", "write_report"]

@@ -1,0 +1,244 @@
+"""What `fit` accepts: parameters, data, and what training may go on from."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils import assert_all_finite
+
+from backpass.core.arrays import is_sparse
+from backpass.core.registry import shown
+from backpass.core.validation import (
+    COUNT,
+    FLAG,
+    FRACTION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SIZE,
+    THREADS,
+    Requirement,
+    as_numbers,
+    check_values,
+    number,
+)
+from backpass.errors import InputError
+from backpass.network.network import hidden_records
+
+__all__ = [
+    "CHECKS",
+    "SOLVERS",
+    "as_floats",
+    "check_container",
+    "check_finite",
+    "check_parameters",
+    "check_targets",
+    "check_unchanged",
+    "hidden_sizes",
+    "listed_activation",
+    "smallest_codes",
+]
+
+SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
+
+
+CHECKS = {
+    "solver": Requirement(
+        lambda v: isinstance(v, str) and v in SOLVERS, f"one of {', '.join(SOLVERS)}"
+    ),
+    "alpha": SIZE,
+    "batch_size": Requirement(
+        lambda v: (isinstance(v, str) and v == "auto") or COUNT.met_by(v),
+        "'auto' or an integer ≥ 1",
+    ),
+    "learning_rate_init": POSITIVE,
+    "power_t": SIZE,
+    "max_iter": COUNT,
+    "shuffle": FLAG,
+    "tol": NOT_NEGATIVE,
+    "verbose": Requirement(
+        lambda v: FLAG.met_by(v) or NOT_NEGATIVE.met_by(v), "True, False or an integer ≥ 0"
+    ),
+    "warm_start": FLAG,
+    "momentum": Requirement(number(0, 1), "a number between 0 and 1"),
+    "nesterovs_momentum": FLAG,
+    "early_stopping": FLAG,
+    "validation_fraction": FRACTION,
+    "beta_1": FRACTION,
+    "beta_2": FRACTION,
+    "epsilon": POSITIVE,
+    "n_iter_no_change": Requirement(
+        lambda v: COUNT.met_by(v) or (isinstance(v, float) and v == math.inf),
+        "an integer ≥ 1 or inf",
+    ),
+    "max_fun": COUNT,
+    "dropout": FRACTION,
+    "clip_norm": POSITIVE.or_none,
+    "time_limit": POSITIVE.or_none,
+    "n_threads": THREADS.or_none,
+    "early_stopping_metric": Requirement(
+        lambda v: v is None or isinstance(v, str) or callable(v),
+        "None, the name of a scorer, or a scorer",
+    ),
+    "gradient_norms": FLAG,
+}
+"""What each parameter must be."""
+
+
+def check_parameters(estimator: object) -> None:
+    """Raise an :class:`InputError` naming the first parameter that cannot be used."""
+    check_values(estimator, CHECKS)
+
+
+def hidden_sizes(sizes: Any) -> list[int]:
+    """Return `hidden_layer_sizes`, one integer or several, as a list."""
+    listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if not all(map(COUNT.met_by, listed)):
+        raise InputError(f"hidden_layer_sizes must be integers > 0, got {sizes!r}")
+    return [int(n) for n in listed]
+
+
+BLOCK_BYTES = 1 << 22
+BLOCK_ROWS = 1 << 16
+FEW = 1 << 12  # numbers that are checked at once
+
+
+def check_container(X: Any) -> None:
+    """Refuse what scikit-learn would take for other numbers than it holds.
+
+    Raises
+    ------
+    InputError
+        When values are masked, or columns have the same name.
+
+    Examples
+    --------
+    >>> check_container(np.ma.masked_less([[1.0, -9.0]], 0))
+    Traceback (most recent call last):
+    backpass.errors.InputError: X has masked values, which would be used; fill them in: X.filled(…)
+    """
+    if np.ma.is_masked(X):
+        raise InputError("X has masked values, which would be used; fill them in: X.filled(…)")
+    names = list(X.columns) if hasattr(X, "iloc") and hasattr(X, "columns") else []
+    twice = [repr(name) for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"X: column names appear twice: {', '.join(twice)}; rename them")
+
+
+def as_floats(X: Any) -> Any:
+    """Return an array of objects, as categories of pandas are, as floats; others as they are.
+
+    Raises
+    ------
+    InputError
+        When one of the objects is no number.
+
+    Examples
+    --------
+    >>> as_floats(np.array([[1, 2.5]], dtype=object))
+    array([[1. , 2.5]])
+    """
+    return as_numbers("X", X, np) if X.dtype.kind == "O" else X
+
+
+def check_finite(X: Any, estimator: Any) -> None:
+    """Refuse NaN and infinity as scikit-learn does, in its words, and dates.
+
+    Its own check of a whole array takes masks as long as the array where the sum overflows, as it
+    does in float16, and a copy where a float32 array lies in columns.
+    """
+    data = X.data if is_sparse(X) else X
+    if data.dtype.kind in "mM":  # whose numbers depend on their unit
+        raise InputError(
+            f"X holds dates or times ({X.dtype}); convert them to numbers of days, say"
+        )
+    if data.dtype.kind != "f" or get_config()["assume_finite"]:
+        return
+    if data.size <= FEW:
+        if not np.isfinite(data).all():
+            assert_all_finite(data, estimator_name=type(estimator).__name__, input_name="X")
+        return
+    if data.ndim == 2 and data.flags.f_contiguous:
+        data = data.T  # blocks that lie together
+    per_block = max(1, BLOCK_BYTES // max(1, data[:1].nbytes))
+    name = type(estimator).__name__
+    with np.errstate(invalid="ignore"):  # of its sum, where +inf meets -inf
+        for start in range(0, len(data), per_block):
+            block = data[start : start + per_block]
+            assert_all_finite(block, estimator_name=name, input_name="X")
+
+
+def check_targets(y: Any, check: Callable[[Any], Any]) -> None:
+    """Call `check` on blocks of the rows of `y`, and on all of it only to say what is wrong."""
+    try:
+        for start in range(0, len(y), BLOCK_ROWS):
+            check(y[start : start + BLOCK_ROWS])
+    except InputError:
+        check(y)  # the row that a message names is counted from the first
+
+
+def smallest_codes(classes: Any, y: Any) -> Any:
+    """Return where each label of `y` (N,) stands in the sorted `classes`, in few bytes.
+
+    Examples
+    --------
+    >>> smallest_codes(np.array(["a", "b"]), np.array(["b", "a", "b"]))
+    array([1, 0, 1], dtype=int8)
+    """
+    # signed, so that 2 c − 1 and comparisons are what they seem
+    kind = next(k for k in ("i1", "i2", "i4") if len(classes) <= np.iinfo(k).max)
+    codes = np.empty(len(y), dtype=kind)
+    for start in range(0, len(y), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        codes[block] = np.searchsorted(classes, y[block])
+    return codes
+
+
+def listed_activation(activation: Any) -> Any:
+    """Return the parameter `activation` as a network takes it: a name, a record, or a list.
+
+    Examples
+    --------
+    >>> listed_activation("relu"), listed_activation(("relu", "tanh"))
+    ('relu', ['relu', 'tanh'])
+    """
+    several = not isinstance(activation, str) and hasattr(activation, "__iter__")
+    return list(activation) if several else activation
+
+
+def check_unchanged(estimator: Any) -> None:
+    """Refuse to go on with a network that the estimator's parameters no longer describe.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted.
+
+    Raises
+    ------
+    InputError
+        When its hidden layers, their activations or its loss were changed since.
+    """
+    network = estimator.network_
+    n_hidden = len(network.sizes) - 2
+
+    def activations() -> tuple[str, ...]:
+        records = hidden_records(listed_activation(estimator.activation), n_hidden)
+        return tuple(map(shown, records))
+
+    asked: dict[str, tuple[Callable[[], Any], Any]] = {
+        "hidden_layer_sizes": (
+            lambda: hidden_sizes(estimator.hidden_layer_sizes),
+            list(network.sizes[1:-1]),
+        ),
+        "activation": (activations, tuple(map(shown, network.model.activations[:-1]))),
+        "loss": (lambda: shown(estimator._loss_record()), shown(network.model.loss)),
+    }
+    for name, (new, old) in asked.items():
+        if new() != old:
+            raise InputError(
+                f"{name}={getattr(estimator, name)!r} is not that of the network to go on with; "
+                "set it back, or train a new one: fit with warm_start=False"
+            )
