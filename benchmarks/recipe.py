@@ -117,7 +117,7 @@ def coslog4() -> Schedule:
 
 
 START = Recipe(
-    hidden=(128, 128),
+    hidden_layer_sizes=(128, 128),
     activation="relu",
     init="he_normal",
     optimizer="adamw",
@@ -161,10 +161,10 @@ STAGES = [
             "dropout=0": {"dropout": 0.0},
             "dropout=0.3": {"dropout": 0.3},
             "dropout=0.5": {"dropout": 0.5},
-            "hidden=64,64": {"hidden": (64, 64)},
-            "hidden=256,256": {"hidden": (256, 256)},
-            "hidden=128,128,128": {"hidden": (128, 128, 128)},
-            "hidden=256": {"hidden": (256,)},
+            "hidden=64,64": {"hidden_layer_sizes": (64, 64)},
+            "hidden=256,256": {"hidden_layer_sizes": (256, 256)},
+            "hidden=128,128,128": {"hidden_layer_sizes": (128, 128, 128)},
+            "hidden=256": {"hidden_layer_sizes": (256,)},
             "gelu": {"activation": "gelu"},
             "mish": {"activation": "mish"},
             "selu, lecun_normal": {"activation": "selu", "init": "lecun_normal"},
@@ -195,7 +195,7 @@ STAGES = [
             "dropout=0.3": {"dropout": 0.3},
             "weight_decay=3": {"weight_decay": 3.0},
             "learning_rate=1e-3": {"learning_rate": 1e-3},
-            "hidden=256,256": {"hidden": (256, 256)},
+            "hidden=256,256": {"hidden_layer_sizes": (256, 256)},
             "mish, dropout=0.3": {"activation": "mish", "init": "he_normal", "dropout": 0.3},
             "relu, dropout=0.3": {"activation": "relu", "init": "he_normal", "dropout": 0.3},
             "epochs=30": {"epochs": 30},

@@ -178,7 +178,7 @@ def model_once(table: Table) -> BackpassError | None:
         {name: pl.Series(column, nan_to_null=True) for name, column in data.items()}
     )
     recipe = changed(
-        RECIPE, hidden=(8,), epochs=3, learning_rate=table.rate, clip_norm=table.clip,
+        RECIPE, hidden_layer_sizes=(8,), epochs=3, learning_rate=table.rate, clip_norm=table.clip,
         judge=table.judge,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as place:

@@ -143,7 +143,7 @@ def of_network(folder: Path) -> Fit:
     )
 
 
-RECIPE = Recipe(hidden=(24, 24), epochs=200, patience=200)
+RECIPE = Recipe(hidden_layer_sizes=(24, 24), epochs=200, patience=200)
 
 INTERRUPTIBLE: dict[str, Callable[[Path], Fit]] = {
     "Adam": of_estimator(MLPClassifier, max_iter=1000, n_threads=1),

@@ -23,7 +23,7 @@ from backpass.training.trainer import Trainer
 
 __all__ = ["SMALL", "CheckpointFile", "ModelFile", "NetworkFile"]
 
-SMALL = Recipe(hidden=(4,))
+SMALL = Recipe(hidden_layer_sizes=(4,))
 HUGE = 1e6  # parameters beyond it may overflow in a prediction
 
 

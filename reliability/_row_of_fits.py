@@ -18,7 +18,7 @@ __all__ = ["KINDS", "interrupt", "refused"]
 
 X, Y, CLASSES = rows(60)
 X32, SPARSE = X.astype(np.float32), csr_matrix(np.where(X > 0.5, X, 0))
-RECIPE = Recipe(hidden=(8,), epochs=2)
+RECIPE = Recipe(hidden_layer_sizes=(8,), epochs=2)
 TABLE = table(60)
 
 

@@ -22,7 +22,7 @@ __all__ = ["FAST", "INF", "NAN", "OF_FIT", "RECIPE", "Call", "Given", "again", "
 
 NAN, INF = float("nan"), float("inf")
 FAST = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
-RECIPE = Recipe(hidden=(4,), epochs=2)
+RECIPE = Recipe(hidden_layer_sizes=(4,), epochs=2)
 
 
 class Given(NamedTuple):

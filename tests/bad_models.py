@@ -208,13 +208,17 @@ TABLES = {
     "table: seed beyond 32 bits": Call(fitting(seed=2**40), InputError, "seed 2**32"),
     "table: no time": Call(fitting(time_limit=0), InputError, "time_limit positive 0"),
     "table: no recipe": Call(fitting(recipe=None), InputError, "recipe None"),
-    "recipe: a width": Call(lambda g: Recipe(hidden=4), InputError, "hidden tuple 4"),
-    "recipe: a width of 0": Call(lambda g: Recipe(hidden=(0,)), InputError, "hidden[0] 1 0"),
+    "recipe: a width": Call(lambda g: Recipe(hidden_layer_sizes=4), InputError, "hidden tuple 4"),
+    "recipe: a width of 0": Call(
+        lambda g: Recipe(hidden_layer_sizes=(0,)), InputError, "hidden[0] 1 0"
+    ),
     "recipe: no epochs": Call(lambda g: Recipe(epochs=0), InputError, "epochs at least 1"),
     "recipe: judge": Call(lambda g: Recipe(judge="me"), InputError, "judge loss metric me"),
     "recipe: NaN": Call(lambda g: Recipe(dropout=NAN), InputError, "dropout"),
     "recipe: nothing to judge by": Call(
-        fitting(recipe=Recipe(hidden=(4,), validation_fraction=0)), TableError, "hold out 0 more"
+        fitting(recipe=Recipe(hidden_layer_sizes=(4,), validation_fraction=0)),
+        TableError,
+        "hold out 0 more",
     ),
     "table: one class": Call(fitting(column(y="no")), TableError, "'y' one class 'no'"),
     "table: infinite": Call(fitting(column(x=INF)), TableError, "'x' row 1 infinite"),

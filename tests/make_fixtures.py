@@ -26,7 +26,7 @@ from backpass.training.history import Settings, Validation
 from backpass.training.trainer import Trainer
 
 FOLDER = Path(__file__).parent / "fixtures"
-SMALL = replace(RECIPE, hidden=(4,), epochs=10, dropout=0.0)
+SMALL = replace(RECIPE, hidden_layer_sizes=(4,), epochs=10, dropout=0.0)
 
 
 def exact_network():

@@ -69,7 +69,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def model_bytes(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "m.backpass"
-    recipe = Question("old").recipe.__class__(hidden=(4,), epochs=2)
+    recipe = Question("old").recipe.__class__(hidden_layer_sizes=(4,), epochs=2)
     question = Question("old", recipe=recipe, drop=["income", "w"], baselines=False)
     run_experiment(people(), question, save_to=path)
     return path.read_bytes()

@@ -29,7 +29,7 @@ def people(rows=60):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("check")
-    recipe = Recipe(hidden=(6, 4), epochs=2)
+    recipe = Recipe(hidden_layer_sizes=(6, 4), epochs=2)
     for name, target in (("classes", "old"), ("numbers", "income")):
         model = TabularModel.fit(people(), target, weights="w", recipe=recipe, seed=0)
         model.save(folder / f"{name}.backpass")

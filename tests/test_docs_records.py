@@ -49,7 +49,7 @@ def test_every_registry_has_a_page(extension):
 
     kinds = {
         line.split(" ")[0].rstrip(":")
-        for file in Path(backpass.__file__).parent.glob("*.py")
+        for file in Path(backpass.__file__).parent.rglob("*.py")
         for line in file.read_text(encoding="utf-8").splitlines()
         if re.match(r"[A-Z]+: Registry\[", line)
     }

@@ -16,7 +16,7 @@ from backpass.tabular.recipe import RECIPE
 from backpass.tabular.report.as_json import experiment_json, strict, write_json
 from backpass.tabular.split import split_rows
 
-FAST = replace(RECIPE, hidden=(4,), epochs=2)
+FAST = replace(RECIPE, hidden_layer_sizes=(4,), epochs=2)
 
 
 def flats(rows=100, seed=0):

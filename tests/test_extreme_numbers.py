@@ -324,7 +324,7 @@ def test_an_exported_model_keeps_centers_that_float32_cannot_hold(size):
     """onnxruntime takes such constants for 0, and drops sums with them."""
     onnxruntime = pytest.importorskip("onnxruntime")
     rows = table(size if size < 1 else size / 6)
-    model = TabularModel.fit(rows, "y", recipe=replace(RECIPE, hidden=(8,), epochs=5))
+    model = TabularModel.fit(rows, "y", recipe=replace(RECIPE, hidden_layer_sizes=(8,), epochs=5))
     session = onnxruntime.InferenceSession(
         to_onnx(model).SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -343,7 +343,7 @@ def test_weights_too_small_beside_others_are_refused_by_row():
 
 def test_a_model_whose_training_diverges_is_as_it_was():
     rows = table(1.0)
-    recipe = replace(RECIPE, hidden=(8,), learning_rate=1e30, clip_norm=None, epochs=3)
+    recipe = replace(RECIPE, hidden_layer_sizes=(8,), learning_rate=1e30, clip_norm=None, epochs=3)
     model, encoded = TabularModel.prepare(rows, "y", recipe=recipe)
     before = model.network.parameters.flat.copy()
     with pytest.raises(NonFiniteError, match=r"in epoch 1, step \d+, at learning rate"):
@@ -357,7 +357,7 @@ def test_fit_that_diverges_writes_no_model(tmp_path, capsys, monkeypatch):
     table(1.0).write_csv(file)
     assert main(["fit", str(file), "--target", "y", "--model", str(model)]) == 0
     older = model.read_bytes()
-    runaway = replace(RECIPE, hidden=(8,), learning_rate=1e30, clip_norm=None)
+    runaway = replace(RECIPE, hidden_layer_sizes=(8,), learning_rate=1e30, clip_norm=None)
     monkeypatch.setattr("backpass.tabular.recipe.RECIPE", runaway)
     code = main(["fit", str(file), "--target", "y", "--model", str(model)])
     assert code == 1

@@ -363,7 +363,7 @@ def table():
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("homework")
-    recipe = Question("kind").recipe.__class__(hidden=(4,), epochs=2)
+    recipe = Question("kind").recipe.__class__(hidden_layer_sizes=(4,), epochs=2)
     run_experiment(
         table(),
         Question("kind", recipe=recipe, baselines=False),

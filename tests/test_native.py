@@ -182,18 +182,18 @@ def own_numbers():
 
 
 OWN_MODELS = {
-    "another function": (own_tanh, {"hidden": "OWN"}, "activation 'tanh'"),
+    "another function": (own_tanh, {"activation": "OWN"}, "activation 'tanh'"),
     "functions of another record": (
         lambda: dataclasses.replace(ACTIVATIONS.get_record("relu"), name="tanh"),
-        {"hidden": "OWN"}, "activation 'tanh'",
+        {"activation": "OWN"}, "activation 'tanh'",
     ),
     "other numbers": (
         lambda: dataclasses.replace(ACTIVATIONS.get_record("elu:alpha=1"), numbers={"alpha": 2.0}),
-        {"hidden": "OWN"}, "activation 'elu'",
+        {"activation": "OWN"}, "activation 'elu'",
     ),
     "a function of NumPy": (
         lambda: dataclasses.replace(ACTIVATIONS.get_record("tanh"), value=np.tanh),
-        {"hidden": "OWN"}, "activation 'tanh'",
+        {"activation": "OWN"}, "activation 'tanh'",
     ),
     "another output": (
         lambda: dataclasses.replace(ACTIVATIONS.get_record("identity"), value=lambda z: z + 1),
@@ -210,7 +210,7 @@ OWN_MODELS = {
     "a loss with other numbers": (own_numbers, {"loss": "OWN"}, "loss 'huber'"),
     "a name of its own": (
         lambda: Activation("bent", lambda z: z, lambda z, a: 1 + 0 * z, "", ""),
-        {"hidden": "OWN"}, "activation 'bent'",
+        {"activation": "OWN"}, "activation 'bent'",
     ),
 }  # fmt: skip
 

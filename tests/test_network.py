@@ -94,7 +94,7 @@ def test_the_observer_is_passed_on():
 
 @pytest.mark.parametrize("init", INITIALIZERS)
 def test_parameters_are_drawn_layer_by_layer_weights_first(init):
-    network = Network([3, 4, 2], hidden="logistic", init=init, seed=np.random.RandomState(5))
+    network = Network([3, 4, 2], activation="logistic", init=init, seed=np.random.RandomState(5))
     rng = np.random.RandomState(5)
     draw = INITIALIZERS.get_record(init).draw
     for W, b in zip(network.weights, network.biases, strict=True):
@@ -174,14 +174,14 @@ def test_dtypes_refused(dtype):
 
 
 def test_hidden_may_be_one_or_one_each_or_records():
-    one = Network([3, 4, 5, 2], hidden="tanh", seed=0)
-    each = Network([3, 4, 5, 2], hidden=["tanh", ACTIVATIONS["tanh"]()], seed=0)
-    record = Network([3, 4, 5, 2], hidden=ACTIVATIONS["tanh"](), seed=0)
+    one = Network([3, 4, 5, 2], activation="tanh", seed=0)
+    each = Network([3, 4, 5, 2], activation=["tanh", ACTIVATIONS["tanh"]()], seed=0)
+    record = Network([3, 4, 5, 2], activation=ACTIVATIONS["tanh"](), seed=0)
     assert_identical(one.predict(X), each.predict(X))
     assert_identical(one.predict(X), record.predict(X))
-    mixed = Network([3, 4, 5, 2], hidden=("tanh", "leaky_relu:slope=0.2"), seed=0)
+    mixed = Network([3, 4, 5, 2], activation=("tanh", "leaky_relu:slope=0.2"), seed=0)
     assert mixed.model.specs()[0] == ["tanh", "leaky_relu:slope=0.2", "identity"]
-    none = Network([3, 2], hidden=[], seed=0)
+    none = Network([3, 2], activation=[], seed=0)
     assert none.model.specs()[0] == ["identity"]
 
 
@@ -194,10 +194,10 @@ def test_sizes_refused(sizes):
 
 
 def test_other_refusals():
-    with pytest.raises(InputError, match=r"hidden: 2 activations given for 1 hidden layer\(s\)"):
-        Network([3, 4, 2], hidden=["tanh", "relu"])
+    with pytest.raises(InputError, match=r"activation: 2 activations given for 1 hidden"):
+        Network([3, 4, 2], activation=["tanh", "relu"])
     with pytest.raises(InputError, match="unknown activation 'rellu'; did you mean 'relu'"):
-        Network([3, 4, 2], hidden="rellu")
+        Network([3, 4, 2], activation="rellu")
     with pytest.raises(InputError, match="unknown loss 'mse'; "):
         Network([3, 4, 2], loss="mse")
     with pytest.raises(InputError, match="unknown initializer 'he'; "):

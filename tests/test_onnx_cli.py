@@ -14,7 +14,7 @@ from backpass.core.custom_records import register_activation
 from backpass.tabular.recipe import RECIPE
 from onnx_runs import onnx, output_bound, run
 
-SMALL = replace(RECIPE, hidden=(6,), epochs=3)
+SMALL = replace(RECIPE, hidden_layer_sizes=(6,), epochs=3)
 
 
 @pytest.fixture(scope="module")

@@ -192,7 +192,7 @@ def test_with_parameters_shares_the_records():
 def test_updates_through_the_buffer_reach_a_copied_networks_predictions():
     X = np.random.default_rng(0).normal(size=(4, 3))
     for way in WAYS.values():
-        network = way(Network(SIZES, hidden="tanh", seed=0))
+        network = way(Network(SIZES, activation="tanh", seed=0))
         before = network.predict(X)
         network.parameters.flat[-2:] += 1.0  # the output's biases
         assert np.allclose(network.predict(X), before + 1.0, rtol=0, atol=1e-14)

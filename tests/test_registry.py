@@ -165,7 +165,7 @@ def test_a_record_of_the_users_own_works_but_is_not_written_as_text():
     cube = Activation("cube", lambda z: z**3, lambda z, a: 3 * z**2, r"z^3 \\ 3 z^2", "here")
     network = Network([2, 3, 1], cube, seed=0)
     assert np.isfinite(network.predict(np.ones((1, 2)))).all()
-    assert "hidden='cube'" in repr(network)
+    assert "activation='cube'" in repr(network)
     with pytest.raises(InputError, match="activation 'cube' is not registered: register it"):
         pickle.dumps(network)
     with pytest.raises(InputError, match="loss must be a name or a record"):

@@ -65,7 +65,7 @@ def table(rows=80, classes=("no", "yes")):
 
 
 def page(target, frame=None, **options):
-    recipe = replace(RECIPE, hidden=(4, 3), epochs=3)
+    recipe = replace(RECIPE, hidden_layer_sizes=(4, 3), epochs=3)
     options = {"baselines": False, "gradient_norms": True, "recipe": recipe, **options}
     experiment = run_experiment(table() if frame is None else frame, Question(target, **options))
     return report_page(experiment, f"a/{EVIL}.csv", f"backpass fit '{EVIL}'")
@@ -133,7 +133,7 @@ def test_without_gradient_norms_the_page_has_no_such_curve():
 
 
 def test_it_is_written_whole(tmp_path):
-    recipe = replace(RECIPE, hidden=(4,), epochs=1)
+    recipe = replace(RECIPE, hidden_layer_sizes=(4,), epochs=1)
     question = Question("label", baselines=False, recipe=recipe)
     experiment = run_experiment(table(), question)
     write_report(experiment, tmp_path / "a.html", "-", "backpass fit -")

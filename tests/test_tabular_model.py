@@ -21,7 +21,7 @@ from backpass.tabular.recipe import RECIPE
 from backpass.tabular.selection import original_rows, sample_weights, usable_rows
 from backpass.tabular.writing import table_bytes
 
-SMALL = replace(RECIPE, hidden=(8,), epochs=15, dropout=0.0)
+SMALL = replace(RECIPE, hidden_layer_sizes=(8,), epochs=15, dropout=0.0)
 
 
 def flats(rows=200, seed=0):

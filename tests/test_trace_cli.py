@@ -25,7 +25,9 @@ def folder(tmp_path_factory):
         }
     )
 
-    model = TabularModel.fit(table, "kind", recipe=replace(RECIPE, hidden=(5,), epochs=2), seed=0)
+    model = TabularModel.fit(
+        table, "kind", recipe=replace(RECIPE, hidden_layer_sizes=(5,), epochs=2), seed=0
+    )
     model.save(place / "m.backpass")
     table.write_csv(place / "t.csv")
     table.with_columns(kind=pl.lit(None, pl.String)).write_csv(place / "no_target.csv")

@@ -258,8 +258,8 @@ def _reread(app: Any, env: Any, added: Any, changed: Any, removed: Any) -> list[
     import backpass
 
     folder = Path(backpass.__file__).parent
-    files = [folder / f"{name}.py" for name in (*REGISTRIES, "equations")]
-    files += list((folder / "homework").glob("*.py"))
+    files = [folder / "core" / f"{name}.py" for name in (*REGISTRIES, "equations")]
+    files += list((folder / "derivatives" / "homework").rglob("*.py"))
     files += list(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     before, env.backpass_records = getattr(env, "backpass_records", None), digest

@@ -29,7 +29,7 @@ from backpass.storage.atomic_write import shown_path
 if TYPE_CHECKING:
     import polars as pl
 
-    from backpass.cli.output import PatientConsole
+    from backpass.cli.tables import PatientConsole
     from backpass.tabular.experiment import Experiment, Question
 
 __all__ = ["FitOptions", "run_evaluate", "run_fit", "run_predict"]
@@ -93,8 +93,8 @@ def run_fit(options: FitOptions) -> int:
         as_text = possible_names(options.categorical)
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         frame = read_table(options.table, as_text=as_text)
-        from backpass.cli.output import patient_output
         from backpass.cli.progress import TerminalHooks
+        from backpass.cli.tables import patient_output
         from backpass.tabular.experiment import run_experiment
 
         question = _question(options, frame)
@@ -194,7 +194,7 @@ def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
         )
     recipe = RECIPE
     if options.hidden is not None:
-        recipe = replace(recipe, hidden=hidden_sizes(options.hidden))
+        recipe = replace(recipe, hidden_layer_sizes=hidden_sizes(options.hidden))
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
     return Question(

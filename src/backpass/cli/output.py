@@ -1,22 +1,17 @@
-"""What the command line prints: messages, and words while a slow library loads."""
+"""Warnings as the command line says them, in whatever encoding it has to say them in."""
 
 from __future__ import annotations
 
 import codecs
-import errno
-import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TextIO
 
-from rich.console import Console
-
-from backpass.cli.tables import PLAIN
 from backpass.tabular.formatting import one_line
 
-__all__ = ["Messages", "PatientConsole", "patient_output", "tolerate_encodings"]
+__all__ = ["Messages", "tolerate_encodings"]
 
 # what we print beyond ASCII, as terminals without it show it; the widths stay the same
 _ASCII = str.maketrans("²·–−×→≤≥…ﬁ█▏▎▍▌▋▊▉━╸╺", "2.--x><>.f###########")
@@ -78,37 +73,3 @@ class Messages:
             warnings.showwarning = show
             yield
         self.flush()
-
-
-class PatientConsole(Console):
-    """Goes on in silence where nothing can be written, and fails when it is asked to.
-
-    The reader may have gone (``| head``) or the disk be full: a training is worth more than what
-    is told of it.
-    """
-
-    failure: OSError | None = None
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print, unless that has failed before."""
-        if self.failure is not None:
-            return
-        try:
-            super().print(*objects, **options)
-        except OSError as error:
-            self.failure = error
-
-    def on_broken_pipe(self) -> None:
-        """Tell of a reader that has gone as of any other failure."""
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-
-    def fail_if_it_failed(self, what_is_there: str) -> None:
-        """Raise the first failure, saying what there is all the same."""
-        if self.failure is not None:
-            why = f"{self.failure.strerror}; {what_is_there}"
-            raise OSError(self.failure.errno, why) from self.failure
-
-
-def patient_output() -> PatientConsole:
-    """Return standard output, as `backpass.cli.tables.output` does."""
-    return PatientConsole(**PLAIN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,11 +36,12 @@ if TYPE_CHECKING:
     from backpass.tabular.summary import Understanding
 
 __all__ = [
-    "PLAIN",
+    "PatientConsole",
     "evaluation",
     "interruption",
     "line",
     "output",
+    "patient_output",
     "results",
     "training",
     "understanding",
@@ -51,13 +54,47 @@ MOST_CONFUSIONS = 10
 FEW_TEST_ROWS = 100
 
 
-PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 """What texts are printed with: their characters are theirs."""
 
 
 def output() -> Console:
     """Return standard output: no colours or lines where it is no terminal."""
-    return Console(**PLAIN)
+    return Console(**_PLAIN)
+
+
+class PatientConsole(Console):
+    """Goes on in silence where nothing can be written, and fails when it is asked to.
+
+    The reader may have gone (``| head``) or the disk be full: a training is worth more than what
+    is told of it.
+    """
+
+    failure: OSError | None = None
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, unless that has failed before."""
+        if self.failure is not None:
+            return
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self.failure = error
+
+    def on_broken_pipe(self) -> None:
+        """Tell of a reader that has gone as of any other failure."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    def fail_if_it_failed(self, what_is_there: str) -> None:
+        """Raise the first failure, saying what there is all the same."""
+        if self.failure is not None:
+            why = f"{self.failure.strerror}; {what_is_there}"
+            raise OSError(self.failure.errno, why) from self.failure
+
+
+def patient_output() -> PatientConsole:
+    """Return standard output, as :func:`output` does."""
+    return PatientConsole(**_PLAIN)
 
 
 def line(text: str) -> Text:

@@ -30,16 +30,16 @@ MOST_PARAMETERS = 1 << 48
 HiddenSpec = str | Activation | Sequence[str | Activation]
 
 
-def hidden_records(hidden: HiddenSpec, n_hidden: int) -> tuple[Activation, ...]:
+def hidden_records(activation: HiddenSpec, n_hidden: int) -> tuple[Activation, ...]:
     """Return one activation a hidden layer, from one for all or one each."""
-    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
-        return (ACTIVATIONS.get_record(hidden),) * n_hidden
-    if len(hidden) != n_hidden:
+    if isinstance(activation, str) or not isinstance(activation, Sequence):
+        return (ACTIVATIONS.get_record(activation),) * n_hidden
+    if len(activation) != n_hidden:
         raise InputError(
-            f"hidden: {len(hidden)} activations given for {n_hidden} hidden layer(s); "
+            f"activation: {len(activation)} activations given for {n_hidden} hidden layer(s); "
             "give one for all or one each"
         )
-    return tuple(ACTIVATIONS.get_record(spec) for spec in hidden)
+    return tuple(ACTIVATIONS.get_record(spec) for spec in activation)
 
 
 def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
@@ -69,7 +69,7 @@ class Network:
     ----------
     sizes : sequence of int
         Units of every layer: inputs, hidden layers, outputs.
-    hidden : str, Activation, or a sequence of them
+    activation : str, Activation, or a sequence of them
         Activation of the hidden layers, one for all or one each.
     output : str or Activation
         Activation of the output layer.
@@ -94,7 +94,7 @@ class Network:
 
     Examples
     --------
-    >>> network = Network([2, 3, 1], hidden="tanh", seed=0)
+    >>> network = Network([2, 3, 1], activation="tanh", seed=0)
     >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0])
     >>> network.predict(X).shape
     (2, 1)
@@ -110,7 +110,7 @@ class Network:
     def __init__(
         self,
         sizes: Sequence[int],
-        hidden: HiddenSpec = "relu",
+        activation: HiddenSpec = "relu",
         output: str | Activation = "identity",
         loss: str | Loss = "squared_error",
         *,
@@ -121,14 +121,14 @@ class Network:
         sizes = _check_sizes(sizes)
         _check_dtype(dtype)
         activations = (
-            *hidden_records(hidden, len(sizes) - 2),
+            *hidden_records(activation, len(sizes) - 2),
             ACTIVATIONS.get_record(output),
         )
         parameters = Parameters(sizes, np.zeros(parameter_count(sizes), dtype=dtype))
         self.model = Model(parameters, activations, LOSSES.get_record(loss))
-        # scikit-learn's rule looks at `hidden` even where no layer is hidden
-        if isinstance(hidden, str) or not isinstance(hidden, Sequence):
-            first = ACTIVATIONS.get_record(hidden)
+        # scikit-learn's rule looks at `activation` even where no layer is hidden
+        if isinstance(activation, str) or not isinstance(activation, Sequence):
+            first = ACTIVATIONS.get_record(activation)
         else:
             first = activations[0]
         self._draw(INITIALIZERS.get_record(init), seed, first.name)
@@ -151,7 +151,7 @@ class Network:
         cls,
         weights: Sequence[Array],
         biases: Sequence[Array],
-        hidden: HiddenSpec = "relu",
+        activation: HiddenSpec = "relu",
         output: str | Activation = "identity",
         loss: str | Loss = "squared_error",
         *,
@@ -165,7 +165,7 @@ class Network:
             W_1 … W_L, each (in, out), or (out, in) where the layout says so.
         biases : sequence of arrays (out,), (out, 1) or (1, out)
             b_1 … b_L.
-        hidden, output, loss
+        activation, output, loss
             As in the constructor.
         layout : str
             The notation that the matrices are written in
@@ -190,7 +190,7 @@ class Network:
         weights, biases = in_our_layout(weights, biases, layout)
         parameters = _parameters_from(weights, biases)
         activations = (
-            *hidden_records(hidden, len(weights) - 1),
+            *hidden_records(activation, len(weights) - 1),
             ACTIVATIONS.get_record(output),
         )
         return cls.from_model(Model(parameters, activations, LOSSES.get_record(loss)))
@@ -333,7 +333,7 @@ class Network:
 
         Examples
         --------
-        >>> network = Network([2, 3, 1], hidden="tanh", seed=0)
+        >>> network = Network([2, 3, 1], activation="tanh", seed=0)
         >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0])
         >>> norms = network.gradient_norms(X, y)
         >>> first = network.loss_and_gradients(X[:1], y[:1])[1].flat
@@ -369,7 +369,7 @@ class Network:
 
         Examples
         --------
-        >>> network = Network([2, 3, 1], hidden="tanh", seed=0)
+        >>> network = Network([2, 3, 1], activation="tanh", seed=0)
         >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0])
         >>> scatter = network.gradient_noise(X, y)
         >>> g, h = (network.loss_and_gradients(X[[n]], y[[n]])[1].flat for n in (0, 1))
@@ -476,13 +476,13 @@ class Network:
         Examples
         --------
         >>> import tempfile
-        >>> network = Network([2, 3, 1], hidden="elu:alpha=0.5", seed=0)
+        >>> network = Network([2, 3, 1], activation="elu:alpha=0.5", seed=0)
         >>> X = np.array([[0.0, 1.0]])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     network.save(f"{folder}/small.backpass")
         ...     again = Network.load(f"{folder}/small.backpass")
         >>> again, bool((again.predict(X) == network.predict(X)).all())
-        (Network([2, 3, 1], hidden='elu:alpha=0.5', output='identity', loss='squared_error'), True)
+        (Network([2, 3, 1], activation='elu:alpha=0.5', output='identity', ...), True)
         """
         write_network(path, self.model)
 
@@ -536,7 +536,7 @@ class Network:
         >>> mlp = MLPRegressor(solver="lbfgs", hidden_layer_sizes=(3,), random_state=0).fit(X, y)
         >>> network = Network.from_sklearn(mlp)
         >>> network, bool(np.allclose(network.predict(X)[:, 0], mlp.predict(X)))
-        (Network([2, 3, 1], hidden='relu', output='identity', loss='squared_error'), True)
+        (Network([2, 3, 1], activation='relu', output='identity', loss='squared_error'), True)
         """
         return cls.from_model(model_from_sklearn(estimator))
 
@@ -592,7 +592,7 @@ class Network:
         activations, loss = [shown(a) for a in self.model.activations], shown(self.model.loss)
         hidden = activations[:-1]
         same = hidden[0] if len(set(hidden)) == 1 else hidden
-        layers = f", hidden={same!r}" if hidden else ""
+        layers = f", activation={same!r}" if hidden else ""
         return f"Network({list(self.sizes)}{layers}, output={activations[-1]!r}, loss={loss!r})"
 
 

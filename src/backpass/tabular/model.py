@@ -439,7 +439,8 @@ class TabularModel:
             When it is no model file, or damaged; the message says what and where.
         """
         target, encoder, network, told = read_model(path)
-        recipe = Recipe(**{**told["recipe"], "hidden": tuple(told["recipe"]["hidden"])})
+        settings = dict(told["recipe"])
+        recipe = Recipe(hidden_layer_sizes=tuple(settings.pop("hidden")), **settings)
         past = dict(told["history"])
         seconds, n_rows = past.pop("seconds"), past.pop("rows")
         weights, history = told.get("weights"), History(**past)
@@ -456,9 +457,10 @@ def _learn_target(column: pl.Series, task: str, recipe: Recipe) -> Target:
 
 def _new_network(target: Target, X: NDArray[Any], recipe: Recipe, seed: int) -> Network:
     classes = isinstance(target, ClassTarget)
+    k = len(target.classes) if isinstance(target, ClassTarget) else 1
     smoothing = f":label_smoothing={recipe.label_smoothing}" if recipe.label_smoothing else ""
     return Network(
-        [X.shape[1], *recipe.hidden, len(target.classes) if isinstance(target, ClassTarget) else 1],
+        [X.shape[1], *recipe.hidden_layer_sizes, k],
         recipe.activation,
         "softmax" if classes else "identity",
         f"cross_entropy{smoothing}" if classes else "squared_error",

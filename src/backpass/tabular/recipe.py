@@ -28,7 +28,7 @@ class Recipe:
 
     Parameters
     ----------
-    hidden : tuple of int
+    hidden_layer_sizes : tuple of int
         Units of the hidden layers.
     activation, init : str
         Of the hidden layers.
@@ -57,7 +57,7 @@ class Recipe:
         When one of them cannot be used.
     """
 
-    hidden: tuple[int, ...] = (128, 128)
+    hidden_layer_sizes: tuple[int, ...] = (128, 128)
     activation: str = "mish"
     init: str = "he_normal"
     optimizer: str = "adamw"
@@ -76,8 +76,11 @@ class Recipe:
     robust: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.hidden, tuple | list):
-            raise InputError(f"recipe: hidden must be a tuple of widths, not {self.hidden!r}")
+        widths = self.hidden_layer_sizes
+        if not isinstance(widths, tuple | list):
+            raise InputError(
+                f"recipe: hidden_layer_sizes must be a tuple of widths, not {widths!r}"
+            )
         try:
             check(self.to_json(), RECIPE_SCHEMA, "recipe")
         except ModelFileError as error:  # it is no file that is wrong
@@ -85,7 +88,9 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""
-        return {**asdict(self), "hidden": list(self.hidden)}
+        told = asdict(self)
+        # the name in model files, which load for ever
+        return {"hidden": list(told.pop("hidden_layer_sizes")), **told}
 
 
 RECIPE_SCHEMA: dict[str, Schema] = {

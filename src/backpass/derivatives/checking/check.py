@@ -92,7 +92,7 @@ def check_gradients(
 
     Examples
     --------
-    >>> network = Network([2, 3, 1], hidden="tanh", seed=0)
+    >>> network = Network([2, 3, 1], activation="tanh", seed=0)
     >>> X, y = np.array([[0.0, 1.0], [1.0, 0.5]]), np.array([1.0, 0.0])
     >>> check = check_gradients(network, X, y)
     >>> check.passed
