@@ -213,7 +213,8 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def our_engine() -> str:
     """Return the engine that ``"auto"`` takes here: ``"native"`` where it was built."""
     from backpass import Network
-    from backpass.training.trainer import Settings, Trainer
+    from backpass.core.settings import Settings
+    from backpass.training.trainer import Trainer
 
     X = np.zeros((1, 1))
     return Trainer(Network([1, 1]), X, X, settings=Settings()).engine.name

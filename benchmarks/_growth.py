@@ -44,7 +44,8 @@ class Epochs:
 
     def _ours(self, X: Array, y: Array) -> Callable[[], None]:
         from backpass import Network
-        from backpass.training.trainer import Settings, Trainer
+        from backpass.core.settings import Settings
+        from backpass.training.trainer import Trainer
 
         outputs = {"output": "softmax", "loss": "cross_entropy", "dtype": "float32"}
         network = Network(self.sizes, "relu", seed=1, **outputs)

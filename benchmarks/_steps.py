@@ -91,14 +91,14 @@ class Steps:
 
     def _start(self, X: Array, y: Array, flat: Array, sizes: list[int], optimizer: str) -> Any:
         from backpass import Network
-        from backpass.core.optimizers import OPTIMIZERS
-        from backpass.engines import Plan, choose
+        from backpass.core.settings import Settings
+        from backpass.engines import Problem, choose
 
         weights, biases = zip(*layers_of(sizes, flat), strict=True)
         network = Network.from_arrays(weights, biases, "relu", "softmax", "cross_entropy")
-        update = OPTIMIZERS.get_record(optimizer)
-        plan = Plan(network.model, X, y, None, update, batch_size=self.batch)
-        return choose(our_engine(), plan).start(plan)
+        settings = Settings(optimizer=optimizer, batch_size=self.batch)
+        problem = Problem(network.model, X, y, settings=settings)
+        return choose(our_engine(), problem).start(problem)
 
     def _rows(self) -> Array:
         """Return the rows of the next steps, one batch after another, every one full."""

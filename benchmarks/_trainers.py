@@ -74,7 +74,7 @@ class Backpass(Trainer):
 
     def set_up(self, engine: str, threads: int | None = None) -> None:
         from backpass import Network
-        from backpass.training.trainer import Settings
+        from backpass.core.settings import Settings
         from backpass.training.trainer import Trainer as Ours
 
         layers = layers_of(self.sizes, self.flat)

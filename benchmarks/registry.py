@@ -35,8 +35,9 @@ from backpass import Network
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES, Loss
 from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.settings import Settings
 from backpass.errors import InputError
-from backpass.training.trainer import Settings, Trainer
+from backpass.training.trainer import Trainer
 
 CONFIG = Config((64, 256, 256, 10), 256, 10_240)
 SHORT = Config((8, 16, 16, 3), 32, 128)

@@ -12,12 +12,12 @@ from backpass import Network, TabularModel
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.settings import Settings
 from backpass.errors import InputError, ModelFileError, NonFiniteError
 from backpass.storage.container import read_container
 from backpass.tabular.columns import CategoryColumn, DateColumn
 from backpass.tabular.recipe import Recipe
 from backpass.training.checkpoints import Checkpoints
-from backpass.training.history import Settings
 from backpass.training.snapshots import SNAPSHOT_SCHEMA
 from backpass.training.trainer import Trainer
 

@@ -8,8 +8,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from backpass.core.optimizers import OPTIMIZERS
-from backpass.engines import Plan, choose
+from backpass.engines import Problem, choose
 from backpass.network.network import Network
 
 SIZES = (1e4, -1e4, 1e30, -1e30, 0.0, 1.0, 1e-4)
@@ -61,8 +60,8 @@ def wrong_with(case: Logits) -> str | None:
     network = Network([k, k], output=LOSSES[case.loss], loss=case.loss, seed=0, dtype=case.dtype)
     network.weights[0][...], network.biases[0][...] = np.eye(k), 0
     X = np.array([case.z], dtype=case.dtype)
-    plan = Plan(network.model, X, case.y, None, OPTIMIZERS.get_record("sgd"), batch_size=1)
-    found = choose(case.engine, plan).start(plan).evaluate(np.arange(1))
+    problem = Problem(network.model, X, case.y)
+    found = choose(case.engine, problem).start(problem).evaluate(np.arange(1))
     output = network.predict(X, engine=case.engine)[0]
     with mpmath.workdps(60):
         cost, gradient, p = exact(case.loss, [mpmath.mpf(float(z)) for z in X[0]], case.label)

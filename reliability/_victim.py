@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.settings import Settings
 from backpass.network.network import Network
 from backpass.training.checkpoints import Checkpoints
-from backpass.training.history import History, Settings, Validation
+from backpass.training.history import History, Validation
 from backpass.training.trainer import Trainer
 
 __all__ = ["BEGAN", "BOUNDARY", "LONGEST", "SLOTS", "WRITTEN", "Telling", "train", "victim"]
@@ -53,12 +54,12 @@ class Telling(Checkpoints):
         self.board[BOUNDARY] = now
         return super().due
 
-    def save(self, trainer: Any, sampler: Any, stop: str = "") -> None:
+    def save(self, state: Any, stop: str = "") -> None:
         """Write a checkpoint, and tell which one and when."""
         place = 4 + 2 * (int(self.board[WRITTEN]) % SLOTS)
-        self.board[place : place + 2] = [trainer.history.clock.step, time.monotonic()]
+        self.board[place : place + 2] = [state.history.clock.step, time.monotonic()]
         self.board[WRITTEN] += 1
-        super().save(trainer, sampler, stop)
+        super().save(state, stop)
 
 
 def train(optimizer: str, epochs: int, threads: int, checkpoints: Checkpoints | None) -> str:
@@ -74,7 +75,7 @@ def train(optimizer: str, epochs: int, threads: int, checkpoints: Checkpoints | 
     X = rng.normal(size=(ROWS, SIZES[0])).astype(np.float32)
     y = np.sin(X[:, 0]) * X[:, 1] + rng.normal(scale=0.1, size=ROWS).astype(np.float32)
     network = Network(SIZES, "relu", seed=1, dtype="float32")
-    judged = slice(ROWS - HELD_OUT, ROWS)
+    judged = np.arange(ROWS - HELD_OUT, ROWS)
     settings = Settings(
         optimizer=optimizer,
         schedule="cosine:warmup=0.1",
@@ -95,12 +96,10 @@ def train(optimizer: str, epochs: int, threads: int, checkpoints: Checkpoints | 
         settings=settings,
         rows=np.arange(ROWS - HELD_OUT),
         rng=rng,
-        validation=Validation(
-            lambda: -network.loss(X[judged], y[judged]), lambda: network.loss(X[judged], y[judged])
-        ),
+        validation=Validation(X, y, rows=judged),
         checkpoints=checkpoints,
     )
-    return hash_of(network, trainer.train(), trainer.run.state)
+    return hash_of(network, trainer.train(), trainer.state.optimizer)
 
 
 def hash_of(network: Network, history: History, state: dict[str, Any]) -> str:

@@ -19,10 +19,11 @@ import polars as pl
 
 from backpass import Network, TabularModel, train
 from backpass.core.activations import ACTIVATIONS
+from backpass.core.settings import Settings
 from backpass.storage.container import FORMAT_VERSION
 from backpass.tabular.recipe import RECIPE
 from backpass.training.checkpoints import Checkpoints, checkpoints_in
-from backpass.training.history import Settings, Validation
+from backpass.training.history import Validation
 from backpass.training.trainer import Trainer
 
 FOLDER = Path(__file__).parent / "fixtures"
@@ -103,9 +104,9 @@ def judged_run(checkpoint=None, resume=False, checkpoint_every=None):
     checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
     losses = []
 
-    def score():
-        losses.append(network.loss(X[40:], y[40:]))
-        return -losses[-1]
+    def score(output, loss):
+        losses.append(loss)
+        return -loss
 
     rng = np.random.default_rng(10)
     if checkpoints is not None:
@@ -117,7 +118,7 @@ def judged_run(checkpoint=None, resume=False, checkpoint_every=None):
     )  # fmt: skip
     trainer = Trainer(
         network, X, y, settings=settings, rows=np.arange(40), rng=rng, engine="reference",
-        validation=Validation(score, lambda: losses[-1]), checkpoints=checkpoints,
+        validation=Validation(X[40:], y[40:], score=score), checkpoints=checkpoints,
     )  # fmt: skip
     history = trainer.train()
     assert losses == history.validation_loss_curve

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from backpass.core.dropout import dropout_mask
-from backpass.core.optimizers import OPTIMIZERS
-from backpass.engines import ENGINES, Plan
+from backpass.core.settings import Settings
+from backpass.engines import ENGINES
+from backpass.engines import Problem as TrainingProblem
 from backpass.engines.extension import extension, missing
 from backpass.network.network import Network
 from helpers import draw_targets
@@ -64,36 +65,42 @@ def draw_batch(network: Network, n: int, seed: int = 0, weights: bool = True) ->
     return X, y, (s.astype(dtype) if weights else None)
 
 
-def new_plan(network: Network, batch: Any, optimizer: str = "adam", **options: Any) -> Plan:
-    """Return a plan over a batch of rows."""
+def training_on(
+    network: Network, batch: Any, optimizer: str = "adam", seed: int = 0, **settings: Any
+) -> TrainingProblem:
+    """Return what an engine is given to train on a batch of rows."""
     X, y, s = batch
-    return Plan(network.model, X, y, s, OPTIMIZERS.get_record(optimizer), **options)
+    settings = Settings(optimizer=optimizer, **settings)
+    return TrainingProblem(network.model, X, y, s, settings, seed=seed)
 
 
 def seen_by(
-    network: Network, plan: Plan, rows: Any, flat: Any = None, step: int | None = None
+    network: Network, given: TrainingProblem, rows: Any, flat: Any = None, step: int | None = None
 ) -> Problem:
     """Return the batch of some `rows` as an engine sees it, with the masks of a `step`."""
     dtype, model = network.parameters.flat.dtype, network.model
-    y = model.loss.encode(np.asarray(plan.y)[rows], network.sizes[-1], np, dtype)
-    s = np.ones(len(rows)) if plan.sample_weight is None else plan.sample_weight[rows]
+    y = model.loss.encode(np.asarray(given.y)[rows], network.sizes[-1], np, dtype)
+    s = np.ones(len(rows)) if given.sample_weight is None else given.sample_weight[rows]
     masks = None
-    if plan.dropout and step is not None:
+    if given.settings.dropout and step is not None:
         masks = [
-            dropout_mask(plan.seed, step, layer, len(rows), units, plan.dropout).astype(float)
+            dropout_mask(given.seed, step, layer, len(rows), units, given.settings.dropout).astype(
+                float
+            )
             for layer, units in enumerate(network.sizes[1:-1], start=1)
         ]
         masks.append(None)
     return Problem(
-        widened(model, flat), plan.X[rows].astype(dtype).astype(float), y.astype(float),
-        s.astype(dtype).astype(float), dtype, 0.0 if plan.optimizer.decoupled else plan.alpha,
-        plan.dropout if masks else 0.0, masks, plan.ceiling,
+        widened(model, flat), given.X[rows].astype(dtype).astype(float), y.astype(float),
+        s.astype(dtype).astype(float), dtype, 0.0 if given.optimizer.decoupled else
+        given.settings.alpha, given.settings.dropout if masks else 0.0, masks,
+        given.settings.ceiling,
     )  # fmt: skip
 
 
-def trained(network: Network, plan: Plan, engine: Any, rows: Any, rates: Any) -> Any:
+def trained(network: Network, given: TrainingProblem, engine: Any, rows: Any, rates: Any) -> Any:
     """Return a run after some steps, its parameters published, and their costs."""
-    run = engine.start(plan)
+    run = engine.start(given)
     costs = run.advance(rows, rates)
     run.publish()
     return run, costs

@@ -18,7 +18,8 @@ from backpass.core.dropout import dropout_mask
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Model, Parameters
-from backpass.engines.protocols import Plan
+from backpass.core.settings import Settings
+from backpass.engines.protocols import Problem
 from backpass.engines.reference import ReferenceEngine, gather
 from helpers import (
     EPS,
@@ -168,14 +169,11 @@ def test_labels_of_every_kind(to):
 def test_a_step_of_the_reference_engine(spec, dtype, to):
     case = draw_case([3, 5, 2], "mish", "softmax", "cross_entropy", n=8, seed=2)
     other = of(case, to, dtype)
-    options = {"alpha": 0.3, "dropout": 0.4, "seed": 7, "clip_norm": 0.5, "ceiling": 2.0}
-    optimizer = OPTIMIZERS.get_record(spec)
-    run = ReferenceEngine().start(
-        Plan(case.model, case.X, case.raw_y, case.s, optimizer, **options)
-    )
+    settings = Settings(optimizer=spec, alpha=0.3, dropout=0.4, clip_norm=0.5, ceiling=2.0)
+    run = ReferenceEngine().start(Problem(case.model, case.X, case.raw_y, case.s, settings, seed=7))
     view = other.model.parameters.weights[1]
     other_run = ReferenceEngine().start(
-        Plan(other.model, other.X, other.raw_y, other.s, optimizer, **options)
+        Problem(other.model, other.X, other.raw_y, other.s, settings, seed=7)
     )
     before = case.model.parameters.flat.copy()
     for rows, of_library in ((np.array([3, 0, 6, 5, 1]), True), (np.array([7, 2, 4]), False)):

@@ -9,7 +9,8 @@ import scipy.sparse
 from backpass.core import backprop
 from backpass.core.equations import EQUATIONS
 from backpass.core.optimizers import OPTIMIZERS
-from backpass.engines.protocols import Plan
+from backpass.core.settings import Settings
+from backpass.engines.protocols import Problem
 from backpass.engines.reference import ReferenceEngine
 from helpers import HIDDEN, PAIRS, assert_identical, draw_case, specs
 
@@ -53,8 +54,8 @@ def test_code_text_holds_for_sparse_inputs():
 def test_code_text_of_the_update_gives_the_engines_parameters(spec):
     optimizer = OPTIMIZERS.get_record(spec)
     case = draw_case([3, 5, 2], "tanh", "identity", "squared_error", n=6)
-    plan = Plan(case.model, case.X, case.raw_y, case.s, optimizer)
-    run = ReferenceEngine().start(plan)
+    problem = Problem(case.model, case.X, case.raw_y, case.s, Settings(optimizer=optimizer))
+    run = ReferenceEngine().start(problem)
     state, rate = optimizer.init(case.model.parameters.flat), 0.05
     for t in (1, 2, 3):
         theta = case.model.parameters.flat.copy()

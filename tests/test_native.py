@@ -10,7 +10,8 @@ from backpass.core.activations import ACTIVATIONS, Activation
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES
-from backpass.engines import Plan, choose
+from backpass.core.settings import Settings
+from backpass.engines import Problem, choose
 from backpass.engines.extension import instruction_set
 from backpass.errors import InputError
 from backpass.network.network import Network
@@ -24,8 +25,8 @@ from native_cases import (
     forced,
     needs_native,
     new_network,
-    new_plan,
     seen_by,
+    training_on,
 )
 from rounding import bounds, clipped, updated
 
@@ -34,16 +35,16 @@ pytestmark = needs_native
 RATE = 0.05
 
 
-def check_pass(network, plan, n, isa):
+def check_pass(network, given, n, isa):
     """Hold output, cost, gradient and one step of the native engine to their bounds."""
     rows, dtype = np.arange(n), network.parameters.flat.dtype
-    problem = seen_by(network, plan, rows)
+    problem = seen_by(network, given, rows)
     right = bounds(problem)
     with forced(isa):
-        got = NATIVE.predict(network.model, plan.X)
+        got = NATIVE.predict(network.model, given.X)
         assert got.dtype == dtype
         assert_close(got, right.output.value, right.output.error, "output")
-        run = NATIVE.start(plan)
+        run = NATIVE.start(given)
         found = run.evaluate(rows)
         assert_close(found.data, right.data.value, right.data.error, "mean loss")
         assert_close(found.penalty, right.penalty.value, right.penalty.error, "penalty")
@@ -54,8 +55,8 @@ def check_pass(network, plan, n, isa):
     assert_close(costs[0], [right.data.value, right.penalty.value],
                  [right.data.error, right.penalty.error], "costs")  # fmt: skip
     theta, state = updated(
-        plan.optimizer, problem, right.gradient, plan.optimizer.init(problem.model.parameters.flat),
-        1, RATE, plan.alpha,
+        given.optimizer, problem, right.gradient,
+        given.optimizer.init(problem.model.parameters.flat), 1, RATE, given.settings.alpha,
     )  # fmt: skip
     assert_close(network.parameters.flat, theta.value, theta.error, "parameters")
     assert set(run.state) == set(state)
@@ -93,9 +94,9 @@ def test_every_activation(spec, dtype, isa):
     output, loss = fitting_loss(phi)
     hidden = spec if phi.name in HIDDEN else "tanh"
     network = new_network((6, 19, 4), hidden, output, loss, dtype)
-    plan = new_plan(network, draw_batch(network, 23), alpha=0.3)
-    assert NATIVE.obstacle(plan) is None
-    check_pass(network, plan, 23, isa)
+    given = training_on(network, draw_batch(network, 23), alpha=0.3)
+    assert NATIVE.obstacle(given) is None
+    check_pass(network, given, 23, isa)
 
 
 @every_isa
@@ -104,9 +105,9 @@ def test_every_activation(spec, dtype, isa):
 def test_every_loss_with_each_of_its_outputs(output, loss, dtype, isa):
     for spec in specs({loss: LOSSES[loss]}):
         network = new_network((6, 9, 17), "tanh", output, spec, dtype)
-        plan = new_plan(network, draw_batch(network, 11), ceiling=1.5)
-        assert NATIVE.obstacle(plan) is None
-        check_pass(network, plan, 11, isa)
+        given = training_on(network, draw_batch(network, 11), ceiling=1.5)
+        assert NATIVE.obstacle(given) is None
+        check_pass(network, given, 11, isa)
 
 
 @every_isa
@@ -116,26 +117,26 @@ def test_every_loss_with_each_of_its_outputs(output, loss, dtype, isa):
 def test_every_optimizer(spec, clip_norm, dtype, isa):
     network = new_network(dtype=dtype)
     batch = draw_batch(network, 17)
-    plan = new_plan(network, batch, spec, alpha=0.4)
-    assert NATIVE.obstacle(plan) is None
+    given = training_on(network, batch, spec, alpha=0.4)
+    assert NATIVE.obstacle(given) is None
     if clip_norm is None:
-        check_pass(network, plan, 17, isa)
+        check_pass(network, given, 17, isa)
     else:  # the same step as with the gradient scaled by hand
         check_clipped(network, batch, spec, clip_norm, isa)
 
 
 def check_clipped(network, batch, spec, clip_norm, isa):
-    plan = new_plan(network, batch, spec, alpha=0.4, clip_norm=clip_norm)
-    problem = seen_by(network, plan, np.arange(17))
+    given = training_on(network, batch, spec, alpha=0.4, clip_norm=clip_norm)
+    problem = seen_by(network, given, np.arange(17))
     gradient = bounds(problem).gradient
     assert np.linalg.norm(gradient.value) > clip_norm
     with forced(isa):
-        run = NATIVE.start(plan)
+        run = NATIVE.start(given)
         run.advance(np.arange(17), [RATE])
         run.publish()
     theta, _ = updated(
-        plan.optimizer, problem, clipped(gradient, clip_norm, problem.eps),
-        plan.optimizer.init(problem.model.parameters.flat), 1, RATE, plan.alpha,
+        given.optimizer, problem, clipped(gradient, clip_norm, problem.eps),
+        given.optimizer.init(problem.model.parameters.flat), 1, RATE, given.settings.alpha,
     )  # fmt: skip
     assert_close(network.parameters.flat, theta.value, theta.error, "parameters")
 
@@ -223,9 +224,9 @@ def test_records_of_ones_own_are_computed_by_the_reference_engine(kind):
         [3, 4, 2], seed=0, **{key: record if x == "OWN" else x for key, x in given.items()}
     )
     X, y = np.ones((5, 3)), np.ones((5, 2))
-    plan = Plan(network.model, X, y, None, OPTIMIZERS.get_record("sgd"))
-    assert f"no native code for the {named}" in NATIVE.obstacle(plan)
-    assert choose("auto", plan).name == "reference"
+    given = Problem(network.model, X, y)
+    assert f"no native code for the {named}" in NATIVE.obstacle(given)
+    assert choose("auto", given).name == "reference"
     with pytest.raises(InputError, match=f"'native' cannot train this: .*{named}"):
         train(network, X, y, engine="native", epochs=1)
     want = network.predict(X[:1], engine="reference")
@@ -247,9 +248,9 @@ def test_records_of_ones_own_are_computed_by_the_reference_engine(kind):
 def test_optimizers_of_ones_own(change):
     own = change(OPTIMIZERS.get_record("adam"))
     network, X = new_network(), np.ones((4, 5))
-    plan = Plan(network.model, X, np.ones((4, 3)), None, own)
-    assert "no native code for the optimizer 'adam'" in NATIVE.obstacle(plan)
-    assert choose("auto", plan).name == "reference"
+    given = Problem(network.model, X, np.ones((4, 3)), settings=Settings(optimizer=own))
+    assert "no native code for the optimizer 'adam'" in NATIVE.obstacle(given)
+    assert choose("auto", given).name == "reference"
 
 
 def test_the_estimator_says_which_engine_it_used():
@@ -271,5 +272,5 @@ def test_arrays_that_native_code_cannot_read_are_named():
         (np.ones((4, 5), dtype=complex), "X must hold real numbers, not complex128"),
         ([[1.0] * 5] * 4, "X must be a NumPy array or a SciPy sparse array"),
     ]:
-        plan = Plan(network.model, X, y, None, OPTIMIZERS.get_record("sgd"))
-        assert NATIVE.obstacle(plan) == why
+        given = Problem(network.model, X, y)
+        assert NATIVE.obstacle(given) == why

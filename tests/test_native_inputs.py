@@ -16,8 +16,8 @@ from native_cases import (
     forced,
     needs_native,
     new_network,
-    new_plan,
     seen_by,
+    training_on,
 )
 from rounding import bounds
 
@@ -83,8 +83,8 @@ def computed(X, dtype, y=None, rows=N, **options):
     """Return what training, evaluating and predicting on `X` give."""
     network = new_network((X.shape[1], 9, 3), "tanh", "softmax", "cross_entropy", dtype)
     y = np.arange(rows) % 3 if y is None else y
-    plan = new_plan(network, (X, y, None), batch_size=8, dropout=0.1, seed=3, **options)
-    run = NATIVE.start(plan)
+    given = training_on(network, (X, y, None), batch_size=8, dropout=0.1, seed=3, **options)
+    run = NATIVE.start(given)
     order = np.random.default_rng(1).integers(0, rows, 43)
     costs = run.advance(order, [0.01] * 6)
     run.publish()
@@ -266,9 +266,9 @@ def test_rows_with_few_entries_go_entry_by_entry(form, dtype, isa):
     y, rows = np.arange(300) % 3, np.random.default_rng(0).integers(0, 300, 200)
     found, squares = [], []
     for x in (X, X.toarray()):
-        plan = new_plan(network, (x, y, None), "sgd", batch_size=50, n_threads=2)
+        given = training_on(network, (x, y, None), "sgd", batch_size=50, n_threads=2)
         with forced(isa):
-            run, flat = NATIVE.start(plan), network.parameters.flat.copy()
+            run, flat = NATIVE.start(given), network.parameters.flat.copy()
             found.append([NATIVE.predict(network.model, x), *run.evaluate(rows)])
             squares.append(run.squared_norms(rows))
             found[-1].append(run.advance(rows, [0.01] * 4))
@@ -279,9 +279,9 @@ def test_rows_with_few_entries_go_entry_by_entry(form, dtype, isa):
     assert_close(squares[0], squares[1], 523 * np.finfo(dtype).eps * squares[1], "squared norms")
     for got, want in zip(*found, strict=True):
         assert_identical(got, want)
-    right = bounds(seen_by(network, new_plan(network, (X.toarray(), y, None)), rows))
+    right = bounds(seen_by(network, training_on(network, (X.toarray(), y, None)), rows))
     assert_close(found[0][3], right.gradient.value, right.gradient.error, "gradient")
-    right = bounds(seen_by(network, new_plan(network, (X.toarray(), y, None)), np.arange(300)))
+    right = bounds(seen_by(network, training_on(network, (X.toarray(), y, None)), np.arange(300)))
     assert_close(found[0][0], right.output.value, right.output.error, "output")
 
 
@@ -303,8 +303,8 @@ def test_labels_of_every_type(kind, dtype):
 def test_numeric_targets_of_every_type_and_layout(layout, dtype):
     def found(y):
         network = new_network((COLUMNS, 5, 2), "relu", dtype=dtype)
-        plan = new_plan(network, (NUMBERS.astype(dtype), y, None), batch_size=10)
-        run = NATIVE.start(plan)
+        given = training_on(network, (NUMBERS.astype(dtype), y, None), batch_size=10)
+        run = NATIVE.start(given)
         return run.advance(np.arange(N), [0.01] * 4), run.evaluate(np.arange(N)).gradient
 
     for kind in TYPES:
@@ -325,8 +325,8 @@ def test_weights_of_every_form(change, dtype):
     results = []
     for weights in (form(s), s.astype(dtype)):
         network = new_network((COLUMNS, 5, 3), "relu", "softmax", "cross_entropy", dtype)
-        plan = new_plan(network, (NUMBERS.astype(dtype), np.arange(N) % 3, weights), batch_size=10)
-        run = NATIVE.start(plan)
+        batch = NUMBERS.astype(dtype), np.arange(N) % 3, weights
+        run = NATIVE.start(training_on(network, batch, batch_size=10))
         results.append((run.advance(np.arange(N), [0.01] * 4), run.noise(np.arange(N))))
     for got, want in zip(*results, strict=True):
         assert_identical(got, want)

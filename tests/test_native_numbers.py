@@ -27,8 +27,8 @@ from native_cases import (
     forced,
     needs_native,
     new_network,
-    new_plan,
     seen_by,
+    training_on,
 )
 from rounding import Bound, Pass, bounds, clipped, updated
 
@@ -40,7 +40,7 @@ ROWS = st.sampled_from([1, 2, 5, 8, 13, 29, 64, 113])
 
 @st.composite
 def problems(draw):
-    """A network, its batch, a plan and an instruction set."""
+    """A network, its batch, a given and an instruction set."""
     output, loss = draw(st.sampled_from(PAIRS))
     sizes = draw(st.lists(WIDTHS, min_size=2, max_size=5))
     hidden = [draw(st.sampled_from(HIDDEN)) for _ in sizes[2:]]
@@ -51,13 +51,13 @@ def problems(draw):
     X, y, s = draw_batch(network, draw(ROWS), seed, draw(st.booleans()))
     if loss.startswith("cross_entropy"):
         y = as_drawn(draw(st.sampled_from(["labels", "column", "one-hot", "soft"])), y, sizes[-1])
-    plan = new_plan(
+    given = training_on(
         network, (X, y, s), draw(st.sampled_from(list(OPTIMIZERS))),
         alpha=draw(st.sampled_from([0.0, 0.3])), dropout=draw(st.sampled_from([0.0, 0.4])),
         clip_norm=draw(st.sampled_from([None, 0.05, 1.0])), seed=seed,
         ceiling=draw(st.sampled_from([None, 2.0])), batch_size=len(X),
     )  # fmt: skip
-    return network, plan, draw(st.sampled_from(ISAS))
+    return network, given, draw(st.sampled_from(ISAS))
 
 
 def as_drawn(form, labels, k):
@@ -71,13 +71,13 @@ def as_drawn(form, labels, k):
 
 @given(problems())
 def test_output_cost_and_gradient(problem):
-    network, plan, isa = problem
-    rows = np.arange(len(plan.X))
-    right = bounds(seen_by(network, plan, rows))
+    network, given, isa = problem
+    rows = np.arange(len(given.X))
+    right = bounds(seen_by(network, given, rows))
     for engine in (NATIVE, REFERENCE):  # the reference engine in float32 has bounds to keep too
         with forced(isa):
-            output = engine.predict(network.model, plan.X)
-            found = engine.start(plan).evaluate(rows)
+            output = engine.predict(network.model, given.X)
+            found = engine.start(given).evaluate(rows)
         assert_close(output, right.output.value, right.output.error, "output")
         assert_close(found.data, right.data.value, right.data.error, "mean loss")
         assert_close(found.penalty, right.penalty.value, right.penalty.error, "penalty")
@@ -91,9 +91,9 @@ def test_one_step(problem):
 
 @given(problems())
 def test_norms_of_single_gradients(problem):
-    network, plan, isa = problem
-    rows = np.arange(len(plan.X))
-    alone = new_plan(network, (plan.X, plan.y, None))
+    network, given, isa = problem
+    rows = np.arange(len(given.X))
+    alone = training_on(network, (given.X, given.y, None))
     seen = seen_by(network, alone, rows)
     want = squared_gradient_norms(seen.model, seen.X, seen.y)
     error = norm_errors(seen, want)
@@ -121,25 +121,25 @@ def norm_errors(seen, want):
     return np.array(errors) + (64 + max(seen.model.parameters.sizes)) * seen.eps * want
 
 
-def check_steps(network, plan, isa, batches, rate=0.02):
+def check_steps(network, given, isa, batches, rate=0.02):
     """Hold every step to the truth's step from where the engine itself had come."""
-    M, flat = plan.batch_size, network.parameters.flat
-    order = np.random.default_rng(batches).integers(0, len(plan.X), batches * M)
+    M, flat = given.batch_size, network.parameters.flat
+    order = np.random.default_rng(batches).integers(0, len(given.X), batches * M)
     with forced(isa):
-        run = NATIVE.start(plan)
+        run = NATIVE.start(given)
     for t in range(1, batches + 1):
         rows = order[(t - 1) * M : t * M]
-        if plan.sample_weight is not None and not plan.sample_weight[rows].any():
+        if given.sample_weight is not None and not given.sample_weight[rows].any():
             continue
         before = {name: slot.astype(float) for name, slot in run.state.items()}
-        problem = seen_by(network, plan, rows, flat.copy(), run.steps)
+        problem = seen_by(network, given, rows, flat.copy(), run.steps)
         right = bounds(problem)
         costs = run.advance(rows, [rate])
         run.publish()
         assert_close(costs[0][0], right.data.value, right.data.error, f"loss {t}")
-        gradient = clipped(right.gradient, plan.clip_norm, problem.eps)
+        gradient = clipped(right.gradient, given.settings.clip_norm, problem.eps)
         theta, state = updated(
-            plan.optimizer, problem, gradient, before, run.steps, rate, plan.alpha
+            given.optimizer, problem, gradient, before, run.steps, rate, given.settings.alpha
         )
         assert_close(flat, theta.value, theta.error, f"parameters after {t}")
         for name, slot in run.state.items():
@@ -152,15 +152,15 @@ def check_steps(network, plan, isa, batches, rate=0.02):
 def test_batches_of_several_blocks(clip_norm, dtype, isa):
     """More rows than are computed at a time: gradients are summed from block to block."""
     network = new_network((3, 5, 2), "tanh", dtype=dtype)
-    plan = new_plan(
+    given = training_on(
         network, draw_batch(network, 4501), "momentum", alpha=3.0, dropout=0.2, seed=1,
         clip_norm=clip_norm, batch_size=4400,
     )  # fmt: skip
-    check_steps(network, plan, isa, 2)
-    right = bounds(seen_by(network, plan, np.arange(4501)))
+    check_steps(network, given, isa, 2)
+    right = bounds(seen_by(network, given, np.arange(4501)))
     with forced(isa):
-        output = NATIVE.predict(network.model, plan.X)
-        found = NATIVE.start(plan).evaluate(np.arange(4501))
+        output = NATIVE.predict(network.model, given.X)
+        found = NATIVE.start(given).evaluate(np.arange(4501))
     assert_close(output, right.output.value, right.output.error, "output")
     assert_close(found.gradient, right.gradient.value, right.gradient.error, "gradient")
 
@@ -171,7 +171,7 @@ def test_batches_of_several_blocks(clip_norm, dtype, isa):
 def fifty(dtype, optimizer, **options):
     network = new_network((7, 17, 16, 3), "tanh", "softmax", "cross_entropy", dtype)
     batch = draw_batch(network, 97)
-    return network, new_plan(network, batch, optimizer, batch_size=13, **options)
+    return network, training_on(network, batch, optimizer, batch_size=13, **options)
 
 
 SETTINGS = [
@@ -185,21 +185,21 @@ SETTINGS = [
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
 @pytest.mark.parametrize("settings", SETTINGS, ids=["plain", "everything"])
 def test_each_of_fifty_steps(optimizer, settings, dtype, isa):
-    network, plan = fifty(dtype, optimizer, **settings)
-    check_steps(network, plan, isa, 50)
+    network, given = fifty(dtype, optimizer, **settings)
+    check_steps(network, given, isa, 50)
 
 
-def true_path(network, plan, batches, rate, sign):
+def true_path(network, given, batches, rate, sign):
     """Return θ of the truth after `batches`, every gradient and sum off by `sign` its bound."""
-    optimizer, flat = plan.optimizer, network.parameters.flat.astype(float)
+    optimizer, flat = given.optimizer, network.parameters.flat.astype(float)
     state = optimizer.init(flat)
     for steps, rows in enumerate(batches):
-        problem = seen_by(network, plan, rows, flat, steps)
+        problem = seen_by(network, given, rows, flat, steps)
         gradient = bounds(problem).gradient
         moved = Bound(gradient.value + sign() * gradient.error, gradient.error)
         theta, slots = updated(
-            optimizer, problem, clipped(moved, plan.clip_norm, problem.eps), state, steps + 1,
-            rate, plan.alpha,
+            optimizer, problem, clipped(moved, given.settings.clip_norm, problem.eps), state, steps
+            + 1, rate, given.settings.alpha,
         )  # fmt: skip
         state = {name: slot.value for name, slot in slots.items()}
         flat = theta.value * (1 + problem.eps * sign())
@@ -210,13 +210,13 @@ def true_path(network, plan, batches, rate, sign):
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
 @pytest.mark.parametrize("settings", SETTINGS, ids=["plain", "everything"])
 def test_fifty_steps_together(optimizer, settings, dtype):
-    network, plan = fifty(dtype, optimizer, **settings)
+    network, given = fifty(dtype, optimizer, **settings)
     rng, P = np.random.default_rng(0), len(network.parameters.flat)
     order = np.random.default_rng(3).integers(0, 97, 50 * 13)
     batches, start = order.reshape(50, 13), network.parameters.flat.copy()
-    truth = true_path(network, plan, batches, 0.02, lambda: 0.0)
+    truth = true_path(network, given, batches, 0.02, lambda: 0.0)
     paths = [
-        true_path(network, plan, batches, 0.02, lambda: rng.choice([-1.0, 1.0], P))
+        true_path(network, given, batches, 0.02, lambda: rng.choice([-1.0, 1.0], P))
         for _ in range(2)
     ]
     allowed = max(np.linalg.norm(path - truth) for path in paths)
@@ -224,7 +224,7 @@ def test_fifty_steps_together(optimizer, settings, dtype):
     for isa in ISAS:
         network.parameters.flat[...] = start
         with forced(isa):
-            run = NATIVE.start(plan)
+            run = NATIVE.start(given)
         run.advance(order, [0.02] * 50)
         run.publish()
         assert np.linalg.norm(network.parameters.flat - truth) <= allowed
@@ -233,30 +233,30 @@ def test_fifty_steps_together(optimizer, settings, dtype):
 # --- the bounds themselves ---------------------------------------------------------------------
 
 
-def without_mean(network, plan, right):
-    return right * plan.sample_weight.sum()
+def without_mean(network, given, right):
+    return right * given.sample_weight.sum()
 
 
-def without_penalty(network, plan, right):
+def without_penalty(network, given, right):
     theta = network.parameters
-    return right - plan.alpha / plan.sample_weight.sum() * theta.is_weight() * theta.flat
+    return right - given.settings.alpha / given.sample_weight.sum() * theta.is_weight() * theta.flat
 
 
-def one_entry_off(network, plan, right):
+def one_entry_off(network, given, right):
     right = right.copy()
     right[abs(right).argmax()] *= 1 + 1e-3
     return right
 
 
-def units_moved_on(network, plan, right):
+def units_moved_on(network, given, right):
     right = type(network.parameters)(network.sizes, right.copy())
     right.weights[0][...] = np.roll(right.weights[0], 1, axis=1)
     return right.flat
 
 
-def last_row_forgotten(network, plan, right):
-    rows = np.arange(len(plan.X) - 1)
-    return bounds(seen_by(network, plan, rows)).gradient.value
+def last_row_forgotten(network, given, right):
+    rows = np.arange(len(given.X) - 1)
+    return bounds(seen_by(network, given, rows)).gradient.value
 
 
 WRONG = {
@@ -265,10 +265,10 @@ WRONG = {
     "an entry off by a thousandth": one_entry_off,
     "units in another order": units_moved_on,
     "the last row forgotten": last_row_forgotten,
-    "negated": lambda network, plan, right: -right,
-    "one part in a thousand more": lambda network, plan, right: 1.001 * right,
-    "zero": lambda network, plan, right: 0 * right,
-    "not a number": lambda network, plan, right: np.nan * right,
+    "negated": lambda network, given, right: -right,
+    "one part in a thousand more": lambda network, given, right: 1.001 * right,
+    "zero": lambda network, given, right: 0 * right,
+    "not a number": lambda network, given, right: np.nan * right,
 }
 
 
@@ -278,9 +278,9 @@ def test_the_bounds_refuse_gradients_known_to_be_wrong(wrong, dtype):
     network = new_network((7, 16, 3), "tanh", dtype=dtype)
     X, y, s = draw_batch(network, 9)
     s[-1] = 1
-    plan = new_plan(network, (X, y, s), alpha=0.5)
-    right = bounds(seen_by(network, plan, np.arange(9))).gradient
+    given = training_on(network, (X, y, s), alpha=0.5)
+    right = bounds(seen_by(network, given, np.arange(9))).gradient
     assert_close(right.value.astype(dtype), right.value, right.error)
     with pytest.raises(AssertionError):
-        assert_close(WRONG[wrong](network, plan, right.value), right.value, right.error)
+        assert_close(WRONG[wrong](network, given, right.value), right.value, right.error)
     assert np.linalg.norm(right.error) < (3e-4 if dtype == np.float32 else 1e-12)

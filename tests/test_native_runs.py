@@ -23,8 +23,8 @@ from native_cases import (
     forced,
     needs_native,
     new_network,
-    new_plan,
     seen_by,
+    training_on,
 )
 from rounding import bounds
 
@@ -41,7 +41,7 @@ def start(dtype="float64", optimizer="adam", engine=NATIVE, change=None, **optio
     if change:
         change(X, y, s)
     options = {"batch_size": 8, **options}
-    return network, engine.start(new_plan(network, (X, y, s), optimizer, **options))
+    return network, engine.start(training_on(network, (X, y, s), optimizer, **options))
 
 
 # --- batches without weight, losses that are not finite ------------------------------------------
@@ -114,7 +114,7 @@ def test_a_loss_that_is_not_finite_in_a_batch_of_several_blocks(where):
         network = new_network()
         X, y, _ = draw_batch(network, 4097)
         X[row] = np.nan
-        run = NATIVE.start(new_plan(network, (X, y, None), n_threads=n_threads, batch_size=4097))
+        run = NATIVE.start(training_on(network, (X, y, None), n_threads=n_threads, batch_size=4097))
         costs = run.advance(np.arange(4097), [0.01])
         assert len(costs) == 1
         assert not math.isfinite(costs[0].sum())
@@ -143,7 +143,7 @@ def test_what_cannot_be_evaluated_in_several_blocks(engine):
     network = new_network()
     X, y, _ = draw_batch(network, 5000)
     X[3] = np.nan
-    run = ENGINES[engine].start(new_plan(network, (X, y, None), batch_size=64))
+    run = ENGINES[engine].start(training_on(network, (X, y, None), batch_size=64))
     squares = run.squared_norms(np.arange(5000))
     assert np.isnan(squares[3])
     assert np.isfinite(np.delete(squares, 3)).all()
@@ -228,7 +228,7 @@ def test_a_run_can_be_taken_up_again(optimizer, dtype, isa):
         first.advance(rows[:24], [0.05] * 3)
         first.publish()
         state = pickle.loads(pickle.dumps(first.state))
-        again = NATIVE.start(first.plan, state, first.steps)
+        again = NATIVE.start(first.problem, state, first.steps)
         assert again.steps == 3
         for name, slot in again.state.items():
             assert_identical(slot, state[name])
@@ -247,7 +247,7 @@ def test_engines_take_over_from_one_another(optimizer):
         network, run = start("float64", optimizer, **options)
         for step, letter in enumerate(order):
             engine = NATIVE if letter == "n" else REFERENCE
-            run = engine.start(run.plan, run.state, run.steps)
+            run = engine.start(run.problem, run.state, run.steps)
             run.advance(rows[8 * step : 8 * step + 8], [0.05])
             run.publish()
         assert run.steps == 6
@@ -259,9 +259,9 @@ def test_engines_take_over_from_one_another(optimizer):
 def test_a_state_of_another_dtype_or_length():
     _, run = start("float32")
     state = {name: slot.astype(float) for name, slot in run.state.items()}
-    assert NATIVE.start(run.plan, state, 4).steps == 4
+    assert NATIVE.start(run.problem, state, 4).steps == 4
     with pytest.raises(ValueError, match="wrong length"):
-        NATIVE.start(run.plan, {name: slot[:-1] for name, slot in state.items()}, 4)
+        NATIVE.start(run.problem, {name: slot[:-1] for name, slot in state.items()}, 4)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -344,12 +344,13 @@ def test_masks_at_the_ends_of_their_range(rate):
     """A rate that rounds to 1 keeps nothing, one that rounds to 0 keeps everything."""
     network, run = start("float64", "sgd", dropout=rate)
     kept = dropout_mask(0, 0, 1, 8, 7, rate)
-    gradient = bounds(seen_by(network, run.plan, np.arange(8), step=0)).gradient
+    gradient = bounds(seen_by(network, run.problem, np.arange(8), step=0)).gradient
     before = network.parameters.copy()
     run.advance(np.arange(8), [1e-3])
     run.publish()
     moved = np.abs(before.weights[1] - network.parameters.weights[1]).sum(axis=1) > 0
-    np.testing.assert_array_equal(moved, (kept * run.plan.sample_weight[:8, None] > 0).any(axis=0))
+    weighed = kept * run.problem.sample_weight[:8, None]
+    np.testing.assert_array_equal(moved, (weighed > 0).any(axis=0))
     error = 1e-3 * gradient.error + 4e-16 * (abs(before.flat) + 1e-3 * abs(gradient.value))
     assert_close(network.parameters.flat, before.flat - 1e-3 * gradient.value, error)
 
@@ -368,7 +369,7 @@ def test_one_row_is_a_row_of_many(kind, dtype, isa):
             with forced(isa):
                 network = new_network(sizes, hidden, output, loss, dtype)
                 X, y, _ = draw_batch(network, 3)
-                right = bounds(seen_by(network, new_plan(network, (X, y, None)), np.arange(3)))
+                right = bounds(seen_by(network, training_on(network, (X, y, None)), np.arange(3)))
                 got = [network.predict_one(x) for x in X]
             assert got[0].dtype == dtype
             assert_close(got, right.output.value, right.output.error, f"{hidden} {output} {sizes}")

@@ -9,8 +9,9 @@ from threadpoolctl import threadpool_info
 
 from backpass import MLPClassifier
 from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.settings import Settings
 from backpass.engines.extension import extension
-from backpass.training.history import Settings, Validation
+from backpass.training.history import Validation
 from backpass.training.lbfgs import train_lbfgs
 from backpass.training.trainer import Trainer
 from helpers import assert_identical
@@ -22,7 +23,7 @@ from native_cases import (
     forced,
     needs_native,
     new_network,
-    new_plan,
+    training_on,
 )
 
 pytestmark = needs_native
@@ -106,9 +107,9 @@ def test_an_epoch_in_pieces_is_the_same_epoch(n_threads):
     for pieces in ([7, 1, 4, 8], [20]):
         network = new_network(SIZES, "relu", dtype="float32")
         batch = draw_batch(network, 61)
-        plan = new_plan(network, batch, dropout=0.2, batch_size=7, n_threads=n_threads)
+        given = training_on(network, batch, dropout=0.2, batch_size=7, n_threads=n_threads)
         order = np.random.default_rng(1).integers(0, 61, 140)
-        run, start, costs = NATIVE.start(plan), 0, []
+        run, start, costs = NATIVE.start(given), 0, []
         for piece in pieces:
             stop = start + 7 * piece
             costs.append(run.advance(order[start:stop], [0.01] * piece))
@@ -166,7 +167,7 @@ def test_a_batch_alone_costs_what_it_costs_among_others():
     """Rows of a batch are computed alike wherever they lie in it: masked edges, no tails."""
     network = new_network((17, 33, 3), "mish", dtype="float32")
     X, y, _ = draw_batch(network, 57, weights=False)
-    run = NATIVE.start(new_plan(network, (X, y, None)))
+    run = NATIVE.start(training_on(network, (X, y, None)))
     together = run.squared_norms(np.arange(57))
     for n in (0, 5, 31, 56):
         assert_identical(run.squared_norms(np.array([n])), together[[n]])
@@ -213,8 +214,8 @@ def test_two_fits_at_once_are_two_fits():
 def long_run(n_threads=1):
     """Return a function that computes for about half a second in one call, and its run."""
     network = new_network((64, 256, 256, 8), "tanh", dtype="float32")
-    plan = new_plan(network, draw_batch(network, 512), batch_size=128, n_threads=n_threads)
-    run = NATIVE.start(plan)
+    given = training_on(network, draw_batch(network, 512), batch_size=128, n_threads=n_threads)
+    run = NATIVE.start(given)
     order = np.random.default_rng(0).integers(0, 512, 128 * 150)
     return lambda: run.advance(order, [1e-4] * 150)
 
@@ -248,7 +249,7 @@ def test_numbers_below_the_normal_ones_stay_what_they_are(isa):
     assert kept()
     with forced(isa):
         for n_threads in (1, 3):
-            run = NATIVE.start(new_plan(network, batch, batch_size=100, n_threads=n_threads))
+            run = NATIVE.start(training_on(network, batch, batch_size=100, n_threads=n_threads))
             run.advance(np.arange(600), [0.01] * 6)
             assert kept()
             run.noise(np.arange(600))
@@ -273,7 +274,7 @@ def test_validation_in_another_order_changes_nothing():
     for judged in (False, True):
         network = new_network(SIZES, "relu", "softmax", "cross_entropy", "float32")
         X, y, s = draw_batch(network, 300)
-        validation = Validation(lambda n=network, X=X: float(n.predict(X).sum()), lambda: 0.0)
+        validation = Validation(X, y, score=lambda output, loss: float(output.sum()))
         trainer = Trainer(
             network, X, y, s, settings=Settings(epochs=3, n_threads=2, batch_size=32),
             rng=np.random.default_rng(0), engine="native",

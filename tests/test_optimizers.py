@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from backpass.core.optimizers import OPTIMIZERS
-from backpass.engines.protocols import Plan
+from backpass.core.settings import Settings
+from backpass.engines.protocols import Problem
 from backpass.engines.reference import ReferenceEngine
 from backpass.errors import InputError
 from helpers import EPS, Case, assert_close, assert_identical, draw_case, specs
@@ -250,10 +251,9 @@ def test_numbers_out_of_range(spec, message):
 
 def start(spec, alpha=0.0, seed=0, **options):
     case = draw_case([3, 5, 2], "tanh", "identity", "squared_error", n=8, seed=seed)
-    plan = Plan(
-        case.model, case.X, case.raw_y, case.s, OPTIMIZERS.get_record(spec), alpha, **options
-    )
-    return case, ReferenceEngine().start(plan)
+    settings = Settings(optimizer=spec, alpha=alpha, **options)
+    problem = Problem(case.model, case.X, case.raw_y, case.s, settings)
+    return case, ReferenceEngine().start(problem)
 
 
 def test_decoupled_decay_shrinks_the_weights_and_not_the_biases():
@@ -334,7 +334,7 @@ def test_a_run_can_be_taken_up_again(spec):
     run.advance(np.concatenate(batches), [0.05] * 6)
     half, first = start(spec, alpha=0.1, dropout=0.3, seed=2, batch_size=5)
     first.advance(np.concatenate(batches[:3]), [0.05] * 3)
-    again = ReferenceEngine().start(first.plan, first.state, first.steps)
+    again = ReferenceEngine().start(first.problem, first.state, first.steps)
     again.advance(np.concatenate(batches[3:]), [0.05] * 3)
     assert_identical(half.model.parameters.flat, case.model.parameters.flat)
 

@@ -52,8 +52,8 @@ def crashing(k):
     """Return a context in which a run ends right after its k-th checkpoint."""
     save, left = Checkpoints.save, [k]
 
-    def saved(self, trainer, sampler, stop=""):
-        save(self, trainer, sampler, stop)
+    def saved(self, state, stop=""):
+        save(self, state, stop)
         left[0] -= 1
         if not left[0]:
             raise Crash

@@ -8,11 +8,12 @@ import pytest
 from backpass import Network, train
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES
-from backpass.engines import ENGINES, Plan, choose
+from backpass.core.settings import Settings
+from backpass.engines import ENGINES, Problem, choose
 from backpass.engines.reference import ReferenceRun
 from backpass.errors import InputError, NonFiniteError
 from backpass.training.batches import SAMPLINGS, Sampler, steps_per_epoch
-from backpass.training.history import History, Settings, Validation
+from backpass.training.history import History, Validation
 from backpass.training.trainer import Trainer
 
 RNG = np.random.default_rng(0)
@@ -179,7 +180,7 @@ def test_the_best_epoch_is_restored():
 
     trainer = Trainer(
         network, X, Y, settings=Settings(epochs=5), rng=np.random.default_rng(0),
-        validation=Validation(lambda: next(scores), lambda: 1.0),
+        validation=Validation(X, Y, score=lambda output, loss: next(scores)),
     )  # fmt: skip
     history = trainer.train(on_epoch=remember)
     assert (history.best_epoch, history.best_score) == (2, 0.5)
@@ -230,14 +231,14 @@ def test_an_engine_asked_for_by_name_must_be_able_to(monkeypatch):
     class Picky:
         name = "picky"
 
-        def obstacle(self, plan):
+        def obstacle(self, problem):
             return "it only likes Tuesdays"
 
     monkeypatch.setitem(ENGINES, "picky", Picky())
-    plan = Plan(new_network().model, X, Y, None, OPTIMIZERS.get_record("sgd"))
+    problem = Problem(new_network().model, X, Y)
     with pytest.raises(InputError, match="'picky' cannot train this: it only likes Tuesdays"):
-        choose("picky", plan)
-    assert choose("auto", plan).name in ENGINES
+        choose("picky", problem)
+    assert choose("auto", problem).name in ENGINES
 
 
 def test_sample_weights_count_as_repeated_rows():

@@ -15,9 +15,10 @@ from backpass.core.arrays import Array, gather, is_sparse
 from backpass.core.builtin import is_ours
 from backpass.core.gradient_noise import GradientNoise, check_mass
 from backpass.core.parameters import Model
+from backpass.core.settings import Settings
 from backpass.engines.extension import extension, instruction_set, missing
 from backpass.engines.native_arrays import is_direct, readable, row_source
-from backpass.engines.protocols import Evaluation, Plan, check_row
+from backpass.engines.protocols import Evaluation, Evaluator, Problem, check_row
 from backpass.engines.threads import Pace, available_threads
 
 __all__ = ["NativeEngine", "NativeRun"]
@@ -71,20 +72,20 @@ def _own(x: Array, dtype: Any = None) -> Array:
 class NativeRun:
     """A run of the native engine; see :class:`backpass.engines.Run`."""
 
-    def __init__(self, plan: Plan, state: dict[str, Array] | None, steps: int) -> None:
-        self.plan, self.model = plan, plan.model
-        self._flat = plan.model.parameters.flat
-        self._X = readable(plan.X)
+    def __init__(self, problem: Problem, state: dict[str, Array] | None, steps: int) -> None:
+        self.problem, self.model = problem, problem.model
+        self._flat = problem.model.parameters.flat
+        self._X = readable(problem.X)
         self._run = self._new_run()
         self._run.load(_own(self._flat))
-        for slot, name in enumerate(plan.optimizer.slots):
+        for slot, name in enumerate(problem.optimizer.slots):
             if state is not None:
                 self._run.load_state(slot, _own(np.asarray(state[name], dtype=self._flat.dtype)))
         self._run.steps = steps
         self._y, self._labels = self._targets()
         self._weights = None
-        if plan.sample_weight is not None:
-            self._weights = _own(plan.sample_weight, self._flat.dtype)
+        if problem.sample_weight is not None:
+            self._weights = _own(problem.sample_weight, self._flat.dtype)
         self._direct = is_direct(self._X)
         self._set_rows(self._weights)
 
@@ -93,8 +94,8 @@ class NativeRun:
             self._run.set_rows(row_source(self._X), self._y, self._labels, weights)
 
     def _new_run(self) -> Any:
-        plan, loss = self.plan, self.model.loss
-        candidates = threads_for(self.model, plan.batch_size, plan.n_threads)
+        problem, settings, loss = self.problem, self.problem.settings, self.model.loss
+        candidates = threads_for(self.model, problem.batch_size, settings.n_threads)
         self._pace = Pace(candidates)
         native = extension()
         kind = native.Run32 if self._flat.dtype == np.float32 else native.Run64
@@ -103,22 +104,22 @@ class NativeRun:
             list(self.model.parameters.sizes),
             specs_of(self.model),
             (loss.name, [float(x) for x in loss.numbers.values()]),
-            (plan.optimizer.name, [float(x) for x in plan.optimizer.numbers.values()]),
-            batch_size=plan.batch_size,
+            (problem.optimizer.name, [float(x) for x in problem.optimizer.numbers.values()]),
+            batch_size=problem.batch_size,
             n_threads=candidates[0],
-            alpha=float(plan.alpha),
-            decoupled=plan.optimizer.decoupled,
-            dropout=float(plan.dropout),
-            seed=plan.seed & (2**64 - 1),
-            clip_norm=float(plan.clip_norm or 0.0),
-            ceiling=math.inf if plan.ceiling is None else float(plan.ceiling),
+            alpha=float(settings.alpha),
+            decoupled=problem.optimizer.decoupled,
+            dropout=float(settings.dropout),
+            seed=problem.seed & (2**64 - 1),
+            clip_norm=float(settings.clip_norm or 0.0),
+            ceiling=math.inf if settings.ceiling is None else float(settings.ceiling),
             smoothing=float(loss.numbers.get("label_smoothing", 0.0)),
         )
 
     def _targets(self) -> tuple[Any, Any]:
         """Return (y, None), or (None, class labels), after the loss has checked every target."""
         loss, k = self.model.loss, self.model.parameters.sizes[-1]
-        y = np.asarray(self.plan.y)
+        y = np.asarray(self.problem.y)
         for start in range(0, len(y), TARGET_ROWS):
             loss.encode(y[start : start + TARGET_ROWS], k, np, self._flat.dtype)
         if loss.name != "cross_entropy":
@@ -140,7 +141,7 @@ class NativeRun:
 
     def _advance_staged(self, rows: Array, rates: Array, costs: Array) -> Array:
         """Take steps on rows that only NumPy can read: it converts some batches at a time."""
-        M = self.plan.batch_size
+        M = self.problem.batch_size
         batches = max(1, STAGED_ROWS // M)
         for start in range(0, len(rates), batches):
             stop = min(start + batches, len(rates))
@@ -154,7 +155,7 @@ class NativeRun:
 
     def _steps(self, rows: Array, rates: Array, costs: Array) -> int:
         """Take steps with as many threads as have proved best; return how many were tried."""
-        M, done = self.plan.batch_size, 0
+        M, done = self.problem.batch_size, 0
 
         def work(threads: int, batches: int) -> int:
             nonlocal done
@@ -183,6 +184,21 @@ class NativeRun:
         """Return the cost of all `rows` and its gradient; see :class:`backpass.engines.Run`."""
         costs, flat = self._evaluate(rows, gradient, self._weights)
         return Evaluation(float(costs[0]), float(costs[1]), flat)
+
+    def evaluator(self, X: Array, y: Array, sample_weight: Array | None, rows: Any) -> Evaluator:
+        """Return what evaluates the present θ on other rows; see :class:`backpass.engines.Run`."""
+        rows = np.arange(X.shape[0]) if rows is None else rows
+        held = Problem(self.model, X, y, sample_weight, Settings(optimizer="sgd", batch_size=None))
+        run = NativeRun(held, None, 0)
+
+        def evaluate() -> tuple[Array, float]:
+            self.publish()
+            run.adopt()
+            return NativeEngine().predict(self.model, X)[rows], run.evaluate(
+                rows, gradient=False
+            ).data
+
+        return evaluate
 
     def noise(self, rows: Array) -> GradientNoise:
         """Return mean ‖g_n‖² and ‖ḡ‖² over `rows`; see :class:`backpass.engines.Run`."""
@@ -235,24 +251,24 @@ class NativeRun:
     def state(self) -> dict[str, Array]:
         """The optimiser's state, each slot laid out like the flat parameters."""
         state = {}
-        for slot, name in enumerate(self.plan.optimizer.slots):
+        for slot, name in enumerate(self.problem.optimizer.slots):
             state[name] = np.empty_like(self._flat)
             self._run.store_state(slot, state[name])
         return state
 
 
 class NativeEngine:
-    """The fast engine; it follows every plan over NumPy arrays and CSR matrices."""
+    """The fast engine; it trains on every problem over NumPy arrays and CSR matrices."""
 
     name = "native"
     uses_blas = False
 
-    def obstacle(self, plan: Plan) -> str | None:
-        """Return why this engine cannot follow `plan`, or None where it can."""
-        why = self.prediction_obstacle(plan.model, plan.X)
+    def obstacle(self, problem: Problem) -> str | None:
+        """Return why this engine cannot train on `problem`, or None where it can."""
+        why = self.prediction_obstacle(problem.model, problem.X)
         if why:
             return why
-        optimizer = plan.optimizer
+        optimizer = problem.optimizer
         known = extension().knows("optimizer", optimizer.name)
         if not (known and is_ours("optimizer", optimizer)):
             return f"there is no native code for the optimizer {optimizer.name!r}"
@@ -271,12 +287,12 @@ class NativeEngine:
 
     def start(
         self,
-        plan: Plan,
+        problem: Problem,
         state: dict[str, Any] | None = None,
         steps: int = 0,
     ) -> NativeRun:
         """Begin a run, or go on with the optimiser `state` after so many `steps`."""
-        return NativeRun(plan, state, steps)
+        return NativeRun(problem, state, steps)
 
     def predict(self, model: Model, X: Array, n_threads: int | None = None) -> Array:
         """Return the output a_L (N, k) for the rows of `X`, a NumPy array or a sparse one."""

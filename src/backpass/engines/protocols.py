@@ -1,60 +1,66 @@
-"""What an engine is told about a training run, and what it answers: data only."""
+"""What an engine is told, what it answers, and what an engine is."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from backpass.core.arrays import Array
-from backpass.core.optimizers import Optimizer
+from backpass.core.gradient_noise import GradientNoise
+from backpass.core.optimizers import OPTIMIZERS, Optimizer
 from backpass.core.parameters import Model
+from backpass.core.settings import Settings
 from backpass.errors import InputError
 
-__all__ = ["Evaluation", "Plan", "check_row"]
+__all__ = ["Engine", "Evaluation", "Evaluator", "Problem", "RowPredictor", "Run", "check_row"]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything a step depends on, besides its batch and its learning rate.
+class Problem:
+    """Everything that a step depends on, besides its mini-batch and its learning rate.
 
     Parameters
     ----------
     model : Model
         Where training starts; a run moves these very parameters.
     X : array or sparse matrix of shape (n_rows, n_0)
-        All rows; batches are gathered from it.
+        All rows; mini-batches are gathered from it.
     y : array of shape (n_rows,) or (n_rows, k)
-        Targets as the user gave them; the loss encodes each batch.
+        Targets as the user gave them; the loss encodes each mini-batch.
     sample_weight : array of shape (n_rows,) or None
         s of the equations; None means 1 for every row.
-    optimizer : Optimizer
-        Equation U.
-    alpha : float
-        L2 strength; through the gradient (B3), or decoupled with an optimiser that asks for it.
-    dropout : float
-        Probability of dropping a hidden unit (D).
+    settings : Settings
+        Of which an engine reads optimizer, alpha, dropout, clip_norm, ceiling, batch_size and
+        n_threads.
+    rows : array of int or None
+        Those to train on; None means all.
     seed : int
         Seed of the dropout masks.
-    clip_norm : float or None
-        Largest 2-norm of the gradient; longer ones are scaled down to it.
-    ceiling : float or None
-        Largest recorded cost of one sample and output.
-    batch_size : int
-        M, rows of a mini-batch.
-    n_threads : int or None
-        Threads an engine may use; None leaves it to the engine. The reference engine has one.
     """
 
     model: Model
     X: Array
     y: Array
-    sample_weight: Array | None
-    optimizer: Optimizer
-    alpha: float = 0.0
-    dropout: float = 0.0
+    sample_weight: Array | None = None
+    settings: Settings = field(default_factory=Settings)
+    rows: Any = None
     seed: int = 0
-    clip_norm: float | None = None
-    ceiling: float | None = None
-    batch_size: int = 200
-    n_threads: int | None = None
+
+    @cached_property
+    def optimizer(self) -> Optimizer:
+        """Equation U."""
+        return OPTIMIZERS.get_record(self.settings.optimizer)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """M, rows of a mini-batch: no more than there are to train on."""
+        n_rows = int(self.X.shape[0]) if self.rows is None else len(self.rows)
+        return min(self.settings.batch_size or n_rows, n_rows)
+
+    @property
+    def alpha_in_cost(self) -> float:
+        """The L2 strength of J and its gradient: 0 where the optimiser decays weights itself."""
+        return 0.0 if self.optimizer.decoupled else self.settings.alpha
 
 
 class Evaluation(NamedTuple):
@@ -73,6 +79,117 @@ class Evaluation(NamedTuple):
     data: float
     penalty: float
     gradient: Array | None
+
+
+Evaluator: TypeAlias = Callable[[], tuple[Array, float]]
+"""Returns the present network's output (n, k) for given rows, and its mean loss on them."""
+
+
+class Run(Protocol):
+    """One training run of an engine: parameters and optimiser state that move with each batch."""
+
+    model: Model
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The optimiser's state, each slot laid out like the flat parameters."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        ...
+
+    def advance(self, rows: Array, rates: Sequence[float]) -> Any:
+        """Take one step for each mini-batch of `rows`; stop after the first non-finite loss.
+
+        Parameters
+        ----------
+        rows : array of int
+            Row indices; every `batch_size` of them (the last may have less) are a mini-batch.
+        rates : sequence of float
+            The learning rate of each step.
+
+        Returns
+        -------
+        array of shape (steps, 2)
+            The cost J of every mini-batch that was tried, before its step, in its two terms: the
+            mean loss and the L2 penalty. A mini-batch whose weights sum to zero has no mean: it
+            costs 0 and changes nothing.
+        """
+        ...
+
+    def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
+        """Return the cost of all `rows` at the present θ, without dropout, and its gradient."""
+        ...
+
+    def evaluator(self, X: Array, y: Array, sample_weight: Array | None, rows: Any) -> Evaluator:
+        """Return what evaluates the present θ on rows of other arrays, again and again.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :class:`Problem`.
+        rows : array of int or None
+            Those of them that count; None for all.
+
+        Returns
+        -------
+        callable
+            Returns the output a_L (n, k) of those rows, in their order, and their mean loss: no
+            dropout, no penalty, no ceiling; NaN where their weights sum to zero.
+        """
+        ...
+
+    def squared_norms(self, rows: Array) -> Array:
+        """Return ‖g_n‖² (N,) of each of `rows` at the present θ (no dropout, no L2)."""
+        ...
+
+    def noise(self, rows: Array) -> GradientNoise:
+        """Return how the gradients of single `rows` scatter at the present θ, without L2."""
+        ...
+
+    def publish(self) -> None:
+        """Bring the parameters of the model up to date: an engine may keep its own meanwhile."""
+        ...
+
+    def adopt(self) -> None:
+        """Go on from the parameters as they are in the model, which a callback may have changed."""
+        ...
+
+
+class Engine(Protocol):
+    """Something that can train a model."""
+
+    name: str
+    uses_blas: bool
+
+    def obstacle(self, problem: Problem) -> str | None:
+        """Return why this engine cannot train on `problem`, or None where it can."""
+        ...
+
+    def prediction_obstacle(self, model: Model, X: Array) -> str | None:
+        """Return why this engine cannot compute `model` on `X`, or None where it can."""
+        ...
+
+    def predict(self, model: Model, X: Array) -> Array:
+        """Return the output a_L (N, k) for the rows of `X`."""
+        ...
+
+    def start(self, problem: Problem, state: dict[str, Any] | None = None, steps: int = 0) -> Run:
+        """Begin a run, or go on with the optimiser `state` after so many `steps`."""
+        ...
+
+
+class RowPredictor(Protocol):
+    """Something that predicts one row at a time."""
+
+    model: Model
+    flat: Array
+
+    def predict(self, x: Array) -> Array:
+        """Return the output (k,) for one row (n_0,)."""
+        ...
 
 
 def check_row(shape: tuple[int, ...], model: Model) -> None:

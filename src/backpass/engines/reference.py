@@ -19,7 +19,7 @@ from backpass.core.backprop import backward, cost, forward, loss_and_gradients, 
 from backpass.core.dropout import dropout_mask
 from backpass.core.gradient_noise import GradientNoise, gradient_noise, squared_gradient_norms
 from backpass.core.parameters import Model, row_blocks
-from backpass.engines.protocols import Evaluation, Plan, check_row
+from backpass.engines.protocols import Evaluation, Evaluator, Problem, check_row
 
 __all__ = ["ReferenceEngine", "ReferenceRun"]
 
@@ -30,17 +30,17 @@ Cost: TypeAlias = tuple[float, float]
 class ReferenceRun:
     """A run of the reference engine; see :class:`backpass.engines.Run`."""
 
-    def __init__(self, plan: Plan, state: dict[str, Array] | None, steps: int) -> None:
-        self.plan = plan
-        self.model = plan.model
+    def __init__(self, problem: Problem, state: dict[str, Array] | None, steps: int) -> None:
+        self.problem = problem
+        self.model = problem.model
         theta = self.model.parameters.flat
-        self.state = plan.optimizer.init(theta) if state is None else dict(state)
+        self.state = problem.optimizer.init(theta) if state is None else dict(state)
         self.steps = steps
-        self._is_weight = self.model.parameters.is_weight() if plan.optimizer.decoupled else None
+        self._is_weight = self.model.parameters.is_weight() if problem.optimizer.decoupled else None
 
     def advance(self, rows: Array, rates: Sequence[float]) -> Any:
         """Take one step for each mini-batch of `rows`; stop after the first non-finite loss."""
-        costs, M = [], self.plan.batch_size
+        costs, M = [], self.problem.batch_size
         # overflow is not warned about batch by batch: the loss that it ends in is reported
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for start, rate in zip(range(0, rows.shape[0], M), rates, strict=True):
@@ -52,36 +52,60 @@ class ReferenceRun:
 
     def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
         """Return the cost of all `rows` and its gradient; see :class:`backpass.engines.Run`."""
-        plan, model = self.plan, self.model
+        problem, model = self.problem, self.model
         flat = model.parameters.flat
-        X, s = in_dtype(take_rows(plan.X, rows), flat), self._weights(rows)
-        y = self._targets(rows)
-        alpha = 0.0 if plan.optimizer.decoupled else plan.alpha
+        X, s = in_dtype(take_rows(problem.X, rows), flat), _weights(problem, rows)
+        y = _targets(problem, rows)
+        alpha = problem.alpha_in_cost
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             passed = forward(model, X)
-            data = scalar(cost(model, passed, y, s, ceiling=plan.ceiling))
+            data = scalar(cost(model, passed, y, s, ceiling=problem.settings.ceiling))
             penalty = scalar(penalty_cost(model, s, alpha)) if alpha else 0.0
             found = None
             if gradient:
                 found = backward(model, passed, y, s, alpha=alpha, inputs=False).flat
         return Evaluation(data, penalty, found)
 
+    def evaluator(self, X: Array, y: Array, sample_weight: Array | None, rows: Any) -> Evaluator:
+        """Return what evaluates the present θ on other rows; see :class:`backpass.engines.Run`."""
+        model, flat = self.model, self.model.parameters.flat
+        xp = namespace(flat)
+        if rows is None:
+            rows = xp.arange(X.shape[0])
+        held = Problem(model, X, y, sample_weight)
+
+        def evaluate() -> tuple[Array, float]:
+            outputs, mean, mass = [], math.nan, 0.0
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                for block in row_blocks(len(rows), model.parameters.sizes):
+                    here = rows[block]
+                    passed = forward(model, gather(held.X, here, flat))
+                    outputs.append(passed.a[-1])
+                    s = _weights(held, here)
+                    if (S := scalar(xp.sum(s))) > 0:
+                        loss = scalar(cost(model, passed, _targets(held, here), s))
+                        mass += S
+                        mean = loss if mass == S else mean + (loss - mean) * (S / mass)
+            return xp.concat(outputs), mean
+
+        return evaluate
+
     def squared_norms(self, rows: Array) -> Array:
         """Return ‖g_n‖² (N,) of each of `rows`; see :class:`backpass.engines.Run`."""
-        theta, model = self.model.parameters, self.model
+        problem, model, theta = self.problem, self.model, self.model.parameters
         xp, squared = namespace(theta.flat), []
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for block in row_blocks(len(rows), theta.sizes):
                 here = rows[block]
-                X = in_dtype(take_rows(self.plan.X, here), theta.flat)
-                squared.append(squared_gradient_norms(model, X, self._targets(here)))
+                X = in_dtype(take_rows(problem.X, here), theta.flat)
+                squared.append(squared_gradient_norms(model, X, _targets(problem, here)))
         return xp.concat(squared)
 
     def noise(self, rows: Array) -> GradientNoise:
         """Return mean ‖g_n‖² and ‖ḡ‖² over `rows`; see :class:`backpass.engines.Run`."""
-        plan = self.plan
+        problem = self.problem
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return gradient_noise(self.model, plan.X, plan.y, rows, plan.sample_weight)
+            return gradient_noise(self.model, problem.X, problem.y, rows, problem.sample_weight)
 
     def publish(self) -> None:
         """Do nothing: the parameters of the model are the ones that move."""
@@ -90,14 +114,14 @@ class ReferenceRun:
         """Do nothing: the parameters of the model are the ones that move."""
 
     def _step(self, rows: Array, rate: float) -> Cost:
-        plan, theta = self.plan, self.model.parameters
+        problem, settings, theta = self.problem, self.problem.settings, self.model.parameters
         xp = namespace(theta.flat)
-        s = self._weights(rows)
+        s = _weights(problem, rows)
         if scalar(xp.sum(s)) == 0:
             return 0.0, 0.0
-        X = gather(plan.X, rows, theta.flat)
-        y = self._targets(rows)
-        alpha = 0.0 if plan.optimizer.decoupled else plan.alpha
+        X = gather(problem.X, rows, theta.flat)
+        y = _targets(problem, rows)
+        alpha = problem.alpha_in_cost
         J, gradients = loss_and_gradients(
             self.model,
             X,
@@ -105,8 +129,8 @@ class ReferenceRun:
             s,
             alpha=alpha,
             masks=self._masks(rows.shape[0]),
-            dropout=plan.dropout,
-            ceiling=plan.ceiling,
+            dropout=settings.dropout,
+            ceiling=settings.ceiling,
             inputs=False,
         )
         loss = scalar(J)
@@ -116,56 +140,61 @@ class ReferenceRun:
         self._update(self._clip(gradients.flat), rate)
         return loss - penalty, penalty
 
-    def _targets(self, rows: Array) -> Array:
-        theta = self.model.parameters
-        xp, y = namespace(theta.flat), take_rows(self.plan.y, rows)
-        return self.model.loss.encode(y, theta.sizes[-1], xp, theta.flat.dtype)
-
-    def _weights(self, rows: Array) -> Array:
-        flat = self.model.parameters.flat
-        if self.plan.sample_weight is None:
-            return namespace(flat).ones(rows.shape[0], dtype=flat.dtype)
-        return gather(self.plan.sample_weight, rows, flat)
-
     def _masks(self, n_rows: int) -> list[Array | None] | None:
         """Draw the masks of the hidden layers for the step about to be taken."""
-        plan, theta = self.plan, self.model.parameters
-        if not plan.dropout:
+        p, theta = self.problem.settings.dropout, self.model.parameters
+        if not p:
             return None
         xp = namespace(theta.flat)
         masks: list[Array | None] = [None] * len(theta.weights)
         for layer, units in enumerate(theta.sizes[1:-1], start=1):
-            kept = dropout_mask(plan.seed, self.steps, layer, n_rows, units, plan.dropout)
+            kept = dropout_mask(self.problem.seed, self.steps, layer, n_rows, units, p)
             masks[layer - 1] = xp.astype(xp.asarray(kept), theta.flat.dtype)
         return masks
 
     def _clip(self, gradient: Array) -> Array:
-        if self.plan.clip_norm is None:
+        clip_norm = self.problem.settings.clip_norm
+        if clip_norm is None:
             return gradient
         norm, unit = norm_and_unit(gradient)
-        if norm <= self.plan.clip_norm / unit:
+        if norm <= clip_norm / unit:
             return gradient
         if unit != 1:  # the factor to the gradient itself may be too small for its dtype
             gradient = gradient / unit
-        return gradient * (self.plan.clip_norm / norm)
+        return gradient * (clip_norm / norm)
 
     def _update(self, gradient: Array, rate: float) -> None:  # U
-        optimizer, theta = self.plan.optimizer, self.model.parameters.flat
+        optimizer, theta = self.problem.optimizer, self.model.parameters.flat
         self.steps += 1
         new, self.state = optimizer.step(theta, gradient, self.state, self.steps, rate)
         if self._is_weight is not None:
-            new = new - rate * self.plan.alpha * self._is_weight * theta
+            new = new - rate * self.problem.settings.alpha * self._is_weight * theta
         theta[...] = new
 
 
+def _targets(problem: Problem, rows: Array) -> Array:
+    """Return the encoded targets (n, k) of some rows."""
+    theta = problem.model.parameters
+    xp, y = namespace(theta.flat), take_rows(problem.y, rows)
+    return problem.model.loss.encode(y, theta.sizes[-1], xp, theta.flat.dtype)
+
+
+def _weights(problem: Problem, rows: Array) -> Array:
+    """Return the weights s (n,) of some rows, 1 each where there are none."""
+    flat = problem.model.parameters.flat
+    if problem.sample_weight is None:
+        return namespace(flat).ones(rows.shape[0], dtype=flat.dtype)
+    return gather(problem.sample_weight, rows, flat)
+
+
 class ReferenceEngine:
-    """The readable truth as an engine; it can follow every plan."""
+    """The readable truth as an engine; it can train on every problem."""
 
     name = "reference"
     uses_blas = True
 
-    def obstacle(self, plan: Plan) -> str | None:
-        """Return None: every plan can be followed."""
+    def obstacle(self, problem: Problem) -> str | None:
+        """Return None: every problem can be trained on."""
         return None
 
     def predict(self, model: Model, X: Array) -> Array:
@@ -184,10 +213,10 @@ class ReferenceEngine:
         return None
 
     def start(
-        self, plan: Plan, state: dict[str, Any] | None = None, steps: int = 0
+        self, problem: Problem, state: dict[str, Any] | None = None, steps: int = 0
     ) -> ReferenceRun:
         """Begin a run, or go on with the optimiser `state` after so many `steps`."""
-        return ReferenceRun(plan, state, steps)
+        return ReferenceRun(problem, state, steps)
 
 
 class ReferenceRowPredictor:

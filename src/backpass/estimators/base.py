@@ -17,6 +17,7 @@ from backpass.core.arrays import take_rows
 from backpass.core.losses import Loss
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES
+from backpass.core.settings import Settings
 from backpass.core.validation import usable_weights
 from backpass.errors import InputError
 from backpass.estimators.callbacks import Reporter, warn_of_dead_units, warn_of_the_end
@@ -38,11 +39,11 @@ from backpass.estimators.compat import (
 from backpass.estimators.rollback import as_before_on_failure
 from backpass.estimators.settings import fit_settings
 from backpass.estimators.validation_split import hold_out
-from backpass.network.blockwise import mean_loss, outputs, refuse_overflow
+from backpass.network.blockwise import refuse_overflow
 from backpass.network.network import Network
 from backpass.training.batches import row_numbers
 from backpass.training.checkpoints import Checkpoints
-from backpass.training.history import History, Settings, Validation
+from backpass.training.history import History, Validation
 from backpass.training.lbfgs import train_lbfgs
 from backpass.training.trainer import Trainer
 
@@ -192,9 +193,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             checkpoints=checkpoints,
         )
         self.engine_ = trainer.engine.name
-        report.epochs = self._history.epochs - trainer.progress.first_epoch
+        report.epochs = self._history.epochs - trainer.state.first_epoch
         trainer.train(on_epoch=report)
-        self._optimizer_state, self._steps = dict(trainer.run.state), trainer.run.steps
+        self._optimizer_state, self._steps = trainer.state.optimizer, trainer.state.steps
 
     def _check_parameters(self, incremental: bool) -> None:
         check_parameters(self)
@@ -327,27 +328,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         metric = self.early_stopping_metric
         scorer = None if metric is None else get_scorer(metric)
 
-        def score() -> float:
+        def score(output: Any, loss: float) -> float:
             if scorer is None:
-                output = self._output(X, rows)
                 if not np.isfinite(output).all():
                     return math.nan
                 return self._default_score(judged_y, output, judged_weights)
             extra = {} if weights is None else {"sample_weight": judged_weights}
             labels = self._original_y(judged_y)
-            if rows is None:
-                return float(scorer(self, X, labels, **extra))
             if not isinstance(metric, str):  # it may look at the rows themselves
-                return float(scorer(self, X[rows], labels, **extra))
+                return float(scorer(self, X if rows is None else X[rows], labels, **extra))
             # scikit-learn's own scorers hand what they are given to a prediction, nothing else
             view: Any = copy.copy(self)
-            view._checked_output = lambda numbers: self._output(X, numbers)
-            return float(scorer(view, rows, labels, **extra))
+            view._checked_output = lambda output: output
+            return float(scorer(view, output, labels, **extra))
 
-        def loss() -> float:
-            return mean_loss(self.network_, X, y, weights, rows, engine=self.engine)
-
-        return Validation(score, loss)
+        return Validation(X, y, weights, rows, score)
 
     # --- after ---------------------------------------------------------------------------------
 
@@ -371,10 +366,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     # --- prediction ----------------------------------------------------------------------------
 
-    def _output(self, X: Any, rows: Any = None) -> Any:
-        """Return the network's output (N, k) for checked rows, or for some of them."""
-        return outputs(self.network_, X, rows, engine=self.engine)
-
     def _checked_output(self, X: Any) -> Any:
         check_is_fitted(self)
         if not self._fits_as_it_is(X):
@@ -384,7 +375,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             )
             X = as_floats(X)
         check_finite(X, self)
-        return refuse_overflow(self._output(X))
+        return refuse_overflow(self.network_.predict(X, engine=self.engine))
 
     def _fits_as_it_is(self, X: Any) -> bool:
         """Return whether `X` needs no look by scikit-learn, which takes longer than one row does.

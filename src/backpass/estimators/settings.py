@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backpass.training.history import Settings
+from backpass.core.settings import Settings
 
 __all__ = ["fit_settings"]
 

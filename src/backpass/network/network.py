@@ -14,11 +14,11 @@ from backpass.core.gradient_noise import GradientNoise
 from backpass.core.initializers import INITIALIZERS, Initializer
 from backpass.core.layouts import in_our_layout
 from backpass.core.losses import LOSSES, Loss
-from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Gradients, Model, Parameters, parameter_count
 from backpass.core.registry import shown
+from backpass.core.settings import Settings
 from backpass.core.validation import as_generator, as_numbers, check_alpha, usable_weights
-from backpass.engines import Plan, Run, choose, predictor, row_predictor
+from backpass.engines import Problem, Run, choose, predictor, row_predictor
 from backpass.errors import InputError
 from backpass.network.file import read_network, write_network
 from backpass.network.sklearn_mlp import model_from_sklearn, sklearn_estimator
@@ -387,8 +387,9 @@ class Network:
         X, y = self.check_rows(X, y)
         n = X.shape[0]
         s = None if sample_weight is None else self._check_weights(sample_weight, n)
-        plan = Plan(self.model, X, y, s, OPTIMIZERS.get_record("sgd"), alpha, batch_size=n)
-        return choose(engine, plan).start(plan), np.arange(n)
+        settings = Settings(optimizer="sgd", alpha=alpha, batch_size=None)
+        problem = Problem(self.model, X, y, s, settings)
+        return choose(engine, problem).start(problem), np.arange(n)
 
     def _as_rows(self, X: Array) -> Array:
         """Return X as an array whose rows can be taken, of its own dtype, and of fitting shape."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from backpass.core.settings import Settings
 from backpass.errors import InputError, NonFiniteError
-from backpass.network.blockwise import mean_loss, outputs, refuse_overflow
+from backpass.network.blockwise import refuse_overflow
 from backpass.network.network import Network
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.frames import as_frame
@@ -35,7 +36,7 @@ from backpass.tabular.selection import (
 from backpass.tabular.split import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
 from backpass.training.checkpoints import Checkpoints
-from backpass.training.history import History, Settings, Validation
+from backpass.training.history import History, Validation
 from backpass.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -300,18 +301,14 @@ class TabularModel:
     ) -> Validation:
         judged_y, judged_s = y[rows], None if s is None else s[rows]
 
-        def loss() -> float:
-            return mean_loss(self.network, X, y, s, rows)
-
-        def score() -> float:
-            output = outputs(self.network, X, rows)
+        def score(output: Any, loss: float) -> float:
             if isinstance(self.target, ClassTarget):
                 self.metric_curve.append(accuracy(judged_y, output, judged_s))
             else:
                 self.metric_curve.append(r_squared(judged_y, output[:, 0], judged_s))
-            return self.metric_curve[-1] if self.recipe.judge == "metric" else -loss()
+            return self.metric_curve[-1] if self.recipe.judge == "metric" else -loss
 
-        return Validation(score, loss)
+        return Validation(X, y, s, rows, score)
 
     # --- prediction ----------------------------------------------------------------------------
 
@@ -328,7 +325,7 @@ class TabularModel:
         table : DataFrame of polars or pandas, or mapping of columns
             With the columns of training, in any order; others are ignored.
         """
-        output = refuse_overflow(outputs(self.network, self._encode(table)))
+        output = refuse_overflow(self.network.predict(self._encode(table)))
         if isinstance(self.target, ClassTarget):
             return self.target.decode(output.argmax(axis=1))
         return self.target.decode(output[:, 0])
@@ -347,7 +344,7 @@ class TabularModel:
             raise InputError(
                 f"target {self.target.name!r} is a quantity: there are no probabilities to predict"
             )
-        output = refuse_overflow(outputs(self.network, self._encode(table)))
+        output = refuse_overflow(self.network.predict(self._encode(table)))
         return pl.DataFrame(
             {name: output[:, i].astype(np.float64) for i, name in enumerate(self.target.classes)}
         )
@@ -380,7 +377,7 @@ class TabularModel:
 
     def judge(self, rows: Encoded) -> Evaluation:
         """Return the metrics on encoded rows, and where the predictions err."""
-        output = refuse_overflow(outputs(self.network, rows.X))
+        output = refuse_overflow(self.network.predict(rows.X))
         if isinstance(self.target, ClassTarget):
             return evaluate_classes(rows.y, output, rows.weights, self.target.classes)
         y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))

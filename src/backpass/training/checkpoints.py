@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from backpass.core.arrays import Array
+from backpass.engines import Problem
 from backpass.errors import InputError, ModelFileError
 from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
 from backpass.storage.folder_lock import folder_lock
-from backpass.training.batches import Sampler
 from backpass.training.run_identity import array_text, differences, model_texts, settings_texts
 from backpass.training.snapshots import (
     SNAPSHOT_SCHEMA,
+    TrainingState,
     generator_state,
     restore,
     set_generator_state,
@@ -147,28 +147,31 @@ class Checkpoints:
                 set_generator_state(rng, self._found[1]["generator_at_start"])
         self._start = generator_state(rng)
 
-    def open(self, trainer: Any, X: Array, y: Array, weights: Array | None) -> Any:
-        """Set `trainer`, which has no run yet, to the checkpoint, if there is one.
+    def open(self, state: TrainingState, problem: Problem, engine: str) -> bool:
+        """Set `state` to the newest checkpoint; return whether there is one.
 
-        Returns
-        -------
-        tuple of (dict, dict of arrays, dict of arrays) or None
-            What the checkpoint tells, its arrays, and the optimiser's state.
+        Parameters
+        ----------
+        state : TrainingState
+            Of a run that has not begun.
+        problem : Problem
+        engine : str
+            The name of the engine that trains.
 
         Raises
         ------
         InputError
             When the checkpoint is of other data or other settings; it says what differs.
         """
-        if not isinstance(trainer.network.parameters.flat, np.ndarray):
+        if not isinstance(state.parameters, np.ndarray):
             raise InputError("checkpoint=… needs a network whose parameters are NumPy arrays")
-        self.note(X=X, y=y, sample_weight=weights)
-        self.note(**{"the rows to train on": trainer.rows}, engine=trainer.engine.name)
+        self.note(X=problem.X, y=problem.y, sample_weight=problem.sample_weight)
+        self.note(**{"the rows to train on": state.sampler.rows}, engine=engine)
         self._opened = time.monotonic()
-        self._run |= model_texts(trainer.network.model) | settings_texts(trainer.settings)
+        self._run |= model_texts(problem.model) | settings_texts(problem.settings)
         if self._found is None:
             self._make_folder()
-            return None
+            return False
         (path, told, arrays), self._found = self._found, None
         self.seconds = told["seconds"]
         with _naming(path):
@@ -177,12 +180,12 @@ class Checkpoints:
                     f"it is of another training run: {different}; give what that run was given, "
                     "or another folder"
                 )
-            state = restore(trainer, told, arrays)
-            self._restore_curves(arrays, trainer.history.epochs)
+            restore(state, problem.optimizer.slots, told, arrays)
+            self._restore_curves(arrays, state.history.epochs)
         where = "where training had ended" if told["stop"] else "in the midst of training"
-        epochs = f"epoch {trainer.history.epochs + 1 - bool(told['stop'])}"
+        epochs = f"epoch {state.history.epochs + 1 - bool(told['stop'])}"
         self.origin = f"went on from {shown_path(path)}: {epochs}, {where}"
-        return told, arrays, state
+        return True
 
     def _make_folder(self) -> None:
         try:
@@ -223,23 +226,22 @@ class Checkpoints:
         wait = max(EVERY, self._cost / SHARE) if self.every is None else self.every
         return time.monotonic() - self._last >= wait
 
-    def save(self, trainer: Any, sampler: Sampler, stop: str = "") -> None:
+    def save(self, state: TrainingState, stop: str = "") -> None:
         """Write a checkpoint; where that fails, training goes on and a warning says why.
 
         Parameters
         ----------
-        trainer : Trainer
-            Between two steps.
-        sampler : Sampler
+        state : TrainingState
+            With the optimiser's state.
         stop : str
             Why training has ended, "" where it has not.
         """
         started = time.monotonic()
-        told, arrays = snapshot(trainer, sampler, stop)
+        told, arrays = snapshot(state, stop)
         told |= {"run": self._run, "generator_at_start": self._start}
         told["seconds"] = self.seconds + started - self._opened
         arrays |= {f"own.{name}": np.array(curve) for name, curve in self.curves.items()}
-        path = self.folder / f"checkpoint-{trainer.history.clock.step:012d}.backpass"
+        path = self.folder / f"checkpoint-{state.history.clock.step:012d}.backpass"
         try:
             write_container(path, KIND, told, arrays)
         except ModelFileError as error:

@@ -1,12 +1,14 @@
 """What is recorded of the gradients after every epoch, where it was asked for."""
 
 import math
-from typing import Any
 
 import numpy as np
 
-from backpass.core.arrays import gather, norm_and_unit, take_rows, to_numpy
+from backpass.core.arrays import Array, gather, norm_and_unit, take_rows, to_numpy
+from backpass.engines import Problem, Run
+from backpass.network.network import Network
 from backpass.training.divergence import check_mean
+from backpass.training.snapshots import TrainingState
 
 __all__ = ["record_gradients"]
 
@@ -14,35 +16,39 @@ FEW_ROWS = 256  # that the norm of a layer's gradient is taken on
 WHAT = "{} of the gradients (gradient_norms=True)"
 
 
-def record_gradients(trainer: Any) -> None:
+def record_gradients(problem: Problem, run: Run, rows: Array, state: TrainingState) -> None:
     """Record the norm of each layer's gradient at the present θ, and the samples' noise.
 
     Parameters
     ----------
-    trainer : Trainer
-        Between two epochs; its history goes on.
+    problem : Problem
+    run : Run
+        Between two epochs; its parameters are published.
+    rows : array of int
+        Those trained on.
+    state : TrainingState
+        Its history goes on.
 
     Raises
     ------
     NonFiniteError
         Where a norm, or its square, leaves the range of the dtype.
     """
-    network, plan, history = trainer.network, trainer.plan, trainer.history
-    flat, rows, s = network.parameters.flat, trainer.rows, plan.sample_weight
+    history, s = state.history, problem.sample_weight
+    network = Network.from_model(problem.model)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        found = trainer.run.noise(rows)
+        found = run.noise(rows)
         if s is not None:  # rows without weight have no gradient to speak of
             rows = rows[to_numpy(take_rows(s, rows)) > 0]
         few = rows[:FEW_ROWS]
         s = None if s is None else take_rows(s, few)
-        _, gradients = network.loss_and_gradients(
-            gather(plan.X, few, flat), take_rows(plan.y, few), s
-        )
+        X = gather(problem.X, few, state.parameters)
+        _, gradients = network.loss_and_gradients(X, take_rows(problem.y, few), s)
         norms = [
             math.hypot(math.prod(norm_and_unit(W)), math.prod(norm_and_unit(b)))
             for W, b in zip(gradients.weights, gradients.biases, strict=True)
         ]
-    at = history.epochs, trainer.progress.last_rate
+    at = history.epochs, state.last_rate
     check_mean(WHAT.format("mean square"), found.mean_squared, *at)
     check_mean(WHAT.format("noise"), found.noise, *at)
     check_mean(WHAT.format("largest norm"), math.fsum(norms), *at)

@@ -13,7 +13,7 @@ import numpy as np
 
 from backpass.core.arrays import Array, dtype_name, to_numpy
 from backpass.core.schedules import Clock
-from backpass.engines import Plan
+from backpass.engines import Problem
 from backpass.errors import InputError, NonFiniteError
 
 __all__ = ["check_costs", "check_mean", "check_numbers", "check_parameters", "check_state"]
@@ -22,7 +22,7 @@ HALF = float(np.finfo(np.float64).max) / 2
 MEND = "lower it, scale the inputs, or set clip_norm"
 
 
-def check_numbers(plan: Plan, learning_rate: float) -> None:
+def check_numbers(problem: Problem) -> None:
     """Raise InputError where a setting is infinite, or a divisor 0, in the parameters' dtype.
 
     Numbers below the smallest *normal* one are 0: processors are told so, which makes them fast.
@@ -31,25 +31,25 @@ def check_numbers(plan: Plan, learning_rate: float) -> None:
 
     Parameters
     ----------
-    plan : Plan
-    learning_rate : float
+    problem : Problem
 
     Examples
     --------
+    >>> from backpass.core.settings import Settings
     >>> from backpass.network.network import Network
-    >>> from backpass.core.optimizers import OPTIMIZERS
     >>> model = Network([1, 1], seed=0, dtype="float32").model
-    >>> adam = OPTIMIZERS.get_record("adam:epsilon=1e-46")
-    >>> check_numbers(Plan(model, None, None, None, adam), 0.001)
+    >>> settings = Settings(optimizer="adam:epsilon=1e-46")
+    >>> check_numbers(Problem(model, None, None, settings=settings))
     Traceback (most recent call last):
     backpass.errors.InputError: adam: epsilon is 1e-46, smaller than what has a square in ...
     """
-    kind = dtype_name(plan.model.parameters.flat.dtype)
+    kind = dtype_name(problem.model.parameters.flat.dtype)
     if kind not in ("float32", "float64"):
         return
-    rule, limits = plan.optimizer, np.finfo(kind)
+    rule, limits = problem.optimizer, np.finfo(kind)
     most, least = float(limits.max), float(limits.smallest_normal)
-    settings = {"learning_rate": learning_rate, "alpha": plan.alpha, "clip_norm": plan.clip_norm}
+    names = ("learning_rate", "alpha", "clip_norm")
+    settings = {name: getattr(problem.settings, name) for name in names}
     settings |= {f"{rule.name}: {name}": number for name, number in rule.numbers.items()}
     for name, number in settings.items():
         if number is None:
@@ -135,12 +135,12 @@ def check_parameters(flat: Array, epoch: int, step: int, rate: float) -> None:
         )
 
 
-def check_state(plan: Plan, state: Mapping[str, Array], epoch: int, step: int) -> None:
+def check_state(problem: Problem, state: Mapping[str, Array], epoch: int, step: int) -> None:
     """Raise NonFiniteError where a running number of the optimiser is not finite.
 
     Parameters
     ----------
-    plan : Plan
+    problem : Problem
     state : mapping of str to array (P,)
         The optimiser's.
     epoch, step : int
@@ -151,7 +151,7 @@ def check_state(plan: Plan, state: Mapping[str, Array], epoch: int, step: int) -
             kind = dtype_name(array.dtype)
             wider = "" if kind == "float64" else ", or compute in float64"
             raise NonFiniteError(
-                f"{plan.optimizer.name}'s {slot} has left the range of {kind} by epoch {epoch}, "
+                f"{problem.optimizer.name}'s {slot} has left the range of {kind} by epoch {epoch}, "
                 f"step {step}, so that parameters no longer move as they should: the gradients are "
                 f"too large; scale the inputs and targets, set clip_norm, lower alpha{wider}"
             )

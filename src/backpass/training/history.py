@@ -1,124 +1,38 @@
-"""What a training run is told, and what it tells: settings, validation, history."""
+"""How a training run is judged, and what it tells: validation and history."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from backpass.core.arrays import Array
-from backpass.core.optimizers import Optimizer
-from backpass.core.schedules import Clock, Schedule
-from backpass.core.validation import (
-    COUNT,
-    FLAG,
-    FRACTION,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SIZE,
-    THREADS,
-    check_values,
-)
+from backpass.core.schedules import Clock
 
-__all__ = ["History", "OnEpoch", "Settings", "Validation"]
-
-SETTINGS = {
-    "learning_rate": POSITIVE,
-    "batch_size": COUNT.or_none,
-    "epochs": COUNT,
-    "alpha": SIZE,
-    "dropout": FRACTION,
-    "clip_norm": POSITIVE.or_none,
-    "ceiling": POSITIVE.or_none,
-    "tolerance": NOT_NEGATIVE,
-    "patience": NOT_NEGATIVE,
-    "early_stopping": FLAG,
-    "outputs_averaged": FLAG,
-    "time_limit": POSITIVE.or_none,
-    "gradient_norms": FLAG,
-    "n_threads": THREADS.or_none,
-}
-"""What each setting must be."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Every choice of a training run.
-
-    Parameters
-    ----------
-    optimizer : str or Optimizer
-    schedule : str or Schedule
-    learning_rate : float
-        η before the schedule's factor.
-    batch_size : int or None
-        M; None takes all rows (full-batch gradient descent).
-    epochs : int
-        Most epochs.
-    sampling : {"shuffle", "replacement", "sequential"}
-    alpha : float
-        L2 strength; decoupled decay with an optimiser that asks for it.
-    dropout : float
-        Probability of dropping a hidden unit.
-    clip_norm : float, optional
-        Largest 2-norm of a gradient.
-    ceiling : float, optional
-        Largest recorded cost of one sample and output.
-    tolerance, patience : float
-        Training stalls after more than `patience` epochs without improving by `tolerance`.
-    early_stopping : bool
-        Whether a stall is seen in the validation score instead of the training loss.
-    outputs_averaged : bool
-        Whether the stall is seen in data loss / k + L2, scikit-learn's loss of several outputs.
-    time_limit : float, optional
-        Most seconds.
-    gradient_norms : bool
-        Whether the norm of each layer's gradient, and the noise of a single sample's, are
-        recorded every epoch; the noise takes a further pass over the rows.
-    n_threads : int, optional
-        Threads to compute with; the native engine's results do not depend on it, and None measures
-        which number is fastest.
-
-    Raises
-    ------
-    InputError
-        When one of them cannot be used.
-    """
-
-    optimizer: str | Optimizer = "adam"
-    schedule: str | Schedule = "constant"
-    learning_rate: float = 1e-3
-    batch_size: int | None = 200
-    epochs: int = 200
-    sampling: str = "shuffle"
-    alpha: float = 0.0
-    dropout: float = 0.0
-    clip_norm: float | None = None
-    ceiling: float | None = None
-    tolerance: float = 1e-4
-    patience: float = 10
-    early_stopping: bool = False
-    outputs_averaged: bool = False
-    time_limit: float | None = None
-    gradient_norms: bool = False
-    n_threads: int | None = None
-
-    def __post_init__(self) -> None:
-        check_values(self, SETTINGS)
+__all__ = ["History", "OnEpoch", "Validation"]
 
 
 @dataclass(frozen=True)
 class Validation:
-    """How a network is judged on rows it is not trained on.
+    """The rows that judge a network after every epoch, and how they do.
 
     Parameters
     ----------
+    X : array or sparse matrix of shape (n_rows, n_0)
+    y : array of shape (n_rows,) or (n_rows, k)
+        Targets as the network's loss takes them.
+    sample_weight : array of shape (n_rows,) or None
+    rows : array of int or None
+        Those of them that judge; all by default.
     score : callable
-        The current score, higher is better.
-    loss : callable
-        The current validation loss.
+        ``score(output, loss)``: the score of the present network, higher is better, from its
+        output (n, k) for these rows and its mean loss on them; by default −loss.
     """
 
-    score: Callable[[], float]
-    loss: Callable[[], float]
+    X: Array
+    y: Array
+    sample_weight: Array | None = None
+    rows: Any = None
+    score: Callable[[Any, float], float] = lambda output, loss: -loss
 
 
 @dataclass

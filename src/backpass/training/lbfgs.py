@@ -1,17 +1,18 @@
 """L-BFGS: full-batch training by SciPy's quasi-Newton method on our loss and gradient."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.core.optimizers import OPTIMIZERS
-from backpass.engines import Plan, Run, choose
+from backpass.core.settings import Settings
+from backpass.engines import Problem, Run, choose
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import NonFiniteError
 from backpass.network.network import Network
-from backpass.training.history import History, OnEpoch, Settings
+from backpass.training.history import History, OnEpoch
 
 __all__ = ["train_lbfgs"]
 
@@ -79,19 +80,11 @@ def train_lbfgs(
     """
     history = History() if history is None else history
     history.stop_reason = "converged"
-    plan = Plan(
-        network.model,
-        X,
-        y,
-        sample_weight,
-        OPTIMIZERS.get_record("sgd"),  # L-BFGS asks for gradients only: it makes its own steps
-        settings.alpha,
-        ceiling=settings.ceiling,
-        batch_size=X.shape[0],
-        n_threads=settings.n_threads,
-    )
-    chosen = choose(engine, plan)
-    J_of = _Objective(chosen.start(plan), X.shape[0])
+    # L-BFGS asks for gradients only: it makes its own steps
+    whole = replace(settings, optimizer="sgd", batch_size=None, dropout=0.0, clip_norm=None)
+    problem = Problem(network.model, X, y, sample_weight, whole)
+    chosen = choose(engine, problem)
+    J_of = _Objective(chosen.start(problem), X.shape[0])
     flat = network.parameters.flat
     accepted = flat.copy()
 

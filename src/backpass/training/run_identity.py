@@ -11,7 +11,7 @@ from backpass.core.arrays import is_sparse, to_numpy
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Model
 from backpass.core.schedules import SCHEDULES
-from backpass.training.history import Settings
+from backpass.core.settings import Settings
 
 __all__ = ["array_text", "differences", "model_texts", "settings_texts"]
 

@@ -1,15 +1,16 @@
-"""What a checkpoint holds: everything that the rest of a training run depends on.
+"""The state of a training run, and its snapshot: what a checkpoint holds.
 
 Parameters, optimiser state, random generator, the epoch's order and how far it has come, and the
-history. The two functions write a trainer down and set one to where another stood.
+history: the trainer advances this state; a snapshot of it is JSON values and arrays.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
+from backpass.core.arrays import Array
 from backpass.core.schedules import Clock
 from backpass.errors import ModelFileError
 from backpass.storage.schema import AnyOf, Int, ListOf, MapOf, Number, OneOf, Schema, Text
@@ -20,10 +21,9 @@ __all__ = [
     "FINISHED",
     "GENERATOR_SCHEMA",
     "SNAPSHOT_SCHEMA",
-    "Progress",
+    "TrainingState",
     "generator_state",
     "restore",
-    "restore_order",
     "set_generator_state",
     "snapshot",
 ]
@@ -134,57 +134,75 @@ SNAPSHOT_SCHEMA: dict[str, Schema] = {
 
 
 @dataclass
-class Progress:
-    """Where training stands between two steps.
+class TrainingState:
+    """Where a training run stands between two steps: all that the rest of it depends on.
 
     Parameters
     ----------
-    first_epoch : int
-        Epochs that the history had when training began.
+    parameters : array of shape (P,)
+        The flat buffer of the network that is trained.
+    history : History
+    sampler : Sampler
+        With the order of the present epoch and the random generator.
     last_rate : float
         The learning rate of the last step.
+    optimizer : dict of str to array (P,), optional
+        The optimiser's state; None where it begins.
+    steps : int
+        Steps that led to it.
+    first_epoch : int
+        Epochs that the history had when training began.
     done : int
         Rows of the present epoch that were trained on.
     costs : list of array (steps, 2)
         What the present epoch's steps reported.
     """
 
-    first_epoch: int
+    parameters: Array
+    history: History
+    sampler: Sampler
     last_rate: float
+    optimizer: dict[str, Array] | None = None
+    steps: int = 0
+    first_epoch: int = 0
     done: int = 0
     costs: list[Any] = field(default_factory=list)
 
+    @property
+    def epoch(self) -> int:
+        """The epoch under way, or the last one where none is, counted from 1."""
+        return self.history.epochs + (self.done > 0)
 
-def snapshot(trainer: Any, sampler: Sampler, stop: str) -> tuple[dict[str, Any], Any]:
+
+def snapshot(state: TrainingState, stop: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return JSON values and arrays from which training can go on.
 
     Parameters
     ----------
-    trainer : Trainer
-        Between two steps; its parameters are published.
-    sampler : Sampler
+    state : TrainingState
+        With the optimiser's state.
     stop : str
         Why training has ended, of `FINISHED`; "" where it has not.
     """
-    history, at = trainer.history, trainer.progress
+    history, sampler = state.history, state.sampler
     told = {
         "clock": asdict(history.clock),
         "history": {name: getattr(history, name) for name in _COUNTS},
         "progress": {
-            "first_epoch": at.first_epoch,
-            "done": at.done,
-            "last_rate": float(at.last_rate),
+            "first_epoch": state.first_epoch,
+            "done": state.done,
+            "last_rate": float(state.last_rate),
         },
-        "generator": generator_state(trainer.rng),
-        "steps": int(trainer.run.steps),
+        "generator": generator_state(sampler.rng),
+        "steps": int(state.steps),
         "stop": stop,
     }
     arrays = {
-        "parameters": trainer.network.parameters.flat,
-        "costs": np.concatenate(at.costs) if at.costs else np.empty((0, 2)),
+        "parameters": state.parameters,
+        "costs": np.concatenate(state.costs) if state.costs else np.empty((0, 2)),
         "order": sampler.order.astype(np.int64),
         "best": np.array([history.best_loss, history.best_score], dtype=np.float64),
-        **{f"state.{name}": array for name, array in trainer.run.state.items()},
+        **{f"state.{name}": array for name, array in (state.optimizer or {}).items()},
         **{f"curve.{name}": _curve(getattr(history, name)) for name in _CURVES},
     }
     if history.best_parameters is not None:
@@ -192,53 +210,51 @@ def snapshot(trainer: Any, sampler: Sampler, stop: str) -> tuple[dict[str, Any],
     return told, arrays
 
 
-def restore(trainer: Any, told: Mapping[str, Any], arrays: Mapping[str, Any]) -> Any:
-    """Set `trainer`, which has no run yet, to where a snapshot was taken.
+def restore(
+    state: TrainingState,
+    slots: Sequence[str],
+    told: Mapping[str, Any],
+    arrays: Mapping[str, Any],
+) -> None:
+    """Set the state of a run of the same network, data and settings to that of a snapshot.
 
     Parameters
     ----------
-    trainer : Trainer
-        Of the same network, data and settings.
+    state : TrainingState
+    slots : sequence of str
+        Names of the arrays in the optimiser's state.
     told, arrays : mapping
         As `snapshot` returned them.
-
-    Returns
-    -------
-    state : dict of str to array
-        The optimiser's.
 
     Raises
     ------
     ModelFileError
         When the arrays do not fit the run.
     """
-    flat, slots = trainer.network.parameters.flat, trainer.plan.optimizer.slots
+    flat, sampler, at = state.parameters, state.sampler, told["progress"]
     of_parameters = ["parameters", *(f"state.{slot}" for slot in slots)]
     of_parameters += ["best_parameters"] * ("best_parameters" in arrays)
     for name in of_parameters:
         _require(arrays, name, flat.shape, flat.dtype)
         if not name.startswith("state.") and not np.isfinite(arrays[name]).all():
             raise ModelFileError(f"tensor {name}: a parameter is not a finite number; train again")
-    n, at = len(trainer.rows), told["progress"]
+    n, M = len(sampler.rows), sampler.batch_size
     _require(arrays, "order", (n,), np.dtype(np.int64))
     if n and not 0 <= arrays["order"].min() <= arrays["order"].max() < n:
         raise ModelFileError("tensor order: a place is not among the rows; train again")
-    steps = steps_per_epoch(at["done"], trainer.batch_size)
-    if at["done"] > n or (at["done"] < n and at["done"] % trainer.batch_size):
+    steps = steps_per_epoch(at["done"], M)
+    if at["done"] > n or (at["done"] < n and at["done"] % M):
         raise ModelFileError("progress.done: no mini-batch ends there; train again")
     _require(arrays, "costs", (steps, 2), np.dtype(np.float64))
     _require(arrays, "best", (2,), np.dtype(np.float64))
     flat[...] = arrays["parameters"]
-    _restore_history(trainer.history, told, arrays)
-    costs = [arrays["costs"]] if steps else []
-    trainer.progress = Progress(at["first_epoch"], at["last_rate"], at["done"], costs)
-    set_generator_state(trainer.rng, told["generator"])
-    return {slot: arrays[f"state.{slot}"] for slot in slots}
-
-
-def restore_order(sampler: Sampler, arrays: Mapping[str, Any]) -> None:
-    """Set `sampler` to the order in which the present epoch, or the last one, takes the rows."""
+    _restore_history(state.history, told, arrays)
     sampler.order = arrays["order"].astype(sampler.order.dtype)
+    set_generator_state(sampler.rng, told["generator"])
+    state.first_epoch, state.last_rate, state.done = at["first_epoch"], at["last_rate"], at["done"]
+    state.costs = [arrays["costs"]] if steps else []
+    state.optimizer = {slot: arrays[f"state.{slot}"] for slot in slots}
+    state.steps = told["steps"]
 
 
 def _restore_history(history: History, told: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:

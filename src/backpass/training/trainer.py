@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES, Clock
+from backpass.core.settings import Settings
 from backpass.core.validation import as_generator, usable_weights
-from backpass.engines import Engine, Plan, Run, choose
+from backpass.engines import Engine, Problem, Run, choose
+from backpass.engines.protocols import Evaluator
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError, NonFiniteError
 from backpass.network.network import Network
@@ -35,10 +36,10 @@ from backpass.training.divergence import (
     check_parameters,
     check_state,
 )
-from backpass.training.history import History, OnEpoch, Settings, Validation
-from backpass.training.snapshots import FINISHED, Progress, restore_order
+from backpass.training.history import History, OnEpoch, Validation
+from backpass.training.snapshots import FINISHED, TrainingState
 
-__all__ = ["History", "Settings", "Trainer", "Validation", "train"]
+__all__ = ["Trainer", "train"]
 
 SMALLEST_RATE = 1e-6  # scikit-learn's: an adaptive rate this small is not divided again
 CHUNK_SECONDS = 0.05  # an engine is asked for about this much work at a time
@@ -52,7 +53,7 @@ class Trainer:
     network : Network
         Trained in place.
     X, y, sample_weight
-        All rows, as in :class:`backpass.engines.Plan`.
+        All rows, as in :class:`backpass.engines.Problem`.
     settings : Settings
     rows : array of int, optional
         The rows to train on; all by default.
@@ -88,44 +89,42 @@ class Trainer:
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.network, self.settings, self.validation = network, settings, validation
-        self.rng = np.random.default_rng() if rng is None else rng
-        self.history = History() if history is None else history
-        self.rows = row_numbers(X.shape[0]) if rows is None else np.asarray(rows)
-        if len(self.rows) == 0:
+        rng = np.random.default_rng() if rng is None else rng
+        rows = row_numbers(X.shape[0]) if rows is None else np.asarray(rows)
+        if len(rows) == 0:
             raise InputError("there are no rows to train on")
         self.schedule = SCHEDULES.get_record(settings.schedule)
-        self.batch_size = min(settings.batch_size or len(self.rows), len(self.rows))
-        self.plan = self._plan(X, y, sample_weight)
-        check_numbers(self.plan, settings.learning_rate)
-        self.engine: Engine = choose(engine, self.plan)
-        self.progress = Progress(self.history.epochs, settings.learning_rate)
-        self.checkpoints, self._resumed = checkpoints, None
+        # drawn only where it is needed: scikit-learn draws nothing here
+        seed = int(rng.bytes(7).hex(), 16) if settings.dropout else 0
+        self.problem = Problem(network.model, X, y, sample_weight, settings, rows, seed)
+        check_numbers(self.problem)
+        self.engine: Engine = choose(engine, self.problem)
+        history = History() if history is None else history
+        sampler = Sampler(rows, self.problem.batch_size, settings.sampling, rng)
+        self.state = TrainingState(
+            network.parameters.flat,
+            history,
+            sampler,
+            settings.learning_rate,
+            first_epoch=history.epochs,
+            optimizer=state,
+            steps=steps,
+        )
+        self.checkpoints, self._resumed = checkpoints, False
         self._before = network.parameters.copy().flat  # a checkpoint replaces them
         if checkpoints is not None:
-            self._resumed = checkpoints.open(self, X, y, sample_weight)
-        if self._resumed is not None:
-            told, _, state = self._resumed
-            steps = told["steps"]
-        self.run: Run = self.engine.start(self.plan, state, steps)
+            self._resumed = checkpoints.open(self.state, self.problem, self.engine.name)
+        self.run: Run = self.engine.start(self.problem, self.state.optimizer, self.state.steps)
+        self._judged: Evaluator | None = None
+        if validation is not None:
+            v = validation
+            self._judged = self.run.evaluator(v.X, v.y, v.sample_weight, v.rows)
         self._chunk = 1  # mini-batches that the engine is handed at a time
 
-    def _plan(self, X: Array, y: Array, sample_weight: Array | None) -> Plan:
-        s = self.settings
-        return Plan(
-            self.network.model,
-            X,
-            y,
-            sample_weight,
-            OPTIMIZERS.get_record(s.optimizer),
-            s.alpha,
-            s.dropout,
-            # drawn only where it is needed: scikit-learn draws nothing here
-            int(self.rng.bytes(7).hex(), 16) if s.dropout else 0,
-            s.clip_norm,
-            s.ceiling,
-            self.batch_size,
-            s.n_threads,
-        )
+    @property
+    def history(self) -> History:
+        """What has happened so far."""
+        return self.state.history
 
     def train(self, epochs: int | None = None, on_epoch: OnEpoch | None = None) -> History:
         """Train for `epochs` (default: the settings'), or until something stops it.
@@ -144,59 +143,54 @@ class Trainer:
             had before.
         """
         epochs = self.settings.epochs if epochs is None else epochs
-        sampler = Sampler(self.rows, self.batch_size, self.settings.sampling, self.rng)
         before, self._before = self._before, None
         if before is None:
             before = self.network.parameters.copy().flat
         try:
             with self.checkpoints.held() if self.checkpoints else nullcontext():
-                if self._begin(epochs, sampler):
-                    self._run_epochs(epochs, sampler, on_epoch)
+                if self._begin(epochs):
+                    self._run_epochs(epochs, on_epoch)
             self._finish()
         except NonFiniteError:
             self.network.parameters.flat[...] = before
             raise
         return self.history
 
-    def _begin(self, epochs: int, sampler: Sampler) -> bool:
+    def _begin(self, epochs: int) -> bool:
         """Set out, or go on from a checkpoint; return whether there is anything left to do."""
-        history, resumed, self._resumed = self.history, self._resumed, None
-        if resumed is not None:
-            told, arrays, _ = resumed
-            restore_order(sampler, arrays)
-            return not told["stop"]
-        self.progress = Progress(history.epochs, self.progress.last_rate)
-        total = history.clock.step + epochs * len(sampler)
+        state, history = self.state, self.history
+        resumed, self._resumed = self._resumed, False
+        if resumed:
+            return not history.stop_reason
+        state.first_epoch, state.done, state.costs = history.epochs, 0, []
+        total = history.clock.step + epochs * len(state.sampler)
         history.clock = replace(history.clock, total_steps=total)
         return True
 
-    def _run_epochs(self, epochs: int, sampler: Sampler, on_epoch: OnEpoch | None) -> None:
+    def _run_epochs(self, epochs: int, on_epoch: OnEpoch | None) -> None:
         """Train within the bounds of time and threads; Ctrl-C ends it."""
         deadline = time.monotonic() + (self.settings.time_limit or math.inf)
         self.history.stop_reason = "max_epochs"
         checkpoints, threads = self.checkpoints, None
         if self.engine.uses_blas or self.settings.gradient_norms:
             asked = self.settings.n_threads
-            threads = (
-                int(asked) if asked else threads_worth_using(self.network.sizes, self.batch_size)
-            )
+            M = self.problem.batch_size
+            threads = int(asked) if asked else threads_worth_using(self.network.sizes, M)
         try:
             with (
                 np.errstate(),  # Ctrl-C may come where an inner one is about to be left
                 blas_threads(threads),
                 checkpoints.deferring_interrupts() if checkpoints else nullcontext(),
             ):
-                self._epochs(epochs, sampler, deadline, on_epoch)
+                self._epochs(epochs, deadline, on_epoch)
         except KeyboardInterrupt:
             self.history.stop_reason = "interrupted"
             self.run.publish()
 
-    def _epochs(
-        self, epochs: int, sampler: Sampler, deadline: float, on_epoch: OnEpoch | None
-    ) -> None:
+    def _epochs(self, epochs: int, deadline: float, on_epoch: OnEpoch | None) -> None:
         """Train epoch by epoch until something stops it."""
-        for _ in range(self.progress.first_epoch + epochs - self.history.epochs):
-            in_time = self._epoch(sampler, deadline)
+        for _ in range(self.state.first_epoch + epochs - self.history.epochs):
+            in_time = self._epoch(deadline)
             self._check_parameters()
             stop = self._judge()
             if on_epoch is not None:
@@ -208,11 +202,11 @@ class Trainer:
             if stop:
                 self.history.stop_reason = stop
                 break
-            self._checkpoint(sampler)
+            self._checkpoint()
         if self.history.stop_reason in FINISHED:
-            self._checkpoint(sampler, stop=self.history.stop_reason)
+            self._checkpoint(stop=self.history.stop_reason)
 
-    def _checkpoint(self, sampler: Sampler, *, at_once: bool = False, stop: str = "") -> None:
+    def _checkpoint(self, *, at_once: bool = False, stop: str = "") -> None:
         """Write a checkpoint if it is time for one; here, between two steps, Ctrl-C is heard."""
         checkpoints = self.checkpoints
         if checkpoints is None:
@@ -221,52 +215,53 @@ class Trainer:
             self.run.publish()
             self._check_parameters()
             self._check_state()
-            checkpoints.save(self, sampler, stop)
+            checkpoints.save(self.state, stop)
         if checkpoints.interrupted:
             raise KeyboardInterrupt
 
-    def _epoch(self, sampler: Sampler, deadline: float) -> bool:
+    def _epoch(self, deadline: float) -> bool:
         """Take every step of an epoch; return False where time ran out before its end."""
-        history, at, M = self.history, self.progress, sampler.batch_size
-        rows, in_time = sampler.again() if at.done else sampler.epoch(), True
-        while in_time and at.done < len(rows):
-            started, stop = time.monotonic(), at.done + self._chunk * M
-            at.costs.append(self._advance(rows[at.done : stop]))
-            at.done = min(stop, len(rows))
+        state, history, sampler = self.state, self.history, self.state.sampler
+        M = sampler.batch_size
+        rows, in_time = sampler.again() if state.done else sampler.epoch(), True
+        while in_time and state.done < len(rows):
+            started, stop = time.monotonic(), state.done + self._chunk * M
+            state.costs.append(self._advance(rows[state.done : stop]))
+            state.done = min(stop, len(rows))
             now = time.monotonic()
             if now - started < CHUNK_SECONDS / 2 and self._chunk < len(sampler):
                 self._chunk *= 2
             in_time = now < deadline
-            self._checkpoint(sampler, at_once=not in_time)
+            self._checkpoint(at_once=not in_time)
         history.epochs += 1
-        history.clock = replace(history.clock, samples=history.clock.samples + len(self.rows))
-        self._record(np.concatenate(at.costs), at.done)
-        at.done, at.costs = 0, []
+        history.clock = replace(history.clock, samples=history.clock.samples + len(rows))
+        self._record(np.concatenate(state.costs), state.done)
+        state.done, state.costs = 0, []
         self.run.publish()
         return in_time
 
     def _record(self, costs: Any, n_rows: int) -> None:
         """Record the epoch's loss: the mean over its mini-batches, weighted by their rows."""
-        sizes = np.full(len(costs), self.plan.batch_size)
+        sizes = np.full(len(costs), self.problem.batch_size)
         sizes[-1] = n_rows - sizes[:-1].sum()
         k = self.network.sizes[-1] if self.settings.outputs_averaged else 1
         data, penalty = costs.T
         with np.errstate(over="ignore"):
             mean = float((sizes * (data + penalty)).sum() / n_rows)
-        check_mean("mean loss", mean, self.history.epochs, self.progress.last_rate)
+        check_mean("mean loss", mean, self.history.epochs, self.state.last_rate)
         self.history.loss_curve.append(mean)
         self._check_stall(float((sizes * (data / k + penalty)).sum() / n_rows))
 
     def _advance(self, rows: Array) -> Any:
         """Have the engine take a step for each mini-batch of `rows`, and check what it reports."""
-        clock, steps = self.history.clock, steps_per_epoch(len(rows), self.plan.batch_size)
+        clock, steps = self.history.clock, steps_per_epoch(len(rows), self.problem.batch_size)
         if self.schedule.per_step:
             rates = [self._rate(replace(clock, step=clock.step + i)) for i in range(steps)]
         else:
             rates = [self._rate(clock)] * steps
         costs = self.run.advance(rows, rates)
         check_costs(costs, clock, self.history.epochs + 1, rates)
-        self.progress.last_rate = rates[len(costs) - 1]
+        self.state.last_rate = rates[len(costs) - 1]
         self.history.clock = replace(clock, step=clock.step + len(costs))
         return costs
 
@@ -276,7 +271,7 @@ class Trainer:
     def _check_stall(self, loss: float) -> None:
         """Count epochs whose training loss did not improve."""
         history = self.history
-        history.learning_rates.append(self.progress.last_rate)
+        history.learning_rates.append(self.state.last_rate)
         if not self.settings.early_stopping:
             stalled = loss > history.best_loss - self.settings.tolerance
             history.stalled = history.stalled + 1 if stalled else 0
@@ -286,11 +281,12 @@ class Trainer:
         """Validate, remember the best epoch, and return why training should stop, if it should."""
         history, settings = self.history, self.settings
         if settings.gradient_norms:
-            record_gradients(self)
-        if self.validation is not None:
-            score, loss = self.validation.score(), self.validation.loss()
-            check_mean("validation loss", loss, history.epochs, self.progress.last_rate)
-            check_mean("validation score", score, history.epochs, self.progress.last_rate)
+            record_gradients(self.problem, self.run, self.state.sampler.rows, self.state)
+        if self.validation is not None and self._judged is not None:
+            output, loss = self._judged()
+            check_mean("validation loss", loss, history.epochs, self.state.last_rate)
+            score = self.validation.score(output, loss)
+            check_mean("validation score", score, history.epochs, self.state.last_rate)
             history.validation_scores.append(score)
             history.validation_loss_curve.append(loss)
             if settings.early_stopping:
@@ -315,15 +311,14 @@ class Trainer:
 
     def _check_parameters(self) -> None:
         """Refuse parameters that are not finite, now that they are published."""
-        history, flat = self.history, self.network.parameters.flat
-        epoch = history.epochs + (self.progress.done > 0)
-        check_parameters(flat, epoch, history.clock.step, self.progress.last_rate)
+        state, step = self.state, self.history.clock.step
+        check_parameters(state.parameters, state.epoch, step, state.last_rate)
 
     def _check_state(self) -> None:
-        """Refuse an optimiser state that is not finite."""
-        history = self.history
-        epoch = history.epochs + (self.progress.done > 0)
-        check_state(self.plan, self.run.state, epoch, history.clock.step)
+        """Take over the optimiser's state, and refuse one that is not finite."""
+        state = self.state
+        state.optimizer, state.steps = self.run.state, self.run.steps
+        check_state(self.problem, state.optimizer, state.epoch, self.history.clock.step)
 
     def _finish(self) -> None:
         """Refuse what has diverged, and restore the best epoch where there is one."""

@@ -9,11 +9,11 @@ import numpy as np
 from backpass.core import backprop
 from backpass.core.arrays import Array, to_numpy
 from backpass.core.losses import LOSSES
-from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Model, Parameters
+from backpass.core.settings import Settings
 from backpass.derivatives.batch import Subject
 from backpass.derivatives.notation import get_notation
-from backpass.engines import Plan, choose
+from backpass.engines import Problem, choose
 from backpass.errors import InputError
 
 __all__ = ["Claim", "claim_of_engine", "claim_of_somebody", "our_claim"]
@@ -81,17 +81,15 @@ def claim_of_engine(name: str, given: Subject, dtype: Any) -> Claim:
     loss = model.loss
     if loss.name == "cross_entropy":  # the targets are encoded, and smoothed, already
         loss = LOSSES.get_record("cross_entropy")
-    plan = Plan(
+    problem = Problem(
         Model(theta, model.activations, loss),
         given.X.astype(dtype),
         given.y.astype(dtype),
         given.s.astype(dtype),
-        OPTIMIZERS.get_record("sgd"),
-        given.alpha,
-        batch_size=len(given.X),
+        Settings(optimizer="sgd", alpha=given.alpha, batch_size=None),
     )
-    engine = choose(name, plan)
-    flat = engine.start(plan).evaluate(np.arange(len(given.X))).gradient
+    engine = choose(name, problem)
+    flat = engine.start(problem).evaluate(np.arange(len(given.X))).gradient
     found = Parameters(theta.sizes, to_numpy(flat).astype(np.float64))
     label = f"engine {engine.name!r}, {np.dtype(dtype).name}"
     return Claim(_parameter_arrays(found), label, float(np.finfo(dtype).eps))
