@@ -5,12 +5,12 @@ keeps a *maker* for each name, so that ``"huber"``, ``"huber:delta=1.35"`` and `
 are the same record; the second form is what the command line takes and model files keep.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from typing import Any, Generic, Protocol, TypeVar
 
+from backpass.core.hints import hint
 from backpass.errors import InputError
 
 __all__ = ["Record", "Registry"]
@@ -27,13 +27,6 @@ class Record(Protocol):
     def numbers(self) -> Mapping[str, float]:
         """The numbers it was made with."""
 
-
-OTHER_NAMES = {
-    "sigmoid": "logistic", "linear": "identity", "swish": "silu", "mse": "squared_error",
-    "l2": "squared_error", "mae": "absolute_error", "l1": "absolute_error", "quantile": "pinball",
-    "log_loss": "cross_entropy", "nll": "cross_entropy", "bce": "binary_cross_entropy",
-}  # fmt: skip
-"""What records are called elsewhere, for hints in messages."""
 
 R = TypeVar("R", bound=Record)
 
@@ -99,7 +92,7 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
             When there is none of that name.
         """
         if name not in self._makers:
-            raise InputError(f"unknown {self.kind} {name!r}; known: {', '.join(self)}")
+            raise InputError(f"unknown {self.kind} {name!r}; {hint(name, self)}")
         del self._makers[name]
 
     def get_record(self, spec: "str | R") -> R:
@@ -124,11 +117,7 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
             return spec
         name, _, rest = spec.strip().partition(":")
         if name not in self._makers:
-            other = OTHER_NAMES.get(name.lower(), name)
-            close = [other] if other in self._makers else []
-            close = close or difflib.get_close_matches(name, self._makers, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self)}"
-            raise InputError(f"unknown {self.kind} {name!r}; {hint}")
+            raise InputError(f"unknown {self.kind} {name!r}; {hint(name, self)}")
         maker = self._makers[name]
         numbers = self._parse_numbers(name, rest, maker)
         record = maker(**numbers)  # first: it says what range a number must be in

@@ -14,8 +14,7 @@ from backpass.core.registry import Registry, require
 __all__ = ["SCHEDULES", "Clock", "Schedule"]
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """How far training has come.
 
     Parameters

@@ -5,7 +5,7 @@ history: the trainer advances this state; a snapshot of it is JSON values and ar
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,7 @@ SNAPSHOT_SCHEMA: dict[str, Schema] = {
     "run": MapOf(Text()),
     "generator_at_start": GENERATOR_SCHEMA,
     "generator": GENERATOR_SCHEMA,
-    "clock": {name.name: _COUNT for name in fields(Clock)},
+    "clock": dict.fromkeys(Clock._fields, _COUNT),
     "history": dict.fromkeys(_COUNTS, _COUNT),
     "progress": {"first_epoch": _COUNT, "done": _COUNT, "last_rate": Number(min=0)},
     "steps": _COUNT,
@@ -186,7 +186,7 @@ def snapshot(state: TrainingState, stop: str) -> tuple[dict[str, Any], dict[str,
     """
     history, sampler = state.history, state.sampler
     told = {
-        "clock": asdict(history.clock),
+        "clock": history.clock._asdict(),
         "history": {name: getattr(history, name) for name in _COUNTS},
         "progress": {
             "first_epoch": state.first_epoch,

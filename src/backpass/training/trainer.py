@@ -7,18 +7,19 @@ stopping, the validation score) has not improved by ``tolerance`` for more than 
 epochs, and a stall divides the learning rate by 5 where the schedule is adaptive.
 """
 
-import difflib
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import fields, replace
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.core.schedules import SCHEDULES, Clock
+from backpass.core.hints import refuse_unknown
+from backpass.core.optimizers import Optimizer
+from backpass.core.schedules import SCHEDULES, Clock, Schedule
 from backpass.core.settings import Settings
 from backpass.core.validation import as_generator, usable_weights
 from backpass.engines import Engine, Problem, Run, choose
@@ -164,7 +165,7 @@ class Trainer:
             return not history.stop_reason
         state.first_epoch, state.done, state.costs = history.epochs, 0, []
         total = history.clock.step + epochs * len(state.sampler)
-        history.clock = replace(history.clock, total_steps=total)
+        history.clock = history.clock._replace(total_steps=total)
         return True
 
     def _run_epochs(self, epochs: int, on_epoch: OnEpoch | None) -> None:
@@ -234,35 +235,42 @@ class Trainer:
             in_time = now < deadline
             self._checkpoint(at_once=not in_time)
         history.epochs += 1
-        history.clock = replace(history.clock, samples=history.clock.samples + len(rows))
-        self._record(np.concatenate(state.costs), state.done)
+        history.clock = history.clock._replace(samples=history.clock.samples + len(rows))
+        costs = state.costs[0] if len(state.costs) == 1 else np.concatenate(state.costs)
+        self._record(costs, state.done)
         state.done, state.costs = 0, []
         self.run.publish()
         return in_time
 
     def _record(self, costs: Any, n_rows: int) -> None:
         """Record the epoch's loss: the mean over its mini-batches, weighted by their rows."""
-        sizes = np.full(len(costs), self.problem.batch_size)
-        sizes[-1] = n_rows - sizes[:-1].sum()
+        M = self.problem.batch_size
         k = self.network.sizes[-1] if self.settings.outputs_averaged else 1
-        data, penalty = costs.T
-        with np.errstate(over="ignore"):
-            mean = float((sizes * (data + penalty)).sum() / n_rows)
+        if len(costs) == 1:  # NumPy takes longer than a step of a small network
+            data, penalty = costs[0].tolist()
+            mean, judged = data + penalty, data / k + penalty
+        else:
+            sizes = np.full(len(costs), M)
+            sizes[-1] = n_rows - sizes[:-1].sum()
+            data, penalty = costs.T
+            with np.errstate(over="ignore"):
+                mean = float((sizes * (data + penalty)).sum() / n_rows)
+                judged = float((sizes * (data / k + penalty)).sum() / n_rows)
         check_mean("mean loss", mean, self.history.epochs, self.state.last_rate)
         self.history.loss_curve.append(mean)
-        self._check_stall(float((sizes * (data / k + penalty)).sum() / n_rows))
+        self._check_stall(judged)
 
     def _advance(self, rows: Array) -> Any:
         """Have the engine take a step for each mini-batch of `rows`, and check what it reports."""
         clock, steps = self.history.clock, steps_per_epoch(len(rows), self.problem.batch_size)
         if self.schedule.per_step:
-            rates = [self._rate(replace(clock, step=clock.step + i)) for i in range(steps)]
+            rates = [self._rate(clock._replace(step=clock.step + i)) for i in range(steps)]
         else:
             rates = [self._rate(clock)] * steps
         costs = self.run.advance(rows, rates)
         check_costs(costs, clock, self.history.epochs + 1, rates)
         self.state.last_rate = rates[len(costs) - 1]
-        self.history.clock = replace(clock, step=clock.step + len(costs))
+        self.history.clock = clock._replace(step=clock.step + len(costs))
         return costs
 
     def _rate(self, clock: Clock) -> float:
@@ -304,7 +312,7 @@ class Trainer:
             return ""
         if self.schedule.adaptive and self._rate(history.clock) > SMALLEST_RATE:
             clock = history.clock
-            history.clock = replace(clock, divisions=clock.divisions + 1)
+            history.clock = clock._replace(divisions=clock.divisions + 1)
             history.stalled = 0
             return ""
         return "converged"
@@ -334,13 +342,27 @@ def train(
     y: Array,
     sample_weight: Array | None = None,
     *,
+    optimizer: str | Optimizer = "adam",
+    schedule: str | Schedule = "constant",
+    learning_rate: float = 1e-3,
+    batch_size: int | None = 200,
+    epochs: int = 200,
+    sampling: str = "shuffle",
+    alpha: float = 0.0,
+    dropout: float = 0.0,
+    clip_norm: float | None = None,
+    tolerance: float = 1e-4,
+    patience: float = 10,
+    time_limit: float | None = None,
+    gradient_norms: bool = False,
+    n_threads: int | None = None,
     seed: int | None = None,
     engine: str = "auto",
     on_epoch: OnEpoch | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     checkpoint_every: float | None = None,
-    **settings: Any,
+    **unknown: Never,
 ) -> History:
     """Train `network` in place on the rows of `X` and return what happened.
 
@@ -351,6 +373,9 @@ def train(
     y : array of shape (N,) or (N, k)
         Targets as the network's loss takes them.
     sample_weight : array of shape (N,), optional
+    optimizer, schedule, learning_rate, batch_size, epochs, sampling, alpha, dropout, clip_norm, \
+tolerance, patience, time_limit, gradient_norms, n_threads
+        As in :class:`~backpass.core.settings.Settings`.
     seed : int, optional
         Of the order of the rows and of dropout.
     engine : str
@@ -364,13 +389,11 @@ def train(
         bytes of a run that was never interrupted.
     checkpoint_every : float, optional
         Seconds between two checkpoints; see :class:`~backpass.training.checkpoints.Checkpoints`.
-    **settings
-        Of :class:`Settings`: optimizer, schedule, learning_rate, batch_size, epochs, ….
 
     Raises
     ------
     InputError
-        When a setting cannot be used.
+        When a setting cannot be used, or there is none of that name.
     NonFiniteError
         As soon as a loss is not finite, and after an epoch whose parameters are not; the network
         has the parameters then that it had before.
@@ -388,12 +411,23 @@ def train(
     for name, values in (("X", X), ("y", y)):
         if getattr(values.dtype, "kind", "f") == "c":
             raise InputError(f"{name} holds complex numbers; give real ones")
-    known = [setting.name for setting in fields(Settings)]
-    for name in settings:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            raise InputError(f"unknown setting {name!r}; {hint}")
+    refuse_unknown(unknown, "setting", signature(train).parameters)
+    settings = Settings(
+        optimizer=optimizer,
+        schedule=schedule,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        epochs=epochs,
+        sampling=sampling,
+        alpha=alpha,
+        dropout=dropout,
+        clip_norm=clip_norm,
+        tolerance=tolerance,
+        patience=patience,
+        time_limit=time_limit,
+        gradient_norms=gradient_norms,
+        n_threads=n_threads,
+    )
     if sample_weight is not None:
         sample_weight = usable_weights(sample_weight, X.shape[0], network.parameters.flat)
     checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
@@ -405,7 +439,7 @@ def train(
         X,
         y,
         sample_weight,
-        settings=Settings(**settings),
+        settings=settings,
         rng=rng,
         engine=engine,
         checkpoints=checkpoints,
