@@ -1,5 +1,8 @@
 """Registries: every record survives its text; every wrong text is told what is wrong."""
 
+import copy
+import dataclasses
+import gc
 import math
 
 import numpy as np
@@ -84,7 +87,7 @@ def test_registering_twice_or_without_defaults():
     def relu():
         return ACTIVATIONS["relu"]()
 
-    assert registry.register(relu) is relu
+    assert registry.register(relu) is registry["relu"]
     with pytest.raises(InputError, match="activation 'relu' is registered already; choose"):
         registry.register(relu)
 
@@ -93,6 +96,27 @@ def test_registering_twice_or_without_defaults():
 
     with pytest.raises(InputError, match="activation 'steep': give 'slope' a default"):
         registry.register(steep)
+
+
+@pytest.mark.parametrize(("kind", "spec"), CASES)
+def test_equal_numbers_make_one_record(kind, spec):
+    registry = REGISTRIES[kind]
+    record = registry.get_record(spec)
+    made = registry[record.name](**record.numbers)
+    assert made is registry.get_record(registry.spec(record)) is record
+    assert registry.is_ours(record)
+    assert registry.is_ours(copy.deepcopy([copy.copy(record)])[0])  # as scikit-learn clones it
+    assert not registry.is_ours(dataclasses.replace(record))
+
+
+def test_a_search_over_numbers_leaves_no_records_behind():
+    held = ACTIVATIONS.get_record("leaky_relu:slope=0.125")
+    before = len(ACTIVATIONS._ours)
+    for slope in np.linspace(0.3, 0.4, 1000):
+        ACTIVATIONS["leaky_relu"](slope)
+    gc.collect()
+    assert len(ACTIVATIONS._ours) <= before + 1
+    assert ACTIVATIONS.get_record("leaky_relu:slope=0.125") is held
 
 
 def test_other_numbers_name_registered_records():

@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from backpass.core.arrays import SQRT_HALF, Array, erf, log_one_plus_exp, namespace, real, sigma
-from backpass.core.registry import Registry, require
+from backpass.core.registry import Record, Registry, require
 
 __all__ = ["ACTIVATIONS", "Activation"]
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(Record):
     r"""One activation function: its value, its derivative and how one follows from the other.
 
     Parameters

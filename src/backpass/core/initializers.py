@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.core.registry import Registry
+from backpass.core.registry import Record, Registry
 
 __all__ = ["INITIALIZERS", "Initializer"]
 
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Initializer:
+class Initializer(Record):
     """One way to draw the weights and biases of a layer.
 
     Parameters

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.arrays import Array, log_one_plus_exp, namespace, real, sigma
-from backpass.core.registry import Registry, require
+from backpass.core.registry import Record, Registry, require
 from backpass.core.targets import checked_targets, class_targets, is_sign, numeric_targets
 
 __all__ = ["LOSSES", "Fused", "Loss"]
@@ -49,7 +49,7 @@ class Fused:
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Record):
     r"""One loss: its value, its derivative, and what it asks of targets and output.
 
     Parameters

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from backpass.core.arrays import Array, namespace
-from backpass.core.registry import Registry, require
+from backpass.core.registry import Record, Registry, require
 
 __all__ = ["OPTIMIZERS", "Optimizer", "State"]
 
@@ -22,7 +22,7 @@ State = dict[str, Array]
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Record):
     r"""One update rule :math:`\theta \leftarrow U(\theta, \partial J/\partial\theta)`.
 
     Parameters

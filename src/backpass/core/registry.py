@@ -2,13 +2,16 @@
 
 A record is a frozen dataclass with a ``name`` and the ``numbers`` it was made with. The registry
 keeps a *maker* for each name, so that ``"huber"``, ``"huber:delta=1.35"`` and ``huber(delta=1.35)``
-are the same record; the second form is what the command line takes and model files keep.
+are the same record; the second form is what the command line takes and model files keep. Since a
+maker returns the same object for the same numbers, any other record is somebody's own.
 """
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from math import isfinite
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Self, TypeVar
+from weakref import WeakValueDictionary
 
 from backpass.core.hints import hint
 from backpass.errors import InputError
@@ -16,16 +19,20 @@ from backpass.errors import InputError
 __all__ = ["Record", "Registry"]
 
 
-class Record(Protocol):
-    """What every registered record has: a name and the numbers it was made with."""
+class Record:
+    """What every registered record has: a name and the numbers it was made with.
 
-    @property
-    def name(self) -> str:
-        """The name under which the record is registered."""
+    It never changes, so that it is its own copy.
+    """
 
-    @property
-    def numbers(self) -> Mapping[str, float]:
-        """The numbers it was made with."""
+    name: str
+    numbers: Mapping[str, float]
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 R = TypeVar("R", bound=Record)
@@ -46,6 +53,8 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
     {'delta': 2.0}
     >>> LOSSES.spec(LOSSES.get_record("huber:delta=2"))
     'huber:delta=2.0'
+    >>> LOSSES.get_record("huber:delta=2") is LOSSES["huber"](2.0)
+    True
     >>> LOSSES.get_record("hubert")
     Traceback (most recent call last):
     backpass.errors.InputError: unknown loss 'hubert'; did you mean 'huber'?
@@ -54,6 +63,8 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._makers: dict[str, Callable[..., R]] = {}
+        self._parameters: dict[str, list[str]] = {}  # of each maker
+        self._ours: WeakValueDictionary[int, R] = WeakValueDictionary()
 
     def __getitem__(self, name: str) -> Callable[..., R]:
         return self._makers[name]
@@ -67,12 +78,18 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
     def register(self, maker: Callable[..., R]) -> Callable[..., R]:
         """Add `maker`, a function of keyword numbers with defaults; usable as a decorator.
 
+        Returns
+        -------
+        callable
+            `maker`, which now returns the same record for the same numbers.
+
         Raises
         ------
         InputError
             When the name is taken, or a number has no default.
         """
-        for parameter in inspect.signature(maker).parameters.values():
+        signature = inspect.signature(maker)
+        for parameter in signature.parameters.values():
             if parameter.default is inspect.Parameter.empty:
                 raise InputError(
                     f"{self.kind} {maker.__name__!r}: give {parameter.name!r} a default"
@@ -80,8 +97,31 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
         name = maker().name
         if name in self._makers:
             raise InputError(f"{self.kind} {name!r} is registered already; choose another name")
-        self._makers[name] = maker
-        return maker
+        # as long as somebody holds a record: searches over numbers leave nothing behind
+        made: WeakValueDictionary[Any, R] = WeakValueDictionary()
+
+        @wraps(maker)
+        def make(*values: float, **numbers: float) -> R:
+            told = signature.bind(*values, **numbers)
+            told.apply_defaults()
+            key = tuple(told.arguments.values())
+            record = made.get(key)
+            if record is None:
+                record = made[key] = maker(*told.args, **told.kwargs)
+                if maker.__module__.startswith("backpass."):
+                    self._ours[id(record)] = record
+            return record
+
+        self._makers[name], self._parameters[name] = make, list(signature.parameters)
+        return make
+
+    def is_ours(self, record: R) -> bool:
+        """Return whether a record is what this package makes of its name and numbers.
+
+        Native code knows a record by those two alone: a copy with another function is someone's
+        own.
+        """
+        return self._ours.get(id(record)) is record
 
     def unregister(self, name: str) -> None:
         """Forget a maker, so that the name is free again.
@@ -93,7 +133,7 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
         """
         if name not in self._makers:
             raise InputError(f"unknown {self.kind} {name!r}; {hint(name, self)}")
-        del self._makers[name]
+        del self._makers[name], self._parameters[name]
 
     def get_record(self, spec: "str | R") -> R:
         """Return the record that `spec` names, or `spec` itself when it is a record.
@@ -119,15 +159,14 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
         if name not in self._makers:
             raise InputError(f"unknown {self.kind} {name!r}; {hint(name, self)}")
         maker = self._makers[name]
-        numbers = self._parse_numbers(name, rest, maker)
+        numbers = self._parse_numbers(name, rest)
         record = maker(**numbers)  # first: it says what range a number must be in
         for key, value in numbers.items():
             require(isfinite(value), f"{self.kind} {name!r}: {key} must be finite", value)
         return record
 
-    def _parse_numbers(self, name: str, text: str, maker: Callable[..., R]) -> dict[str, float]:
-        allowed = list(inspect.signature(maker).parameters)
-        numbers: dict[str, float] = {}
+    def _parse_numbers(self, name: str, text: str) -> dict[str, float]:
+        allowed, numbers = self._parameters[name], dict[str, float]()
         for part in filter(None, (p.strip() for p in text.split(","))):
             key, _, value = (p.strip() for p in part.partition("="))
             if key not in allowed:

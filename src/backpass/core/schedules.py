@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from backpass.core.registry import Registry, require
+from backpass.core.registry import Record, Registry, require
 
 __all__ = ["SCHEDULES", "Clock", "Schedule"]
 
@@ -34,7 +34,7 @@ class Clock(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Record):
     """One rule for the learning rate.
 
     Parameters

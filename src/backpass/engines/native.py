@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.activations import ACTIVATIONS
 from backpass.core.arrays import Array, gather, is_sparse
-from backpass.core.builtin import is_ours
 from backpass.core.gradient_noise import GradientNoise, check_mass
+from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Model
 from backpass.core.settings import Settings
 from backpass.engines.extension import extension, instruction_set, missing
@@ -37,10 +39,10 @@ def model_obstacle(model: Model) -> str | None:
     if not isinstance(flat, np.ndarray) or flat.dtype not in (np.float32, np.float64):
         return "parameters must be NumPy arrays of float32 or float64"
     for phi in model.activations:
-        if not (native.knows("activation", phi.name) and is_ours("activation", phi)):
+        if not (native.knows("activation", phi.name) and ACTIVATIONS.is_ours(phi)):
             return f"there is no native code for the activation {phi.name!r}"
     loss, output = model.loss, model.activations[-1].name
-    if not (native.knows("loss", loss.name, output) and is_ours("loss", loss)):
+    if not (native.knows("loss", loss.name, output) and LOSSES.is_ours(loss)):
         return f"there is no native code for the loss {loss.name!r}"
     return None
 
@@ -270,7 +272,7 @@ class NativeEngine:
             return why
         optimizer = problem.optimizer
         known = extension().knows("optimizer", optimizer.name)
-        if not (known and is_ours("optimizer", optimizer)):
+        if not (known and OPTIMIZERS.is_ours(optimizer)):
             return f"there is no native code for the optimizer {optimizer.name!r}"
         return None
 

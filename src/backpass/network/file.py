@@ -15,7 +15,6 @@ import numpy as np
 
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.arrays import Array, to_numpy
-from backpass.core.builtin import is_ours
 from backpass.core.losses import LOSSES
 from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.core.registry import Record, Registry
@@ -175,7 +174,7 @@ def _check_record(registry: Registry[Any], record: Record) -> None:
     except InputError as error:
         raise ModelFileError(str(error)) from None
     maker = registry[record.name]
-    if maker.__module__.startswith("backpass.") and not is_ours(registry.kind, record):
+    if maker.__module__.startswith("backpass.") and not registry.is_ours(record):
         raise ModelFileError(
             f"{registry.kind} {record.name!r} has functions other than backpass's: register it "
             "under a name of its own"

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from backpass.core.activations import ACTIVATIONS
 from backpass.core.arrays import to_numpy
-from backpass.core.builtin import is_ours
+from backpass.core.losses import LOSSES
 from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.core.registry import shown
 from backpass.errors import InputError
@@ -93,7 +94,7 @@ def sklearn_estimator(model: Model, classes: Any = None) -> Any:
 def _check_expressible(model: Model) -> None:
     *hidden, output = model.activations
     for activation in hidden:
-        if activation.name not in _HIDDEN or not is_ours("activation", activation):
+        if activation.name not in _HIDDEN or not ACTIVATIONS.is_ours(activation):
             raise InputError(
                 f"scikit-learn has no hidden activation {shown(activation)!r}; it has "
                 f"{', '.join(_HIDDEN)}"
@@ -103,11 +104,11 @@ def _check_expressible(model: Model) -> None:
         raise InputError(
             f"scikit-learn has one activation for all hidden layers, not {', '.join(names)}"
         )
-    if output.name not in _LOSSES or not is_ours("activation", output):
+    if output.name not in _LOSSES or not ACTIVATIONS.is_ours(output):
         raise InputError(
             f"scikit-learn has no output activation {shown(output)!r}; it has {', '.join(_LOSSES)}"
         )
-    if shown(model.loss) != _LOSSES[output.name] or not is_ours("loss", model.loss):
+    if shown(model.loss) != _LOSSES[output.name] or not LOSSES.is_ours(model.loss):
         raise InputError(
             f"scikit-learn trains an output {output.name!r} by {_LOSSES[output.name]!r}, not by "
             f"{shown(model.loss)!r}; where only predictions matter, give the network that loss: "

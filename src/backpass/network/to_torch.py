@@ -10,7 +10,6 @@ from typing import Any
 
 from backpass.core.activations import ACTIVATIONS, Activation
 from backpass.core.arrays import to_numpy
-from backpass.core.builtin import is_ours
 from backpass.core.parameters import Model
 from backpass.core.registry import shown
 from backpass.errors import InputError
@@ -88,7 +87,7 @@ def _dtype(torch: Any, W: Any) -> Any:
 
 
 def _activation(nn: Any, phi: Activation) -> Any:
-    if not is_ours("activation", phi):
+    if not ACTIVATIONS.is_ours(phi):
         raise InputError(
             f"activation {phi.name!r} is not backpass's own, and PyTorch may not be able to "
             "differentiate its functions: write a torch.nn.Module of it, and the Sequential by hand"

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from backpass.core.activations import SELU_ALPHA, SELU_SCALE
+from backpass.core.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
 from backpass.core.arrays import Array
-from backpass.core.builtin import is_ours
+from backpass.core.losses import LOSSES
 from backpass.derivatives.checking.numerical import Costs
 
 __all__ = ["autograd_derivatives"]
@@ -24,8 +24,8 @@ def autograd_derivatives(costs: Costs) -> dict[tuple[str, int], Array]:
     Nothing where autograd is not installed, or a record is not this package's own.
     """
     model = costs.model
-    ours = all(is_ours("activation", phi) for phi in model.activations)
-    if importlib.util.find_spec("autograd") is None or not (ours and is_ours("loss", model.loss)):
+    ours = all(ACTIVATIONS.is_ours(phi) for phi in model.activations)
+    if importlib.util.find_spec("autograd") is None or not (ours and LOSSES.is_ours(model.loss)):
         return {}
     import autograd
 
