@@ -8,6 +8,7 @@ start of every epoch, as scikit-learn does. This file is the one place to add on
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from backpass.core.registry import Record, Registry, require
 

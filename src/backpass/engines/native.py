@@ -21,14 +21,10 @@ from backpass.core.settings import Settings
 from backpass.engines.extension import extension, instruction_set, missing
 from backpass.engines.native_arrays import is_direct, readable, row_source
 from backpass.engines.protocols import Evaluation, Evaluator, Problem, check_row
-from backpass.engines.threads import Pace, available_threads
+from backpass.engines.threads import Pace, threads_for
 
 __all__ = ["NativeEngine", "NativeRun"]
 
-FLOPS_WORTH_A_THREAD = 400_000
-"""Floating-point operations of a step below which a second thread costs more than it brings."""
-FLOPS_OF_A_LONG_STEP = 1_000_000_000
-"""Above it a step takes milliseconds, and all threads are worth their meetings."""
 TARGET_ROWS = 1 << 16  # targets are checked so many at a time
 STAGED_ROWS = 4096  # rows that only NumPy can read are converted so many at a time
 
@@ -50,20 +46,6 @@ def model_obstacle(model: Model) -> str | None:
 def specs_of(model: Model) -> list[tuple[str, list[float]]]:
     """Return the activations as native code takes them: names and numbers."""
     return [(phi.name, [float(x) for x in phi.numbers.values()]) for phi in model.activations]
-
-
-def threads_for(model: Model, rows: int, asked: int | None) -> list[int]:
-    """Return the numbers of threads that a step on so many rows is worth trying, most first.
-
-    Those asked for are taken; a step of little work is not worth a second thread.
-    """
-    if asked is not None:
-        return [int(asked)]
-    flops = 6 * rows * len(model.parameters.flat)
-    most = max(1, min(available_threads(), flops // FLOPS_WORTH_A_THREAD))
-    if flops > FLOPS_OF_A_LONG_STEP:
-        return [most]
-    return sorted({most, (most + 1) // 2, 1}, reverse=True)
 
 
 def _own(x: Array, dtype: Any = None) -> Array:
@@ -97,7 +79,7 @@ class NativeRun:
 
     def _new_run(self) -> Any:
         problem, settings, loss = self.problem, self.problem.settings, self.model.loss
-        candidates = threads_for(self.model, problem.batch_size, settings.n_threads)
+        candidates = threads_for(len(self._flat), problem.batch_size, settings.n_threads)
         self._pace = Pace(candidates)
         native = extension()
         kind = native.Run32 if self._flat.dtype == np.float32 else native.Run64
@@ -301,7 +283,7 @@ class NativeEngine:
         flat = model.parameters.flat
         output = np.empty((X.shape[0], model.parameters.sizes[-1]), dtype=flat.dtype)
         arguments = instruction_set(), list(model.parameters.sizes), specs_of(model), _own(flat)
-        threads = threads_for(model, X.shape[0], n_threads)[0]
+        threads = threads_for(len(flat), X.shape[0], n_threads)[0]
         X = readable(X)
         if is_direct(X):
             extension().predict(*arguments, row_source(X), output.reshape(-1), threads)

@@ -20,17 +20,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["Pace", "available_threads", "blas_threads", "threads_worth_using"]
+__all__ = ["Pace", "available_threads", "blas_threads", "threads_for", "threads_worth_using"]
 
 SMALL_PRODUCT = 1 << 27
 """Multiplications in a matrix product below which one thread is used (some milliseconds)."""
 
 
 def available_threads() -> int:
-    """Return how many processors this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many processors this process may use: by affinity, and by a container's quota."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 1 if affinity == 1 else _within_quota(affinity)
+
+
+@functools.cache
+def _within_quota(affinity: int | None) -> int:
+    """Return joblib's count, which knows quotas; asked once, since it reads files."""
+    from joblib import cpu_count
+
+    return min(int(cpu_count()), affinity or 1)
 
 
 def threads_worth_using(sizes: Sequence[int], rows: int) -> int | None:
@@ -80,6 +87,42 @@ def blas_threads(limit: int | None, *, openmp: bool = False) -> Iterator[None]:
         return
     with _controller().limit(limits=limit, user_api=None if openmp else "blas"):
         yield
+
+
+FLOPS_WORTH_A_THREAD = 400_000
+"""Floating-point operations of a step for each thread that is worth trying.
+
+They take some 5 µs, about what the two barriers of a step and the cache lines that threads hand
+each other cost.
+"""
+FLOPS_OF_A_LONG_STEP = 1_000_000_000
+"""Above it one thread is not tried: a step takes tens of milliseconds, on one of many seconds."""
+
+
+def threads_for(n_parameters: int, rows: int, asked: int | None) -> list[int]:
+    """Return the numbers of threads that a step is worth trying with, most first.
+
+    Parameters
+    ----------
+    n_parameters : int
+        Of the network.
+    rows : int
+        Of a mini-batch.
+    asked : int or None
+        A number that the user asked for is taken.
+
+    Examples
+    --------
+    >>> threads_for(5_000, 20, None), threads_for(5_000, 200, 3)
+    ([1], [3])
+    """
+    if asked is not None:
+        return [int(asked)]
+    flops = 6 * rows * n_parameters  # two for each product forward, four backward
+    worth = flops // FLOPS_WORTH_A_THREAD
+    most = min(available_threads(), worth) if worth > 1 else 1
+    half = (most + 1) // 2
+    return sorted({most, half, half if flops > FLOPS_OF_A_LONG_STEP else 1}, reverse=True)
 
 
 SAMPLE = 0.002
@@ -132,6 +175,8 @@ class Pace:
 
         `work` returns how many it tried; less than it was asked to ends it all.
         """
+        if len(self._records) == 1:  # nothing to choose, and a small step is over in microseconds
+            return work(next(iter(self._records)), batches)
         done = 0
         while done < batches:
             threads, n = self._next(batches - done)
@@ -145,15 +190,13 @@ class Pace:
 
     def _next(self, left: int) -> tuple[int, int]:
         """Return how many threads to use for how many mini-batches."""
-        if len(self._records) == 1:
-            return next(iter(self._records)), left
         for threads, record in self._records.items():
             if record.guess is None:
                 return threads, 1
             if record.measured < SAMPLE:
                 return threads, _batches_of(SAMPLE - record.measured, record.guess, left)
         best, second, *_ = sorted(self._records, key=lambda n: self._records[n].each)
-        if self._since_trial * TRIALS > SAMPLE:
+        if self._since_trial * TRIALS > max(SAMPLE, self._records[second].each):
             self._since_trial = 0.0
             return second, _batches_of(SAMPLE, self._records[second].each, left)
         return best, left

@@ -3,7 +3,8 @@ r"""The public network: a thin face over the model and the two passes."""
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from inspect import signature
+from typing import Any, Never
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from backpass.core import backprop
 from backpass.core.activations import ACTIVATIONS, Activation
 from backpass.core.arrays import Array, in_dtype, is_sparse, namespace, scalar
 from backpass.core.gradient_noise import GradientNoise
+from backpass.core.hints import refuse_unknown
 from backpass.core.initializers import INITIALIZERS, Initializer
 from backpass.core.layouts import in_our_layout
 from backpass.core.losses import LOSSES, Loss
@@ -117,7 +119,10 @@ class Network:
         init: str | Initializer = "glorot_uniform",
         seed: Any = None,
         dtype: Any = "float64",
+        **unknown: Never,
     ) -> None:
+        if unknown:
+            refuse_unknown(unknown, "argument of Network", signature(Network).parameters)
         sizes = _check_sizes(sizes)
         _check_dtype(dtype)
         activations = (

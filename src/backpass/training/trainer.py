@@ -373,9 +373,12 @@ def train(
     y : array of shape (N,) or (N, k)
         Targets as the network's loss takes them.
     sample_weight : array of shape (N,), optional
-    optimizer, schedule, learning_rate, batch_size, epochs, sampling, alpha, dropout, clip_norm, \
-tolerance, patience, time_limit, gradient_norms, n_threads
-        As in :class:`~backpass.core.settings.Settings`.
+    optimizer, schedule, learning_rate, batch_size, epochs, sampling
+        How steps are taken; as in :class:`~backpass.core.settings.Settings`.
+    alpha, dropout, clip_norm
+        What regularises; as there.
+    tolerance, patience, time_limit, gradient_norms, n_threads
+        When training ends, what it records and how many threads compute; as there.
     seed : int, optional
         Of the order of the rows and of dropout.
     engine : str
@@ -411,7 +414,8 @@ tolerance, patience, time_limit, gradient_norms, n_threads
     for name, values in (("X", X), ("y", y)):
         if getattr(values.dtype, "kind", "f") == "c":
             raise InputError(f"{name} holds complex numbers; give real ones")
-    refuse_unknown(unknown, "setting", signature(train).parameters)
+    if unknown:
+        refuse_unknown(unknown, "setting", signature(train).parameters)
     settings = Settings(
         optimizer=optimizer,
         schedule=schedule,
