@@ -84,14 +84,19 @@ void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
     for (EntryBuffers<T>& buffer : entry_buffers)
         entries.push_back(buffer.get(BLOCK_ROWS, most_entries(X, BLOCK_ROWS)));
     const ptrdiff_t scratch = scratch_of(sizes.back(), packed.V);
-    Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
+    const Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
                          output, buffers.data(), sparse ? entries.data() : nullptr,
                          activations.back().first == "softmax",
                          packed.keep((size_t)(scratch * n_threads)), scratch, poll, 0};
-    std::vector<std::thread> others;
-    for (int t = 1; t < n_threads; t++) others.emplace_back(kernels.predict, &job, t);
-    kernels.predict(&job, 0);
-    for (std::thread& thread : others) thread.join();
+    Pool pool(n_threads);
+    struct Work {
+        const Kernels<T>& kernels;
+        Prediction<T> job;
+    } work = {kernels, job};
+    pool.run([](void* self, int thread) {
+        Work& work = *(Work*)self;
+        work.kernels.predict(&work.job, thread);
+    }, &work, pool.ready(n_threads));
 }
 
 }  // namespace backpass

@@ -135,15 +135,16 @@ template <class T> class Run {
 
     // How many of the pool's threads compute from now on; the results are the same.
     void set_threads(int n) {
-        job_.n_threads = job_.barrier.n = n;
-        ranges_.clear();
+        std::vector<int> ranges;
         for (int t = 0; t <= n; t++) {
             const double share = work_.back() * t / n - 1e-9;
-            ranges_.push_back(
+            ranges.push_back(
                 (int)(std::lower_bound(work_.begin(), work_.end(), share) - work_.begin()));
         }
-        ranges_.back() = (int)tiles_.size();
+        ranges.back() = (int)tiles_.size();
+        ranges_.swap(ranges);
         job_.tile_ranges = ranges_.data();
+        job_.n_threads = job_.barrier.n = n;
     }
     int most_threads() const { return pool_.size(); }
 
@@ -286,6 +287,8 @@ template <class T> class Run {
         job_.rows = rows, job_.n_rows = n_rows, job_.costs = costs;
         job_.done = 0, job_.stop = GO_ON;
         if (job_.sparse) make_room(rows, n_rows);
+        const int ready = pool_.ready(job_.n_threads);
+        if (ready < job_.n_threads) set_threads(ready);
         pool_.run([](void* self, int thread) {
             Run& run = *(Run*)self;
             run.packed_.kernels.train(&run.job_, thread);

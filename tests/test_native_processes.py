@@ -173,6 +173,39 @@ def test_runs_take_their_threads_with_them():
     assert status("Threads") <= before
 
 
+NO_MORE_THREADS = textwrap.dedent("""
+    import resource
+    from pathlib import Path
+    from native_cases import NATIVE, draw_batch, new_network, new_plan
+    import numpy as np
+
+    network = new_network((20, 64, 64, 3), dtype="float32")
+    batch = draw_batch(network, 2000)
+
+    def computed(n_threads):
+        run = NATIVE.start(new_plan(network, batch, batch_size=100, n_threads=n_threads))
+        costs = run.advance(np.arange(2000), [0.01] * 20)
+        return costs.tobytes() + NATIVE.predict(network.model, batch[0], n_threads).tobytes()
+
+    want = computed(1)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    # room for the buffers of the runs, 3 MB, and not for the stacks of seven threads, 8 MB each
+    limit = pages * resource.getpagesize() + 24 * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    assert computed(8) == want
+""")
+
+
+@pytest.mark.skipif(not LINUX, reason="address space is limited on Linux")
+def test_the_threads_that_there_are_compute_the_same():
+    """Where the system gives no more, neither training nor predicting fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_MORE_THREADS], cwd=Path(__file__).parent,
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 CTRL_C = textwrap.dedent("""
     import json, os, signal, sys, threading, time, warnings
     import numpy as np

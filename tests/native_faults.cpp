@@ -1,0 +1,124 @@
+// Lets things fail while the engine computes, each at one known moment: the system gives no thread,
+// memory runs out, the owner of an array writes to it. See test_native_faults.py.
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "prediction.hpp"
+
+namespace {
+
+int threads_left = 1 << 20;      // that the system will give
+int allocations_left = 1 << 30;  // of aligned memory, before one fails
+
+}  // namespace
+
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                              void* (*f)(void*), void* data) {
+    using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+    static const Create create = (Create)dlsym(RTLD_NEXT, "pthread_create");
+    return threads_left-- > 0 ? create(thread, attributes, f, data) : EAGAIN;
+}
+
+// malloc's own alignment, 16, is enough for the baseline instruction set.
+void* operator new(size_t bytes, std::align_val_t, const std::nothrow_t&) noexcept {
+    return allocations_left-- > 0 ? std::malloc(bytes) : nullptr;
+}
+void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
+
+namespace backpass {
+namespace BACKPASS_ISA { extern const Isa isa; }
+}  // namespace backpass
+using namespace backpass;
+
+namespace {
+
+void require(bool good, const char* what) {
+    if (good) return;
+    std::printf("failed: %s\n", what);
+    std::exit(1);
+}
+
+constexpr int ROWS = 300, WIDTH = 40, HIDDEN = 70, UNITS = 3, BATCH = 25;
+const std::vector<int> SIZES{WIDTH, HIDDEN, UNITS};
+const std::vector<Spec> ACTIVATIONS{{"tanh", {}}, {"identity", {}}};
+const Kernels<float>& kernels = *BACKPASS_ISA::isa.f32;
+
+struct Problem {
+    std::vector<float> X, Y, theta;
+    std::vector<int64_t> order;
+    std::vector<double> rates, costs;
+    uint32_t state = 1;
+
+    float draw() { return (float)((state = state * 1664525u + 1013904223u) / 4294967296.0 - 0.5); }
+    static Source rows_of(const std::vector<float>& values, int width) {
+        Source source;
+        source.data = values.data(), source.dtype = Dtype::f32;
+        source.row_stride = 4 * width, source.column_stride = 4;
+        source.n_rows = ROWS, source.width = width;
+        return source;
+    }
+    Source dense() const { return rows_of(X, WIDTH); }
+    Source targets() const { return rows_of(Y, UNITS); }
+
+    Problem()
+        : X(ROWS * WIDTH), Y(ROWS * UNITS),
+          theta(WIDTH * HIDDEN + HIDDEN + HIDDEN * UNITS + UNITS), rates(ROWS / BATCH, 0.1),
+          costs(2 * ROWS / BATCH) {
+        for (std::vector<float>* numbers : {&X, &Y, &theta})
+            for (float& x : *numbers) x = draw();
+        for (int64_t n = 0; n < ROWS; n++) order.push_back(n * 7 % ROWS);
+    }
+};
+
+Settings settings(int n_threads) {
+    Settings s;
+    s.sizes = SIZES, s.activations = ACTIVATIONS;
+    s.loss = {"squared_error", {}}, s.optimizer = {"sgd", {}};
+    s.batch_size = BATCH, s.n_threads = n_threads, s.alpha = 0.1, s.dropout = 0.2, s.seed = 3;
+    return s;
+}
+
+std::vector<float> trained(int n_threads) {
+    Problem p;
+    Run<float> run(kernels, settings(n_threads));
+    run.load(p.theta.data());
+    run.set_rows(p.dense(), p.targets(), nullptr, nullptr);
+    for (int epoch = 0; epoch < 3; epoch++)
+        require(run.advance(p.order.data(), ROWS, p.rates.data(), p.costs.data(), Poll{}) ==
+                    ROWS / BATCH, "all batches");
+    run.store(p.theta.data());
+    return p.theta;
+}
+
+std::vector<float> predicted(int n_threads) {
+    const Problem p;
+    std::vector<float> output(ROWS * UNITS);
+    predict<float>(kernels, SIZES, ACTIVATIONS, p.theta.data(), p.dense(), output.data(), n_threads,
+                   Poll{});
+    return output;
+}
+
+// The same bytes come from the threads that there are.
+void too_few_threads() {
+    const std::vector<float> weights = trained(1), output = predicted(1);
+    for (const int given : {0, 1, 2}) {
+        threads_left = given;
+        require(trained(4) == weights, "training with the threads there are");
+        threads_left = given;
+        require(predicted(4) == output, "predicting with the threads there are");
+    }
+    threads_left = 1 << 20;
+}
+
+}  // namespace
+
+int main() {
+    too_few_threads();
+    std::printf("done\n");
+}
