@@ -97,7 +97,7 @@ struct Poll {
 struct Barrier {
     int n = 1;
     int waiting = 0;
-    int generation = 0;
+    unsigned generation = 0;  // begins again at 0: two of them are only compared
 };
 
 enum Stop : int { GO_ON, NOT_FINITE, STOPPED };

@@ -20,6 +20,7 @@ template <class T> class Buffer {
 
     void reset(size_t count) {
         release();
+        if (count > MOST / sizeof(T)) throw std::bad_alloc();
         const size_t bytes = (count * sizeof(T) + 127) / 64 * 64;
         data_ = (T*)::operator new(bytes, LINE, std::nothrow);
         if (!data_) throw std::bad_alloc();
@@ -30,6 +31,7 @@ template <class T> class Buffer {
 
   private:
     static constexpr std::align_val_t LINE{64};
+    static constexpr size_t MOST = PTRDIFF_MAX - 127;  // of bytes, rounded up below it
 
     void release() {
         ::operator delete((void*)data_, LINE);
@@ -47,8 +49,16 @@ template <class T> struct EntryBuffers {
     int64_t rows = 0, room = 0;
 
     Entries<T> get(int64_t n_rows, int64_t n_entries) {
-        if (n_rows > rows) start.reset(rows = n_rows), stop.reset(n_rows);
-        if (n_entries > room) column.reset(room = n_entries), value.reset(n_entries);
+        if (n_rows > rows) {
+            rows = 0;  // as long as one of the two may be missing
+            start.reset((size_t)n_rows), stop.reset((size_t)n_rows);
+            rows = n_rows;
+        }
+        if (n_entries > room) {
+            room = 0;
+            column.reset((size_t)n_entries), value.reset((size_t)n_entries);
+            room = n_entries;
+        }
         return {start.get(), stop.get(), column.get(), value.get()};
     }
 };

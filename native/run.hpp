@@ -175,25 +175,30 @@ template <class T> class Run {
                       [&](Layer<T>& q) { return q.b_state[slot]; });
     }
 
+    // What can fail comes first: the run keeps its rows then.
     void set_rows(const Source& X, const Source& Y, const int32_t* labels, const T* weights) {
-        job_.X = X, job_.Y = Y, job_.labels = labels, job_.weights = weights;
-        job_.sparse = is_worth_sparse(X);
-        if (!job_.sparse && !A_[0]) A_[0] = panels(X.width);
-        if (job_.sparse && !job_.cursors) {
+        const bool sparse = is_worth_sparse(X);
+        if (!sparse && !A_[0]) A_[0] = panels(X.width);
+        if (sparse && !job_.cursors) {
             cursors_.reset((size_t)(job_.panel_rows * pool_.size()));
             job_.cursors = cursors_.get();
         }
+        job_.X = X, job_.Y = Y, job_.labels = labels, job_.weights = weights;
+        job_.sparse = sparse;
     }
 
     // Steps for the batches that `rows` is cut into; returns how many were tried.
     int64_t advance(const int64_t* rows, int64_t n_rows, const double* rates, double* costs,
                     Poll poll) {
-        job_.rates = rates;
-        job_.apply_update = job_.backward = job_.gradients = true;
-        job_.keep_gradient = job_.clip_norm > 0;
-        job_.row_norm = nullptr, job_.poll = poll;
-        go(rows, n_rows, costs);
-        return job_.done;
+        use_ready_threads();
+        Job<T> job = job_;
+        job.rates = rates;
+        job.apply_update = job.backward = job.gradients = true;
+        job.keep_gradient = job.clip_norm > 0;
+        job.row_norm = nullptr, job.poll = poll;
+        go(job, rows, n_rows, costs);
+        job_.steps = job.steps;
+        return job.done;
     }
 
     // Cost over all `rows`; with `gradient`, its gradient; with `norms`, ||g_n||^2 of each row
@@ -201,22 +206,20 @@ template <class T> class Run {
     void evaluate(const int64_t* rows, int64_t n_rows, double* costs, T* gradient, double* norms,
                   Poll poll) {
         if (gradient) keep_gradients();
-        job_.apply_update = false, job_.keep_gradient = true;
-        job_.gradients = gradient, job_.backward = gradient || norms;
-        job_.row_norm = norms, job_.rates = nullptr, job_.poll = poll;
-        const int64_t steps = job_.steps, batch = job_.batch_size;
-        const double alpha = job_.alpha, dropout = job_.dropout;
-        job_.batch_size = n_rows, job_.dropout = 0;
+        use_ready_threads();
+        Job<T> job = job_;
+        job.apply_update = false, job.keep_gradient = true;
+        job.gradients = gradient, job.backward = gradient || norms;
+        job.row_norm = norms, job.rates = nullptr, job.poll = poll;
+        job.batch_size = n_rows, job.dropout = 0;
         double S = 0;
-        for (int64_t i = 0; i < n_rows; i++) S += job_.weights ? (double)job_.weights[rows[i]] : 1;
-        job_.norm_unit = S > 0 ? std::ldexp(1, std::ilogb(S / (double)n_rows)) : 1;
-        if (norms) job_.alpha = 0;
-        go(rows, n_rows, costs);
-        job_.steps = steps, job_.batch_size = batch;
-        job_.alpha = alpha, job_.dropout = dropout;
+        for (int64_t i = 0; i < n_rows; i++) S += job.weights ? (double)job.weights[rows[i]] : 1;
+        job.norm_unit = S > 0 ? std::ldexp(1, std::ilogb(S / (double)n_rows)) : 1;
+        if (norms) job.alpha = 0;
+        go(job, rows, n_rows, costs);
         if (!gradient) return;
         packed_.store(gradient, [](Layer<T>& q) { return q.G; },
-                      [](Layer<T>& q) { return q.gb; }, norms ? job_.norm_unit / S : 1.0);
+                      [](Layer<T>& q) { return q.gb; }, norms ? job.norm_unit / S : 1.0);
     }
 
   private:
@@ -236,9 +239,8 @@ template <class T> class Run {
 
     void keep_gradients() {
         for (Layer<T>& q : packed_.layers) {
-            if (q.G) continue;
-            q.G = packed_.keep(packed_.weights_of(q));
-            q.gb = packed_.keep(packed_.biases_of(q));
+            if (!q.G) q.G = packed_.keep(packed_.weights_of(q));
+            if (!q.gb) q.gb = packed_.keep(packed_.biases_of(q));
         }
     }
 
@@ -283,31 +285,40 @@ template <class T> class Run {
         job_.tile_squares = tile_squares_.get(), job_.tile_norms = tile_norms_.get();
     }
 
-    void go(const int64_t* rows, int64_t n_rows, double* costs) {
-        job_.rows = rows, job_.n_rows = n_rows, job_.costs = costs;
-        job_.done = 0, job_.stop = GO_ON;
-        if (job_.sparse) make_room(rows, n_rows);
+    // Fewer than were asked for, where the system gives no more.
+    void use_ready_threads() {
         const int ready = pool_.ready(job_.n_threads);
         if (ready < job_.n_threads) set_threads(ready);
+    }
+
+    // `job` is a call's own: one that fails leaves the run's as it was.
+    void go(Job<T>& job, const int64_t* rows, int64_t n_rows, double* costs) {
+        job.rows = rows, job.n_rows = n_rows, job.costs = costs;
+        job.done = 0, job.stop = GO_ON;
+        if (job.sparse) job.entries = room_for_entries(job);
+        struct Work {
+            const Kernels<T>& kernels;
+            Job<T>& job;
+        } work = {packed_.kernels, job};
         pool_.run([](void* self, int thread) {
-            Run& run = *(Run*)self;
-            run.packed_.kernels.train(&run.job_, thread);
-        }, this, job_.n_threads);
+            const Work& work = *(Work*)self;
+            work.kernels.train(&work.job, thread);
+        }, &work, job.n_threads);
     }
 
     // Room for the entries of the block with the most of them.
-    void make_room(const int64_t* rows, int64_t n_rows) {
+    Entries<T> room_for_entries(const Job<T>& job) {
         int64_t most = 0;
-        for (int64_t batch = 0; batch < n_rows; batch += job_.batch_size) {
-            const int64_t end = std::min(n_rows, batch + job_.batch_size);
-            for (int64_t block = batch; block < end; block += job_.block_rows) {
+        for (int64_t batch = 0; batch < job.n_rows; batch += job.batch_size) {
+            const int64_t end = std::min(job.n_rows, batch + job.batch_size);
+            for (int64_t block = batch; block < end; block += job.block_rows) {
                 int64_t count = 0;
-                for (int64_t i = block; i < std::min(end, block + job_.block_rows); i++)
-                    count += entries_of_row(job_.X, rows[i]);
+                for (int64_t i = block; i < std::min(end, block + job.block_rows); i++)
+                    count += entries_of_row(job.X, job.rows[i]);
                 most = std::max(most, count);
             }
         }
-        job_.entries = entry_buffers_.get(job_.panel_rows, most);
+        return entry_buffers_.get(job.panel_rows, most);
     }
 
     PackedLayers<T> packed_;

@@ -349,6 +349,8 @@ template <class T> struct Trainer {
 
     // --- a step ------------------------------------------------------------------------------
 
+    int stop() const { return __atomic_load_n(&job.stop, __ATOMIC_RELAXED); }
+
     double weight_sum(const int64_t* rows, int64_t n) const {
         if (!job.weights) return (double)n;
         double S = 0;
@@ -378,7 +380,7 @@ template <class T> struct Trainer {
             pass_1(rows + start, from, to, start, unit);
             wait(job.barrier);
             if (thread == 0) cost += sum(job.row_cost, size);
-            if (__atomic_load_n(&job.stop, __ATOMIC_RELAXED)) {
+            if (stop() != GO_ON) {
                 if (thread == 0) costs[0] = cost / S, costs[1] = 0;
                 return false;
             }
@@ -422,7 +424,7 @@ template <class T> struct Trainer {
             const int64_t left = job.n_rows - start;
             const bool go_on = batch(job.rows + start, left < job.batch_size ? left : job.batch_size,
                                      job.rates ? job.rates[b] : 0, job.costs + 2 * b);
-            if (thread == 0) job.done = job.stop == STOPPED && !go_on ? b : b + 1;
+            if (thread == 0) job.done = !go_on && stop() == STOPPED ? b : b + 1;
             if (!go_on) break;
         }
         if (thread == 0 && step != job.steps) job.steps = step;  // others have read it: barriers

@@ -35,7 +35,7 @@ static BACKPASS_INLINE void yield() {
 static inline void wait(Barrier& barrier) {
     if (barrier.n == 1) return;
     constexpr int SPINS = 1000;
-    const int generation = __atomic_load_n(&barrier.generation, __ATOMIC_RELAXED);
+    const unsigned generation = __atomic_load_n(&barrier.generation, __ATOMIC_RELAXED);
     if (__atomic_fetch_add(&barrier.waiting, 1, __ATOMIC_ACQ_REL) == barrier.n - 1) {
         __atomic_store_n(&barrier.waiting, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&barrier.generation, generation + 1, __ATOMIC_RELEASE);

@@ -14,7 +14,7 @@
 namespace {
 
 int threads_left = 1 << 20;      // that the system will give
-int allocations_left = 1 << 30;  // of aligned memory, before one fails
+int allocations_left = 1 << 30;  // that succeed
 
 }  // namespace
 
@@ -29,7 +29,13 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
 void* operator new(size_t bytes, std::align_val_t, const std::nothrow_t&) noexcept {
     return allocations_left-- > 0 ? std::malloc(bytes) : nullptr;
 }
+void* operator new(size_t bytes) {
+    if (void* data = allocations_left-- > 0 ? std::malloc(bytes) : nullptr) return data;
+    throw std::bad_alloc();
+}
 void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
+void operator delete(void* data) noexcept { std::free(data); }
+void operator delete(void* data, size_t) noexcept { std::free(data); }
 
 namespace backpass {
 namespace BACKPASS_ISA { extern const Isa isa; }
@@ -53,6 +59,7 @@ struct Problem {
     std::vector<float> X, Y, theta;
     std::vector<int64_t> order;
     std::vector<double> rates, costs;
+    std::vector<int32_t> starts{0}, columns;
     uint32_t state = 1;
 
     float draw() { return (float)((state = state * 1664525u + 1013904223u) / 4294967296.0 - 0.5); }
@@ -64,6 +71,15 @@ struct Problem {
         return source;
     }
     Source dense() const { return rows_of(X, WIDTH); }
+    // The same rows, of which every other is empty, and the others have a few entries.
+    Source sparse() const {
+        Source source;
+        source.data = X.data(), source.dtype = Dtype::f32;
+        source.n_rows = ROWS, source.width = WIDTH;
+        source.starts = starts.data(), source.columns = columns.data();
+        source.n_entries = (int64_t)columns.size();
+        return source;
+    }
     Source targets() const { return rows_of(Y, UNITS); }
 
     Problem()
@@ -73,6 +89,11 @@ struct Problem {
         for (std::vector<float>* numbers : {&X, &Y, &theta})
             for (float& x : *numbers) x = draw();
         for (int64_t n = 0; n < ROWS; n++) order.push_back(n * 7 % ROWS);
+        for (int n = 0; n < ROWS; n++) {
+            for (int entry = 0; n % 2 == 0 && entry < 4; entry++)
+                columns.push_back((n + entry * 9) % 9 + entry * 9);
+            starts.push_back((int32_t)columns.size());
+        }
     }
 };
 
@@ -116,9 +137,48 @@ void too_few_threads() {
     threads_left = 1 << 20;
 }
 
+// New rows or an evaluation for which there is no memory leave the run as it was.
+void no_memory(bool sparse_first) {
+    const Problem p;
+    const auto rows = [&](Run<float>& run, bool sparse) {
+        run.set_rows(sparse ? p.sparse() : p.dense(), p.targets(), nullptr, nullptr);
+    };
+    std::vector<float> want;
+    for (int given = -1, failed = 1; failed; given++) {  // -1: nothing is let fail
+        Run<float> run(kernels, settings(2));
+        std::vector<double> cost(2), norms(ROWS), costs(p.costs);
+        std::vector<float> gradient(p.theta.size()), got(p.theta.size());
+        run.load(p.theta.data());
+        rows(run, sparse_first);
+        if (given >= 0) allocations_left = given;
+        failed = 0;
+        try {
+            rows(run, !sparse_first);
+            run.evaluate(p.order.data(), ROWS, cost.data(), gradient.data(), norms.data(), Poll{});
+        } catch (const std::bad_alloc&) {
+            failed = 1;
+        }
+        allocations_left = 1 << 30;
+        run.advance(p.order.data(), ROWS, p.rates.data(), costs.data(), Poll{});
+        run.load(p.theta.data());
+        run.set_steps(0);
+        rows(run, !sparse_first);
+        require(run.advance(p.order.data(), ROWS, p.rates.data(), costs.data(), Poll{}) ==
+                    ROWS / BATCH, "the batches of a run whose evaluation failed");
+        run.evaluate(p.order.data(), ROWS, cost.data(), gradient.data(), nullptr, Poll{});
+        run.store(got.data());
+        got.insert(got.end(), gradient.begin(), gradient.end());
+        for (const double x : costs) got.push_back((float)x);
+        if (want.empty()) want = got, failed = 1;
+        require(got == want, "a run whose evaluation failed is as it was");
+    }
+}
+
 }  // namespace
 
 int main() {
     too_few_threads();
+    no_memory(false);
+    no_memory(true);
     std::printf("done\n");
 }
