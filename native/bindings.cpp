@@ -146,10 +146,10 @@ Source sparse_source(const AnyArray& data, const AnyArray& columns, const AnyArr
 }
 
 // The rows that a call reads, again: the arrays are the caller's, who may have written to them.
-void check_still_fits(const Source& x, const ReadVector<int64_t>& rows) {
+void check_still_fits(const Source& x, const std::vector<int64_t>& rows) {
     bool good = true;
     if (x.starts)
-        for (size_t i = 0; i < rows.shape(0); i++) good &= row_fits(x, rows.data()[i]);
+        for (const int64_t row : rows) good &= row_fits(x, row);
     require(good, "a sparse array was changed after it was set, and no longer fits");
 }
 
@@ -181,7 +181,10 @@ void check_sizes(const std::vector<int>& sizes, const std::vector<Spec>& activat
 }
 size_t parameters_of(const std::vector<int>& sizes) {
     size_t count = 0;
-    for (size_t l = 1; l < sizes.size(); l++) count += ((size_t)sizes[l - 1] + 1) * sizes[l];
+    for (size_t l = 1; l < sizes.size(); l++) {  // a layer has at most 2^60 + 2^30 of them
+        count += ((size_t)sizes[l - 1] + 1) * sizes[l];
+        require(count <= (size_t)1 << 60, "the network has more parameters than there is memory");
+    }
     return count;
 }
 
@@ -282,8 +285,8 @@ template <class T> class BoundRun {
                     const Vector<double>& costs) {
         const Alone alone(*this);
         require_aligned(rows, rates, costs);
-        check_rows(rows);
-        const int64_t M = run_.job().batch_size, n = (int64_t)rows.shape(0);
+        take_rows(rows);
+        const int64_t M = run_.job().batch_size, n = (int64_t)rows_.size();
         const size_t batches = (size_t)((n + M - 1) / M);
         require(rates.shape(0) == batches && costs.shape(0) == 2 * batches,
                 "advance needs a rate and two costs for every batch");
@@ -291,7 +294,7 @@ template <class T> class BoundRun {
         int64_t done;
         {
             const nb::gil_scoped_release released;
-            done = run_.advance(rows.data(), n, rates.data(), costs.data(), signals.poll());
+            done = run_.advance(rows_.data(), n, rates.data(), costs.data(), signals.poll());
         }
         signals.raise();
         return done;
@@ -301,8 +304,8 @@ template <class T> class BoundRun {
                   nb::object gradient, nb::object norms) {
         const Alone alone(*this);
         require_aligned(rows, costs);
-        check_rows(rows);
-        require(rows.shape(0) >= 1 && costs.shape(0) == 2, "evaluate needs rows and two costs");
+        take_rows(rows);
+        require(rows_.size() >= 1 && costs.shape(0) == 2, "evaluate needs rows and two costs");
         T* into = nullptr;
         if (!gradient.is_none()) {
             const auto vector = exactly<Vector<T>>(gradient, "gradient must have the run's dtype");
@@ -312,13 +315,13 @@ template <class T> class BoundRun {
         double* row_norms = nullptr;
         if (!norms.is_none()) {
             const auto vector = exactly<Vector<double>>(norms, "norms must be float64");
-            require(vector.shape(0) == rows.shape(0), "norms need a place for every row");
+            require(vector.shape(0) == rows_.size(), "norms need a place for every row");
             row_norms = vector.data();
         }
         Signals signals;
         {
             const nb::gil_scoped_release released;
-            run_.evaluate(rows.data(), (int64_t)rows.shape(0), costs.data(), into, row_norms,
+            run_.evaluate(rows_.data(), (int64_t)rows_.size(), costs.data(), into, row_norms,
                           signals.poll());
         }
         signals.raise();
@@ -339,17 +342,19 @@ template <class T> class BoundRun {
         require(slot >= 0 && slot < run_.slots(), "the optimiser has no such state");
         require_parameters(count);
     }
-    void check_rows(const ReadVector<int64_t>& rows) const {
+    // A copy is checked and used: the caller may write to his meanwhile.
+    void take_rows(const ReadVector<int64_t>& rows) {
+        rows_.assign(rows.data(), rows.data() + rows.shape(0));
         bool good = true;
-        for (size_t i = 0; i < rows.shape(0); i++)
-            good &= rows.data()[i] >= 0 && rows.data()[i] < n_rows_;
+        for (const int64_t row : rows_) good &= row >= 0 && row < n_rows_;
         require(good, "a row index is out of range");
-        check_still_fits(X_, rows);
-        check_still_fits(Y_, rows);
+        check_still_fits(X_, rows_);
+        check_still_fits(Y_, rows_);
     }
 
     Run<T> run_;
     Source X_, Y_;
+    std::vector<int64_t> rows_;  // of the last call
     mutable bool busy_ = false;
     int width_ = 0, outputs_ = 0;
     int64_t n_rows_ = 0;
@@ -387,7 +392,9 @@ void bound_predict(const std::string& isa, const std::vector<int>& sizes,
     require(flat.shape(0) == parameters_of(sizes), "a parameter vector has the wrong length");
     require(n_threads >= 1 && n_threads <= 1024, "n_threads must be 1 ... 1024");
     const Source rows = any_source(X, sizes.front());
-    require((int64_t)output.shape(0) == rows.n_rows * sizes.back(), "the output does not fit");
+    // divided: a row that is there 2^62 times has more outputs than an int64 counts
+    require(output.shape(0) % sizes.back() == 0 &&
+                (int64_t)output.shape(0) / sizes.back() == rows.n_rows, "the output does not fit");
     const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
     Signals signals;
     {

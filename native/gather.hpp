@@ -59,12 +59,15 @@ template <class T, class S, class Index>
 static void gather_sparse(const Source& X, const int64_t* rows, ptrdiff_t n, T* to,
                           ptrdiff_t panel) {
     constexpr int V = Lanes<T>::n;
-    const Index *starts = (const Index*)X.starts, *columns = (const Index*)X.columns;
+    const Index* columns = (const Index*)X.columns;
     const S* values = (const S*)X.data;
     for (ptrdiff_t i = 0; i < n; i++, to += V) {
         for (int k = 0; k < X.width; k += V) store(to + (k / V) * panel, Vec<T>{});
-        for (Index e = starts[rows[i]]; e < starts[rows[i] + 1]; e++)
-            to[(columns[e] / V) * panel + columns[e] % V] += (T)values[e];
+        const Span span = span_of_row<Index>(X, rows[i]);
+        for (int64_t e = span.begin; e < span.end; e++) {
+            const Index c = read_once(columns + e);
+            if (c >= 0 && c < X.width) to[(c / V) * panel + c % V] += (T)values[e];
+        }
     }
 }
 
@@ -121,7 +124,7 @@ static void gather_labels(const int32_t* labels, T smoothing, int units, const i
             if (low != 0)
                 for (int u = 0; u < V && k + u < units; u++) line[u] = low;
         }
-        const int label = labels[rows[i]];
+        const int label = read_once(labels + rows[i]);
         if (label >= 0 && label < units)  // as it was when it was checked
             to[(label / V) * panel + label % V] += 1 - smoothing;
     }

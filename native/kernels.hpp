@@ -70,14 +70,26 @@ struct Tile {
     int layer, in_panel, out_panel, width;
 };
 
-// How many entries a CSR row has. Internal linkage: it is compiled for every instruction set.
+// A number of the caller's arrays, whose owner may write to them meanwhile: read once, so that what
+// is used is what was found to fit. Internal linkage, here and below: compiled for every
+// instruction set.
+template <class I> static inline I read_once(const I* x) {
+    return __atomic_load_n(x, __ATOMIC_RELAXED);
+}
+
+// Where the entries of a CSR row are; of one that no longer fits: none.
+struct Span {
+    int64_t begin, end;
+};
+template <class Index> static inline Span span_of_row(const Source& X, int64_t row) {
+    const Index* starts = (const Index*)X.starts;
+    const int64_t begin = read_once(starts + row), end = read_once(starts + row + 1);
+    return begin < 0 || begin > end || end > X.n_entries ? Span{0, 0} : Span{begin, end};
+}
 static inline int64_t entries_of_row(const Source& X, int64_t row) {
-    if (X.wide_indices) {
-        const int64_t* starts = (const int64_t*)X.starts;
-        return starts[row + 1] - starts[row];
-    }
-    const int32_t* starts = (const int32_t*)X.starts;
-    return starts[row + 1] - starts[row];
+    const Span span =
+        X.wide_indices ? span_of_row<int64_t>(X, row) : span_of_row<int32_t>(X, row);
+    return span.end - span.begin;
 }
 
 // The entries of a block of CSR rows, converted: those of row n from start[n] to stop[n].
@@ -85,6 +97,7 @@ template <class T> struct Entries {
     int64_t *start = nullptr, *stop = nullptr;
     int32_t* column = nullptr;
     T* value = nullptr;
+    int64_t room = 0;  // of column and value
 };
 
 // Asked by thread 0 between blocks of rows: whether to stop (Ctrl-C).

@@ -59,7 +59,7 @@ template <class T> struct EntryBuffers {
             column.reset((size_t)n_entries), value.reset((size_t)n_entries);
             room = n_entries;
         }
-        return {start.get(), stop.get(), column.get(), value.get()};
+        return {start.get(), stop.get(), column.get(), value.get(), room};
     }
 };
 

@@ -9,35 +9,41 @@
 namespace backpass {
 namespace BACKPASS_ISA {
 
+// The entries of a row, at most `room`; returns how many. What is checked, and used, is the copy of
+// its columns: their owner may write to them meanwhile. One that is none any more becomes column 0.
 template <class T, class S, class Index>
-static void convert_row(const Source& X, int64_t row, int32_t* column, T* value) {
-    const Index *starts = (const Index*)X.starts, *columns = (const Index*)X.columns;
-    const S* values = (const S*)X.data;
-    int64_t i = 0;
-    for (Index e = starts[row]; e < starts[row + 1]; e++, i++)
-        column[i] = (int32_t)columns[e], value[i] = (T)values[e];
+static int64_t convert_row(const Source& X, int64_t row, int32_t* column, T* value, int64_t room) {
+    const Span span = span_of_row<Index>(X, row);
+    const Index* columns = (const Index*)X.columns + span.begin;
+    const S* values = (const S*)X.data + span.begin;
+    const int64_t n = span.end - span.begin < room ? span.end - span.begin : room;
+    const uint32_t width = (uint32_t)X.width;
+    for (int64_t i = 0; i < n; i++) column[i] = (int32_t)columns[i], value[i] = (T)values[i];
+    for (int64_t i = 0; i < n; i++) column[i] = (uint32_t)column[i] < width ? column[i] : 0;
+    return n;
 }
 
 template <class T, class S>
-static void convert_row_of(const Source& X, int64_t row, int32_t* column, T* value) {
-    if (X.wide_indices) convert_row<T, S, int64_t>(X, row, column, value);
-    else convert_row<T, S, int32_t>(X, row, column, value);
+static int64_t convert_row_of(const Source& X, int64_t row, int32_t* column, T* value,
+                              int64_t room) {
+    if (X.wide_indices) return convert_row<T, S, int64_t>(X, row, column, value, room);
+    return convert_row<T, S, int32_t>(X, row, column, value, room);
 }
 
 // The entries of rows `from` ... `to` of a block, to their places among those of the whole block.
+// Where the rows have more entries than when the room for them was made, the last ones go without.
 template <class T>
 static void gather_entries(const Source& X, const int64_t* rows, ptrdiff_t from, ptrdiff_t to,
                            const Entries<T>& entries) {
     int64_t at = 0;
     for (ptrdiff_t n = 0; n < from; n++) at += entries_of_row(X, rows[n]);
+    if (at > entries.room) at = entries.room;
     for (ptrdiff_t n = from; n < to; n++) {
         entries.start[n] = at;
-        int32_t* column = entries.column + at;
-        T* value = entries.value + at;
         with_dtype(X.dtype, [&](auto zero) {
-            convert_row_of<T, decltype(zero)>(X, rows[n], column, value);
+            at += convert_row_of<T, decltype(zero)>(X, rows[n], entries.column + at,
+                                                    entries.value + at, entries.room - at);
         });
-        at += entries_of_row(X, rows[n]);
         entries.stop[n] = at;
     }
 }
@@ -107,11 +113,13 @@ static void sparse_gradient_tile(const Entries<T>& entries, int64_t* cursor, ptr
     if (first)
         for (int c = 0; c < width; c++)
             for (int i = 0; i < V * V; i += V) store(G + c * g_panel + i, Vec<T>{});
-    const int32_t begin = in_panel * V, end = begin + V;
+    const int32_t begin = in_panel * V;
     for (ptrdiff_t n = 0; n < rows; n++)
-        for (; cursor[n] < entries.stop[n] && entries.column[cursor[n]] < end; cursor[n]++) {
+        for (; cursor[n] < entries.stop[n]; cursor[n]++) {
+            const uint32_t line = (uint32_t)(entries.column[cursor[n]] - begin);
+            if (line >= (uint32_t)V) break;  // beyond the panel, or before it: out of order
             const Vec<T> x = all(entries.value[cursor[n]]);
-            T* g = G + (entries.column[cursor[n]] - begin) * V;
+            T* g = G + line * V;
             for (int c = 0; c < width; c++)
                 store(g + c * g_panel, load(g + c * g_panel) + x * load(E + c * e_panel + n * V));
         }

@@ -71,7 +71,7 @@ struct Problem {
         return source;
     }
     Source dense() const { return rows_of(X, WIDTH); }
-    // The same rows, of which every other is empty, and the others have a few entries.
+    // CSR: every other row is empty, and the others have `entries` each.
     Source sparse() const {
         Source source;
         source.data = X.data(), source.dtype = Dtype::f32;
@@ -82,7 +82,7 @@ struct Problem {
     }
     Source targets() const { return rows_of(Y, UNITS); }
 
-    Problem()
+    explicit Problem(int entries = 4)
         : X(ROWS * WIDTH), Y(ROWS * UNITS),
           theta(WIDTH * HIDDEN + HIDDEN + HIDDEN * UNITS + UNITS), rates(ROWS / BATCH, 0.1),
           costs(2 * ROWS / BATCH) {
@@ -90,8 +90,8 @@ struct Problem {
             for (float& x : *numbers) x = draw();
         for (int64_t n = 0; n < ROWS; n++) order.push_back(n * 7 % ROWS);
         for (int n = 0; n < ROWS; n++) {
-            for (int entry = 0; n % 2 == 0 && entry < 4; entry++)
-                columns.push_back((n + entry * 9) % 9 + entry * 9);
+            for (int entry = 0; n % 2 == 0 && entry < entries; entry++)
+                columns.push_back((WIDTH - entries) / 2 + entry);
             starts.push_back((int32_t)columns.size());
         }
     }
@@ -174,11 +174,65 @@ void no_memory(bool sparse_first) {
     }
 }
 
+// An owner who writes to a CSR array between two blocks of rows of one call.
+struct Owner {
+    Problem& problem;
+    void (*change)(Problem&);
+    int calls = 0;
+    static bool ask(void* self) {
+        Owner& owner = *(Owner*)self;
+        if (owner.calls++ == 0) owner.change(owner.problem);
+        return false;
+    }
+    Poll poll() { return {&ask, this}; }
+};
+
+// Numbers change with the array; no place out of bounds is read or written.
+void changed_meanwhile(int entries, int n_threads) {
+    void (*const changes[])(Problem&) = {
+        [](Problem& p) { for (int32_t& x : p.starts) x = 1 << 30; },
+        [](Problem& p) { for (int32_t& x : p.starts) x -= 1 << 30; },
+        [](Problem& p) { for (size_t n = 0; n < p.starts.size(); n += 2) p.starts[n] = 1 << 30; },
+        [](Problem& p) {  // every other row has all the entries: more than there is room for
+            for (size_t n = 1; n < p.starts.size(); n += 2) p.starts[n - 1] = 0;
+            for (size_t n = 1; n < p.starts.size(); n += 2) p.starts[n] = (int)p.columns.size();
+        },
+        [](Problem& p) { for (int32_t& c : p.columns) c = 1 << 30; },
+        [](Problem& p) { for (int32_t& c : p.columns) c = -1 - c; },
+        [](Problem& p) { for (int32_t& c : p.columns) c = WIDTH - 1 - c; },  // out of order
+    };
+    for (const auto change : changes) {
+        for (const int call : {0, 1, 2}) {
+            Problem p(entries);
+            Owner owner{p, change};
+            std::vector<float> gradient(p.theta.size()), output(ROWS * UNITS);
+            std::vector<double> cost(2), norms(ROWS);
+            Settings s = settings(n_threads);
+            Run<float> run(kernels, s);
+            run.load(p.theta.data());
+            run.set_rows(p.sparse(), p.targets(), nullptr, nullptr);
+            if (call == 0)
+                run.advance(p.order.data(), ROWS, p.rates.data(), p.costs.data(), owner.poll());
+            if (call == 1)
+                run.evaluate(p.order.data(), ROWS, cost.data(), gradient.data(), norms.data(),
+                             owner.poll());
+            if (call == 2)
+                predict<float>(kernels, SIZES, ACTIVATIONS, p.theta.data(), p.sparse(),
+                               output.data(), n_threads, owner.poll());
+            require(owner.calls > 0, "the owner was asked");
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
     too_few_threads();
     no_memory(false);
     no_memory(true);
+    for (const int n_threads : {1, 2}) {
+        changed_meanwhile(4, n_threads);   // worth working on entries
+        changed_meanwhile(30, n_threads);  // gathered like dense rows
+    }
     std::printf("done\n");
 }

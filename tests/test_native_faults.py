@@ -1,6 +1,7 @@
-"""What fails while the engine computes ends in an exception, or changes nothing; see the program."""
+"""What fails while the engine computes ends in an exception or changes nothing; see the program."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,3 +34,10 @@ def test_faults_at_known_moments(tmp_path):
         env={**environment, "ASAN_OPTIONS": "detect_leaks=0"},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stdout + done.stderr[-3000:]
+
+
+def test_no_number_has_the_width_that_a_platform_gives_it():
+    """A `long` has 32 bits on Windows: a pool that counted its rounds in one stood still."""
+    for path in NATIVE.iterdir():
+        code = re.sub(r"//.*", "", path.read_text(encoding="utf-8"))
+        assert not re.findall(r"\b(?:unsigned )?long\b", code), path.name
