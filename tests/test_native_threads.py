@@ -189,6 +189,25 @@ def test_small_vectors_of_lbfgs_are_not_shared_out(engine):
     assert seen == {1}
 
 
+@every_dtype
+def test_fewer_threads_than_the_run_was_made_with(dtype):
+    """Some are left out of a step, and of the last one."""
+    results = []
+    for numbers in ([1, 1, 1, 1], [3, 2, 1, 2]):
+        network = new_network(SIZES, "relu", dtype=dtype)
+        run = NATIVE.start(
+            new_plan(network, draw_batch(network, 60), batch_size=20, n_threads=max(numbers))
+        )
+        for n in numbers:
+            run._run.set_threads(n)
+            costs = np.zeros(6)
+            run._run.advance(np.arange(60), np.full(3, 0.01), costs)
+        run.publish()
+        results.append((network.parameters.flat, costs))
+    for got, want in zip(*results, strict=True):
+        assert_identical(got, want)
+
+
 # --- several threads of Python -----------------------------------------------------------------
 
 
