@@ -51,7 +51,7 @@ def first_loss(network: Network, X: Any, y: Any, s: Any, alpha: float) -> FirstL
     s = np.ones(len(X), dtype=Wide) if s is None else s.astype(Wide)
     passed = backprop.forward(wide, X)
     terms = backprop.cost_terms(wide, passed, y)
-    J = backprop.cost(wide, passed, y, s, alpha=Wide(alpha))
+    J = backprop.cost(wide, passed, y, s, alpha=Wide(alpha)).total
     terms_off = _off_by(wide, passed, y, terms, eps)
     off = (s * terms_off.sum(axis=1)).sum() / s.sum() + OPERATIONS * eps * J
     parts = [*passed.z, *passed.a, terms, s[:, None] * terms.sum(axis=1, keepdims=True)]

@@ -255,7 +255,7 @@ class Case:
         """Return our J for other parameters and inputs, forward pass only."""
         model = self.model.with_parameters(Parameters(self.model.parameters.sizes, flat))
         passed = backprop.forward(model, X, masks=self.masks, dropout=self.dropout)
-        return backprop.cost(model, passed, self.y, self.s, alpha=self.alpha, **options)
+        return backprop.cost(model, passed, self.y, self.s, alpha=self.alpha, **options).total
 
     def oracle(self, flat: Any, X: Any) -> Any:
         """Return J as autograd's arrays compute it, from the records' second writing."""

@@ -270,11 +270,13 @@ def test_the_penalty_is_on_weights_only():
     assert_identical(gradients.inputs, plain.inputs)
 
 
-def test_penalty_cost_is_the_difference():
+def test_the_cost_has_two_terms():
     case = draw_case([3, 5, 2], "tanh", "identity", "squared_error", n=5, seed=10)
     J, plain = case.run(alpha=0.7)[0], case.run()[0]
-    got = float(backprop.penalty_cost(case.model, case.s, 0.7))
-    assert_close(got, float(J - plain), 8 * EPS * float(J))
+    got = backprop.cost(case.model, backprop.forward(case.model, case.X), case.y, case.s, alpha=0.7)
+    assert got.total == got.data + got.penalty == J
+    assert_identical(got.data, plain)
+    assert_close(float(got.penalty), float(J - plain), 8 * EPS * float(J))
 
 
 # --- ceiling -------------------------------------------------------------------------------------

@@ -241,11 +241,14 @@ def output_from(change):
     """Return an output derivative (N, k) that `change` makes of (dC, φ, z, a) in place of ours."""
 
     def planted(f):
-        def _output_derivative(model, passed, y, fused):
+        def output_derivative(model, passed, y, *, fused=True, observe=None):
             z, a, phi = passed.z[-1], passed.a[-1], model.activations[-1]
-            return change(model, phi, y, z, a), f(model, passed, y, fused)[1]
+            dz = change(model, phi, y, z, a)
+            if observe is not None:
+                observe("B1z", len(model.activations), {}, dz)
+            return dz
 
-        return _output_derivative
+        return output_derivative
 
     return planted
 
@@ -362,6 +365,21 @@ SHIFTED = {
 }
 
 
+def of_the_total(planted):
+    """Return a wrong C, written for the total alone, as the whole of the cost."""
+
+    def whole(f):
+        def total(*operands):
+            return f(*operands).total
+
+        def mean_cost(terms, s, alpha, penalty):
+            return backprop.Cost(planted(total)(terms, s, alpha, penalty), None, None)
+
+        return mean_cost
+
+    return whole
+
+
 def faults():
     """Yield every planted fault: id, net, function, its replacement, who is to blame, layers."""
     tables = [
@@ -382,11 +400,12 @@ def faults():
     }  # fmt: skip
     for equation, table, function, blamed in tables:
         for name, planted in table.items():
+            planted = of_the_total(planted) if function == "mean_cost" else planted
             net = "square" if name in square else "distinct"
             yield f"{equation}: {name}", net, function, planted, blamed, None
     for name, (net, change) in OUTPUT.items():
         planted = output_from(change)
-        yield f"B1, ∂C/∂z: {name}", net, "_output_derivative", planted, {"B1"}, {3}
+        yield f"B1z: {name}", net, "output_derivative", planted, {"B1z"}, {3}
     for name, (net, change, layers) in HIDDEN_SLOPES.items():
         yield f"B2b, φ′: {name}", net, "_error_through", hidden_from(change), {"B2b"}, layers
     for name, (field, by, blamed, layers) in SHIFTED.items():
@@ -394,7 +413,7 @@ def faults():
 
 
 FAULTS = list(faults())
-LAYERS = {"B1": {3}, "B2a": {0, 1, 2}, "B2b": HIDDEN, "B3": ALL, "B4": ALL}
+LAYERS = {"B1": {3}, "B1z": {3}, "B2a": {0, 1, 2}, "B2b": HIDDEN, "B3": ALL, "B4": ALL}
 """Where an equation's fault shows, if nothing nearer to the output hides it."""
 
 

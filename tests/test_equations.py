@@ -40,7 +40,8 @@ def test_code_text_gives_the_computed_numbers(output, loss, fused):
     _, _, seen = watch(case, fused=fused)
     for equation_id, layer, operands, result in seen:
         assert_identical(evaluate(equation_id, operands), result, f"{equation_id}, layer {layer}")
-    assert {entry[0] for entry in seen} == set(EQUATIONS) - {"U"}
+    declared = fused and case.model.loss.fused.get(output) is not None
+    assert {entry[0] for entry in seen} == set(EQUATIONS) - {"U", "B1z" if declared else "B1f"}
 
 
 def test_code_text_holds_for_sparse_inputs():
@@ -76,7 +77,7 @@ def order(n_layers, *, dropout, inputs):
     for layer in range(1, n_layers + 1):
         expected += [("F1", layer), ("F2", layer)]
         expected += [("D", layer)] if dropout and layer in hidden else []
-    expected += [("C", n_layers), ("B1", n_layers)]
+    expected += [("C", n_layers), ("B1f", n_layers), ("B1", n_layers)]
     for layer in range(n_layers, 0, -1):
         expected += [("B3", layer), ("B4", layer)]
         expected += [("B2a", layer - 1)] if layer > 1 or inputs else []
@@ -123,6 +124,8 @@ def test_the_observer_sees_the_numbers_in_use(dropout):
         assert_identical(result("B3", layer), gradients.weights[layer - 1])
         assert_identical(result("B4", layer), gradients.biases[layer - 1])
     assert operands("F1", 1)["a"] is case.X
+    assert operands("B1f", 3)["a"] is result("F2", 3)
+    assert operands("B1", 3)["derivative"] is result("B1f", 3)
     assert operands("B3", 3)["delta"] is result("B1", 3)
     assert result("B2a", 0) is gradients.inputs
     for layer in (1, 2):

@@ -15,13 +15,21 @@ are numbered 1 … L as in the notes. It gets the arrays themselves: it must not
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from backpass.core.arrays import Array, namespace
 from backpass.core.losses import Fused
 from backpass.core.parameters import Gradients, Model, Parameters
 
-__all__ = ["Forward", "backward", "cost", "forward", "loss_and_gradients", "output_derivative"]
+__all__ = [
+    "Cost",
+    "Forward",
+    "backward",
+    "cost",
+    "forward",
+    "loss_and_gradients",
+    "output_derivative",
+]
 
 Observer: TypeAlias = Callable[[str, int, Mapping[str, Any], Array], None]
 Masks: TypeAlias = Sequence[Array | None]
@@ -42,11 +50,42 @@ def drop(a: Array, mask: Array, p: float) -> Array:  # D, forward and backward a
     return a * mask / (1 - p)
 
 
-def mean_cost(terms: Array, s: Array, alpha: float, penalty: Array) -> Array:  # C
-    # terms (N, k), s (N,), penalty Σ‖W‖² () → ()
+class Cost(NamedTuple):
+    """The cost of a batch in its two terms.
+
+    Parameters
+    ----------
+    total : array of shape ()
+        J, the sum of both.
+    data : array of shape ()
+        The mean of the samples' costs.
+    penalty : array of shape ()
+        The L2 penalty α Σ‖W‖² / (2 S).
+    """
+
+    total: Array
+    data: Array
+    penalty: Array
+
+
+def mean_cost(terms: Array, s: Array, alpha: float, penalty: Array) -> Cost:  # C
+    # terms (N, k), s (N,), penalty Σ‖W‖² () → three numbers ()
     xp = namespace(terms)
     S = xp.sum(s)
-    return xp.sum(s * xp.sum(terms, axis=1)) / S + alpha * penalty / (2 * S)
+    data, penalty = xp.sum(s * xp.sum(terms, axis=1)) / S, alpha * penalty / (2 * S)
+    return Cost(data + penalty, data, penalty)
+
+
+def chained_derivative(dC: Array, dphi: Array) -> Array:  # B1z
+    # dC ∂C/∂a_L (N, k), dphi ∂a_L/∂z_L (N, k), of softmax (N, k, i) → (N, k)
+    if dphi.ndim == 2:
+        return dC * dphi
+    return namespace(dC).sum(dC[:, :, None] * dphi, axis=1)
+
+
+def fused_derivative(y: Array, a: Array, pair: Fused) -> Array:  # B1f
+    # y (N, k), a (N, k) → (N, k)
+    return pair.delta(y, a)
 
 
 def output_error(s: Array, derivative: Array) -> Array:  # B1
@@ -104,13 +143,12 @@ def _run(
     equation_id: str,
     layer: int,
     equation: Callable[..., Array],
-    factors: Mapping[str, Array] = {},
     **operands: Any,
 ) -> Array:
-    """Evaluate one equation and show it to the observer, with what its operands came from."""
+    """Evaluate one equation and show it to the observer."""
     result = equation(**operands)
     if observe is not None:
-        observe(equation_id, layer, {**operands, **factors}, result)
+        observe(equation_id, layer, operands, result)
     return result
 
 
@@ -167,8 +205,10 @@ def cost(
     ceiling: float | None = None,
     fused: bool = True,
     observe: Observer | None = None,
-) -> Array:
-    """Return J (C): mean over samples weighted by `s`, sum over outputs, plus the L2 penalty.
+) -> Cost:
+    """Return J and its two terms (C): the samples' weighted mean, and the L2 penalty.
+
+    A sample's cost is the sum over its outputs.
 
     Parameters
     ----------
@@ -179,7 +219,7 @@ def cost(
     s : array of shape (N,)
         Sample weights.
     alpha : float
-        L2 strength; the penalty is α Σ‖W‖² / (2 S).
+        L2 strength.
     ceiling : float, optional
         Largest cost of one sample and output. scikit-learn clips probabilities at eps, so its
         log-loss, and what follows from it, never exceeds −log eps a term.
@@ -191,14 +231,11 @@ def cost(
         xp = namespace(terms)
         terms = xp.where(terms > ceiling, xp.asarray(ceiling, dtype=terms.dtype), terms)
     penalty = _squared_norm(model) if alpha else 0.0
-    last = len(passed.z)
-    return _run(observe, "C", last, mean_cost, terms=terms, s=s, alpha=alpha, penalty=penalty)
-
-
-def penalty_cost(model: Model, s: Array, alpha: float) -> Array:
-    """Return the L2 term of C alone: α Σ‖W‖² / (2 S)."""
-    xp = namespace(s)
-    return alpha * _squared_norm(model) / (2 * xp.sum(s))
+    operands = {"terms": terms, "s": s, "alpha": alpha, "penalty": penalty}
+    found = mean_cost(**operands)
+    if observe is not None:
+        observe("C", len(passed.z), operands, found.total)
+    return found
 
 
 def _squared_norm(model: Model) -> Array:
@@ -210,29 +247,25 @@ def _fused(model: Model, fused: bool) -> Fused | None:
     return model.loss.fused.get(model.activations[-1].name) if fused else None
 
 
-def output_derivative(model: Model, passed: Forward, y: Array, *, fused: bool = True) -> Array:
-    """Return ∂C/∂z_L, (N, k): fused where declared, else ∂C/∂a_L times ∂a_L/∂z_L.
+def output_derivative(
+    model: Model,
+    passed: Forward,
+    y: Array,
+    *,
+    fused: bool = True,
+    observe: Observer | None = None,
+) -> Array:
+    """Return ∂C/∂z_L, (N, k): in one formula where declared (B1f), else by the chain rule (B1z).
 
-    For an elementwise activation the second factor is diagonal; for softmax it is the Jacobian
+    For an elementwise activation ∂a_L/∂z_L is diagonal; for softmax it is the Jacobian
     [n, k, i] = ∂a_k/∂z_i.
     """
-    return _output_derivative(model, passed, y, fused)[0]
-
-
-def _output_derivative(
-    model: Model, passed: Forward, y: Array, fused: bool
-) -> tuple[Array, dict[str, Array]]:
-    """Return ∂C/∂z_L and what it is made of: y and a where fused, else dC and dphi."""
-    z, a, phi = passed.z[-1], passed.a[-1], model.activations[-1]
+    z, a, phi, last = passed.z[-1], passed.a[-1], model.activations[-1], len(model.activations)
     pair = _fused(model, fused)
     if pair is not None:
-        return pair.delta(y, a), {"y": y, "a": a}
-    dC = model.loss.derivative(y, a)
-    dphi = phi.derivative(z, a)
-    factors = {"dC": dC, "dphi": dphi}
-    if phi.elementwise:
-        return dC * dphi, factors
-    return namespace(dC).sum(dC[:, :, None] * dphi, axis=1), factors
+        return _run(observe, "B1f", last, fused_derivative, y=y, a=a, pair=pair)
+    dC, dphi = model.loss.derivative(y, a), phi.derivative(z, a)
+    return _run(observe, "B1z", last, chained_derivative, dC=dC, dphi=dphi)
 
 
 def backward(
@@ -246,7 +279,7 @@ def backward(
     inputs: bool = True,
     observe: Observer | None = None,
 ) -> Gradients:
-    """Compute ∂J/∂θ and ∂J/∂X from the output back to the input (B1, B2a, B2b, B3, B4).
+    """Compute ∂J/∂θ and ∂J/∂X from the output back to the input (B1z or B1f, B1 … B4).
 
     Parameters
     ----------
@@ -268,8 +301,8 @@ def backward(
     gradient = Parameters(theta.sizes, xp.zeros_like(theta.flat))
     S = xp.sum(s)
     last = len(theta.weights)
-    derivative, factors = _output_derivative(model, passed, y, fused)
-    delta = _run(observe, "B1", last, output_error, factors, s=s, derivative=derivative)
+    derivative = output_derivative(model, passed, y, fused=fused, observe=observe)
+    delta = _run(observe, "B1", last, output_error, s=s, derivative=derivative)
     for layer in range(last, 0, -1):
         W, a = theta.weights[layer - 1], passed.inputs[layer - 1]
         gradient.weights[layer - 1][...] = _run(
@@ -338,4 +371,4 @@ def loss_and_gradients(
     gradients = backward(
         model, passed, y, s, alpha=alpha, fused=fused, inputs=inputs, observe=observe
     )
-    return J, gradients
+    return J.total, gradients

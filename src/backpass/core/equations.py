@@ -80,10 +80,27 @@ EQUATIONS: dict[str, Equation] = {
             "note 2 (L = 1/N Σ g); note 3, section 3; note 4 (ℰ = 1/N Σ 𝒞)",
         ),
         Equation(
+            "B1z",
+            "derivative to z of the output, by the chain rule",
+            r"\frac{\partial C}{\partial z_L} = \frac{\partial C}{\partial a_L}"
+            r"\frac{\partial a_L}{\partial z_L}",
+            "dC * dphi if dphi.ndim == 2 else sum(dC[:, :, None] * dphi, axis=1)",
+            "dC ∂C/∂a (N, k), dphi ∂a/∂z (N, k), of softmax a Jacobian each row → ∂C/∂z (N, k)",
+            "note 3, section 4.3.1; note 4 (Backpropagation algorithm, line 1); note 5, step 2",
+        ),
+        Equation(
+            "B1f",
+            "derivative to z of the output, in one formula",
+            r"\frac{\partial C}{\partial z_L} = \frac{\partial C(a_L(z_L), y)}{\partial z_L}"
+            r" \quad (\text{usually } a_L - y)",
+            "pair.delta(y, a)",
+            "y (N, k), a (N, k) → ∂C/∂z (N, k)",
+            "note 3, section 4.3.1 (∇a_L = −(e_ℓ − ŷ))",
+        ),
+        Equation(
             "B1",
             "error signal at the output",
-            r"\delta_L[n] = \frac{s_n}{S}\,\frac{\partial C}{\partial a_L}"
-            r"\frac{\partial a_L}{\partial z_L}",
+            r"\delta_L[n] = \frac{s_n}{S}\,\frac{\partial C}{\partial z_L}[n]",
             "(s / sum(s))[:, None] * derivative",
             "s (N,), derivative ∂C/∂z (N, k) → delta (N, k)",
             "note 1 (e^L, E^L); note 3, section 5.2 (∇A_L = (Ŷ − E)/m); note 4 (ℬ^L); note 5",

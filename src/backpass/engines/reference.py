@@ -15,7 +15,7 @@ from backpass.core.arrays import (
     scalar,
     take_rows,
 )
-from backpass.core.backprop import backward, cost, forward, loss_and_gradients, penalty_cost
+from backpass.core.backprop import backward, cost, forward
 from backpass.core.dropout import dropout_mask
 from backpass.core.gradient_noise import GradientNoise, gradient_noise, squared_gradient_norms
 from backpass.core.parameters import Model, row_blocks
@@ -59,12 +59,11 @@ class ReferenceRun:
         alpha = problem.alpha_in_cost
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             passed = forward(model, X)
-            data = scalar(cost(model, passed, y, s, ceiling=problem.settings.ceiling))
-            penalty = scalar(penalty_cost(model, s, alpha)) if alpha else 0.0
+            J = cost(model, passed, y, s, alpha=alpha, ceiling=problem.settings.ceiling)
             found = None
             if gradient:
                 found = backward(model, passed, y, s, alpha=alpha, inputs=False).flat
-        return Evaluation(data, penalty, found)
+        return Evaluation(scalar(J.data), scalar(J.penalty), found)
 
     def evaluator(self, X: Array, y: Array, sample_weight: Array | None, rows: Any) -> Evaluator:
         """Return what evaluates the present θ on other rows; see :class:`backpass.engines.Run`."""
@@ -83,7 +82,7 @@ class ReferenceRun:
                     outputs.append(passed.a[-1])
                     s = _weights(held, here)
                     if (S := scalar(xp.sum(s))) > 0:
-                        loss = scalar(cost(model, passed, _targets(held, here), s))
+                        loss = scalar(cost(model, passed, _targets(held, here), s).data)
                         mass += S
                         mean = loss if mass == S else mean + (loss - mean) * (S / mass)
             return xp.concat(outputs), mean
@@ -114,31 +113,21 @@ class ReferenceRun:
         """Do nothing: the parameters of the model are the ones that move."""
 
     def _step(self, rows: Array, rate: float) -> Cost:
-        problem, settings, theta = self.problem, self.problem.settings, self.model.parameters
-        xp = namespace(theta.flat)
-        s = _weights(problem, rows)
+        problem, settings, model = self.problem, self.problem.settings, self.model
+        flat = model.parameters.flat
+        xp, s = namespace(flat), _weights(problem, rows)
         if scalar(xp.sum(s)) == 0:
             return 0.0, 0.0
-        X = gather(problem.X, rows, theta.flat)
-        y = _targets(problem, rows)
+        X, y = gather(problem.X, rows, flat), _targets(problem, rows)
         alpha = problem.alpha_in_cost
-        J, gradients = loss_and_gradients(
-            self.model,
-            X,
-            y,
-            s,
-            alpha=alpha,
-            masks=self._masks(rows.shape[0]),
-            dropout=settings.dropout,
-            ceiling=settings.ceiling,
-            inputs=False,
-        )
-        loss = scalar(J)
-        penalty = scalar(penalty_cost(self.model, s, alpha)) if alpha else 0.0
-        if not math.isfinite(loss):
-            return loss, 0.0
-        self._update(self._clip(gradients.flat), rate)
-        return loss - penalty, penalty
+        masks = self._masks(rows.shape[0])
+        passed = forward(model, X, masks=masks, dropout=settings.dropout)
+        J = cost(model, passed, y, s, alpha=alpha, ceiling=settings.ceiling)
+        if not math.isfinite(scalar(J.total)):
+            return scalar(J.total), 0.0
+        gradient = backward(model, passed, y, s, alpha=alpha, inputs=False).flat
+        self._update(self._clip(gradient), rate)
+        return scalar(J.data), scalar(J.penalty)
 
     def _masks(self, n_rows: int) -> list[Array | None] | None:
         """Draw the masks of the hidden layers for the step about to be taken."""

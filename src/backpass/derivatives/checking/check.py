@@ -1,6 +1,7 @@
 """Check every derivative of a network on a batch, and say which one is wrong."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -179,7 +180,17 @@ class _Certifier:
         for layer in range(self.costs.depth + 1):
             for kind in ("W", "W data", "b", "delta", "g"):
                 if (kind, layer) in self.claim.arrays:
-                    yield self._group(kind, layer)
+                    row = self._group(kind, layer, self.claim.arrays[kind, layer])
+                    at_output = kind == "delta" and layer == self.costs.depth
+                    yield self._blamed_at_output(row) if at_output else row
+
+    def _blamed_at_output(self, row: GroupCheck) -> GroupCheck:
+        """Return the row of δ_L; its equation is B1z where ∂C/∂z_L is wrong already."""
+        dz = self.claim.arrays.get(("dz", row.layer))
+        if row.passed or dz is None:
+            return row
+        before = self._group("delta", row.layer, self.costs.share * dz)
+        return row if before.passed else replace(row, equation="B1z")
 
     def _draw(self, kind: str, layer: int) -> Array:
         size = self.costs.size_of(kind, layer)
@@ -216,12 +227,12 @@ class _Certifier:
         crossed = rough.crossed & fine.crossed
         return Derivative(values, rough.penalty, crossed), np.where(better, FINER * h, h)
 
-    def _group(self, name: str, layer: int) -> GroupCheck:
+    def _group(self, name: str, layer: int, claimed: Array) -> GroupCheck:
         kind = "W" if name == "W data" else name
         if (kind, layer) not in self.found:  # once for the weights with and without L2
             self.found[kind, layer] = self._find(kind, layer)
         entries, found = self.found[kind, layer]
-        a = self._picked(self.claim.arrays[name, layer], kind, entries)
+        a = self._picked(claimed, kind, entries)
         comparisons = {
             method: compare(
                 a, self._value(d, name), floor, d.crossed.ravel(), method, self.claim.eps

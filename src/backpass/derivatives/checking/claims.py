@@ -26,8 +26,8 @@ class Claim:
     Parameters
     ----------
     arrays : dict
-        By kind and layer: ``"W"``, ``"b"``, ``"delta"``, ``"g"`` (layer 0: the inputs) and
-        ``"W data"``, which leaves the L2 penalty out.
+        By kind and layer: ``"W"``, ``"b"``, ``"delta"``, ``"g"`` (layer 0: the inputs),
+        ``"W data"``, which leaves the L2 penalty out, and ``"dz"``, the output's ∂C/∂z.
     source : str
         Whose they are.
     eps : float
@@ -48,12 +48,16 @@ def _parameter_arrays(theta: Parameters, kind: str = "W") -> dict[tuple[str, int
     return arrays
 
 
+OBSERVED = {"B1z": "dz", "B1f": "dz", "B1": "delta", "B2b": "delta", "B2a": "g"}
+"""The kind of what each equation of the backward pass computes."""
+
+
 def our_claim(given: Subject) -> Claim:
     """Return every derivative of the backward pass, as it is computed."""
     arrays: dict[tuple[str, int], Array] = {}
 
     def observe(equation: str, layer: int, operands: Mapping[str, Any], result: Array) -> None:
-        kind = {"B1": "delta", "B2b": "delta", "B2a": "g"}.get(equation)
+        kind = OBSERVED.get(equation)
         if kind:
             arrays[kind, layer] = result
 

@@ -79,7 +79,8 @@ class Costs:
         self.penalty_share = self._mean_cost(np.zeros_like(given.y), penalty=1.0)
         terms = backprop.cost_terms(self.model, self.passed, given.y)
         self.cost_of_rows = (self.share * terms).sum(axis=1)
-        self.cost = backprop.cost(self.model, self.passed, given.y, given.s, alpha=given.alpha)
+        cost = backprop.cost(self.model, self.passed, given.y, given.s, alpha=given.alpha)
+        self.cost = cost.total
 
     def _units(self) -> Iterator[Array]:
         """Yield the terms of C with a single 1, one sample and output after the other."""
@@ -89,7 +90,7 @@ class Costs:
             yield unit
 
     def _mean_cost(self, terms: Array, penalty: float = 0.0) -> Any:
-        return backprop.mean_cost(terms, self.given.s, self.given.alpha, penalty)
+        return backprop.mean_cost(terms, self.given.s, self.given.alpha, penalty).total
 
     def is_analytic(self) -> bool:
         """Return whether the complex step applies to every function on the way to J."""

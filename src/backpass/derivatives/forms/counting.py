@@ -37,7 +37,7 @@ def finite_differences(
 
     def J(flat: Array) -> Array:
         moved = model.with_parameters(Parameters(theta.sizes, flat))
-        return backprop.cost(moved, backprop.forward(moved, X), y, s, alpha=alpha)
+        return backprop.cost(moved, backprop.forward(moved, X), y, s, alpha=alpha).total
 
     for i in range(len(theta.flat)):
         plus, minus = theta.flat.copy(), theta.flat.copy()

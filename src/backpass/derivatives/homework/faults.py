@@ -6,7 +6,13 @@ import numpy as np
 
 from backpass.core import backprop
 from backpass.core.arrays import Array
-from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass, Rule, through
+from backpass.derivatives.homework.faulty_pass import (
+    CannotPlantError,
+    Fault,
+    Pass,
+    Rule,
+    output_derivative,
+)
 from backpass.derivatives.homework.mistake import Result, Value, Way
 
 # l is a layer throughout, as in the notes
@@ -14,7 +20,7 @@ from backpass.derivatives.homework.mistake import Result, Value, Way
 
 __all__ = [
     "below", "by", "by_S", "every", "fitting", "from_the_other_end", "has_classes", "hidden",
-    "is_elementwise", "is_smoothed", "is_softmax", "output", "right_derivative", "shifted",
+    "is_elementwise", "is_smoothed", "is_softmax", "output", "shifted",
     "slope_ways", "softmax_over", "square", "times", "times_S", "transposed", "twice",
 ]  # fmt: skip
 
@@ -127,15 +133,9 @@ def named(what: str, ways: tuple[Way, ...]) -> tuple[Way, ...]:
     return tuple(replace(way, where=f"{what} {way.where}") for way in ways)
 
 
-def right_derivative(w: Pass, l: int) -> Array:
-    """Return ∂C/∂z_L of the output that the pass has, (N, k)."""
-    passed = backprop.Forward([w.z[l]], [w.a[l]], [], [], 0.0)
-    return backprop.output_derivative(w.model, passed, w.y)
-
-
 def twice(w: Pass, l: int) -> Array:
     """Return ∂C/∂z_L with the derivative of the output activation applied once more."""
-    return through(w.do("slope", l), right_derivative(w, l))
+    return backprop.chained_derivative(output_derivative(w, l), w.do("slope", l))
 
 
 def fitting(wrong: Array | None, right: Array) -> Array:

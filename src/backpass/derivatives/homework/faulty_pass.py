@@ -22,7 +22,7 @@ from backpass.derivatives.forms.common import from_one
 # l is a layer throughout, as in the notes
 # ruff: noqa: E741
 
-__all__ = ["RULES", "CannotPlantError", "Fault", "Pass", "Rule", "through"]
+__all__ = ["RULES", "CannotPlantError", "Fault", "Pass", "Rule", "output_derivative"]
 
 Rule: TypeAlias = Callable[["Pass", int], Array]
 
@@ -169,7 +169,7 @@ class Pass:
     @property
     def derivative(self) -> Array:
         """∂C/∂z_L, (N, k)."""
-        return self.do("derivative", self.L)
+        return self.do("B1z", self.L)
 
     def do(self, name: str, l: int) -> Array:
         """Return what a rule gives for layer `l`, faults included."""
@@ -197,13 +197,6 @@ class Pass:
         return found
 
 
-def through(slope: Array, derivative: Array) -> Array:
-    """Return ∂C/∂z from ∂a/∂z, (N, k) or softmax's (N, k, k), and ∂C/∂a (N, k)."""
-    if slope.ndim == 3:
-        return np.sum(derivative[:, :, None] * slope, axis=1)
-    return derivative * slope
-
-
 # --- the right rules -----------------------------------------------------------------------------
 
 
@@ -211,9 +204,14 @@ def _pre_activation(w: Pass, l: int) -> Array:
     return backprop.pre_activation(w.a[l - 1], w.W[l], w.b[l])
 
 
-def _derivative(w: Pass, l: int) -> Array:
+def _output_derivative(w: Pass, l: int) -> Array:
     if w.is_faulty("slope", l):  # then loss and output cannot be taken together
-        return through(w.do("slope", l), w.loss.derivative(w.y, w.a[l]))
+        return backprop.chained_derivative(w.loss.derivative(w.y, w.a[l]), w.do("slope", l))
+    return output_derivative(w, l)
+
+
+def output_derivative(w: Pass, l: int) -> Array:
+    """Return ∂C/∂z_L of the output that the pass has, (N, k)."""
     passed = backprop.Forward([w.z[l]], [w.a[l]], [], [], 0.0)
     return backprop.output_derivative(w.model, passed, w.y)
 
@@ -228,7 +226,7 @@ RULES: dict[str, Rule] = {
     "s": lambda w, l: w.weights,
     "F1": _pre_activation,
     "F2": lambda w, l: backprop.activate(w.z[l], w.phi[l]),
-    "derivative": _derivative,
+    "B1z": _output_derivative,
     "B1": lambda w, l: backprop.output_error(w.s, w.derivative),
     "B2a": lambda w, l: backprop.error_below(w.delta[l + 1], w.W[l + 1]),
     "slope": lambda w, l: w.phi[l].derivative(w.z[l], w.a[l]),
@@ -240,4 +238,4 @@ RULES: dict[str, Rule] = {
     "B4 delta": lambda w, l: w.delta[l],
     "B4": lambda w, l: backprop.bias_gradient(w.do("B4 delta", l)),
 }
-"""The right rules, by equation id; ``"B3 a"`` is the factor a of B3, and so on."""
+"""The right rules, by equation id; ``"B3 a"`` is the factor a of B3, and ``"B1z"`` is B1f, too."""

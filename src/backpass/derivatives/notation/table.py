@@ -50,9 +50,9 @@ class Notation:
     symbols : mapping of str to (Symbol, Symbol)
         Every quantity, for one sample and for a batch.
     formulas : mapping of str to Formula
-        Every equation by its id; B1 in parts: ``B1a`` by the chain rule, ``B1j`` with softmax's
-        Jacobian, ``B1f`` where it is ŷ − y, ``B1g`` where loss and output declare another joint
-        formula, then ``B1`` the mean over samples, ``B1w`` the weighted one. ``"B3 sum"`` is one
+        Every equation by its id, with a letter behind it where a case is written otherwise:
+        ``B1zj`` with softmax's Jacobian; ``B1f`` is ŷ − y, ``B1fg`` another joint formula of
+        loss and output; ``B1w`` and ``Cw`` are weighted means. ``"B3 sum"`` is one
         sample's term of a sum over them, where a note writes it out.
     places : mapping of str to str
         Where in the note it stands.

@@ -46,7 +46,7 @@ def jacobian_steps(values: Values, network: Network) -> list[Step]:
     output = "P[l] = T(dC[l])" if notation.samples_in_columns else "P[l] = dC[l]"
     steps = []
     if notation.symbols["P"] != notation.symbols["dC"]:  # 𝒫, a symbol of its own
-        steps.append(_step("B1", "derivative to the output", output, last, values, place))
+        steps.append(_step("B1z", "derivative to the output", output, last, values, place))
     W = "W[l]" if notation.weights_transposed else "T(W[l])"
     for layer in range(last, 0, -1):
         mixing = not network.model.activations[layer - 1].elementwise

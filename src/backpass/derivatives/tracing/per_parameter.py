@@ -35,7 +35,8 @@ def element_steps(values: Values, network: Network, alpha: float) -> list[Step]:
         else:
             steps.append(formula_step("F2", layer, values))
     steps.append(formula_step("C", last, values, alpha))
-    steps.append(_step("B1", last, values, _output_errors(values, sizes[-1], last)))
+    fused = "B1f" if ("y", None) in values.recording.arrays else "B1z"
+    steps.append(_step(fused, last, values, _output_errors(values, sizes[-1], last)))
     for layer in range(last, 0, -1):
         steps.append(_step("B3", layer, values, _weight_gradients(sizes, layer, alpha)))
         if values.notation.formula("B4", batch=False):  # note 2's δ is ∂L/∂b itself

@@ -30,6 +30,8 @@ _RESULTS = {
     "F1": "z",
     "F2": "a",
     "C": "J",
+    "B1z": "dz",
+    "B1f": "dz",
     "B1": "delta",
     "B2a": "g",
     "B2b": "delta",
@@ -41,7 +43,8 @@ _RESULTS = {
 _OPERANDS = {
     "F1": {"W": "W", "b": "b"},
     "C": {"terms": "terms", "s": "s", "alpha": "lambda", "penalty": "penalty"},
-    "B1": {"derivative": "dz", "dC": "dC", "dphi": "dphi", "y": "y"},
+    "B1z": {"dC": "dC", "dphi": "dphi"},
+    "B1f": {"y": "y"},
     "B2b": {"dphi": "dphi"},
 }
 """Operands that are no result of another equation, by their names in the formulas."""

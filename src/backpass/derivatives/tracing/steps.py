@@ -119,15 +119,15 @@ def batch_steps(
 
 
 def _parts(equation: str, layer: int, values: Values, batch: bool) -> Iterator[str]:
-    """Yield the formulas that an equation is shown by: the error at the output has two."""
+    """Yield the formula that an equation is shown by, which may depend on the case."""
     if equation == "C":
         yield "C" if values.weights_are_equal() or not batch else "Cw"
+    elif equation == "B1z":
+        yield "B1zj" if ("jac", layer) in values.recording.arrays else "B1z"
+    elif equation == "B1f":
+        yield "B1f" if is_residual(values.recording.arrays, layer) else "B1fg"
     elif equation == "B1":
-        known = values.recording.arrays
-        factors = ("y", None) in known
-        residual = factors and is_residual(known, layer)
-        yield "B1f" if residual else "B1g" if factors else "B1j" if _jacobian(known) else "B1a"
-        if batch:
+        if batch:  # of one sample, s_n / S is 1
             yield "B1" if values.weights_are_equal() else "B1w"
     else:
         yield equation
@@ -149,10 +149,6 @@ def is_residual(known: dict[tuple[str, int | None], Any], layer: int) -> bool:
     return np.array_equal(known["dz", layer], known["a", layer] - known["y", None])
 
 
-def _jacobian(known: dict[tuple[str, int | None], Any]) -> bool:
-    return any(key == "jac" for key, _ in known)
-
-
 def formula_step(part: str, layer: int, values: Values, alpha: float = 0.0) -> Step:
     """Return one step of one sample in the notation's formula for it."""
     return _step(part, layer, values.notation.formula(part, batch=False), values, alpha)
@@ -168,10 +164,12 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
     top = part == "B2a" and ("B2a", layer + 1) not in values.recording.order
     place = notation.place(f"{part} top" if top else part) or notation.place(part)
     title = TITLES.get(part, equation.title)
+    if equation.id in ("B1z", "B1f") and shown.left == Leaf("delta", layer):
+        title = EQUATIONS["B1"].title
     remarks = _remarks(values, layer) if part == "B2b" else ()
     lines = [Line(shown, values)]
     if (
-        part == "B1j"
+        part == "B1zj"
         and isinstance(shown.left, Leaf)
         and len(values.recording.arrays["s", None]) > 1
     ):
@@ -185,12 +183,8 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
 TITLES = {
     "B1": "the mean over the samples",
     "B1w": "the weighted mean over the samples",
-    "B1a": "error signal at the output",
-    "B1f": "error signal at the output",
-    "B1g": "error signal at the output",
-    "B1j": "error signal at the output",
 }
-"""Titles of the parts that the error signal at the output is shown in."""
+"""What the error signal at the output is, where ∂C/∂z stands above it."""
 
 
 def _one_by_one(right: Node, layer: int, values: Values) -> tuple[list[Line], tuple[str, ...]]:

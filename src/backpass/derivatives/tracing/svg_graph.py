@@ -52,12 +52,13 @@ def graph_picture(trace: Traced) -> str:
     last = len(trace.network.sizes) - 1
     width = 2 * MARGIN + (2 * last + 1) * ACROSS + WIDE
     height = 2 * MARGIN + 3 * DOWN + HIGH
+    output = next(name for name, _ in trace.recording.order if name in ("B1z", "B1f"))
     parts = [
         f'<svg class="bp-net" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="0 0 {width} {height}" width="{width}" aria-label="computational graph: '
         f'forward pass above, backward pass below">',
         "<title>computational graph</title>",
-        *(_arrow(nodes[e.start], nodes[e.end], e.equation) for e in _edges(last)),
+        *(_arrow(nodes[e.start], nodes[e.end], e.equation) for e in _edges(last, output)),
         *(_box(trace, node) for node in nodes.values()),
         "</svg>",
     ]
@@ -79,10 +80,12 @@ def _nodes(trace: Traced) -> Iterator[_Node]:
             yield _Node("g", layer, column + 1, BACKWARD)
         yield _Node("dW", layer, column - 0.5, BOTTOM)
         yield _Node("db", layer, column + 0.5, BOTTOM)
+    yield _Node("dz", last, 2 * last, BACKWARD)
     yield _Node("J", None, 2 * last + 1, FORWARD)
 
 
-def _edges(last: int) -> Iterator[_Edge]:
+def _edges(last: int, output: str) -> Iterator[_Edge]:
+    """Yield every arrow; `output` is the equation of ∂C/∂z at the output."""
     for layer in range(1, last + 1):
         for start in (("a", layer - 1), ("W", layer), ("b", layer)):
             yield _Edge(start, ("z", layer), "F1")
@@ -93,7 +96,8 @@ def _edges(last: int) -> Iterator[_Edge]:
         if layer < last:
             yield _Edge(("g", layer), ("delta", layer), "B2b")
     yield _Edge(("a", last), ("J", None), "C")
-    yield _Edge(("J", None), ("delta", last), "B1")
+    yield _Edge(("J", None), ("dz", last), output)
+    yield _Edge(("dz", last), ("delta", last), "B1")
 
 
 def _corner(node: _Node) -> tuple[float, float]:

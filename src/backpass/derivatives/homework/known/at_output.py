@@ -23,12 +23,12 @@ AT_OUTPUT = (
     Mistake(
         "softmax Jacobian missing",
         "∂C/∂ŷ was taken for the error signal: softmax was not differentiated",
-        equation="B1",
+        equation="B1z",
         source="note 3, section 4.3.1 (∂ŷ_ℓ/∂a_{Li} by the quotient rule)",
         mend="with cross-entropy use ŷ − e_ℓ; otherwise multiply ∂C/∂ŷ by softmax's Jacobian",
         ways=(
             Way(
-                faults=(Fault("derivative", lambda w, l: w.loss.derivative(w.y, w.a[l])),),
+                faults=(Fault("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l])),),
                 possible=is_softmax,
             ),
         ),
@@ -36,15 +36,15 @@ AT_OUTPUT = (
     Mistake(
         "softmax Jacobian twice",
         "softmax was differentiated twice: ŷ − e_ℓ is already the derivative by z",
-        equation="B1",
+        equation="B1z",
         source="note 3, section 4.3.1 (∇a_L = −(e_ℓ − ŷ))",
         mend="do not multiply ŷ − e_ℓ by softmax's Jacobian",
-        ways=(Way(faults=(Fault("derivative", twice),), possible=is_softmax),),
+        ways=(Way(faults=(Fault("B1z", twice),), possible=is_softmax),),
     ),
     Mistake(
         "softmax like a logistic",
         "of softmax's Jacobian only the diagonal a(1 − a) was taken",
-        equation="B1",
+        equation="B1z",
         source="note 3, section 4.3.1 (ŷ_k(1_{k=i} − ŷ_i): every output depends on every a_{Li})",
         mend="take the whole Jacobian, or ŷ − e_ℓ with cross-entropy",
         ways=(
@@ -82,7 +82,7 @@ AT_OUTPUT = (
     Mistake(
         "label index for one-hot",
         "the index of the class was taken off ŷ, not the one-hot row",
-        equation="B1",
+        equation="B1z",
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="encode the labels: np.eye(k)[labels]",
         ways=(
@@ -96,7 +96,7 @@ AT_OUTPUT = (
         "labels one off",
         "the classes are shifted by one: they were counted from 1 on one side and from 0 on "
         "the other",
-        equation="B1",
+        equation="B1z",
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="class ℓ is column ℓ, counted from 0",
         ways=(
@@ -132,7 +132,7 @@ AT_OUTPUT = (
         source="note 3, section 3, and note 4 (the mean is over the samples)",
         mend="sum over the outputs, divide by the number of samples only",
         ways=(
-            Way(faults=(Fault("derivative", factor=lambda w, l: 1 / w.sizes[-1]),)),
+            Way(faults=(Fault("B1z", factor=lambda w, l: 1 / w.sizes[-1]),)),
             Way(
                 "the penalty, too",
                 result=lambda w, v, kind, l: times(1 / w.sizes[-1])(w, v, kind, l),

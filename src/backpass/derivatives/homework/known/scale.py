@@ -33,11 +33,11 @@ SCALE = (
     Mistake(
         "y − ŷ",
         "the error signal of the output has y − ŷ where ŷ − y belongs",
-        equation="B1",
+        equation="B1z",
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m)",
         mend="derive the cost by ŷ: squared error gives ŷ − y, and so does softmax with "
         "cross-entropy",
-        ways=(Way(faults=by(-1, "derivative")),),
+        ways=(Way(faults=by(-1, "B1z")),),
     ),
     Mistake(
         "1/N missing",
@@ -82,7 +82,7 @@ SCALE = (
         equation="C",
         source="note 4, slide Examples of individual cost functions (½(y − ŷ)²)",
         mend="write the cost with ½, which the 2 of the derivative cancels",
-        ways=(Way(result=times(2.0)), Way("in the data term", by(2.0, "derivative"))),
+        ways=(Way(result=times(2.0)), Way("in the data term", by(2.0, "B1z"))),
     ),
     Mistake(
         "factor ½",
@@ -90,6 +90,6 @@ SCALE = (
         equation="C",
         source="note 4, slide Examples of individual cost functions (½(y − ŷ)²)",
         mend="the 2 of the derivative cancels the ½",
-        ways=(Way(result=times(0.5)), Way("in the data term", by(0.5, "derivative"))),
+        ways=(Way(result=times(0.5)), Way("in the data term", by(0.5, "B1z"))),
     ),
 )

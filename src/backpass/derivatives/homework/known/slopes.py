@@ -73,7 +73,7 @@ SLOPES = (
         source="note 3, section 4.3.2 (from ∇_h to ∇_a once in a layer)",
         mend="multiply by φ′(z) once; an error signal ŷ − y of the output holds its φ′ already",
         ways=(
-            Way("at the output", (Fault("derivative", twice),), possible=is_elementwise),
+            Way("at the output", (Fault("B1z", twice),), possible=is_elementwise),
             Way(
                 "in the hidden layers",
                 (Fault("slope", lambda w, l: w.phi[l].derivative(w.z[l], w.a[l]) ** 2),),
