@@ -134,7 +134,7 @@ def test_an_estimator_and_its_own_penalty_are_taken():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), np.array(["no", "yes"] * 20)
     model = MLPClassifier((4,), alpha=0.5, max_iter=3, random_state=0, tol=0).fit(X, y)
-    network, rows, targets = model.rows_for_network(X, y)
+    network, rows, targets, _ = model.rows_for_network(X, y)
     gradients = network.loss_and_gradients(rows, targets, alpha=0.5)[1]
     assert explain_mismatch(model, X, y, gradients).right
     plain = network.loss_and_gradients(rows, targets)[1]

@@ -50,7 +50,7 @@ def _check(model_path: str, table: str, rows: int | None, entries: int | str) ->
     from backpass.derivatives.checking import check_gradients
     from backpass.tabular.model import TabularModel
     from backpass.tabular.reading import read_table
-    from backpass.tabular.selection import original_rows
+    from backpass.tabular.selection import original_rows, usable_rows
 
     messages = Messages()
     with messages.catching():
@@ -58,12 +58,14 @@ def _check(model_path: str, table: str, rows: int | None, entries: int | str) ->
         frame = read_table(table, as_text=model.text_columns())
         label = "standard input" if table == "-" else table
         with original_rows(np.arange(0), label):
-            X, y, weights = model.encode(frame)
-            if rows is not None and rows > len(X):
+            weights = model.weights if model.weights in frame.columns else None
+            usable = usable_rows(frame, model.target.name, weights)
+            if rows is not None and rows > len(usable):
                 raise TableError(
-                    f"--rows {rows}: there are {len(X)} rows with a target; give that or less"
+                    f"--rows {rows}: there are {len(usable)} rows with a target; give that or less"
                 )
         # evenly spread: tables are often sorted by what is predicted
-        part = np.linspace(0, len(X) - 1, min(rows or FEW_ROWS, len(X))).astype(int)
-        s = None if weights is None else weights[part]
-        return check_gradients(model.network, X[part], y[part], sample_weight=s, entries=entries)
+        spread = np.linspace(0, len(usable) - 1, min(rows or FEW_ROWS, len(usable)))
+        part = usable[spread.astype(int)]
+        with original_rows(part, label):
+            return check_gradients(model, frame[part], entries=entries)

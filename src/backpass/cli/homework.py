@@ -45,22 +45,23 @@ def run_homework(options: HomeworkOptions) -> int:
     from backpass.cli import tables as render
     from backpass.derivatives.homework import explain_mismatch
     from backpass.tabular.model import TabularModel
+    from backpass.tabular.selection import original_rows
 
     messages = Messages()
     with messages.catching():
         model = TabularModel.load(options.model)
-        rows = _encoded(model, options)
-        verdict = explain_mismatch(
-            model.network,
-            rows.X,
-            rows.y,
-            answer,
-            sample_weight=rows.weights,
-            alpha=options.alpha,
-            what=options.what,
-            layer=options.layer,
-            layout=options.layout,
-        )
+        frame, rows, label = _read_rows(model, options)
+        with original_rows(rows, label):
+            verdict = explain_mismatch(
+                model,
+                frame,
+                None,
+                answer,
+                alpha=options.alpha,
+                what=options.what,
+                layer=options.layer,
+                layout=options.layout,
+            )
     render.output().print(verdict, soft_wrap=True)
     if options.json:
         from backpass.tabular.report.as_json import write_json
@@ -69,18 +70,16 @@ def run_homework(options: HomeworkOptions) -> int:
     return 0 if verdict.right else 1
 
 
-def _encoded(model: Any, options: HomeworkOptions) -> Any:
-    """Return the rows that were asked for, as the network takes them."""
+def _read_rows(model: Any, options: HomeworkOptions) -> tuple[pl.DataFrame, Any, str]:
+    """Return the rows that were asked for, their numbers from 0, and what the table is called."""
     import numpy as np
 
     from backpass.tabular.reading import read_table
-    from backpass.tabular.selection import original_rows
 
     frame = read_table(options.table, as_text=model.text_columns())
     label = "standard input" if options.table == "-" else options.table
     start, stop = _rows(frame, label, options)
-    with original_rows(np.arange(start, stop), label):
-        return model.encode(frame[start:stop])
+    return frame[start:stop], np.arange(start, stop), label
 
 
 def _rows(frame: pl.DataFrame, label: str, options: HomeworkOptions) -> tuple[int, int]:

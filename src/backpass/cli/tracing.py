@@ -92,11 +92,16 @@ def _written(trace: Trace, kind: str) -> str:
 
 
 def _trace(options: TraceOptions) -> Trace:
+    if options.model.startswith("example:"):
+        return _trace_example(options)
+    return _trace_table(options)
+
+
+def _traced(options: TraceOptions, model: Any, X: Any, y: Any = None, **names: Any) -> Trace:
     from backpass.derivatives.tracing import trace
 
-    network, X, y, names = _example(options) if _is_example(options) else _from_table(options)
     return trace(
-        network,
+        model,
         X,
         y,
         notation=options.notation,
@@ -106,27 +111,21 @@ def _trace(options: TraceOptions) -> Trace:
         digits=options.digits,
         update=options.update,
         learning_rate=0.1 if options.learning_rate is None else options.learning_rate,
-        input_names=names[0],
-        output_names=names[1],
+        **names,
     )
 
 
-def _is_example(options: TraceOptions) -> bool:
-    return options.model.startswith("example:")
-
-
-def _example(options: TraceOptions) -> tuple[Any, Any, Any, tuple[None, None]]:
+def _trace_example(options: TraceOptions) -> Trace:
     from backpass.derivatives.tracing import example
 
     if options.table is not None:
         raise InputError(f"{options.model} has rows of its own; leave {options.table!r} out")
     network, X, y = example(options.model.removeprefix("example:"))
     rows = _rows(options.row, len(X)) if options.row is not None else list(range(len(X)))
-    return network, X[rows], y[rows], (None, None)
+    return _traced(options, network, X[rows], y[rows])
 
 
-def _from_table(options: TraceOptions) -> tuple[Any, Any, Any, tuple[list[str], list[str]]]:
-    """Return the network of a model, and the rows of a table as it takes them."""
+def _trace_table(options: TraceOptions) -> Trace:
     import numpy as np
 
     from backpass.tabular.model import TabularModel
@@ -144,11 +143,15 @@ def _from_table(options: TraceOptions) -> tuple[Any, Any, Any, tuple[list[str], 
         for row in rows:
             if frame[target][row] is None:
                 raise TableError(f"{label}, row {row + 1}: it has no target {target!r}")
+    outputs = getattr(model.target, "classes", [target])
     with original_rows(np.array(rows), label):
-        X, y, _ = model.encode(frame[rows])
-    inputs = [str(name) for name in model.encoder.get_feature_names_out()]
-    outputs = list(getattr(model.target, "classes", [target]))
-    return model.network, X, y, (inputs, [str(name) for name in outputs])
+        return _traced(
+            options,
+            model,
+            frame[rows],
+            input_names=model.encoder.get_feature_names_out(),
+            output_names=outputs,
+        )
 
 
 def _rows(text: str, height: int) -> list[int]:

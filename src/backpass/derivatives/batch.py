@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backpass.core.arrays import Array, is_sparse, namespace, to_numpy
+from backpass.core.parameters import Parameters
 from backpass.errors import InputError
 from backpass.network.network import Network
 
@@ -41,30 +42,41 @@ class Subject:
         part = slice(start, stop)
         return replace(self, X=self.X[part], y=self.y[part], s=self.s[part])
 
+    def in_numpy(self) -> "Subject":
+        """Return the same in NumPy's float64."""
+        theta = self.network.parameters
+        flat = to_numpy(theta.flat).astype(np.float64)
+        model = self.network.model.with_parameters(Parameters(theta.sizes, flat))
+        X, y, s = (to_numpy(x).astype(np.float64) for x in (self.X, self.y, self.s))
+        return Subject(Network.from_model(model), X, y, s, self.alpha)
+
 
 def subject(
-    network_or_estimator: Any,
+    model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     sample_weight: Any = None,
     *,
     alpha: float | None = None,
-    dtype: Any = None,
+    double: bool = False,
 ) -> Subject:
     """Return network, rows, targets and weights in the form that the equations take.
 
     Parameters
     ----------
-    network_or_estimator : Network, or a fitted MLPClassifier, MLPRegressor or Pipeline of one
-    X : array of shape (N, n_0)
-    y : array of shape (N,) or (N, k)
-        Targets as the loss takes them; labels for a classifier.
+    model : Network, MLPClassifier, MLPRegressor, Pipeline that ends in one, or TabularModel
+        Anything else that has ``rows_for_network(X, y)``, which returns a network and the rows,
+        targets and weights (or None) that it takes, will do.
+    X : array of shape (N, n_0), or a table for a TabularModel
+    y : array of shape (N,) or (N, k), optional
+        Targets as the loss takes them; labels for a classifier. A TabularModel takes them from the
+        table's target column where they are left out.
     sample_weight : array of shape (N,), optional
-        1 each by default.
+        1 each by default; a TabularModel takes them from its column of weights.
     alpha : float, optional
-        L2 strength; by default the estimator's own, 0 for a network.
-    dtype : optional
-        That parameters and rows are converted to; by default they stay as they are.
+        L2 strength; by default the estimator's own, 0 for a network and for a TabularModel.
+    double : bool
+        Whether parameters and rows are taken in float64, whatever the network computes with.
 
     Raises
     ------
@@ -77,21 +89,24 @@ def subject(
     >>> seen.y, seen.s, seen.alpha
     (array([[1.]]), array([1.]), 0.0)
     """
-    if hasattr(network_or_estimator, "steps"):  # a pipeline: its last step is the estimator
-        X = network_or_estimator[:-1].transform(X) if len(network_or_estimator.steps) > 1 else X
-        network_or_estimator = network_or_estimator[-1]
-    network = network_or_estimator
-    if hasattr(network_or_estimator, "rows_for_network"):
-        network, X, y = network_or_estimator.rows_for_network(X, y)
-        alpha = network_or_estimator.alpha if alpha is None else alpha
+    if hasattr(model, "steps"):  # a pipeline: its last step is the estimator
+        X = model[:-1].transform(X) if len(model.steps) > 1 else X
+        model = model[-1]
+    network = model
+    if hasattr(model, "rows_for_network"):
+        network, X, y, weights = model.rows_for_network(X, y)
+        sample_weight = weights if sample_weight is None else sample_weight
+        alpha = getattr(model, "alpha", None) if alpha is None else alpha
     if not isinstance(network, Network):
-        theirs = type(network_or_estimator)
-        name = f"{theirs.__module__}.{theirs.__qualname__}".removeprefix("builtins.")
+        name = f"{type(model).__module__}.{type(model).__qualname__}".removeprefix("builtins.")
         raise InputError(
-            f"give a Network, or a fitted MLPClassifier or MLPRegressor of backpass, not a {name}"
+            "give a Network, or a fitted MLPClassifier, MLPRegressor or TabularModel of backpass, "
+            f"not a {name}"
         )
-    if dtype is not None and network.parameters.flat.dtype != dtype:
-        network = _converted(network, dtype)
+    if y is None:
+        raise InputError("y is missing: give the targets of the rows")
+    if double:
+        network = _in_double(network)
     X, y, s = network.check_batch(X.toarray() if is_sparse(X) else X, y, sample_weight)
     _check_finite(X, y)
     alpha = 0.0 if alpha is None else float(alpha)
@@ -100,11 +115,12 @@ def subject(
     return Subject(network, X, y, s, alpha)
 
 
-def _converted(network: Network, dtype: Any) -> Network:
-    """Return a copy whose parameters have another dtype."""
+def _in_double(network: Network) -> Network:
+    """Return a network with parameters of float64, of its own array library."""
     theta = network.parameters
-    flat = namespace(theta.flat).astype(theta.flat, dtype)
-    return Network.from_model(network.model.with_parameters(type(theta)(theta.sizes, flat)))
+    xp = namespace(theta.flat)
+    flat = xp.astype(theta.flat, xp.float64)
+    return Network.from_model(network.model.with_parameters(Parameters(theta.sizes, flat)))
 
 
 def _check_finite(X: Array, y: Array) -> None:

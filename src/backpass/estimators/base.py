@@ -392,8 +392,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             and not hasattr(self, "feature_names_in_")
         )
 
-    def rows_for_network(self, X: Any, y: Any) -> tuple[Network, Any, Any]:
-        """Return the fitted network, and `X` and `y` as it takes them (labels encoded).
+    def rows_for_network(self, X: Any, y: Any) -> tuple[Network, Any, Any, None]:
+        """Return the fitted network, `X` and `y` as it takes them, and None: no sample weights.
 
         Raises
         ------
@@ -401,8 +401,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             Before fit; when `X` or `y` does not fit, or holds a label that fit has not seen.
         """
         check_is_fitted(self)
+        if y is None:
+            raise InputError("y is missing: give the targets of the rows")
         X, y = self._check_data(X, y, reset=False)
-        return self.network_, X, self._check_y(y, "known")
+        return self.network_, X, self._check_y(y, "known"), None
 
     @property
     def coefs_(self) -> list[Any]:

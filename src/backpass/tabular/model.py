@@ -237,6 +237,22 @@ class TabularModel:
                 sample_weights(frame, weights),
             )
 
+    def rows_for_network(self, X: Any, y: Any = None) -> tuple[Network, Any, Any, Any]:
+        """Return the network, and rows, targets and weights (or None) of a table as it takes them.
+
+        Parameters
+        ----------
+        X : DataFrame of polars or pandas, or mapping of columns
+        y : sequence, optional
+            Targets in place of those in the table's target column.
+        """
+        import polars as pl
+
+        table = as_frame(X)
+        if y is not None:
+            table = table.with_columns(pl.Series(self.target.name, y))
+        return self.network, *self.encode(table)
+
     def train(
         self,
         rows: Encoded,

@@ -1,5 +1,6 @@
 """Check every derivative of a network on a batch, and say which one is wrong."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -7,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backpass.core.arrays import Array, to_numpy
-from backpass.core.parameters import Parameters
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.checking.autograd_oracle import autograd_derivatives
 from backpass.derivatives.checking.claims import (
@@ -29,7 +29,6 @@ from backpass.derivatives.checking.records import check_records
 from backpass.derivatives.checking.result import GradientCheck
 from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
-from backpass.network.network import Network
 
 __all__ = ["check_gradients"]
 
@@ -40,9 +39,9 @@ FINER = 0.01
 
 
 def check_gradients(
-    network_or_estimator: Any,
+    model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     sample_weight: Any = None,
     alpha: float | None = None,
@@ -61,13 +60,14 @@ def check_gradients(
 
     Parameters
     ----------
-    network_or_estimator : Network, or a fitted MLPClassifier, MLPRegressor or Pipeline of one
-    X : array of shape (N, n_0)
-    y : array of shape (N,) or (N, k)
-        Targets as the loss takes them; labels for a classifier.
+    model : Network, MLPClassifier, MLPRegressor, Pipeline that ends in one, or TabularModel
+    X : array of shape (N, n_0), or a table for a TabularModel
+    y : array of shape (N,) or (N, k), optional
+        Targets as the loss takes them; labels for a classifier. Left out or None: those in
+        a TabularModel's table.
     sample_weight : array of shape (N,), optional
     alpha : float, optional
-        L2 strength; by default the estimator's own, 0 for a network. The weights' gradient is
+        L2 strength; by default the estimator's own, 0 for the others. The weights' gradient is
         checked without it as well.
     entries : "all" or int
         How many entries of each array are checked, drawn at random; of δ, the activations and the
@@ -104,7 +104,8 @@ def check_gradients(
     """
     _check_options(entries, claimed, engine)
     get_notation(layout)
-    given, dtype = _in_float64(network_or_estimator, X, y, sample_weight, alpha)
+    given = subject(model, X, y, sample_weight, alpha=alpha)
+    dtype, given = _real_dtype(given), given.in_numpy()
     costs = Costs(given)
     _check_finite(costs)
     if claimed is not None:
@@ -128,20 +129,12 @@ def _check_options(entries: int | str, claimed: Any, engine: str | None) -> None
         raise InputError("give claimed or engine, not both: one gradient is judged at a time")
 
 
-def _in_float64(
-    network_or_estimator: Any, X: Any, y: Any, sample_weight: Any, alpha: float | None
-) -> tuple[Subject, Any]:
-    """Return the subject in NumPy's float64, and the dtype that the network has."""
-    given = subject(network_or_estimator, X, y, sample_weight, alpha=alpha)
-    theta = given.network.parameters
-    flat = to_numpy(theta.flat)
-    if flat.dtype.kind != "f":
-        raise InputError(f"the parameters must be real numbers, not {flat.dtype}")
-    network = Network.from_model(
-        given.network.model.with_parameters(Parameters(theta.sizes, flat.astype(np.float64)))
-    )
-    X, y, s = (to_numpy(part).astype(np.float64) for part in (given.X, given.y, given.s))
-    return Subject(network, X, y, s, given.alpha), flat.dtype
+def _real_dtype(given: Subject) -> Any:
+    """Return the dtype of a network's parameters, which must be real numbers."""
+    dtype = to_numpy(given.network.parameters.flat).dtype
+    if dtype.kind != "f":
+        raise InputError(f"the parameters must be real numbers, not {dtype}")
+    return dtype
 
 
 def _check_finite(costs: Costs) -> None:
@@ -180,7 +173,7 @@ class _Certifier:
         for layer in range(self.costs.depth + 1):
             for kind in ("W", "W data", "b", "delta", "g"):
                 if (kind, layer) in self.claim.arrays:
-                    row = self._group(kind, layer, self.claim.arrays[kind, layer])
+                    row = self._group(kind, layer)
                     at_output = kind == "delta" and layer == self.costs.depth
                     yield self._blamed_at_output(row) if at_output else row
 
@@ -189,7 +182,10 @@ class _Certifier:
         dz = self.claim.arrays.get(("dz", row.layer))
         if row.passed or dz is None:
             return row
-        before = self._group("delta", row.layer, self.costs.share * dz)
+        rows = copy.copy(self.costs)
+        rows.share = np.ones_like(self.costs.share)  # what each row costs by itself, without C
+        claim = Claim({("delta", row.layer): dz}, self.claim.source, self.claim.eps)
+        (before,) = _Certifier(rows, claim, "all", self.rng).groups()
         return row if before.passed else replace(row, equation="B1z")
 
     def _draw(self, kind: str, layer: int) -> Array:
@@ -227,12 +223,12 @@ class _Certifier:
         crossed = rough.crossed & fine.crossed
         return Derivative(values, rough.penalty, crossed), np.where(better, FINER * h, h)
 
-    def _group(self, name: str, layer: int, claimed: Array) -> GroupCheck:
+    def _group(self, name: str, layer: int) -> GroupCheck:
         kind = "W" if name == "W data" else name
         if (kind, layer) not in self.found:  # once for the weights with and without L2
             self.found[kind, layer] = self._find(kind, layer)
         entries, found = self.found[kind, layer]
-        a = self._picked(claimed, kind, entries)
+        a = self._picked(self.claim.arrays[name, layer], kind, entries)
         comparisons = {
             method: compare(
                 a, self._value(d, name), floor, d.crossed.ravel(), method, self.claim.eps

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backpass.core.arrays import Array, namespace, to_numpy
-from backpass.core.parameters import Parameters
+from backpass.core.arrays import Array
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.homework.answers import KINDS, Part, has_too_few_digits, parts_of, title
 from backpass.derivatives.homework.comparison import (
@@ -22,7 +21,6 @@ from backpass.derivatives.homework.search import Candidates, Explanation, Search
 from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
 from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
-from backpass.network.network import Network
 
 # ruff: noqa: E741
 
@@ -30,7 +28,7 @@ __all__ = ["explain_mismatch"]
 
 
 def explain_mismatch(
-    network: Any,
+    model: Any,
     X: Any,
     y: Any,
     answer: Any,
@@ -45,17 +43,18 @@ def explain_mismatch(
 
     Parameters
     ----------
-    network : Network, or a fitted MLPClassifier, MLPRegressor or Pipeline of one
-    X : array of shape (N, n_0)
-    y : array of shape (N,) or (N, k)
-        Targets as the loss takes them; labels for a classifier.
+    model : Network, MLPClassifier, MLPRegressor, Pipeline that ends in one, or TabularModel
+    X : array of shape (N, n_0), or a table for a TabularModel
+    y : array of shape (N,) or (N, k) or None
+        Targets as the loss takes them; labels for a classifier. None: those in a
+        TabularModel's table.
     answer : array, mapping, Gradients, flat vector, or lists
         One array, of which kind and layer are found by its shape; or ``{"W1": …, "b1": …}``,
         ``(weights, biases)``, ``[W1, b1, W2, …]``, or θ's gradient as one vector.
     sample_weight : array of shape (N,), optional
         1 each by default.
     alpha : float, optional
-        L2 strength; by default the estimator's own, 0 for a network.
+        L2 strength; by default the estimator's own, 0 for the others.
     what : {"W", "b", "delta", "g", "X", "z", "a"}, optional
         What a single array is: ∂J/∂W_l, ∂J/∂b_l, ∂J/∂z_l, ∂J/∂a_l, ∂J/∂X, or z_l or a_l itself.
     layer : int, optional
@@ -84,7 +83,7 @@ def explain_mismatch(
          see note 1 (the derivative by a matrix has the shape of the matrix)
          to mend it: transpose it, or give its layout: W is (out, in) in 'chain' (note 2) and...
     """
-    seen = _in_float64(network, X, y, sample_weight, alpha)
+    seen = subject(model, X, y, sample_weight, alpha=alpha, double=True).in_numpy()
     parts = parts_of(answer, seen.network.sizes, get_notation(layout), what, layer)
     homework = Homework(seen, parts)
     verdict = homework.judge(EXACT)
@@ -219,18 +218,6 @@ class Homework:
             for place in places
             if gap[place] > 0
         ]
-
-
-def _in_float64(network: Any, X: Any, y: Any, sample_weight: Any, alpha: float | None) -> Subject:
-    """Return the batch as NumPy arrays of float64, whatever the network computes with."""
-    dtype: Any = np.float64
-    if isinstance(network, Network):
-        dtype = namespace(network.parameters.flat).float64
-    seen = subject(network, X, y, sample_weight, alpha=alpha, dtype=dtype)
-    theta = seen.network.parameters
-    model = seen.network.model.with_parameters(Parameters(theta.sizes, to_numpy(theta.flat)))
-    X, y, s = (to_numpy(x) for x in (seen.X, seen.y, seen.s))
-    return Subject(Network.from_model(model), X, y, s, seen.alpha)
 
 
 def _why(part: Part, off: float) -> str:

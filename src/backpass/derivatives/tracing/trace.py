@@ -94,9 +94,9 @@ class Trace(Traced):
 
 
 def trace(
-    network_or_estimator: Any,
+    model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     notation: str = "code",
     form: str = "batch",
@@ -114,10 +114,11 @@ def trace(
 
     Parameters
     ----------
-    network_or_estimator : Network, or a fitted MLPClassifier, MLPRegressor or Pipeline of one
-    X : array of shape (N, n_0)
-    y : array of shape (N,) or (N, k)
-        Targets as the loss takes them; labels for a classifier.
+    model : Network, MLPClassifier, MLPRegressor, Pipeline that ends in one, or TabularModel
+    X : array of shape (N, n_0), or a table for a TabularModel
+    y : array of shape (N,) or (N, k), optional
+        Targets as the loss takes them; labels for a classifier. Left out or None: those in
+        a TabularModel's table.
     notation : str
         ``"code"`` (ours), or that of a lecture note: ``"error"`` (1), ``"chain"`` (2), ``"nabla"``
         (3), ``"omega"`` (4), ``"bracket"`` (5).
@@ -134,7 +135,7 @@ def trace(
         Significant digits of the numbers shown.
     sample_weight : array of shape (N,), optional
     alpha : float, optional
-        L2 strength; by default the estimator's own, 0 for a network.
+        L2 strength; by default the estimator's own, 0 for the others.
     update : str or Optimizer, optional
         Show the first step of this optimiser, too.
     learning_rate : float
@@ -163,7 +164,7 @@ def trace(
     if form not in FORMS:
         raise InputError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
     limits = Limits(*_checked_limits(max_elements, digits))
-    batch = subject(network_or_estimator, X, y, sample_weight, alpha=alpha)
+    batch = subject(model, X, y, sample_weight, alpha=alpha)
     _check_layer(layer, batch.network)
     whole = record(batch)
     optimizer = None if update is None else OPTIMIZERS.get_record(update)
