@@ -196,7 +196,7 @@ def test_fewer_threads_than_the_run_was_made_with(dtype):
     for numbers in ([1, 1, 1, 1], [3, 2, 1, 2]):
         network = new_network(SIZES, "relu", dtype=dtype)
         run = NATIVE.start(
-            new_plan(network, draw_batch(network, 60), batch_size=20, n_threads=max(numbers))
+            training_on(network, draw_batch(network, 60), batch_size=20, n_threads=max(numbers))
         )
         for n in numbers:
             run._run.set_threads(n)
