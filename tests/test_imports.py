@@ -1,80 +1,17 @@
 """Imports point down, `import backpass` stays light, and every exported name is there."""
 
-import ast
 import importlib
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
 
 import backpass
-
-ROOT = Path(backpass.__file__).parent
-
-PACKAGES = [
-    "core",
-    "storage",
-    "engines",
-    "network",
-    "training",
-    "estimators",
-    "derivatives",
-    "tabular",
-    "export",
-    "cli",
-]
-"""From the ground up: a package imports what stands before it, and itself."""
-ROOT_MODULES = {"__init__", "__main__", "errors"}
+from house import MODULES, PACKAGES, ROOT_MODULES, imported, inner, package_of
 
 # who may import scikit-learn's estimator base
 ESTIMATOR_BASE = {"estimators.compat", "tabular.encoder"}
-
-
-def modules():
-    """Return the path of every module by its name without the package: ``engines.plan``."""
-    found = {}
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        if parts[-1] == "__init__" and len(parts) > 1:
-            parts = parts[:-1]
-        found[".".join(parts)] = path
-    return found
-
-
-MODULES = modules()
-
-
-def imported(path, name):
-    """Return the dotted names that a file imports, wherever in it the statement stands."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = [p for p in ("backpass." + package).split(".") if p != "__init__"]
-                parents = [p for p in parents if p]
-                parents = parents[: len(parents) - node.level + 1]
-                base = ".".join([*parents, *filter(None, [base])])
-            for alias in node.names:
-                full = f"{base}.{alias.name}"
-                yield full if full.removeprefix("backpass.") in MODULES else base
-
-
-def inner(name):
-    """Return the modules of backpass that module `name` imports."""
-    for target in imported(MODULES[name], name):
-        if target == "backpass":
-            yield "__init__"
-        elif target.startswith("backpass."):
-            yield target.removeprefix("backpass.")
-
-
-def package_of(name):
-    return name.partition(".")[0]
 
 
 def test_every_module_is_in_a_package():
