@@ -1,4 +1,4 @@
-"""The command line: ``backpass fit``, ``backpass predict``, ``backpass evaluate`` and others."""
+"""The command line: arguments, commands, progress, messages, exit codes."""
 
 import os
 import sys

@@ -1,1 +1,1 @@
-"""The same derivatives as the notes write them: traced, checked, and a learner's compared."""
+"""The derivatives in the notes' notations and forms: traced, checked, a learner's compared."""

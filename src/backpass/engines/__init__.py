@@ -1,4 +1,4 @@
-"""Who computes a step: the readable reference, or C++.
+"""Who computes a training step: the readable reference engine, or the same in C++.
 
 An engine trains a :class:`~backpass.core.parameters.Model` on batches of rows; everything that
 steers training (epochs, order, schedule, stopping, progress) stays in

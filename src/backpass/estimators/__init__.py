@@ -1,4 +1,4 @@
-"""The scikit-learn estimators: a change of import from ``sklearn.neural_network``."""
+"""MLPClassifier and MLPRegressor: a change of import from ``sklearn.neural_network``."""
 
 from backpass.estimators.classifier import MLPClassifier
 from backpass.estimators.regressor import MLPRegressor

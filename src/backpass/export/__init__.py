@@ -1,4 +1,4 @@
-"""Models in formats that other programs read: ONNX."""
+"""Models as ONNX files, which other programs run without Python."""
 
 from backpass.export.convert import to_onnx
 from backpass.export.inputs import onnx_inputs

@@ -1,1 +1,1 @@
-"""Files: durable writing, strict JSON, schemas and the safetensors container."""
+"""Bytes on disk: atomic writes, locks, strict JSON, schemas, the container of saved files."""

@@ -1,1 +1,1 @@
-"""From a table to a trained network: reading, encoding, targets, recipe, model, baselines."""
+"""From a table to a model that is judged honestly: reading, encoding, training, scores, report."""

@@ -1,1 +1,1 @@
-"""Epochs, batches, stopping, L-BFGS, checkpoints, history."""
+"""The course of training: epochs, mini-batches, stopping, L-BFGS, checkpoints, history."""
