@@ -1,5 +1,6 @@
 """Imports point down, `import backpass` stays light, and every exported name is there."""
 
+import ast
 import importlib
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 import pytest
 
 import backpass
-from house import MODULES, PACKAGES, ROOT_MODULES, imported, inner, package_of
+from house import MODULES, PACKAGES, ROOT, ROOT_MODULES, imported, inner, package_of, tree
 
 # who may import scikit-learn's estimator base
 ESTIMATOR_BASE = {"estimators.compat", "tabular.encoder"}
@@ -104,6 +105,43 @@ def test_exported_names_are_unique_and_others_are_refused():
     scope = {}
     exec("from backpass import *", scope)
     assert set(backpass.__all__) <= set(scope)
+
+
+def test_type_checkers_see_what_is_loaded_lazily():
+    imports = [
+        node
+        for branch in tree(MODULES["__init__"]).body
+        if isinstance(branch, ast.If)
+        for node in branch.body
+        if isinstance(node, ast.ImportFrom)
+    ]
+    seen = {alias.asname: node.module for node in imports for alias in node.names}
+    assert seen == backpass._HOMES
+
+
+def test_the_exported_names_have_types(tmp_path):
+    pytest.importorskip("mypy")
+    names = [name for name in backpass.__all__ if name != "__version__"]
+    file = tmp_path / "typed.py"
+    file.write_text(
+        "import backpass\n"
+        f"from backpass import {', '.join(names)}\n"
+        + "".join(f"reveal_type({name})\n" for name in names)
+        + "backpass.trian\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", file],
+        cwd=ROOT.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    *notes, wrong = done.stdout.splitlines()
+    told = [line.partition('Revealed type is "')[2] for line in notes]
+    assert len(told) == len(names), done.stdout
+    untyped = [name for name, kind in zip(names, told, strict=True) if kind.startswith("Any")]
+    assert not untyped
+    assert 'Module has no attribute "trian"' in wrong
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n != "__main__"])

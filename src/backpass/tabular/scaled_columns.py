@@ -118,7 +118,7 @@ class NumberColumn(Record):
         return value + ([f"{self.name}=(missing)"] if self.missing else [])
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
-        """Write the scaled numbers."""
+        """Write the scaled numbers: the median where one is missing, and a mark that it is."""
         numbers = as_numbers(values)
         if self.scale > 0:
             out[:, 0] = _scaled(numbers, self.center, self.scale, rules.clip)
@@ -196,7 +196,7 @@ class DateColumn(Record):
         return value + waves + ([f"{self.name}=(missing)"] if self.missing else [])
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
-        """Write the scaled days and the cycles; 0 where the date is missing."""
+        """Write the scaled days and the cycles: 0 where one is missing, and a mark that it is."""
         days = as_days(values)
         absent = np.isnan(days)
         place = 0
