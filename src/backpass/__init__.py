@@ -54,7 +54,7 @@ _HOMES = {
     "Recipe": "backpass.tabular.recipe",
     "register_activation": "backpass.core.custom_records",
     "register_loss": "backpass.core.custom_records",
-    "Settings": "backpass.training.history",
+    "Settings": "backpass.core.settings",
     "TableEncoder": "backpass.tabular.encoder",
     "TabularModel": "backpass.tabular.model",
     "to_onnx": "backpass.export",

@@ -1,4 +1,4 @@
-"""Warnings as the command line says them, in whatever encoding it has to say them in."""
+"""Messages and warnings in the terminal, in whatever encoding it has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""How long each sample's own gradient is, without forming it, and how noisy one sample is.
+r"""The length of each sample's own gradient, without forming it, and the noise of one sample.
 
 The gradient of one sample's cost in layer l is an outer product, ∂C_n/∂W_l = a_{l-1,n}ᵀ δ_{l,n}
 (note 5, "Summary": "∂C/∂W^l = a^{l-1} (e^l)^T"), and ‖aᵀδ‖² = ‖a‖² ‖δ‖². With ∂C_n/∂b_l = δ_{l,n},

@@ -1,4 +1,4 @@
-"""Matrices as somebody lays them out, turned into ours: W (in, out) and b (out,)."""
+"""Weights in the layouts of the notes, turned into ours: W (in, out) and b (out,)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

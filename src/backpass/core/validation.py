@@ -1,4 +1,4 @@
-"""What values, arrays, weights and generators must be, each with its words."""
+"""Checks of values, arrays, sample weights and seeds, each with its error message."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Which arrays native code reads where they lie, and how they are handed over."""
+"""Arrays for native code: which are read without a copy, and how they are handed over."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a fit that fails leaves behind: the estimator as it was before."""
+"""Leave an estimator as it was before when a fit of it fails."""
 
 import copy
 from collections.abc import Iterator

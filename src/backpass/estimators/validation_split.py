@@ -1,4 +1,4 @@
-"""Which rows judge epochs: scikit-learn's split of the same seed, in a tenth of its memory."""
+"""The rows held out to judge epochs: scikit-learn's split of the same seed, in less memory."""
 
 from typing import Any
 

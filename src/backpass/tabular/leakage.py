@@ -1,4 +1,4 @@
-"""Columns that should make one wonder: identifiers, and those that give the target away."""
+"""Warnings of suspicious columns: identifiers, and those that give the target away."""
 
 from __future__ import annotations
 

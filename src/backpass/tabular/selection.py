@@ -1,4 +1,4 @@
-"""From a table to what is learnt from: the rows with a target, the inputs, the weights."""
+"""Which parts of a table are learnt from: the rows with a target, the inputs, the weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a table, and the arrays it becomes."""
+"""The question put to a table (target, task, columns, weights), and the arrays it becomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was understood of a table, for a person to check before trusting a score."""
+"""The summary of a table before training: columns, target, rows, for a person to check."""
 
 from __future__ import annotations
 

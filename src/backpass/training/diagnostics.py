@@ -1,4 +1,4 @@
-"""What is recorded of the gradients after every epoch, where it was asked for."""
+"""Diagnostics of every epoch, where asked for: the norms and the noise of the gradients."""
 
 import math
 

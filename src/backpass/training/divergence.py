@@ -1,4 +1,4 @@
-"""Where training must not go on: numbers that a dtype cannot hold, and training that diverged.
+"""Diverged training, and numbers that a dtype cannot hold: found and named.
 
 A number that leaves the dtype's range shows in the loss, mostly. It does not where an activation
 is flat (tanh of an infinite number is 1) and where an optimiser divides by its own overflow (Adam's

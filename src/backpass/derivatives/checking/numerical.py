@@ -1,4 +1,4 @@
-"""The cost as a function of one quantity after the other: its derivatives without backpropagation.
+"""Numerical derivatives of the cost by one quantity after the other, without backpropagation.
 
 A quantity is an array of a layer: ``"W"`` and ``"b"`` (the parameters), ``"delta"`` (z of the
 layer, whose derivative is δ) and ``"g"`` (its activations; those of layer 0 are the inputs). Many

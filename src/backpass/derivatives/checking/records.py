@@ -1,4 +1,4 @@
-"""What the records say of themselves: φ′ of every layer and ∂C, where this batch needs them."""
+"""The derivatives that records declare, φ′ of every layer and ∂C, where this batch needs them."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The certificate: one row an array, what is wrong, and how it is shown."""
+"""The result of a gradient check: one row an array, and what is wrong."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""How a line of a trace is shown, whatever paints it: symbols with shapes, then numbers."""
+"""The lines of a trace, the same for text, LaTeX and page: symbols with shapes, then numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

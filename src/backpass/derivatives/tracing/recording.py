@@ -1,4 +1,4 @@
-"""What an observer of the two passes saw: the only source of numbers in a trace."""
+"""The two passes as an observer recorded them: the only source of numbers in a trace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
