@@ -4,6 +4,7 @@ Examples run in a process of their own, a page each: some register records, whic
 other tests. Building the pages is ``.ci/run``'s; here is what a build would not find out.
 """
 
+import importlib
 import json
 import re
 import subprocess
@@ -11,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import backpass
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -114,6 +117,35 @@ def test_internal_links_lead_somewhere(page):
         assert file.exists(), f"{page.name} links to {target}, which is not there"
         if anchor and file.suffix == ".md":
             assert anchor in anchors(file.read_text(encoding="utf-8")), f"{page.name}: {target}"
+
+
+TEXTS = [*PAGES, *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))]
+
+
+def named(pattern):
+    """Return what matches in the pages' texts, each with its page."""
+    return [
+        pytest.param(match, id=f"{page.name}:{match}")
+        for page in TEXTS
+        for match in sorted(set(re.findall(pattern, page.read_text(encoding="utf-8"))))
+    ]
+
+
+@pytest.mark.parametrize("path", named(r"(?<![\w/.{}-])[\w/]*\w\.(?:py|hpp|cpp)\b"))
+def test_files_that_pages_name_are_there(path):
+    where = (ROOT / "src", ROOT / "native", ROOT / "tests", ROOT / "docs", ROOT / "benchmarks")
+    bare = "/" not in path and any(any(folder.rglob(path)) for folder in where)
+    folders = (ROOT, ROOT / "src", ROOT / "src" / "backpass")
+    assert bare or any((folder / path).is_file() for folder in folders), f"{path} is not there"
+
+
+@pytest.mark.parametrize("name", named(r"\bbackpass(?:\.[A-Za-z_]\w*){2,}\b"))
+def test_names_that_pages_refer_to_are_there(name):
+    found = backpass
+    for part in name.split(".")[1:]:
+        if not hasattr(found, part):
+            importlib.import_module(f"{found.__name__}.{part}")
+        found = getattr(found, part)
 
 
 def test_every_page_is_reached_from_a_table_of_contents():
