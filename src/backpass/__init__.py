@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from backpass.core.custom_records import register_loss as register_loss
     from backpass.core.losses import Loss as Loss
     from backpass.core.parameters import Gradients as Gradients
+    from backpass.core.settings import Settings as Settings
     from backpass.derivatives.checking import GradientCheck as GradientCheck
     from backpass.derivatives.checking import check_gradients as check_gradients
     from backpass.derivatives.homework import Verdict as Verdict
@@ -30,7 +31,6 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from backpass.training.displays import GradientFlowDisplay as GradientFlowDisplay
     from backpass.training.displays import LossCurveDisplay as LossCurveDisplay
     from backpass.training.history import History as History
-    from backpass.training.history import Settings as Settings
     from backpass.training.trainer import train as train
 
 __version__ = "0.1.0"
