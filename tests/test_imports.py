@@ -60,7 +60,7 @@ def run(code):
 
 HEAVY = (
     "numpy scipy sklearn polars pandas array_api_compat rich typer torch matplotlib safetensors "
-    "jax autograd hypothesis onnx"
+    "jax autograd hypothesis onnx filelock"
 )
 
 

@@ -4,6 +4,7 @@ A run is cut off where nothing can be prepared for: an exception right after a c
 middle of an epoch or between two, or SIGKILL. Every file that remains is all that the next run has.
 """
 
+import errno
 import os
 import re
 import signal
@@ -31,6 +32,7 @@ from backpass.engines import ENGINES
 from backpass.engines.extension import missing
 from backpass.errors import InputError, ModelFileError
 from backpass.storage.container import read_container, write_container
+from backpass.storage.folder_lock import LOCK, folder_lock
 from backpass.training.batches import SAMPLINGS
 from backpass.training.checkpoints import Checkpoints, _newest, checkpoints_in
 from backpass.training.snapshots import SNAPSHOT_SCHEMA, generator_state, set_generator_state
@@ -343,7 +345,7 @@ def test_the_two_newest_are_kept_and_a_temporary_file_is_removed(tmp_path):
     assert len(names) == 2
     assert names[-1] == "checkpoint-000000000028.backpass"
     run(checkpoint=tmp_path, resume=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == [LOCK, *names]
 
 
 def test_by_default_a_minute_lies_between_two_and_writing_takes_a_hundredth(tmp_path, monkeypatch):
@@ -533,10 +535,7 @@ def test_what_does_not_fit_is_refused_however_well_signed(tmp_path, crash_after,
 
 # --- a folder is one run's -----------------------------------------------------------------------
 
-needs_locks = pytest.mark.skipif(os.name == "nt", reason="Windows cannot lock a folder")
 
-
-@needs_locks
 def test_two_runs_at_once_do_not_share_a_folder(tmp_path):
     messages = []
 
@@ -554,7 +553,6 @@ def test_two_runs_at_once_do_not_share_a_folder(tmp_path):
     assert_same(run(checkpoint=tmp_path, resume=True), got)  # given back at the end
 
 
-@needs_locks
 def test_a_run_that_another_has_overtaken_is_refused(tmp_path):
     """It looked at the folder, the other wrote there, and only then it sets out."""
     late = Checkpoints(tmp_path, resume=True)
@@ -565,18 +563,39 @@ def test_a_run_that_another_has_overtaken_is_refused(tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@needs_locks
-@pytest.mark.parametrize("failing", ["open", "flock"])
-def test_where_folders_cannot_be_locked_training_goes_on(tmp_path, monkeypatch, failing):
+HOLDER = """
+import sys, time
+from pathlib import Path
+from backpass.storage.folder_lock import folder_lock
+with folder_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_another_process_is_refused_and_one_that_was_killed_holds_nothing(tmp_path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "held\n"
+            with pytest.raises(InputError, match="another training run is using it; wait for its"):
+                run(checkpoint=tmp_path)
+        finally:
+            holder.kill()
+    assert_same(run(checkpoint=tmp_path), run())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="flock is POSIX's")
+@pytest.mark.parametrize("error", [errno.ENOTSUP, errno.ENOLCK, errno.EACCES, errno.EROFS])
+def test_where_files_cannot_be_locked_training_goes_on(tmp_path, monkeypatch, error):
     import fcntl
 
-    from backpass.storage import folder_lock
-
     def refuse(*arguments):
-        raise OSError(95, "Operation not supported")
+        raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(*{"open": (os, "open"), "flock": (fcntl, "flock")}[failing], refuse)
-    with folder_lock.folder_lock(tmp_path), folder_lock.folder_lock(tmp_path):
+    cannot_be_made = error in (errno.EACCES, errno.EROFS)
+    monkeypatch.setattr(*((os, "open") if cannot_be_made else (fcntl, "flock")), refuse)
+    with folder_lock(tmp_path), folder_lock(tmp_path):
         pass
 
 

@@ -1,26 +1,24 @@
 """A folder for one program at a time."""
 
 import contextlib
-import errno
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from backpass.errors import InputError
 from backpass.storage.atomic_write import shown_path
 
-__all__ = ["folder_lock"]
+__all__ = ["LOCK", "folder_lock"]
 
-_TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+LOCK = ".lock"  # the file in the folder that is held; it is empty and stays
 
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder, so that whoever else asks for it is refused.
 
-    The lock is on the folder itself: it leaves no file, and goes with the process that held it,
-    however that ended. Windows and some network file systems have no such locks; nothing is held
-    there.
+    The system keeps the lock, on an empty file in the folder: it goes with the process that held
+    it, however that ended. Where files cannot be locked, as on some network file systems, or none
+    can be made, nothing is held.
 
     Parameters
     ----------
@@ -42,32 +40,19 @@ def folder_lock(folder: Path) -> Iterator[None]:
     backpass.errors.InputError: ...: another training run is using it; wait for its end, or give
     another folder
     """
-    descriptor = _lock(folder)
-    try:
-        yield
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
+    from filelock import FileLock, Timeout  # not before somebody trains with checkpoints
 
-
-def _lock(folder: Path) -> int | None:
-    """Return an open descriptor that holds the folder, None where folders cannot be held."""
+    lock = FileLock(folder / LOCK)
     try:
-        import fcntl
-    except ImportError:
-        return None
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # one that may be written and not be read
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        if error.errno not in _TAKEN:
-            return None
+        lock.acquire(timeout=0)
+    except Timeout as error:
         raise InputError(
             f"{shown_path(folder)}: another training run is using it; wait for its end, or give "
             "another folder"
         ) from error
-    return descriptor
+    except (OSError, NotImplementedError):  # which it is differs between versions of filelock
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
