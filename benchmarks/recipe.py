@@ -22,11 +22,11 @@ import polars as pl
 
 from backpass.core.schedules import SCHEDULES, Clock, Schedule
 from backpass.tabular.baselines import score_baselines
+from backpass.tabular.files import read_table
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.model import TabularModel
-from backpass.tabular.reading import read_table
 from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.split import split_rows
+from backpass.tabular.selection import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, guess_task
 
 RESULTS = Path(__file__).parent / "recipe_results"

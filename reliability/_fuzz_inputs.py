@@ -24,7 +24,7 @@ from backpass.derivatives.homework.answer_files import read_answer
 from backpass.derivatives.homework.answers import parts_of
 from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
-from backpass.tabular.reading import read_table
+from backpass.tabular.files import read_table
 from backpass.tabular.selection import usable_rows
 
 __all__ = ["AnswerFile", "SpecText", "TableFile"]

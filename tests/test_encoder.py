@@ -16,8 +16,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from backpass.errors import InputError, ModelFileError, TableError, TableWarning
 from backpass.tabular.encoder import TableEncoder, suspicious_columns
+from backpass.tabular.files import example_names, example_target, read_table
 from backpass.tabular.frames import as_frame, as_levels
-from backpass.tabular.reading import example_names, example_target, read_table
 
 
 def fit(table, **settings):

@@ -16,8 +16,8 @@ from backpass.cli import exit_codes as guard
 from backpass.cli.interrupts import ONE_PRESS, CtrlC
 from backpass.errors import InputError
 from backpass.tabular import frames
+from backpass.tabular.files import read_table
 from backpass.tabular.frames import as_frame
-from backpass.tabular.reading import read_table
 from native_cases import needs_native
 
 ROOT = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ from backpass.tabular.experiment import Hooks, Question, run_experiment
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE
 from backpass.tabular.report.as_json import experiment_json, strict, write_json
-from backpass.tabular.split import split_rows
+from backpass.tabular.selection import split_rows
 
 FAST = replace(RECIPE, hidden_layer_sizes=(4,), epochs=2)
 

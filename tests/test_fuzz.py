@@ -19,9 +19,9 @@ from backpass.derivatives.homework.answer_files import read_answer
 from backpass.errors import InputError, ModelFileError, TableError
 from backpass.storage.container import read_container, write_container
 from backpass.tabular.csv_text import parse_delimited
+from backpass.tabular.files import read_table
 from backpass.tabular.frames import as_days, as_numbers
 from backpass.tabular.model_file import MODEL_SCHEMA
-from backpass.tabular.reading import read_table
 from backpass.tabular.recipe import Recipe
 from backpass.tabular.targets import ClassTarget
 from backpass.training.run_identity import differences

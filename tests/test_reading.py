@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backpass.errors import TableError
 from backpass.tabular.csv_text import parse_dates, parse_delimited
-from backpass.tabular.reading import example_names, example_target, read_table
+from backpass.tabular.files import example_names, example_target, read_table
 
 
 def rows(text, **options):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpass.errors import TableError, TableWarning
-from backpass.tabular.split import split_rows
+from backpass.tabular.selection import split_rows
 
 
 def names(y):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from backpass.errors import InputError, ModelFileError, TableError
+from backpass.tabular.files import table_bytes
 from backpass.tabular.metrics import (
     accuracy,
     class_metrics,
@@ -19,7 +20,6 @@ from backpass.tabular.metrics import (
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE
 from backpass.tabular.selection import original_rows, sample_weights, usable_rows
-from backpass.tabular.writing import table_bytes
 
 SMALL = replace(RECIPE, hidden_layer_sizes=(8,), epochs=15, dropout=0.0)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from backpass.network.network import Network as Network
     from backpass.tabular.encoder import TableEncoder as TableEncoder
     from backpass.tabular.model import TabularModel as TabularModel
-    from backpass.tabular.reading import read_table as read_table
+    from backpass.tabular.files import read_table as read_table
     from backpass.tabular.recipe import Recipe as Recipe
     from backpass.training.displays import GradientFlowDisplay as GradientFlowDisplay
     from backpass.training.displays import LossCurveDisplay as LossCurveDisplay
@@ -50,7 +50,7 @@ _HOMES = {
     "MLPRegressor": "backpass.estimators",
     "Network": "backpass.network.network",
     "onnx_inputs": "backpass.export",
-    "read_table": "backpass.tabular.reading",
+    "read_table": "backpass.tabular.files",
     "Recipe": "backpass.tabular.recipe",
     "register_activation": "backpass.core.custom_records",
     "register_loss": "backpass.core.custom_records",

@@ -37,16 +37,9 @@ def _end_here() -> NoReturn:
 
 
 def _guarded(arguments: list[str]) -> int:
-    from backpass.cli.exit_codes import guarded
-
-    return guarded(lambda: _run(arguments))
-
-
-def _run(arguments: list[str]) -> int:
-    """Load the commands, which takes a tenth of a second that Ctrl-C waits for, and run one."""
     from backpass.cli.interrupts import ctrl_c
 
-    with ctrl_c.waiting():
-        from backpass.cli.run import run
+    with ctrl_c.waiting():  # a tenth of a second, in which libraries could swallow Ctrl-C
+        from backpass.cli.run import guarded, run
 
-    return run(arguments)
+    return guarded(lambda: run(arguments))

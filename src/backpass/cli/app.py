@@ -444,6 +444,6 @@ def export(
       backpass export churn.backpass --onnx churn.onnx
       backpass export churn.backpass --onnx network.onnx --network-only
     """  # noqa: D301
-    from backpass.cli.exporting import run_export
+    from backpass.cli.commands import run_export
 
     return partial(run_export, model, onnx, network_only=network_only)

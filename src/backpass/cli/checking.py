@@ -48,8 +48,8 @@ def _check(model_path: str, table: str, rows: int | None, entries: int | str) ->
     import numpy as np
 
     from backpass.derivatives.checking import check_gradients
+    from backpass.tabular.files import read_table
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.reading import read_table
     from backpass.tabular.selection import original_rows, usable_rows
 
     messages = Messages()

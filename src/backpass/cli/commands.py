@@ -21,18 +21,26 @@ from backpass.cli.arguments import (
     hidden_sizes,
     possible_names,
 )
-from backpass.cli.exit_codes import INTERRUPTED
+from backpass.cli.interrupts import INTERRUPTED
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 from backpass.storage.atomic_write import shown_path
+from backpass.tabular.formatting import one_line
 
 if TYPE_CHECKING:
     import polars as pl
+    from rich.table import Table
 
     from backpass.cli.tables import PatientConsole
     from backpass.tabular.experiment import Experiment, Question
 
-__all__ = ["FitOptions", "run_evaluate", "run_fit", "run_predict"]
+__all__ = [
+    "FitOptions",
+    "run_evaluate",
+    "run_export",
+    "run_fit",
+    "run_predict",
+]
 
 HTML, JSON = (".html", ".htm"), (".json",)
 
@@ -84,7 +92,7 @@ def run_fit(options: FitOptions) -> int:
     model_path = _check(options)
     # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from backpass.tabular.reading import read_table
+    from backpass.tabular.files import read_table
     from backpass.training.checkpoints import Checkpoints
 
     messages = Messages()
@@ -183,7 +191,7 @@ def _same_file(one: str, other: str) -> bool:
 
 def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
     from backpass.tabular.experiment import Question
-    from backpass.tabular.reading import example_target
+    from backpass.tabular.files import example_target
     from backpass.tabular.recipe import RECIPE
 
     target = options.target or example_target(options.table)
@@ -218,14 +226,13 @@ def run_predict(model_path: str, table: str, *, proba: bool, output: str | None)
     """Write the predictions; return the exit code."""
     check_is_file(model_path)
     if output is not None:
-        from backpass.tabular.writing import check_table_suffix
+        from backpass.tabular.files import check_table_suffix
 
         place = Output("--output", output, (Path(output).suffix.lower(),))
         check_table_suffix(output)
         check_outputs([place], [model_path, table])
+    from backpass.tabular.files import read_table, table_bytes, write_table
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.reading import read_table
-    from backpass.tabular.writing import table_bytes, write_table
 
     messages = Messages()
     with messages.catching():
@@ -248,8 +255,8 @@ def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
     if json is not None:
         check_outputs([Output("--json", json, JSON)], [model_path, table])
     from backpass.cli import tables as render
+    from backpass.tabular.files import read_table
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.reading import read_table
     from backpass.tabular.report.as_json import evaluation_json, write_json
 
     messages = Messages()
@@ -273,3 +280,53 @@ def _named(table: str) -> Any:
     from backpass.tabular.selection import original_rows
 
     return original_rows(np.arange(0), _label(table))
+
+
+def run_export(model_path: str, onnx: str, *, network_only: bool) -> int:
+    """Write a model as an ONNX file and show its inputs and outputs; return the exit code."""
+    check_is_file(model_path)
+    check_outputs([Output("--onnx", onnx, (".onnx",))], [model_path])
+    from backpass.export.graph import onnx_part
+
+    onnx_part()  # told before scikit-learn is loaded, which takes seconds
+    from backpass.cli import tables as render
+    from backpass.export import to_onnx
+    from backpass.network.network import Network
+    from backpass.storage.container import container_kind
+    from backpass.tabular.model import TabularModel
+
+    with Messages().catching():
+        kind: Any = Network if container_kind(model_path) == "network" else TabularModel
+        model = kind.load(model_path)
+        converted = to_onnx(model, onnx, network_only=network_only)
+    render.output().print(_shown(converted))
+    return 0
+
+
+def _shown(converted: Any) -> Table:
+    """Return every input and output of an ONNX model as a table."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for head in ("", "name", "type", "shape", "what it holds"):
+        table.add_column(head, overflow="fold")
+    for role, values in (("input", converted.graph.input), ("output", converted.graph.output)):
+        for value in values:
+            cells = (role, value.name, _element(value), _shape(value), value.doc_string)
+            table.add_row(*(Text(one_line(cell)) for cell in cells))
+    return table
+
+
+def _element(value: Any) -> str:
+    """Return the type of an input's or output's elements: ``"string"``, ``"double"``."""
+    from backpass.export.graph import onnx_part
+
+    kinds = onnx_part().TensorProto.DataType
+    return str(kinds.Name(value.type.tensor_type.elem_type)).lower()
+
+
+def _shape(value: Any) -> str:
+    sizes = (size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim)
+    return " × ".join(map(str, sizes))

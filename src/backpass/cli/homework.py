@@ -74,7 +74,7 @@ def _read_rows(model: Any, options: HomeworkOptions) -> tuple[pl.DataFrame, Any,
     """Return the rows that were asked for, their numbers from 0, and what the table is called."""
     import numpy as np
 
-    from backpass.tabular.reading import read_table
+    from backpass.tabular.files import read_table
 
     frame = read_table(options.table, as_text=model.text_columns())
     label = "standard input" if options.table == "-" else options.table

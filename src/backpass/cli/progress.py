@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from backpass.cli.output import Messages
     from backpass.tabular.experiment import Question
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.summary import Understanding
+    from backpass.tabular.setup import Understanding
     from backpass.training.checkpoints import Checkpoints
     from backpass.training.history import History
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from backpass.tabular.experiment import Experiment, Question
     from backpass.tabular.metrics import Evaluation
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.summary import Understanding
+    from backpass.tabular.setup import Understanding
 
 __all__ = [
     "PatientConsole",

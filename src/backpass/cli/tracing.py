@@ -128,8 +128,8 @@ def _trace_example(options: TraceOptions) -> Trace:
 def _trace_table(options: TraceOptions) -> Trace:
     import numpy as np
 
+    from backpass.tabular.files import read_table
     from backpass.tabular.model import TabularModel
-    from backpass.tabular.reading import read_table
     from backpass.tabular.selection import original_rows
 
     model = TabularModel.load(options.model)

@@ -17,8 +17,14 @@ from backpass.export.columns import (
     used_columns,
 )
 from backpass.export.graph import Graph
-from backpass.export.heads import Result, estimator_results, target_results, told_of
-from backpass.export.layers import float_dtype, network_nodes
+from backpass.export.layers import (
+    Result,
+    estimator_results,
+    float_dtype,
+    network_nodes,
+    target_results,
+    told_of,
+)
 from backpass.network.network import Network
 from backpass.storage.atomic_write import durable_write
 from backpass.tabular.encoder import TableEncoder

@@ -20,8 +20,7 @@ from backpass.export.columns import (
     used_columns,
 )
 from backpass.export.graph import ML, ML_OPSET, OPSET, Graph, onnx_part
-from backpass.export.heads import Result, estimator_results, told_of
-from backpass.export.layers import float_dtype, network_nodes
+from backpass.export.layers import Result, estimator_results, float_dtype, network_nodes, told_of
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.frames import as_frame, has_names
 

@@ -53,7 +53,7 @@ def parse_delimited(
     Returns
     -------
     polars.DataFrame
-        Typed columns; see :func:`backpass.tabular.reading.read_table`.
+        Typed columns; see :func:`backpass.tabular.files.read_table`.
 
     Examples
     --------

@@ -19,8 +19,7 @@ from backpass.tabular.baselines import BASELINES, score_baseline
 from backpass.tabular.frames import as_frame
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
-from backpass.tabular.setup import Arrangement, Question, arrange
-from backpass.tabular.summary import Understanding
+from backpass.tabular.setup import Arrangement, Question, Understanding, arrange
 from backpass.tabular.targets import ClassTarget
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History

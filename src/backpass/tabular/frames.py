@@ -92,7 +92,7 @@ def as_frame(X: Any) -> pl.DataFrame:
     if X is None or isinstance(X, str | bytes | os.PathLike):
         raise TableError(
             f"a table is a DataFrame, a mapping of columns or an array, not {X!r}; "
-            "read a file with read_table of backpass.tabular.reading"
+            "read a file with read_table of backpass.tabular.files"
         )
     if isinstance(X, pl.LazyFrame):
         return X.collect()

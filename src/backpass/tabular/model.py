@@ -31,9 +31,9 @@ from backpass.tabular.selection import (
     input_columns,
     original_rows,
     sample_weights,
+    split_rows,
     usable_rows,
 )
-from backpass.tabular.split import split_rows
 from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History, Validation

@@ -14,7 +14,7 @@ from backpass.storage.atomic_write import durable_write
 from backpass.storage.container import version_of
 from backpass.tabular.experiment import Experiment
 from backpass.tabular.metrics import Evaluation
-from backpass.tabular.summary import Understanding
+from backpass.tabular.setup import Understanding
 
 __all__ = ["evaluation_json", "experiment_json", "strict", "write_json"]
 
