@@ -185,7 +185,7 @@ def model_once(table: Table) -> BackpassError | None:
         folder = Path(place) / "checkpoints"
         try:
             model = TabularModel.fit(
-                frame, "y", recipe=recipe, weights="s" if table.weights else None,
+                frame, "y", recipe=recipe, sample_weight="s" if table.weights else None,
                 checkpoint=folder, checkpoint_every=0.0,
             )  # fmt: skip
         except BackpassError as error:

@@ -115,7 +115,7 @@ class ModelFile(Container):
         for target, left_out in (("y", "w"), ("city", "day"), ("flag", "x"), ("k", "city")):
             model, _ = TabularModel.prepare(table, target, drop=[left_out], recipe=SMALL, seed=0)
             models.append(model)
-        models.append(TabularModel.prepare(table, "y", weights="w", recipe=SMALL)[0])
+        models.append(TabularModel.prepare(table, "y", sample_weight="w", recipe=SMALL)[0])
         return _saved(models, folder)
 
     def load(self, path: Path) -> TabularModel:

@@ -235,11 +235,13 @@ COLUMNS = {
         GOOD, [*FIT, "--categorical", "age", "--drop", "age"], "t.csv 'age' dropped category"
     ),
     "weights a category": table(
-        GOOD, [*FIT, "--categorical", "age", "--weights", "age"], "t.csv 'age' weights category"
+        GOOD,
+        [*FIT, "--categorical", "age", "--sample-weight", "age"],
+        "t.csv 'age' weights category",
     ),
     "all dropped": table(GOOD, [*FIT, "--drop", "age,city"], "t.csv no columns 'old' drop fewer"),
     "all dropped or weights": table(
-        GOOD, [*FIT, "--drop", "city", "--weights", "age"], "t.csv no columns 'old'"
+        GOOD, [*FIT, "--drop", "city", "--sample-weight", "age"], "t.csv no columns 'old'"
     ),
     "constant columns": table(
         b"x,y\n" + b"".join(b"1,%d\n" % (i % 2) for i in range(40)),
@@ -258,23 +260,29 @@ COLUMNS = {
     "huge value": table(GOOD.replace(b"26,", b"1e305,"), FIT, "t.csv 'age' row 7 1e+305 too large"),
     "one row": table(b"x,y\n1,a\n", FIT_Y, "t.csv 'y' one class"),
     "too few rows": table(b"x,y\n1,a\n2,b\n", FIT_Y, "t.csv 2 row too few give more"),
-    "missing weights": table(GOOD, [*FIT, "--weights", "w"], "t.csv 'w' weights"),
+    "missing weights": table(GOOD, [*FIT, "--sample-weight", "w"], "t.csv 'w' weights"),
     "negative weight": table(
-        GOOD.replace(b"22,", b"-2,"), [*FIT, "--weights", "age"], "t.csv 'age' row 3 -2 at least 0"
+        GOOD.replace(b"22,", b"-2,"),
+        [*FIT, "--sample-weight", "age"],
+        "t.csv 'age' row 3 -2 at least 0",
     ),
     "infinite weight": table(
-        GOOD.replace(b"22,", b"inf,"), [*FIT, "--weights", "age"], "t.csv 'age' row 3"
+        GOOD.replace(b"22,", b"inf,"), [*FIT, "--sample-weight", "age"], "t.csv 'age' row 3"
     ),
     "no weight": table(
-        GOOD.replace(b"22,", b","), [*FIT, "--weights", "age"], "t.csv 'age' row 3 missing"
+        GOOD.replace(b"22,", b","), [*FIT, "--sample-weight", "age"], "t.csv 'age' row 3 missing"
     ),
     "all weights 0": table(
         column([b"0"] * 30, b"w").replace(b"x,", b"y,"),
-        [*FIT_Y, "--weights", "w"],
+        [*FIT_Y, "--sample-weight", "w"],
         "t.csv 'w' all weights are 0",
     ),
-    "text weights": table(GOOD, [*FIT, "--weights", "city"], "t.csv 'city' row 1 'Bonn' number"),
-    "target as weights": table(GOOD, [*FIT, "--weights", "old"], "t.csv 'old' target weights"),
+    "text weights": table(
+        GOOD, [*FIT, "--sample-weight", "city"], "t.csv 'city' row 1 'Bonn' number"
+    ),
+    "target as weights": table(
+        GOOD, [*FIT, "--sample-weight", "old"], "t.csv 'old' target weights"
+    ),
 }
 
 TABLES = {**FILES, **COLUMNS}

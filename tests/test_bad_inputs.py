@@ -53,7 +53,7 @@ def kept(tmp_path_factory):
         "q": Question(
             "income",
             recipe=RECIPE,
-            weights="w",
+            sample_weight="w",
             drop=["old", "height", "code"],
             baselines=False,
         ),

@@ -31,7 +31,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("check")
     recipe = Recipe(hidden_layer_sizes=(6, 4), epochs=2)
     for name, target in (("classes", "old"), ("numbers", "income")):
-        model = TabularModel.fit(people(), target, weights="w", recipe=recipe, seed=0)
+        model = TabularModel.fit(people(), target, sample_weight="w", recipe=recipe, seed=0)
         model.save(folder / f"{name}.backpass")
     people().write_csv(folder / "people.csv")
     (folder / "text.backpass").write_text("no model")

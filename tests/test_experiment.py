@@ -140,7 +140,7 @@ def test_rows_without_target_or_weight_are_left_out_and_counted():
     frame = frame.with_columns(price=pl.when(pl.int_range(100) < 2).then(None).otherwise("price"))
     left_out = 100 - (frame["price"].is_not_null() & (frame["w"] > 0)).sum()
     with pytest.warns(TableWarning, match=f"{left_out} row.* no target 'price' or have no weight"):
-        experiment = run_experiment(frame, ask(weights="w"))
+        experiment = run_experiment(frame, ask(sample_weight="w"))
     assert experiment.table.left_out == left_out
     assert experiment.table.rows == 100 - left_out
 

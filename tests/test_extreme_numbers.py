@@ -338,7 +338,7 @@ def test_weights_too_small_beside_others_are_refused_by_row():
     with pytest.raises(
         TableError, match=r"column 's', row 8: the weight is 1e-300, too small besid"
     ):
-        TabularModel.fit(rows, "y", weights="s")
+        TabularModel.fit(rows, "y", sample_weight="s")
 
 
 def test_a_model_whose_training_diverges_is_as_it_was():

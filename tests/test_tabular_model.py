@@ -90,7 +90,7 @@ def test_only_ratios_of_weights_count_and_zero_leaves_a_row_out():
     recipe = replace(SMALL, epochs=2)
 
     def fit(table):
-        model = TabularModel.fit(table, "dear", weights="w", recipe=recipe)
+        model = TabularModel.fit(table, "dear", sample_weight="w", recipe=recipe)
         return model.network.parameters.flat
 
     want = fit(frame)
@@ -101,7 +101,7 @@ def test_only_ratios_of_weights_count_and_zero_leaves_a_row_out():
 
 def test_weights_are_no_input_and_need_not_be_there_later():
     frame = flats().drop("price").with_columns(w=1.0)
-    model = TabularModel.fit(frame, "dear", weights="w", recipe=replace(SMALL, epochs=1))
+    model = TabularModel.fit(frame, "dear", sample_weight="w", recipe=replace(SMALL, epochs=1))
     assert [c.name for c in model.encoder.describe()] == ["size", "city"]
     assert model.evaluate(frame.drop("w")) == model.evaluate(frame)
 
@@ -163,7 +163,7 @@ def test_a_callback_stops_and_time_runs_out():
         ({"target": "prize"}, "no column 'prize'.*did you mean 'price'"),
         ({"target": "price", "drop": ["price"]}, "'price' is the target"),
         ({"target": "price", "drop": ["size", "city", "dear"]}, "no columns are left"),
-        ({"target": "price", "weights": "price"}, "cannot hold the weights"),
+        ({"target": "price", "sample_weight": "price"}, "cannot hold the sample weights"),
         ({"target": "price", "categorical": ["no"]}, "no column 'no'"),
     ],
 )

@@ -95,9 +95,11 @@ def fit(
         ),
     ] = None,
     task: Annotated[Task, typer.Option(help="What the target is.")] = Task.auto,
-    weights: Annotated[
+    sample_weight: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="COLUMN", help="Column of sample weights, at least 0."),
+        typer.Option(
+            "--sample-weight", metavar="COLUMN", help="Column of sample weights, at least 0."
+        ),
     ] = None,
     categorical: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -172,7 +174,7 @@ def fit(
         test=test,
         test_fraction=test_fraction,
         task=task.value,
-        weights=weights,
+        sample_weight=sample_weight,
         categorical=categorical or [],
         drop=drop or [],
         hidden=hidden,

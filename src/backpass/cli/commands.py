@@ -55,7 +55,7 @@ class FitOptions:
     test: str | None
     test_fraction: float | None
     task: str
-    weights: str | None
+    sample_weight: str | None
     categorical: list[str]
     drop: list[str]
     hidden: str | None
@@ -208,7 +208,7 @@ def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
     return Question(
         target=target,
         task=options.task,
-        weights=options.weights,
+        sample_weight=options.sample_weight,
         categorical=column_names(options.categorical, frame.columns),
         drop=column_names(options.drop, frame.columns),
         test_fraction=0.2 if options.test_fraction is None else options.test_fraction,

@@ -140,8 +140,8 @@ def understanding(table: Understanding, source: str, question: Question) -> Rend
         ),
         _text(f"network: {'-'.join(map(str, table.sizes))}, {count(table.parameters)} parameters"),
     ]
-    if table.weights:
-        lines.append(_text(f"weights: {table.weights}"))
+    if table.sample_weight:
+        lines.append(_text(f"sample weights: {table.sample_weight}"))
     if table.dropped:
         lines.append(_text(f"left out as asked: {', '.join(table.dropped)}"))
     return Group(*lines, _columns(table))
@@ -254,7 +254,7 @@ def remarks_on(experiment: Experiment) -> list[str]:
             if there and not found:
                 remarks.append(
                     f"class {one_line(name)!r} is never predicted ({count(int(there))} of "
-                    f"{count(test.rows)} rows); --weights can make its rows count more"
+                    f"{count(test.rows)} rows); --sample-weight can make its rows count more"
                 )
     return remarks
 

@@ -49,11 +49,11 @@ DEAD_ROWS = 8192  # that a unit must be 0 for to be called dead
 
 
 class Encoded(NamedTuple):
-    """Rows as the network takes them: inputs (N, d), targets (N,) and weights (N,) or None."""
+    """Rows as the network takes them: inputs (N, d), targets (N,), sample weights (N,) or None."""
 
     X: NDArray[Any]
     y: NDArray[Any]
-    weights: NDArray[np.float64] | None
+    sample_weight: NDArray[np.float64] | None
 
 
 @dataclass
@@ -70,7 +70,7 @@ class TabularModel:
     recipe : Recipe
         How it was trained.
     seed : int
-    weights : str or None
+    sample_weight : str or None
         The column of sample weights, which is not an input.
     history : History
         Of the training; empty in a model that was loaded, but for its epochs.
@@ -98,7 +98,7 @@ class TabularModel:
     network: Network
     recipe: Recipe = RECIPE
     seed: int = 0
-    weights: str | None = None
+    sample_weight: str | None = None
     history: History = field(default_factory=History)
     seconds: float = 0.0
     n_rows: int = 1
@@ -113,7 +113,7 @@ class TabularModel:
         target: str,
         *,
         task: str = "auto",
-        weights: str | None = None,
+        sample_weight: str | None = None,
         categorical: Sequence[str] = (),
         drop: Sequence[str] = (),
         recipe: Recipe = RECIPE,
@@ -134,8 +134,8 @@ class TabularModel:
         target : str
             Rows without a value there are left out.
         task : {"auto", "classification", "regression"}
-        weights : str, optional
-            A column of sample weights.
+        sample_weight : str, optional
+            A column of sample weights, at least 0.
         categorical : sequence of str
             Number columns to be taken as categories.
         drop : sequence of str
@@ -168,7 +168,7 @@ class TabularModel:
             table,
             target,
             task=task,
-            weights=weights,
+            sample_weight=sample_weight,
             categorical=categorical,
             drop=drop,
             recipe=recipe,
@@ -190,7 +190,7 @@ class TabularModel:
         target: str,
         *,
         task: str = "auto",
-        weights: str | None = None,
+        sample_weight: str | None = None,
         categorical: Sequence[str] = (),
         drop: Sequence[str] = (),
         recipe: Recipe = RECIPE,
@@ -202,21 +202,21 @@ class TabularModel:
         """
         check_asked(task, categorical, drop, seed, recipe)
         whole = as_frame(table)
-        rows = usable_rows(whole, target, weights)
+        rows = usable_rows(whole, target, sample_weight)
         frame = whole[rows]
         with original_rows(rows):
             if task == "auto":
                 task = guess_task(frame[target])
             learnt = _learn_target(frame[target], task, recipe)
-            inputs = input_columns(frame, target, weights, drop)
+            inputs = input_columns(frame, target, sample_weight, drop)
             encoder = TableEncoder(categorical=tuple(categorical)).fit(inputs)
             encoded = Encoded(
                 encoder.transform(inputs),
                 learnt.encode(frame[target]),
-                sample_weights(frame, weights),
+                sample_weights(frame, sample_weight),
             )
         network = _new_network(learnt, encoded.X, recipe, seed)
-        return cls(learnt, encoder, network, recipe, seed, weights), encoded
+        return cls(learnt, encoder, network, recipe, seed, sample_weight), encoded
 
     def encode(self, table: Any) -> Encoded:
         """Return the rows that have a target (and a weight above 0, where there are weights).
@@ -227,14 +227,14 @@ class TabularModel:
             With the target and the columns of training.
         """
         whole = as_frame(table)
-        weights = self.weights if self.weights in whole.columns else None
-        rows = usable_rows(whole, self.target.name, weights)
+        name = self.sample_weight if self.sample_weight in whole.columns else None
+        rows = usable_rows(whole, self.target.name, name)
         frame = whole[rows]
         with original_rows(rows):
             return Encoded(
                 self._encode(frame),
                 self.target.encode(frame[self.target.name]),
-                sample_weights(frame, weights),
+                sample_weights(frame, name),
             )
 
     def rows_for_network(self, X: Any, y: Any = None) -> tuple[Network, Any, Any, Any]:
@@ -395,9 +395,9 @@ class TabularModel:
         """Return the metrics on encoded rows, and where the predictions err."""
         output = refuse_overflow(self.network.predict(rows.X))
         if isinstance(self.target, ClassTarget):
-            return evaluate_classes(rows.y, output, rows.weights, self.target.classes)
+            return evaluate_classes(rows.y, output, rows.sample_weight, self.target.classes)
         y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))
-        return evaluate_numbers(y, predicted, rows.weights)
+        return evaluate_numbers(y, predicted, rows.sample_weight)
 
     def text_columns(self) -> list[str]:
         """Return the columns to keep as text when a file is read: ``read_table(as_text=…)``."""
@@ -431,7 +431,7 @@ class TabularModel:
             {
                 "recipe": self.recipe.to_json(),
                 "seed": self.seed,
-                "weights": self.weights,
+                "weights": self.sample_weight,  # the name in files, which load for ever
                 "history": {
                     "epochs": self.history.epochs,
                     "best_epoch": self.history.best_epoch,
@@ -456,9 +456,17 @@ class TabularModel:
         recipe = Recipe(hidden_layer_sizes=tuple(settings.pop("hidden")), **settings)
         past = dict(told["history"])
         seconds, n_rows = past.pop("seconds"), past.pop("rows")
-        weights, history = told.get("weights"), History(**past)
+        sample_weight, history = told.get("weights"), History(**past)
         return cls(
-            target, encoder, network, recipe, told["seed"], weights, history, seconds, n_rows
+            target,
+            encoder,
+            network,
+            recipe,
+            told["seed"],
+            sample_weight,
+            history,
+            seconds,
+            n_rows,
         )
 
 

@@ -25,7 +25,7 @@ MODEL_SCHEMA: dict[str, Schema] = {
     "encoder": STATE_SCHEMA,
     "recipe": RECIPE_SCHEMA,
     "seed": Int(),
-    "weights": Optional(Text()),
+    "weights": Optional(Text()),  # the column of sample weights
     "network": NETWORK_SCHEMA,
     "history": {
         "epochs": Int(min=0),

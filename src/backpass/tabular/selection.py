@@ -1,4 +1,4 @@
-"""Which parts of a table are learnt from: the rows with a target, the inputs, the weights."""
+"""From a table to what is learnt from: its rows with a target, in two parts, and its inputs."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def check_asked(
         raise InputError(f"recipe must be a Recipe, not {recipe!r}")
 
 
-def usable_rows(frame: pl.DataFrame, target: str, weights: str | None = None) -> NDArray[np.int64]:
+def usable_rows(
+    frame: pl.DataFrame, target: str, sample_weight: str | None = None
+) -> NDArray[np.int64]:
     """Return the numbers, from 0, of the rows that have a target and a weight above 0.
 
     Raises
@@ -92,8 +94,8 @@ def usable_rows(frame: pl.DataFrame, target: str, weights: str | None = None) ->
         When a column is not in the table or empty, or a weight cannot be used.
     """
     column = known_column(frame, target, "to predict")
-    if target == weights:
-        raise TableError(f"column {target!r} is the target; it cannot hold the weights, too")
+    if target == sample_weight:
+        raise TableError(f"column {target!r} is the target; it cannot hold the sample weights, too")
     present = column.is_not_null()
     if column.dtype.is_float():
         present = present & column.is_not_nan()
@@ -102,10 +104,12 @@ def usable_rows(frame: pl.DataFrame, target: str, weights: str | None = None) ->
             f"target {target!r} has no values; give rows that have one, or choose another"
         )
     keep = present.to_numpy()
-    if weights is not None:
-        keep = keep & (_checked_weights(frame, weights) > 0)
+    if sample_weight is not None:
+        keep = keep & (_checked_weights(frame, sample_weight) > 0)
     if not keep.any():
-        raise TableError(f"no row has both a target {target!r} and a weight {weights!r} above 0")
+        raise TableError(
+            f"no row has both a target {target!r} and a weight {sample_weight!r} above 0"
+        )
     return np.flatnonzero(keep)
 
 
@@ -121,7 +125,7 @@ def target_rows(frame: pl.DataFrame, target: str) -> pl.DataFrame:
 
 
 def input_columns(
-    frame: pl.DataFrame, target: str, weights: str | None, drop: Sequence[str]
+    frame: pl.DataFrame, target: str, sample_weight: str | None, drop: Sequence[str]
 ) -> pl.DataFrame:
     """Return the columns to learn from.
 
@@ -134,14 +138,14 @@ def input_columns(
         raise TableError(f"column {target!r} is the target; it cannot be dropped, too")
     for name in drop:
         known_column(frame, name, "to drop")
-    inputs = frame.drop({target, *drop, *([weights] if weights else [])})
+    inputs = frame.drop({target, *drop, *filter(None, [sample_weight])})
     if not inputs.width:
         raise TableError(f"no columns are left to predict {target!r} from; drop fewer, or add some")
     return inputs
 
 
 def _checked_weights(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
-    s = as_numbers(known_column(frame, name, "to take weights from"))
+    s = as_numbers(known_column(frame, name, "to take sample weights from"))
     bad = ~np.isfinite(s) | (s < 0)
     if bad.any():
         row = int(bad.argmax()) + 1

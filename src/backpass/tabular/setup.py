@@ -44,7 +44,7 @@ class Question:
     target : str
         The column to predict.
     task : {"auto", "classification", "regression"}
-    weights : str, optional
+    sample_weight : str, optional
         A column of sample weights.
     categorical, drop : sequence of str
         Number columns to be taken as categories; columns to leave out.
@@ -63,7 +63,7 @@ class Question:
 
     target: str
     task: str = "auto"
-    weights: str | None = None
+    sample_weight: str | None = None
     categorical: Sequence[str] = ()
     drop: Sequence[str] = ()
     test_fraction: float = 0.2
@@ -113,7 +113,7 @@ def arrange(
     check_asked(question.task, question.categorical, question.drop, question.seed, question.recipe)
     with original_rows(np.arange(frame.height), names[0]):
         _check_names(frame, question)
-        rows = usable_rows(frame, question.target, question.weights)
+        rows = usable_rows(frame, question.target, question.sample_weight)
     target = frame[question.target][rows]
     kept, held_out = np.arange(len(rows)), np.arange(0)
     with original_rows(rows, names[0]):
@@ -146,13 +146,13 @@ def _learn(train: pl.DataFrame, task: str, question: Question) -> tuple[TabularM
         train,
         question.target,
         task=task,
-        weights=question.weights,
+        sample_weight=question.sample_weight,
         categorical=question.categorical,
         drop=question.drop,
         recipe=question.recipe,
         seed=question.seed,
     )
-    ignored = {*question.drop, *filter(None, [question.weights])}
+    ignored = {*question.drop, *filter(None, [question.sample_weight])}
     ignored |= {c.name for c in model.encoder.describe() if c.kind == "dropped"}
     for message in suspicious_columns(train.drop(ignored), question.target, task):  # type: ignore[arg-type]
         _warn(message)
@@ -163,8 +163,9 @@ def _encode(
     model: TabularModel, frame: pl.DataFrame, rows: NDArray[np.int64], label: str
 ) -> Encoded:
     with original_rows(rows, label):
-        if model.weights and model.weights not in frame.columns:
-            _warn(f"{label or 'the test table'} has no weights {model.weights!r}; rows count alike")
+        if model.sample_weight and model.sample_weight not in frame.columns:
+            where = label or "the test table"
+            _warn(f"{where} has no sample weights {model.sample_weight!r}; rows count alike")
         return model.encode(frame)
 
 
@@ -183,8 +184,10 @@ def _check_names(frame: pl.DataFrame, question: Question) -> None:
             )
         if name in question.drop:
             raise TableError(f"column {name!r} is dropped; it cannot be a category, too")
-        if name == question.weights:
-            raise TableError(f"column {name!r} holds the weights; it cannot be a category, too")
+        if name == question.sample_weight:
+            raise TableError(
+                f"column {name!r} holds the sample weights; it cannot be a category, too"
+            )
 
 
 def _task(target: pl.Series, task: str) -> tuple[str, str]:
@@ -196,7 +199,7 @@ def _task(target: pl.Series, task: str) -> tuple[str, str]:
 
 def _warn_of_rows(left_out: int, question: Question) -> None:
     if left_out:
-        weight = f" or have no weight {question.weights!r}" if question.weights else ""
+        weight = f" or have no weight {question.sample_weight!r}" if question.sample_weight else ""
         _warn(f"{left_out} row(s) have no target {question.target!r}{weight} and are left out")
 
 
@@ -228,7 +231,8 @@ class Understanding:
         counted in all rows.
     dropped : list of str
         Columns left out because the caller said so.
-    weights : str or None
+    sample_weight : str or None
+        The column of sample weights.
     classes : dict of str to int
         Rows of each class, of a classification.
     quantiles : list of float
@@ -248,7 +252,7 @@ class Understanding:
     why: str
     columns: list[ColumnSummary]
     dropped: list[str]
-    weights: str | None
+    sample_weight: str | None
     n_train: int
     n_test: int
     sizes: tuple[int, ...]
@@ -304,7 +308,7 @@ def understand(
         why=why,
         columns=[replace(c, missing=_missing(frame[c.name])) for c in model.encoder.describe()],
         dropped=list(dropped),
-        weights=model.weights,
+        sample_weight=model.sample_weight,
         n_train=n_train,
         n_test=n_test,
         sizes=model.network.sizes,

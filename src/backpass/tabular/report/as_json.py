@@ -108,7 +108,7 @@ def _table(table: Understanding, source: str) -> dict[str, Any]:
         "why": table.why,
         "classes": table.classes,
         "target_quantiles": table.quantiles,
-        "weights": table.weights,
+        "sample_weight": table.sample_weight,
         "dropped": table.dropped,
         "columns": [vars(column) for column in table.columns],
     }
