@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from backpass.core.schedules import SCHEDULES, Clock, Schedule
-from backpass.tabular.baselines import score_baselines
+from backpass.tabular.baselines import BASELINES, score_baseline
 from backpass.tabular.files import read_table
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.model import TabularModel
@@ -281,26 +281,11 @@ def fit_and_score(
     return model, {**shared(model.evaluate(test)), **told}
 
 
-def matrices(
-    model: TabularModel, frame: pl.DataFrame
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    return model.encoder.transform(frame), model.target.encode(frame[model.target.name]), None
-
-
 def baselines(
     model: TabularModel, train: pl.DataFrame, test: pl.DataFrame, seed: int
 ) -> dict[str, dict[str, float]]:
-    target = model.target
-    classes = isinstance(target, ClassTarget)
-    return score_baselines(
-        model.task,
-        model.encoder,
-        matrices(model, train),
-        matrices(model, test),
-        n_classes=len(target.classes) if isinstance(target, ClassTarget) else 0,
-        seed=seed,
-        unscale=(lambda y: y) if classes else lambda y: target.decode(np.asarray(y)).to_numpy(),
-    )
+    parts = model.encode(train), model.encode(test)
+    return {name: score_baseline(name, model, *parts, seed=seed) for name in BASELINES}
 
 
 def measure(job: tuple[Path, Table, int, int, list[tuple[str, str, Recipe]]]) -> list[Row]:
@@ -412,7 +397,7 @@ def sklearns_network(
     """Score scikit-learn's MLP with its defaults, on the same encoded rows and scaled target."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-    (X, y, _), (X_test, y_test, _) = matrices(model, train), matrices(model, test)
+    (X, y, _), (X_test, y_test, _) = model.encode(train), model.encode(test)
     target, started = model.target, time.monotonic()
     if isinstance(target, ClassTarget):
         network = MLPClassifier(random_state=seed).fit(X, y)

@@ -14,7 +14,6 @@ from reliability._fuzzing import Found, Input, Target, never, one_line
 from reliability._mutations import damaged, edited
 from reliability._tables import drawn_parquet, drawn_text, spoilt_table, spoilt_text
 
-from backpass import TabularModel
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.initializers import INITIALIZERS
 from backpass.core.losses import LOSSES
@@ -25,6 +24,7 @@ from backpass.derivatives.homework.answers import parts_of
 from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
 from backpass.tabular.files import read_table
+from backpass.tabular.preparation import PreparedTable, Question
 from backpass.tabular.selection import usable_rows
 
 __all__ = ["AnswerFile", "SpecText", "TableFile"]
@@ -63,12 +63,12 @@ class TableFile(Target):
         frame = read_table(path)
         if len(set(frame.columns)) < frame.width or frame.height < 1:
             raise Found(f"columns {frame.columns} and {frame.height} rows were read")
-        model, rows = TabularModel.prepare(frame, frame.columns[-1], recipe=SMALL)
-        return frame, model, rows
+        return frame, PreparedTable.of(frame, Question(frame.columns[-1], recipe=SMALL))
 
     def use(self, loaded: Any, path: Path) -> None:
         """Hold the encoded rows to finite numbers, and reading to the same table twice."""
-        frame, model, rows = loaded
+        frame, prepared = loaded
+        rows = prepared.rows
         if not np.isfinite(rows.X).all() or rows.X.dtype != np.float32:
             raise Found("the encoder gives numbers that are not finite")
         if not np.isfinite(rows.y).all() or len(rows.y) != len(rows.X):
@@ -76,11 +76,11 @@ class TableFile(Target):
         with never("a table that was read cannot be read again"):
             if not read_table(path).equals(frame):
                 raise Found("a table is read differently the second time")
-        with never("a table that was encoded is not predicted"), warnings.catch_warnings():
+        with never("a table that was encoded is not encoded again"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            again = read_table(path, as_text=model.text_columns())
+            again = read_table(path, as_text=prepared.text_columns())
             # a value that cannot be encoded may stand in a row without a target: those are left out
-            model.predict(again[usable_rows(again, again.columns[-1], None)])
+            prepared.encoder.transform(again[usable_rows(again, again.columns[-1], None)])
 
     def layer_of(self, message: str, functions: set[str]) -> int:
         """Return which layer refused."""

@@ -23,7 +23,7 @@ from backpass.training.trainer import Trainer
 
 __all__ = ["SMALL", "CheckpointFile", "ModelFile", "NetworkFile"]
 
-SMALL = Recipe(hidden_layer_sizes=(4,))
+SMALL = Recipe(hidden_layer_sizes=(4,), epochs=1)
 HUGE = 1e6  # parameters beyond it may overflow in a prediction
 
 
@@ -113,9 +113,9 @@ class ModelFile(Container):
         )
         models = []
         for target, left_out in (("y", "w"), ("city", "day"), ("flag", "x"), ("k", "city")):
-            model, _ = TabularModel.prepare(table, target, drop=[left_out], recipe=SMALL, seed=0)
+            model = TabularModel.fit(table, target, drop=[left_out], recipe=SMALL, seed=0)
             models.append(model)
-        models.append(TabularModel.prepare(table, "y", sample_weight="w", recipe=SMALL)[0])
+        models.append(TabularModel.fit(table, "y", sample_weight="w", recipe=SMALL))
         return _saved(models, folder)
 
     def load(self, path: Path) -> TabularModel:

@@ -352,7 +352,8 @@ def test_interrupting_the_comparison_keeps_the_model(folder, capsys, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "where", ["backpass.tabular.files.read_table", "backpass.tabular.model.TabularModel.prepare"]
+    "where",
+    ["backpass.tabular.files.read_table", "backpass.tabular.preparation.PreparedTable.learn"],
 )
 def test_interrupting_anything_else_writes_nothing(folder, capsys, monkeypatch, where):
     def stop(*arguments, **options):

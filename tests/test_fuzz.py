@@ -93,7 +93,7 @@ def test_classes_beyond_64_bits_are_given_back_as_text():
 )
 def test_classes_that_cannot_be_given_back_are_refused(tmp_path, changes, reason):
     table = {"x": [1.5, 2, 3, 4] * 5, "y": [0, 1] * 10}
-    model, _ = TabularModel.prepare(table, "y", recipe=Recipe(hidden_layer_sizes=(2,)))
+    model = TabularModel.fit(table, "y", recipe=Recipe(hidden_layer_sizes=(2,), epochs=1))
     path = tmp_path / "m.backpass"
     model.save(path)
     meta, tensors = read_container(path, "model", MODEL_SCHEMA)

@@ -11,7 +11,7 @@ import scipy.sparse
 
 from backpass.engines.extension import extension
 from helpers import assert_identical
-from native_cases import NATIVE, draw_batch, needs_native, new_network, new_plan
+from native_cases import NATIVE, draw_batch, needs_native, new_network, training_on
 
 pytestmark = needs_native
 
@@ -39,7 +39,7 @@ def long_run(X, n_threads):
     """Return a run, and a call of it that takes some 100 ms and returns its costs."""
     network = new_network((WIDTH, 64, 3), dtype="float32")
     _, y, _ = draw_batch(network, N, weights=False)
-    run = NATIVE.start(new_plan(network, (X, y, None), batch_size=100, n_threads=n_threads))
+    run = NATIVE.start(training_on(network, (X, y, None), batch_size=100, n_threads=n_threads))
     raw, rows = run._run, np.tile(np.arange(N), 20)
     batches = len(rows) // 100
 

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 
 from backpass import MLPClassifier
 from helpers import assert_identical
-from native_cases import NATIVE, draw_batch, needs_native, new_network, new_plan
+from native_cases import NATIVE, draw_batch, needs_native, new_network, training_on
 from native_children import SIZES, fitted, put_fitted
 
 pytestmark = needs_native
@@ -52,7 +52,7 @@ def test_a_child_fits_after_its_parent(method):
 
 def fresh_plan(n_threads=2):
     network = new_network(SIZES, "relu", "softmax", "cross_entropy", "float32")
-    return new_plan(network, draw_batch(network, 500), batch_size=100, n_threads=n_threads)
+    return training_on(network, draw_batch(network, 500), batch_size=100, n_threads=n_threads)
 
 
 def waited_for(child):
@@ -176,14 +176,14 @@ def test_runs_take_their_threads_with_them():
 NO_MORE_THREADS = textwrap.dedent("""
     import resource
     from pathlib import Path
-    from native_cases import NATIVE, draw_batch, new_network, new_plan
+    from native_cases import NATIVE, draw_batch, new_network, training_on
     import numpy as np
 
     network = new_network((20, 64, 64, 3), dtype="float32")
     batch = draw_batch(network, 2000)
 
     def computed(n_threads):
-        run = NATIVE.start(new_plan(network, batch, batch_size=100, n_threads=n_threads))
+        run = NATIVE.start(training_on(network, batch, batch_size=100, n_threads=n_threads))
         costs = run.advance(np.arange(2000), [0.01] * 20)
         return costs.tobytes() + NATIVE.predict(network.model, batch[0], n_threads).tobytes()
 

@@ -17,7 +17,9 @@ from backpass.export.graph import Graph
 from backpass.tabular.columns import CategoryColumn, DateColumn, NumberColumn
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.frames import as_days
+from backpass.tabular.recipe import RECIPE
 from backpass.tabular.targets import ClassTarget, NumberTarget
+from backpass.training.history import History
 from helpers import assert_close
 from onnx_runs import onnx, output_bound, run
 
@@ -137,6 +139,11 @@ TARGETS = {
 }
 
 
+def with_weights(target, encoder, network):
+    """Return a model that predicts with the weights a network happens to have."""
+    return TabularModel(target, encoder, None, network, RECIPE, 0, History(), 0.0, 1)
+
+
 @given(tables(), st.sampled_from(list(TARGETS)), st.integers(0, 9))
 def test_labels_and_probabilities_are_ours(drawn, kind, seed):
     rows, others, categorical = drawn
@@ -146,7 +153,7 @@ def test_labels_and_probabilities_are_ours(drawn, kind, seed):
     target = ClassTarget.fit(TARGETS[kind])
     width, k = len(encoder.get_feature_names_out()), len(target.classes)
     network = Network([width, 8, k], "mish", "softmax", "cross_entropy", seed=seed, dtype="float32")
-    model = TabularModel(target, encoder, network)
+    model = with_weights(target, encoder, network)
     converted = to_onnx(model).SerializeToString()
     for frame in (rows, others):
         labels = quiet(model.predict, frame).to_numpy()
@@ -167,7 +174,7 @@ def test_numbers_are_ours(drawn, center, scale, seed):
         return
     width = len(encoder.get_feature_names_out())
     network = Network([width, 8, 1], "mish", seed=seed, dtype="float32")
-    model = TabularModel(NumberTarget("t", center, scale), encoder, network)
+    model = with_weights(NumberTarget("t", center, scale), encoder, network)
     converted = to_onnx(model).SerializeToString()
     for frame in (rows, others):
         want = quiet(model.predict, frame).to_numpy()
@@ -191,7 +198,7 @@ def model_of(rows, **settings):
     encoder = quiet(TableEncoder(**settings).fit, rows)
     width = len(encoder.get_feature_names_out())
     network = Network([width, 3, 2], "tanh", "softmax", "cross_entropy", seed=0, dtype="float32")
-    return TabularModel(ClassTarget("kind", ("a", "b")), encoder, network)
+    return with_weights(ClassTarget("kind", ("a", "b")), encoder, network)
 
 
 def test_an_input_for_each_column_that_counts_says_what_it_takes():

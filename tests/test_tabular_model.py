@@ -18,7 +18,7 @@ from backpass.tabular.metrics import (
     r_squared,
 )
 from backpass.tabular.model import TabularModel
-from backpass.tabular.recipe import RECIPE
+from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import original_rows, sample_weights, usable_rows
 
 SMALL = replace(RECIPE, hidden_layer_sizes=(8,), epochs=15, dropout=0.0)
@@ -165,11 +165,21 @@ def test_a_callback_stops_and_time_runs_out():
         ({"target": "price", "drop": ["size", "city", "dear"]}, "no columns are left"),
         ({"target": "price", "sample_weight": "price"}, "cannot hold the sample weights"),
         ({"target": "price", "categorical": ["no"]}, "no column 'no'"),
+        ({"target": "price", "weights": "size"}, "no 'weights'; did you mean 'sample_weight'"),
+        ({"target": "price", "max_iter": 9}, r"'max_iter'; .*recipe=Recipe\(epochs="),
+        ({"target": "price", "colour": 9}, "no 'colour'; known: table, target, task"),
     ],
 )
 def test_wrong_arguments_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         TabularModel.fit(flats(), **options)
+
+
+def test_a_recipe_knows_what_a_setting_is_called_elsewhere():
+    with pytest.raises(InputError, match="unknown setting 'lr'; did you mean 'learning_rate'"):
+        Recipe(lr=0.1)
+    with pytest.raises(InputError, match="unknown setting 'colour'; known: hidden_layer_sizes"):
+        replace(RECIPE, colour="red")
 
 
 def test_rows_in_messages_are_those_of_the_table():

@@ -25,8 +25,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from backpass.export import to_onnx as to_onnx
     from backpass.network.network import Network as Network
     from backpass.tabular.encoder import TableEncoder as TableEncoder
-    from backpass.tabular.model import TabularModel as TabularModel
     from backpass.tabular.files import read_table as read_table
+    from backpass.tabular.model import TabularModel as TabularModel
     from backpass.tabular.recipe import Recipe as Recipe
     from backpass.training.displays import GradientFlowDisplay as GradientFlowDisplay
     from backpass.training.displays import LossCurveDisplay as LossCurveDisplay

@@ -58,8 +58,8 @@ def _check(model_path: str, table: str, rows: int | None, entries: int | str) ->
         frame = read_table(table, as_text=model.text_columns())
         label = "standard input" if table == "-" else table
         with original_rows(np.arange(0), label):
-            weights = model.weights if model.weights in frame.columns else None
-            usable = usable_rows(frame, model.target.name, weights)
+            name = model.sample_weight if model.sample_weight in frame.columns else None
+            usable = usable_rows(frame, model.target.name, name)
             if rows is not None and rows > len(usable):
                 raise TableError(
                     f"--rows {rows}: there are {len(usable)} rows with a target; give that or less"

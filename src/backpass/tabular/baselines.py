@@ -12,8 +12,9 @@ from backpass.engines.threads import blas_threads
 from backpass.tabular.columns import CategoryColumn
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.metrics import class_metrics, number_metrics
+from backpass.tabular.preparation import Encoded, LearntColumns
 
-__all__ = ["BASELINES", "score_baseline", "score_baselines", "tree_matrix"]
+__all__ = ["BASELINES", "score_baseline", "tree_matrix"]
 
 Matrix = NDArray[Any]
 
@@ -88,50 +89,8 @@ BASELINES: dict[str, tuple[Callable[[str, int, list[bool]], Any], bool]] = {
 """Each baseline: what makes the model, and whether it takes the matrix for trees."""
 
 
-def score_baselines(
-    task: str,
-    encoder: TableEncoder,
-    train: tuple[Matrix, Matrix, Matrix | None],
-    test: tuple[Matrix, Matrix, Matrix | None],
-    *,
-    n_classes: int = 0,
-    seed: int = 0,
-    unscale: Callable[[Matrix], Matrix] = lambda y: y,
-) -> dict[str, dict[str, float]]:
-    """Return the test metrics of every baseline, and the seconds each took to train.
-
-    Parameters
-    ----------
-    task : {"classification", "regression"}
-    encoder : TableEncoder
-        Fitted on the training rows.
-    train, test : tuple of (X, y, weights)
-        Encoded rows, encoded targets, weights or None.
-    n_classes : int
-        Of a classification.
-    seed : int
-        Of the boosted trees.
-    unscale : callable
-        Turns the scaled numbers of a regression into the target's own.
-    """
-    return {
-        name: score_baseline(
-            name, task, encoder, train, test, n_classes=n_classes, seed=seed, unscale=unscale
-        )
-        for name in BASELINES
-    }
-
-
 def score_baseline(
-    name: str,
-    task: str,
-    encoder: TableEncoder,
-    train: tuple[Matrix, Matrix, Matrix | None],
-    test: tuple[Matrix, Matrix, Matrix | None],
-    *,
-    n_classes: int = 0,
-    seed: int = 0,
-    unscale: Callable[[Matrix], Matrix] = lambda y: y,
+    name: str, columns: LearntColumns, train: Encoded, test: Encoded, *, seed: int = 0
 ) -> dict[str, float]:
     """Return the test metrics of one baseline, and the seconds it took to train.
 
@@ -139,16 +98,20 @@ def score_baseline(
     ----------
     name : str
         A key of `BASELINES`.
-    task, encoder, train, test, n_classes, seed, unscale
-        As in :func:`score_baselines`.
+    columns : LearntColumns
+        Learnt from the training rows: a `TabularModel`, too.
+    train, test : Encoded
+        The rows of both parts, as `columns` encodes them.
+    seed : int
+        Of the boosted trees.
     """
     make, wants_trees = BASELINES[name]
     (X, y, s), (X_test, y_test, s_test) = train, test
     categorical = [False] * X.shape[1]
     if wants_trees:
-        X, categorical = tree_matrix(encoder, X)
-        X_test, _ = tree_matrix(encoder, X_test)
-    model = make(task, seed, categorical)
+        X, categorical = tree_matrix(columns.encoder, X)
+        X_test, _ = tree_matrix(columns.encoder, X_test)
+    model = make(columns.task, seed, categorical)
     started = time.monotonic()
     with warnings.catch_warnings():
         # a baseline that has not converged is a fair, slightly worse one
@@ -157,10 +120,11 @@ def score_baseline(
         with blas_threads(1 if X.size < SMALL_TABLE else None, openmp=True):
             model.fit(X, y, sample_weight=s)
     seconds = time.monotonic() - started
-    if task == "classification":
-        p = np.zeros((len(y_test), n_classes))
+    if columns.classes:
+        p = np.zeros((len(y_test), len(columns.classes)))
         p[:, model.classes_] = model.predict_proba(X_test)
         scores = class_metrics(y_test, p, s_test)
     else:
-        scores = number_metrics(unscale(y_test), unscale(model.predict(X_test)), s_test)
+        true, found = (columns.target.decode(y).to_numpy() for y in (y_test, model.predict(X_test)))
+        scores = number_metrics(true, found, s_test)
     return {**scores, "seconds": seconds}

@@ -19,8 +19,8 @@ from backpass.tabular.baselines import BASELINES, score_baseline
 from backpass.tabular.frames import as_frame
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
-from backpass.tabular.setup import Arrangement, Question, Understanding, arrange
-from backpass.tabular.targets import ClassTarget
+from backpass.tabular.preparation import Question
+from backpass.tabular.setup import Arrangement, Understanding, arrange
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History
 
@@ -138,28 +138,22 @@ def run_experiment(
     started, hooks = time.monotonic(), hooks or Hooks()
     notes: list[str] = []
     with _noted(notes):
-        prepared = arrange(as_frame(table), question, test, names)
-    hooks.understood(prepared.table)
-    model = prepared.model
-    hooks.scores = model.metric_curve
+        arranged = arrange(as_frame(table), question, test, names)
+    hooks.understood(arranged.table)
+    curve: list[float] = []
+    hooks.scores = curve
     with _noted(notes):
-        model.train(
-            prepared.train,
-            question.time_limit,
-            gradient_norms=question.gradient_norms,
-            on_epoch=hooks.epoch,
-            checkpoints=checkpoints,
-        )
+        model = TabularModel.train(arranged.prepared, hooks.epoch, checkpoints, curve)
     hooks.trained(model)
     interrupted = model.history.stop_reason == "interrupted"
     if interrupted and not model.history.best_epoch:
         raise KeyboardInterrupt("before the first epoch was over; there is no model to keep")
-    experiment = Experiment(question, prepared.table, model, model.judge(prepared.test))
+    experiment = Experiment(question, arranged.table, model, model.judge(arranged.test))
     experiment.warnings, experiment.interrupted = notes, interrupted
     if save_to is not None:
         model.save(save_to)
     if question.baselines and not interrupted:
-        _compare(experiment, prepared, hooks)
+        _compare(experiment, arranged, hooks)
     experiment.seconds = time.monotonic() - started
     return experiment
 
@@ -167,23 +161,17 @@ def run_experiment(
 # --- after training --------------------------------------------------------------------------
 
 
-def _compare(experiment: Experiment, prepared: Arrangement, hooks: Hooks) -> None:
+def _compare(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> None:
     """Train the baselines; Ctrl-C leaves out the rest of them."""
-    model, train, test = prepared.model, prepared.train, prepared.test
-    target = model.target
-    n_classes = len(target.classes) if isinstance(target, ClassTarget) else 0
     try:
         for name in BASELINES:
             hooks.comparing(name)
             experiment.baselines[name] = score_baseline(
                 name,
-                model.task,
-                model.encoder,
-                train,
-                test,
-                n_classes=n_classes,
-                seed=model.seed,
-                unscale=lambda y: target.decode(y).to_numpy(),
+                experiment.model,
+                arranged.prepared.rows,
+                arranged.test,
+                seed=experiment.question.seed,
             )
     except KeyboardInterrupt:
         experiment.interrupted = True

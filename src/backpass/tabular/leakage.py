@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,9 +28,7 @@ _MOST_ROWS = 20_000  # a sample as large as this tells as much
 _IDENTIFIER_NAME = re.compile(r"(^|[_ .-])(id|Id|ID)($|[_ .-])|[a-z](Id|ID)$")
 
 
-def suspicious_columns(
-    frame: pl.DataFrame, target: str, task: Literal["classification", "regression"]
-) -> list[str]:
+def suspicious_columns(frame: pl.DataFrame, target: str, task: str) -> list[str]:
     """Return a sentence for each column that is probably a mistake to train on.
 
     Parameters

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backpass.core.hints import closest, hint
 from backpass.core.settings import Settings
-from backpass.errors import InputError, NonFiniteError
+from backpass.errors import InputError
 from backpass.network.blockwise import refuse_overflow
 from backpass.network.network import Network
-from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.frames import as_frame
 from backpass.tabular.metrics import (
     MAIN_METRIC,
@@ -25,16 +26,10 @@ from backpass.tabular.metrics import (
     r_squared,
 )
 from backpass.tabular.model_file import read_model, write_model
+from backpass.tabular.preparation import Encoded, LearntColumns, PreparedTable, Question
 from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.selection import (
-    check_asked,
-    input_columns,
-    original_rows,
-    sample_weights,
-    split_rows,
-    usable_rows,
-)
-from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
+from backpass.tabular.selection import split_rows
+from backpass.tabular.targets import ClassTarget
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History, Validation
 from backpass.training.trainer import Trainer
@@ -43,35 +38,27 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["Encoded", "TabularModel"]
+__all__ = ["TabularModel"]
 
-DEAD_ROWS = 8192  # that a unit must be 0 for to be called dead
-
-
-class Encoded(NamedTuple):
-    """Rows as the network takes them: inputs (N, d), targets (N,), sample weights (N,) or None."""
-
-    X: NDArray[Any]
-    y: NDArray[Any]
-    sample_weight: NDArray[np.float64] | None
+DEAD_ROWS = 8192  # a unit that is 0 on that many rows is called dead; more take time, tell no more
 
 
 @dataclass
-class TabularModel:
-    """Encoder, network and target: what a model file holds.
+class TabularModel(LearntColumns):
+    """A network trained on a table, its encoder and its target: what a model file holds.
 
     Parameters
     ----------
     target : ClassTarget or NumberTarget
     encoder : TableEncoder
         Fitted.
+    sample_weight : str or None
+        The column of sample weights, which is not an input.
     network : Network
         Trained.
     recipe : Recipe
         How it was trained.
     seed : int
-    sample_weight : str or None
-        The column of sample weights, which is not an input.
     history : History
         Of the training; empty in a model that was loaded, but for its epochs.
     seconds : float
@@ -79,7 +66,8 @@ class TabularModel:
     n_rows : int
         Rows it was trained on.
     metric_curve : list of float
-        Accuracy or R² on the validation rows after each epoch of the training.
+        Accuracy or R² on the validation rows after each epoch of the training; empty in a model
+        that was loaded.
 
     Examples
     --------
@@ -93,15 +81,12 @@ class TabularModel:
     1.0
     """
 
-    target: Target
-    encoder: TableEncoder
     network: Network
-    recipe: Recipe = RECIPE
-    seed: int = 0
-    sample_weight: str | None = None
-    history: History = field(default_factory=History)
-    seconds: float = 0.0
-    n_rows: int = 1
+    recipe: Recipe
+    seed: int
+    history: History
+    seconds: float
+    n_rows: int
     metric_curve: list[float] = field(default_factory=list)
 
     # --- training ------------------------------------------------------------------------------
@@ -124,6 +109,7 @@ class TabularModel:
         checkpoint: str | Path | None = None,
         resume: bool = False,
         checkpoint_every: float | None = None,
+        **unknown: Any,
     ) -> TabularModel:
         """Train a network that predicts the column `target` of `table` from the others.
 
@@ -132,7 +118,7 @@ class TabularModel:
         table : DataFrame of polars or pandas, or mapping of columns
             All its rows are used for training, a part of them to judge epochs.
         target : str
-            Rows without a value there are left out.
+            The column to predict; rows without a value there are left out.
         task : {"auto", "classification", "regression"}
         sample_weight : str, optional
             A column of sample weights, at least 0.
@@ -157,15 +143,21 @@ class TabularModel:
         checkpoint_every : float, optional
             Seconds between two checkpoints; see
             :class:`~backpass.training.checkpoints.Checkpoints`.
+        **unknown
+            Nothing else is taken; the error says what was probably meant.
 
         Raises
         ------
         TableError
             When the table cannot be used; the message says which column and why.
+        InputError
+            When an argument cannot be used.
+        NonFiniteError
+            When training diverges.
         """
-        checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
-        model, rows = cls.prepare(
-            table,
+        if unknown:
+            raise InputError(_unknown_argument(next(iter(unknown))))
+        question = Question(
             target,
             task=task,
             sample_weight=sample_weight,
@@ -173,69 +165,83 @@ class TabularModel:
             drop=drop,
             recipe=recipe,
             seed=seed,
-        )
-        model.train(
-            rows,
-            time_limit,
+            time_limit=time_limit,
             gradient_norms=gradient_norms,
-            on_epoch=on_epoch,
-            checkpoints=checkpoints,
         )
-        return model
+        checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
+        return cls.train(PreparedTable.of(table, question), on_epoch, checkpoints)
 
     @classmethod
-    def prepare(
+    def train(
         cls,
-        table: Any,
-        target: str,
-        *,
-        task: str = "auto",
-        sample_weight: str | None = None,
-        categorical: Sequence[str] = (),
-        drop: Sequence[str] = (),
-        recipe: Recipe = RECIPE,
-        seed: int = 0,
-    ) -> tuple[TabularModel, Encoded]:
-        """Return a model that knows the table but is not trained yet, and the encoded rows.
-
-        The arguments are those of :meth:`fit`.
-        """
-        check_asked(task, categorical, drop, seed, recipe)
-        whole = as_frame(table)
-        rows = usable_rows(whole, target, sample_weight)
-        frame = whole[rows]
-        with original_rows(rows):
-            if task == "auto":
-                task = guess_task(frame[target])
-            learnt = _learn_target(frame[target], task, recipe)
-            inputs = input_columns(frame, target, sample_weight, drop)
-            encoder = TableEncoder(categorical=tuple(categorical)).fit(inputs)
-            encoded = Encoded(
-                encoder.transform(inputs),
-                learnt.encode(frame[target]),
-                sample_weights(frame, sample_weight),
-            )
-        network = _new_network(learnt, encoded.X, recipe, seed)
-        return cls(learnt, encoder, network, recipe, seed, sample_weight), encoded
-
-    def encode(self, table: Any) -> Encoded:
-        """Return the rows that have a target (and a weight above 0, where there are weights).
+        prepared: PreparedTable,
+        on_epoch: Callable[[History], bool | None] | None = None,
+        checkpoints: Checkpoints | None = None,
+        metric_curve: list[float] | None = None,
+    ) -> TabularModel:
+        """Return a network trained on a table that was prepared; Ctrl-C keeps the best epoch.
 
         Parameters
         ----------
-        table : DataFrame of polars or pandas, or mapping of columns
-            With the target and the columns of training.
+        prepared : PreparedTable
+            It stays as it is.
+        on_epoch : callable, optional
+            Called with the history after every epoch; a true result stops training.
+        checkpoints : Checkpoints, optional
+            Where training is written down, and goes on from where it was.
+        metric_curve : list of float, optional
+            An empty list; accuracy or R² on the validation rows is added to it before each call
+            of `on_epoch`.
+
+        Raises
+        ------
+        NonFiniteError
+            When training diverges.
         """
-        whole = as_frame(table)
-        name = self.sample_weight if self.sample_weight in whole.columns else None
-        rows = usable_rows(whole, self.target.name, name)
-        frame = whole[rows]
-        with original_rows(rows):
-            return Encoded(
-                self._encode(frame),
-                self.target.encode(frame[self.target.name]),
-                sample_weights(frame, name),
-            )
+        (X, y, s), question = prepared.rows, prepared.question
+        recipe, seed = question.recipe, question.seed
+        curve = [] if metric_curve is None else metric_curve
+        kept, held_out = split_rows(
+            y, recipe.validation_fraction, seed, classes=prepared.classes or None, quiet=True
+        )
+        network = _new_network(prepared)
+        started, rng = time.monotonic(), np.random.default_rng(seed)
+        if checkpoints is not None:
+            checkpoints.start(rng, seed)
+            checkpoints.note(judge=recipe.judge)
+            checkpoints.curves["metric"] = curve
+        trainer = Trainer(
+            network,
+            X,
+            y,
+            s,
+            settings=_settings(question, len(kept)),
+            rows=kept,
+            rng=rng,
+            validation=_validation(prepared, held_out, curve),
+            checkpoints=checkpoints,
+        )
+        with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
+            history = trainer.train(on_epoch=on_epoch)
+        seconds = time.monotonic() - started
+        if checkpoints is not None:
+            seconds += checkpoints.seconds  # of what was not trained again
+        if recipe.activation == "relu":  # the estimators load half of scikit-learn
+            from backpass.estimators.callbacks import warn_of_dead_units
+
+            warn_of_dead_units(network, X[kept[:DEAD_ROWS]])
+        return cls(
+            prepared.target,
+            prepared.encoder,
+            prepared.sample_weight,
+            network,
+            recipe,
+            seed,
+            history,
+            seconds,
+            len(y),
+            curve,
+        )
 
     def rows_for_network(self, X: Any, y: Any = None) -> tuple[Network, Any, Any, Any]:
         """Return the network, and rows, targets and weights (or None) of a table as it takes them.
@@ -253,85 +259,7 @@ class TabularModel:
             table = table.with_columns(pl.Series(self.target.name, y))
         return self.network, *self.encode(table)
 
-    def train(
-        self,
-        rows: Encoded,
-        time_limit: float | None = None,
-        *,
-        gradient_norms: bool = False,
-        on_epoch: Callable[[History], bool | None] | None = None,
-        checkpoints: Checkpoints | None = None,
-    ) -> None:
-        """Train on the rows that :meth:`prepare` returned; Ctrl-C keeps the best so far.
-
-        Parameters
-        ----------
-        rows : Encoded
-        time_limit, gradient_norms, on_epoch
-            As in :meth:`fit`.
-        checkpoints : Checkpoints, optional
-            Where training is written down, and goes on from where it was.
-
-        Raises
-        ------
-        NonFiniteError
-            When training diverges; the model is then as it was.
-        """
-        X, y, s = rows
-        classes = self.target.classes if isinstance(self.target, ClassTarget) else None
-        fraction = self.recipe.validation_fraction
-        kept, held_out = split_rows(y, fraction, self.seed, classes=classes, quiet=True)
-        started, rng = time.monotonic(), np.random.default_rng(self.seed)
-        if checkpoints is not None:
-            checkpoints.start(rng, self.seed)
-            checkpoints.note(judge=self.recipe.judge)
-            checkpoints.curves["metric"] = self.metric_curve
-        trainer = Trainer(
-            self.network,
-            X,
-            y,
-            s,
-            settings=_settings(self.recipe, len(kept), time_limit, gradient_norms),
-            rows=kept,
-            rng=rng,
-            validation=self._judge(X, y, s, held_out),
-            checkpoints=checkpoints,
-        )
-        judged = len(self.metric_curve)
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
-                self.history = trainer.train(on_epoch=on_epoch)
-        except NonFiniteError:
-            del self.metric_curve[judged:]
-            raise
-        self.seconds, self.n_rows = time.monotonic() - started, len(y)
-        if checkpoints is not None:
-            self.seconds += checkpoints.seconds  # of what was not trained again
-        if self.recipe.activation == "relu":  # the estimators load half of scikit-learn
-            from backpass.estimators.callbacks import warn_of_dead_units
-
-            warn_of_dead_units(self.network, X[kept[:DEAD_ROWS]])
-
-    def _judge(
-        self, X: NDArray[Any], y: NDArray[Any], s: NDArray[Any] | None, rows: NDArray[np.intp]
-    ) -> Validation:
-        judged_y, judged_s = y[rows], None if s is None else s[rows]
-
-        def score(output: Any, loss: float) -> float:
-            if isinstance(self.target, ClassTarget):
-                self.metric_curve.append(accuracy(judged_y, output, judged_s))
-            else:
-                self.metric_curve.append(r_squared(judged_y, output[:, 0], judged_s))
-            return self.metric_curve[-1] if self.recipe.judge == "metric" else -loss
-
-        return Validation(X, y, s, rows, score)
-
     # --- prediction ----------------------------------------------------------------------------
-
-    @property
-    def task(self) -> str:
-        """``"classification"`` or ``"regression"``."""
-        return self.target.task
 
     def predict(self, table: Any) -> pl.Series:
         """Return the predicted target of every row, as the column had it.
@@ -399,11 +327,6 @@ class TabularModel:
         y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))
         return evaluate_numbers(y, predicted, rows.sample_weight)
 
-    def text_columns(self) -> list[str]:
-        """Return the columns to keep as text when a file is read: ``read_table(as_text=…)``."""
-        texts = isinstance(self.target, ClassTarget) and self.target.values == "text"
-        return self.encoder.text_columns() + [self.target.name] * texts
-
     @property
     def main_metric(self) -> str:
         """The metric shown first: accuracy or R²."""
@@ -452,55 +375,61 @@ class TabularModel:
             When it is no model file, or damaged; the message says what and where.
         """
         target, encoder, network, told = read_model(path)
-        settings = dict(told["recipe"])
-        recipe = Recipe(hidden_layer_sizes=tuple(settings.pop("hidden")), **settings)
-        past = dict(told["history"])
+        recipe, past = Recipe.from_json(told["recipe"]), dict(told["history"])
         seconds, n_rows = past.pop("seconds"), past.pop("rows")
-        sample_weight, history = told.get("weights"), History(**past)
-        return cls(
-            target,
-            encoder,
-            network,
-            recipe,
-            told["seed"],
-            sample_weight,
-            history,
-            seconds,
-            n_rows,
-        )
+        weights, seed, history = told.get("weights"), told["seed"], History(**past)
+        return cls(target, encoder, weights, network, recipe, seed, history, seconds, n_rows)
 
 
-def _learn_target(column: pl.Series, task: str, recipe: Recipe) -> Target:
-    if task == "classification":
-        return ClassTarget.fit(column)
-    return NumberTarget.fit(column, robust=recipe.robust)
+def _unknown_argument(name: str) -> str:
+    """Return what to say of an argument that `TabularModel.fit` does not take."""
+    known = [key for key in signature(TabularModel.fit).parameters if key != "unknown"]
+    settings = [setting.name for setting in fields(Recipe)]
+    found = closest(name, [*known, *settings])
+    if found in settings:
+        return f"fit takes no {name!r}; give it in the recipe, as recipe=Recipe({found}=…)"
+    return f"fit takes no {name!r}; {hint(name, known)}"
 
 
-def _new_network(target: Target, X: NDArray[Any], recipe: Recipe, seed: int) -> Network:
-    classes = isinstance(target, ClassTarget)
-    k = len(target.classes) if isinstance(target, ClassTarget) else 1
+def _new_network(prepared: PreparedTable) -> Network:
+    recipe, classes = prepared.question.recipe, bool(prepared.classes)
     smoothing = f":label_smoothing={recipe.label_smoothing}" if recipe.label_smoothing else ""
     return Network(
-        [X.shape[1], *recipe.hidden_layer_sizes, k],
+        prepared.sizes,
         recipe.activation,
         "softmax" if classes else "identity",
         f"cross_entropy{smoothing}" if classes else "squared_error",
         init=recipe.init,
-        seed=seed,
-        dtype=X.dtype,
+        seed=prepared.question.seed,
+        dtype=prepared.rows.X.dtype,
     )
 
 
-def _settings(
-    recipe: Recipe, n_rows: int, time_limit: float | None, gradient_norms: bool
-) -> Settings:
-    # small tables take smaller batches, so that an epoch has some steps
-    batch = max(8, min(recipe.batch_size, n_rows // recipe.min_steps))
+def _validation(
+    prepared: PreparedTable, held_out: NDArray[np.intp], curve: list[float]
+) -> Validation:
+    """Return how epochs are judged: by loss or metric on the rows held out for it."""
+    X, y, s = prepared.rows
+    judged_y, judged_s = y[held_out], None if s is None else s[held_out]
+
+    def score(output: Any, loss: float) -> float:
+        if prepared.classes:
+            curve.append(accuracy(judged_y, output, judged_s))
+        else:
+            curve.append(r_squared(judged_y, output[:, 0], judged_s))
+        return curve[-1] if prepared.question.recipe.judge == "metric" else -loss
+
+    return Validation(X, y, s, held_out, score)
+
+
+def _settings(question: Question, n_rows: int) -> Settings:
+    recipe = question.recipe
     return Settings(
         optimizer=recipe.optimizer,
         schedule=recipe.schedule,
         learning_rate=recipe.learning_rate,
-        batch_size=batch,
+        # small tables take smaller batches, so that an epoch has some steps
+        batch_size=max(8, min(recipe.batch_size, n_rows // recipe.min_steps)),
         epochs=recipe.epochs,
         alpha=recipe.weight_decay,
         dropout=recipe.dropout,
@@ -508,6 +437,6 @@ def _settings(
         tolerance=0.0,
         patience=recipe.patience,
         early_stopping=True,
-        time_limit=time_limit,
-        gradient_norms=gradient_norms,
+        time_limit=question.time_limit,
+        gradient_norms=question.gradient_norms,
     )

@@ -3,9 +3,10 @@
 One small record, chosen by measurement and then frozen; the docs say how, with every loss.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
+from backpass.core.hints import hint
 from backpass.errors import InputError, ModelFileError
 from backpass.storage.schema import (
     Bool,
@@ -75,6 +76,14 @@ class Recipe:
     clip_norm: float | None = 1.0
     robust: bool = False
 
+    def __new__(cls, *values: Any, **settings: Any) -> Self:  # before what dataclass makes refuses
+        """Refuse settings that there are not."""
+        known = [setting.name for setting in fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise InputError(f"recipe: unknown setting {name!r}; {hint(name, known)}")
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         widths = self.hidden_layer_sizes
         if not isinstance(widths, tuple | list):
@@ -87,30 +96,37 @@ class Recipe:
             raise InputError(str(error)) from None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as JSON values."""
+        """Return the recipe as JSON values, with the widths named as in model files."""
         told = asdict(self)
-        # the name in model files, which load for ever
-        return {"hidden": list(told.pop("hidden_layer_sizes")), **told}
+        return {WIDTHS_IN_FILES: list(told.pop("hidden_layer_sizes")), **told}
 
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Self:
+        """Return the recipe that :meth:`to_json` told."""
+        settings = dict(told)
+        return cls(hidden_layer_sizes=tuple(settings.pop(WIDTHS_IN_FILES)), **settings)
+
+
+WIDTHS_IN_FILES = "hidden"  # which load for ever
+
+_RULES: dict[Any, Schema] = {
+    tuple[int, ...]: ListOf(Int(min=1)),
+    str: Text(),
+    int: Int(min=1),
+    float: Number(min=0),
+    float | None: Optional(Number(min=0)),
+    bool: Bool(),
+}
+_NARROWER: dict[str, Schema] = {
+    **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction"), Number(min=0, max=1)),
+    "judge": OneOf("loss", "metric"),
+}
 
 RECIPE_SCHEMA: dict[str, Schema] = {
-    "hidden": ListOf(Int(min=1)),
-    "activation": Text(),
-    "init": Text(),
-    "optimizer": Text(),
-    "schedule": Text(),
-    "learning_rate": Number(min=0),
-    "weight_decay": Number(min=0),
-    "dropout": Number(min=0, max=1),
-    "label_smoothing": Number(min=0, max=1),
-    "batch_size": Int(min=1),
-    "min_steps": Int(min=1),
-    "epochs": Int(min=1),
-    "patience": Int(min=1),
-    "validation_fraction": Number(min=0, max=1),
-    "judge": OneOf("loss", "metric"),
-    "clip_norm": Optional(Number(min=0)),
-    "robust": Bool(),
+    WIDTHS_IN_FILES if setting.name == "hidden_layer_sizes" else setting.name: _NARROWER.get(
+        setting.name, _RULES[setting.type]
+    )
+    for setting in fields(Recipe)
 }
 """What a recipe in a model file must look like."""
 

@@ -6,34 +6,27 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from backpass.errors import InputError, TableError, TableWarning
+from backpass.core.hints import closest
+from backpass.errors import TableError, TableWarning
 from backpass.tabular.frames import as_numbers
-from backpass.tabular.recipe import Recipe
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
 __all__ = [
-    "TASKS",
-    "check_asked",
     "input_columns",
     "known_column",
     "original_rows",
     "sample_weights",
     "split_rows",
-    "target_rows",
     "usable_rows",
 ]
-
-TASKS = ("auto", "classification", "regression")
 
 
 def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
@@ -46,41 +39,17 @@ def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
     purpose : str
         What it is wanted for: ``"to predict"``.
     """
-    import difflib
-
     if not isinstance(name, str):
         raise TableError(f"the name of a column is text, not {name!r}; give one {purpose}")
     if name in frame.columns:
         return frame[name]
-    folded = {column.casefold(): column for column in frame.columns}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1)
-    if close:
-        hint = f"did you mean {folded[close[0]]!r}?"
+    found = closest(name, frame.columns, elsewhere=())
+    if found:
+        hint = f"did you mean {found!r}?"
     else:
         more = ", …" if frame.width > 12 else ""
         hint = f"it has {', '.join(repr(c) for c in frame.columns[:12])}{more}"
     raise TableError(f"the table has no column {name!r} {purpose}; {hint}")
-
-
-def check_asked(
-    task: str, categorical: Sequence[str], drop: Sequence[str], seed: int, recipe: Recipe
-) -> None:
-    """Raise an InputError where what is asked of a table cannot be done for any.
-
-    Parameters
-    ----------
-    task, categorical, drop, seed, recipe
-        As in :meth:`backpass.tabular.model.TabularModel.fit`.
-    """
-    if task not in TASKS:
-        raise InputError(f"task must be auto, classification or regression, not {task!r}")
-    for option, names in (("categorical", categorical), ("drop", drop)):
-        if isinstance(names, str):  # whose letters would be taken for names
-            raise InputError(f"{option} must be a list of names, such as [{names!r}]")
-    if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
-        raise InputError(f"seed must be an integer from 0 to 2**32 − 1, not {seed!r}")
-    if not isinstance(recipe, Recipe):
-        raise InputError(f"recipe must be a Recipe, not {recipe!r}")
 
 
 def usable_rows(
@@ -111,17 +80,6 @@ def usable_rows(
             f"no row has both a target {target!r} and a weight {sample_weight!r} above 0"
         )
     return np.flatnonzero(keep)
-
-
-def target_rows(frame: pl.DataFrame, target: str) -> pl.DataFrame:
-    """Return the rows of `frame` whose target is there.
-
-    Raises
-    ------
-    TableError
-        When the column is not in the table, or empty.
-    """
-    return frame[usable_rows(frame, target)]
 
 
 def input_columns(
@@ -230,9 +188,6 @@ def original_rows(rows: NDArray[np.int64], label: str = "") -> Iterator[None]:
         warnings.warn(text, warning.category, stacklevel=3)
 
 
-Rows = NDArray[np.int64]
-
-
 def split_rows(
     y: NDArray[Any],
     fraction: float,
@@ -240,7 +195,7 @@ def split_rows(
     *,
     classes: tuple[str, ...] | None = None,
     quiet: bool = False,
-) -> tuple[Rows, Rows]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows to keep and the rows to hold out, both in ascending order.
 
     Parameters

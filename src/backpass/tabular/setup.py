@@ -1,82 +1,26 @@
-"""The question put to a table (target, task, columns, weights), and the arrays it becomes."""
+"""The table of an experiment before training: its two parts, and what was understood of it."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backpass.core.parameters import parameter_count
 from backpass.errors import TableError, TableWarning
-from backpass.tabular.encoder import ColumnSummary, suspicious_columns
+from backpass.tabular.encoder import ColumnSummary
 from backpass.tabular.frames import as_frame, as_levels, as_numbers
-from backpass.tabular.model import Encoded, TabularModel
-from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.selection import (
-    check_asked,
-    known_column,
-    original_rows,
-    split_rows,
-    usable_rows,
-)
-from backpass.tabular.targets import ClassTarget, NumberTarget, explain_task
+from backpass.tabular.leakage import suspicious_columns
+from backpass.tabular.preparation import Encoded, PreparedTable, Question, learn_target
+from backpass.tabular.selection import known_column, original_rows, split_rows, usable_rows
+from backpass.tabular.targets import ClassTarget, explain_task
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = [
-    "Arrangement",
-    "Question",
-    "Understanding",
-    "arrange",
-    "understand",
-]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a table, and how it is to be answered.
-
-    Parameters
-    ----------
-    target : str
-        The column to predict.
-    task : {"auto", "classification", "regression"}
-    sample_weight : str, optional
-        A column of sample weights.
-    categorical, drop : sequence of str
-        Number columns to be taken as categories; columns to leave out.
-    test_fraction : float
-        Part of the rows that the model is judged on, where there is no other table for it.
-    recipe : Recipe
-    seed : int
-        The same seed gives the same split and the same network.
-    time_limit : float, optional
-        Most seconds of training.
-    gradient_norms : bool
-        Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
-    baselines : bool
-        Whether other models are trained for comparison.
-    """
-
-    target: str
-    task: str = "auto"
-    sample_weight: str | None = None
-    categorical: Sequence[str] = ()
-    drop: Sequence[str] = ()
-    test_fraction: float = 0.2
-    recipe: Recipe = RECIPE
-    seed: int = 0
-    time_limit: float | None = None
-    gradient_norms: bool = False
-    baselines: bool = True
-
-
-if TYPE_CHECKING:
-    import polars as pl
-    from numpy.typing import NDArray
+__all__ = ["Arrangement", "Understanding", "arrange"]
 
 
 @dataclass(frozen=True)
@@ -86,15 +30,14 @@ class Arrangement:
     Parameters
     ----------
     table : Understanding
-    model : TabularModel
-        Not trained yet.
-    train, test : Encoded
-        The rows of the two parts.
+    prepared : PreparedTable
+        The training part.
+    test : Encoded
+        The rows that the model will be judged on.
     """
 
     table: Understanding
-    model: TabularModel
-    train: Encoded
+    prepared: PreparedTable
     test: Encoded
 
 
@@ -110,63 +53,54 @@ def arrange(
     test, names
         As in :func:`backpass.tabular.experiment.run_experiment`.
     """
-    check_asked(question.task, question.categorical, question.drop, question.seed, question.recipe)
     with original_rows(np.arange(frame.height), names[0]):
         _check_names(frame, question)
         rows = usable_rows(frame, question.target, question.sample_weight)
-    target = frame[question.target][rows]
-    kept, held_out = np.arange(len(rows)), np.arange(0)
+    used = frame[rows]
+    column, kept, held_out = used[question.target], np.arange(len(rows)), np.arange(0)
     with original_rows(rows, names[0]):
-        task, why = _task(target, question.task)
+        task, why = explain_task(column)
+        if question.task != "auto":
+            task, why = question.task, "as asked for"
         _warn_of_rows(frame.height - len(rows), question)
+        # of all rows, so that classes are found once, and unusable numbers in either part
+        target = learn_target(column, task, question.recipe)
         if test is None:
-            kept, held_out = _split(target, task, question)
+            classes = target.classes if isinstance(target, ClassTarget) else None
+            y, part = target.encode(column), question.test_fraction
+            kept, held_out = split_rows(y, part, question.seed, classes=classes)
     with original_rows(rows[kept], names[0]):
-        model, train = _learn(frame[rows[kept]], task, question)
+        train = used[kept]
+        if task == "regression":  # the scale is learnt, as all of the encoding, in training
+            target = learn_target(train[question.target], task, question.recipe)
+        prepared = PreparedTable.learn(train, target, question)
+        _warn_of_suspects(train, prepared)
     if test is None:
-        judged = _encode(model, frame[rows[held_out]], rows[held_out], names[0])
+        with original_rows(rows[held_out], names[0]):
+            judged = prepared.encode_usable(used[held_out])
     else:
-        other = as_frame(test(model.text_columns()) if callable(test) else test)
-        judged = _encode(model, other, np.arange(other.height), names[1])
-    table = understand(
-        frame[rows],
-        model,
-        why=why,
-        left_out=frame.height - len(rows),
-        dropped=question.drop,
-        n_train=len(train.y),
-        n_test=len(judged.y),
-    )
-    return Arrangement(table, model, train, judged)
+        other = as_frame(test(prepared.text_columns()) if callable(test) else test)
+        judged = _encode_other(prepared, other, names[1])
+    table = _understand(used, prepared, why, frame.height - len(rows), len(judged.y))
+    return Arrangement(table, prepared, judged)
 
 
-def _learn(train: pl.DataFrame, task: str, question: Question) -> tuple[TabularModel, Encoded]:
-    """Let the encoder learn from the training part, and doubt its columns."""
-    model, encoded = TabularModel.prepare(
-        train,
-        question.target,
-        task=task,
-        sample_weight=question.sample_weight,
-        categorical=question.categorical,
-        drop=question.drop,
-        recipe=question.recipe,
-        seed=question.seed,
-    )
+def _warn_of_suspects(train: pl.DataFrame, prepared: PreparedTable) -> None:
+    question = prepared.question
     ignored = {*question.drop, *filter(None, [question.sample_weight])}
-    ignored |= {c.name for c in model.encoder.describe() if c.kind == "dropped"}
-    for message in suspicious_columns(train.drop(ignored), question.target, task):  # type: ignore[arg-type]
+    ignored |= {c.name for c in prepared.encoder.describe() if c.kind == "dropped"}
+    for message in suspicious_columns(train.drop(ignored), question.target, prepared.task):
         _warn(message)
-    return model, encoded
 
 
-def _encode(
-    model: TabularModel, frame: pl.DataFrame, rows: NDArray[np.int64], label: str
-) -> Encoded:
-    with original_rows(rows, label):
-        if model.sample_weight and model.sample_weight not in frame.columns:
+def _encode_other(prepared: PreparedTable, frame: pl.DataFrame, label: str) -> Encoded:
+    """Return the rows of the table that was given to be judged on."""
+    with original_rows(np.arange(frame.height), label):
+        name = prepared.sample_weight
+        if name and name not in frame.columns:
             where = label or "the test table"
-            _warn(f"{where} has no sample weights {model.sample_weight!r}; rows count alike")
-        return model.encode(frame)
+            _warn(f"{where} has no sample weights {name!r}; rows count alike")
+        return prepared.encode(frame)
 
 
 def _warn(message: str) -> None:
@@ -182,36 +116,17 @@ def _check_names(frame: pl.DataFrame, question: Question) -> None:
             raise TableError(
                 f"column {name!r} is the target; for classes, ask for task 'classification'"
             )
-        if name in question.drop:
-            raise TableError(f"column {name!r} is dropped; it cannot be a category, too")
-        if name == question.sample_weight:
-            raise TableError(
-                f"column {name!r} holds the sample weights; it cannot be a category, too"
-            )
-
-
-def _task(target: pl.Series, task: str) -> tuple[str, str]:
-    guessed, why = explain_task(target)
-    if task == "auto":
-        return guessed, why
-    return task, "as asked for"
+        other = "is dropped" if name in question.drop else ""
+        other = "holds the sample weights" if name == question.sample_weight else other
+        if other:
+            raise TableError(f"column {name!r} {other}; it cannot be a category, too")
 
 
 def _warn_of_rows(left_out: int, question: Question) -> None:
     if left_out:
-        weight = f" or have no weight {question.sample_weight!r}" if question.sample_weight else ""
+        name = question.sample_weight
+        weight = f" or have no weight {name!r}" if name else ""
         _warn(f"{left_out} row(s) have no target {question.target!r}{weight} and are left out")
-
-
-def _split(
-    target: pl.Series, task: str, question: Question
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if task == "classification":
-        learnt = ClassTarget.fit(target)
-        y, classes = learnt.encode(target), learnt.classes
-        return split_rows(y, question.test_fraction, question.seed, classes=classes)
-    NumberTarget.fit(target)  # finds what is wrong with it, and in which row
-    return split_rows(np.zeros(target.len()), question.test_fraction, question.seed)
 
 
 @dataclass(frozen=True)
@@ -272,47 +187,30 @@ class Understanding:
         return sum(column.missing for column in self.columns)
 
 
-def understand(
-    frame: pl.DataFrame,
-    model: TabularModel,
-    *,
-    why: str,
-    left_out: int,
-    dropped: Sequence[str],
-    n_train: int,
-    n_test: int,
+def _understand(
+    frame: pl.DataFrame, prepared: PreparedTable, why: str, left_out: int, n_test: int
 ) -> Understanding:
-    """Return what was understood.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        All rows that are used.
-    model : TabularModel
-        Prepared on the training part.
-    why, left_out, dropped, n_train, n_test
-        As in :class:`Understanding`.
-    """
-    classes, quantiles, target = {}, [], frame[model.target.name]
-    if isinstance(model.target, ClassTarget):
-        found = as_levels(target).value_counts()
-        counts = dict(zip(*found, strict=True))
-        classes = {name: counts.get(name, 0) for name in model.target.classes}
+    """Return what was understood of all the rows that are used."""
+    classes, quantiles, target = {}, [], frame[prepared.target.name]
+    if prepared.classes:
+        counts = dict(zip(*as_levels(target).value_counts(), strict=True))
+        classes = {name: counts.get(name, 0) for name in prepared.classes}
     else:
         quantiles = np.quantile(as_numbers(target), [0, 0.25, 0.5, 0.75, 1]).tolist()
+    columns = prepared.encoder.describe()
     return Understanding(
         rows=target.len(),
         left_out=left_out,
         target=target.name,
-        task=model.task,
+        task=prepared.task,
         why=why,
-        columns=[replace(c, missing=_missing(frame[c.name])) for c in model.encoder.describe()],
-        dropped=list(dropped),
-        sample_weight=model.sample_weight,
-        n_train=n_train,
+        columns=[replace(c, missing=_missing(frame[c.name])) for c in columns],
+        dropped=list(prepared.question.drop),
+        sample_weight=prepared.sample_weight,
+        n_train=len(prepared.rows.y),
         n_test=n_test,
-        sizes=model.network.sizes,
-        parameters=int(model.network.parameters.flat.size),
+        sizes=prepared.sizes,
+        parameters=parameter_count(prepared.sizes),
         classes=classes,
         quantiles=quantiles,
     )
