@@ -89,11 +89,10 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
             When the name is taken, or a number has no default.
         """
         signature = inspect.signature(maker)
-        for parameter in signature.parameters.values():
-            if parameter.default is inspect.Parameter.empty:
-                raise InputError(
-                    f"{self.kind} {maker.__name__!r}: give {parameter.name!r} a default"
-                )
+        defaults = {p.name: p.default for p in signature.parameters.values()}
+        for name, default in defaults.items():
+            if default is inspect.Parameter.empty:
+                raise InputError(f"{self.kind} {maker.__name__!r}: give {name!r} a default")
         name = maker().name
         if name in self._makers:
             raise InputError(f"{self.kind} {name!r} is registered already; choose another name")
@@ -102,17 +101,16 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
 
         @wraps(maker)
         def make(*values: float, **numbers: float) -> R:
-            told = signature.bind(*values, **numbers)
-            told.apply_defaults()
-            key = tuple(told.arguments.values())
+            told = signature.bind(*values, **numbers).arguments if values or numbers else numbers
+            key = tuple({**defaults, **told}.values())
             record = made.get(key)
             if record is None:
-                record = made[key] = maker(*told.args, **told.kwargs)
+                record = made[key] = maker(*values, **numbers)
                 if maker.__module__.startswith("backpass."):
                     self._ours[id(record)] = record
             return record
 
-        self._makers[name], self._parameters[name] = make, list(signature.parameters)
+        self._makers[name], self._parameters[name] = make, list(defaults)
         return make
 
     def is_ours(self, record: R) -> bool:

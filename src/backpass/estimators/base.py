@@ -28,6 +28,8 @@ from backpass.estimators.checks import (
     check_parameters,
     check_unchanged,
     hidden_sizes,
+    is_plain,
+    is_plain_target,
     listed_activation,
 )
 from backpass.estimators.compat import (
@@ -49,6 +51,7 @@ from backpass.training.trainer import Trainer
 
 __all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]
 
+FEW_ROWS = 16  # which the network computes one by one faster than together
 VALIDATION_DATA = ("X_val", "y_val", "sample_weight of validation_data")
 
 
@@ -213,20 +216,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"random_state={self.random_state!r}: {error}") from None
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        check_container(X)
-        # "numeric" leaves numbers as they are: batches are converted, never the whole array
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            multi_output=True,
-            dtype="numeric",
-            y_numeric=self._y_is_numeric,
-            ensure_all_finite=False,
-            reset=reset,
-        )
-        X = as_floats(X)
+        if is_plain(X) and is_plain_target(y, len(X)) and self._fits(X, reset):
+            self.n_features_in_ = X.shape[1]
+        else:
+            check_container(X)
+            # "numeric" leaves numbers as they are: batches are converted, never the whole array
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                multi_output=True,
+                dtype="numeric",
+                y_numeric=self._y_is_numeric,
+                ensure_all_finite=False,
+                reset=reset,
+            )
+            X = as_floats(X)
         check_finite(X, self)
         return X, y
 
@@ -367,30 +373,26 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     # --- prediction ----------------------------------------------------------------------------
 
     def _checked_output(self, X: Any) -> Any:
-        check_is_fitted(self)
-        if not self._fits_as_it_is(X):
+        if "network_" not in vars(self):
+            check_is_fitted(self)  # which says it, but takes longer than a row does
+        plain = is_plain(X) and self._fits(X, reset=False)
+        if not plain:
             check_container(X)
             X = validate_data(
                 self, X, accept_sparse="csr", dtype="numeric", ensure_all_finite=False, reset=False
             )
             X = as_floats(X)
         check_finite(X, self)
-        return refuse_overflow(self.network_.predict(X, engine=self.engine))
+        network = self.network_
+        few = plain and len(X) <= FEW_ROWS and X.dtype == network.parameters.flat.dtype
+        if few and self.engine == "auto":  # the same numbers, without packing the parameters
+            return refuse_overflow(np.array([network.predict_one(x) for x in X]))
+        return refuse_overflow(network.predict(X, engine=self.engine))
 
-    def _fits_as_it_is(self, X: Any) -> bool:
-        """Return whether `X` needs no look by scikit-learn, which takes longer than one row does.
-
-        That is a plain array of float32 or float64 with rows, of the right width, where no names
-        of columns have to be compared.
-        """
-        return (
-            type(X) is np.ndarray
-            and X.dtype in (np.float32, np.float64)
-            and X.ndim == 2
-            and len(X) > 0
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-        )
+    def _fits(self, X: Any, reset: bool) -> bool:
+        """Return whether a plain array has the right width, and no names are to be compared."""
+        told = vars(self)
+        return "feature_names_in_" not in told and (reset or X.shape[1] == told["n_features_in_"])
 
     def rows_for_network(self, X: Any, y: Any) -> tuple[Network, Any, Any, None]:
         """Return the fitted network, `X` and `y` as it takes them, and None: no sample weights.

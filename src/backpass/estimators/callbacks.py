@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from backpass.core import backprop
 from backpass.core.arrays import gather
-from backpass.core.parameters import row_blocks
 from backpass.errors import DeadUnitsWarning
 from backpass.estimators.compat import EpochCallbacks
 from backpass.network.network import Network
@@ -19,6 +18,7 @@ from backpass.training.history import History
 __all__ = ["Reporter", "warn_of_dead_units", "warn_of_the_end"]
 
 FEWEST_ROWS = 20  # from which dead units are told
+ROWS_AT_ONCE = 100  # mostly they show that enough units are alive
 
 
 class Reporter:
@@ -51,26 +51,30 @@ def warn_of_dead_units(network: Network, X: Any) -> None:
 
     A few rows say little: a healthy unit is 0 for about half of them.
     """
-    if X.shape[0] < FEWEST_ROWS:
-        return
-    hidden, sizes = network.model.activations[:-1], network.sizes[1:-1]
-    alive = [np.zeros(units, dtype=bool) for units in sizes]
-    for block in row_blocks(X.shape[0], network.sizes):
-        rows = gather(X, np.arange(block.start, block.stop), network.parameters.flat)
+    hidden, n = network.model.activations[:-1], X.shape[0]
+    dead = {  # by the layer's number
+        layer: np.ones(network.sizes[layer], dtype=bool)
+        for layer, phi in enumerate(hidden, start=1)
+        if phi.name == "relu" and n >= FEWEST_ROWS
+    }
+    for start in range(0, n, ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + ROWS_AT_ONCE, n))
         with np.errstate(over="ignore"):  # a unit of inf is alive
-            passed = backprop.forward(network.model, rows)
-        for seen, a in zip(alive, passed.a[1:-1], strict=True):
-            seen |= (np.asarray(a) > 0).any(axis=0)
-    for layer, (phi, units, seen) in enumerate(zip(hidden, sizes, alive, strict=True), start=1):
-        dead = units - int(seen.sum())
-        if phi.name == "relu" and 2 * dead > units:
-            warnings.warn(
-                f"hidden layer {layer}: {dead} of {units} ReLU units are 0 for all of "
-                f"{X.shape[0]} rows and no longer learn; lower learning_rate_init, scale the "
-                "inputs, or use activation='leaky_relu'",
-                DeadUnitsWarning,
-                stacklevel=5,
-            )
+            a = backprop.forward(network.model, gather(X, rows, network.parameters.flat)).a
+        for layer in list(dead):
+            dead[layer] &= ~(np.asarray(a[layer]) > 0).any(axis=0)
+            if 2 * dead[layer].sum() <= dead[layer].size:
+                del dead[layer]  # healthy, whatever the other rows say
+        if not dead:
+            return
+    for layer, units in dead.items():
+        warnings.warn(
+            f"hidden layer {layer}: {units.sum()} of {units.size} ReLU units are 0 for all of "
+            f"{n} rows and no longer learn; lower learning_rate_init, scale the inputs, or use "
+            "activation='leaky_relu'",
+            DeadUnitsWarning,
+            stacklevel=5,
+        )
 
 
 def warn_of_the_end(estimator: Any, incremental: bool) -> None:

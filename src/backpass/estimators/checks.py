@@ -37,7 +37,10 @@ __all__ = [
     "check_targets",
     "check_unchanged",
     "hidden_sizes",
+    "is_plain",
+    "is_plain_target",
     "listed_activation",
+    "plain_labels",
     "smallest_codes",
 ]
 
@@ -103,6 +106,7 @@ def hidden_sizes(sizes: Any) -> list[int]:
 BLOCK_BYTES = 1 << 22
 BLOCK_ROWS = 1 << 16
 FEW = 1 << 12  # numbers that are checked at once
+LARGEST = 1 << 53
 
 
 def check_container(X: Any) -> None:
@@ -125,6 +129,32 @@ def check_container(X: Any) -> None:
     twice = [repr(name) for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"X: column names appear twice: {', '.join(twice)}; rename them")
+
+
+def is_plain(X: Any) -> bool:
+    """Return whether `X` is what scikit-learn's look at it, which takes long, would leave as it is.
+
+    That is an array of float32 or float64 with rows and columns, and without names.
+
+    Examples
+    --------
+    >>> is_plain(np.ones((2, 3))), is_plain([[1.0, 2.0]]), is_plain(np.ones(3))
+    (True, False, False)
+    """
+    return type(X) is np.ndarray and X.dtype.char in "fd" and X.ndim == 2 and X.size > 0
+
+
+def is_plain_target(y: Any, n: int) -> bool:
+    """Return whether `y` is an array of `n` numbers or texts that scikit-learn would leave so.
+
+    Examples
+    --------
+    >>> is_plain_target(np.array(["a", "b"]), 2), is_plain_target(np.array([1.0, np.nan]), 2)
+    (True, False)
+    """
+    if type(y) is not np.ndarray or y.shape != (n,):
+        return False
+    return y.dtype.kind in "iubU" or (y.dtype.kind == "f" and bool(np.isfinite(y).all()))
 
 
 def as_floats(X: Any) -> Any:
@@ -154,11 +184,9 @@ def check_finite(X: Any, estimator: Any) -> None:
         raise InputError(
             f"X holds dates or times ({X.dtype}); convert them to numbers of days, say"
         )
-    if data.dtype.kind != "f" or get_config()["assume_finite"]:
+    if data.dtype.kind != "f" or (data.size <= FEW and np.isfinite(data).all()):
         return
-    if data.size <= FEW:
-        if not np.isfinite(data).all():
-            assert_all_finite(data, estimator_name=type(estimator).__name__, input_name="X")
+    if get_config()["assume_finite"]:
         return
     if data.ndim == 2 and data.flags.f_contiguous:
         data = data.T  # blocks that lie together
@@ -177,6 +205,25 @@ def check_targets(y: Any, check: Callable[[Any], Any]) -> None:
             check(y[start : start + BLOCK_ROWS])
     except InputError:
         check(y)  # the row that a message names is counted from the first
+
+
+def plain_labels(y: Any) -> Any:
+    """Return the sorted labels of a `y` (N,) of whole numbers, or None: ask scikit-learn.
+
+    It looks at every label four times, and in ways that take longer than a small fit. What it has
+    a word about is left to it: fractions, infinite numbers, texts, nearly as many labels as rows.
+
+    Examples
+    --------
+    >>> plain_labels(np.array([2, 1, 2, 1])), plain_labels(np.array([0.5, 1.0]))
+    (array([1, 2]), None)
+    """
+    if y.ndim != 1 or y.dtype.kind not in "iubf":
+        return None
+    labels = np.unique(y)
+    # beyond LARGEST not every integer is a float; scikit-learn looks at them as integers
+    whole = y.dtype.kind != "f" or ((np.trunc(labels) == labels) & (abs(labels) < LARGEST)).all()
+    return labels if whole and 2 * len(labels) <= len(y) else None
 
 
 def smallest_codes(classes: Any, y: Any) -> Any:

@@ -14,7 +14,7 @@ from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
-from backpass.estimators.checks import smallest_codes
+from backpass.estimators.checks import plain_labels, smallest_codes
 from backpass.estimators.compat import ClassifierMixin, with_callbacks
 from backpass.estimators.rollback import as_before_on_failure
 from backpass.training.checkpoints import Checkpoints
@@ -300,7 +300,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             if classes is not None:
                 classes = _labels_in(classes, "classes")
                 if first:
-                    self._set_classes(y, classes)
+                    self._set_classes(classes, type_of_target(y).startswith("multilabel"))
                 elif not np.array_equal(self.classes_, classes):
                     raise InputError(
                         f"classes={classes!r} is not the same as on the last call: "
@@ -328,7 +328,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """
         output = self._checked_output(X)
         if output.shape[1] == 1:
-            return np.hstack([1 - output, output])
+            return np.concatenate((1 - output, output), axis=1)
         if self._target_type == "multiclass" and self.out_activation_ == "logistic":
             # one independent label a class: made comparable, as scikit-learn's one-vs-rest does
             return output / np.maximum(
@@ -370,21 +370,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             return "logistic" if self._target_type == "multilabel" else "softmax"
         return loss.outputs[0]
 
-    def _set_classes(self, y: Any, classes: Any) -> None:
+    def _set_classes(self, classes: Any, multilabel: bool) -> None:
         self.classes_ = classes
-        multilabel = type_of_target(y).startswith("multilabel")
         several = "multiclass" if len(classes) > 2 else "binary"
         self._target_type = "multilabel" if multilabel else several
 
     def _check_y(self, y: Any, classes: str) -> Any:
-        _check_labels(y)
         y = y.toarray() if is_sparse(y) else np.asarray(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        labels, multilabel = plain_labels(y), False
+        if labels is None:
+            _check_labels(y)
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = column_or_1d(y, warn=True)
+            labels, multilabel = _labels_in(y, "y"), y.ndim == 2
         if classes == "new":
-            self._set_classes(y, _labels_in(y, "y"))
+            self._set_classes(labels, multilabel)
         else:
-            self._check_classes(set(_labels_in(y, "y").tolist()), all_of_them=classes == "same")
+            self._check_classes(set(labels.tolist()), all_of_them=classes == "same")
         return self._encode(y)
 
     def _check_classes(self, classes: set[Any], all_of_them: bool) -> None:
