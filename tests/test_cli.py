@@ -307,6 +307,24 @@ def test_diverging_training_writes_no_model(folder, capsys, monkeypatch):
     assert not (folder / "people.backpass").exists()
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--weights", "--sample-weight"),
+        ("--max-iter", "--epochs"),
+        ("--hidden-layer-sizes", "--hidden"),
+        ("--random-state=3", "--seed"),
+        ("--test-size", "--test-fraction"),
+        ("--reprot", "--report"),
+    ],
+)
+def test_an_option_is_found_by_what_it_is_called_elsewhere(capsys, typed, meant):
+    code, out, err = run(capsys, "fit", "people.csv", typed, "3")
+    assert (code, out) == (2, "")
+    wanted = f"No such option: {typed.partition('=')[0]}; did you mean {meant}?"
+    assert err == f"error: {wanted} (see: backpass fit --help)\n"
+
+
 # --- Ctrl-C ----------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""What the command line checks before any work is done: options and paths."""
+"""The arguments that commands share, and what is checked of options and paths before any work."""
 
 from __future__ import annotations
 
@@ -6,20 +6,49 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Annotated, Optional
+
+from typer import Argument, Option
 
 from backpass.errors import InputError
 from backpass.storage.atomic_write import shown_path
 
 __all__ = [
+    "Json",
+    "MaybeNumber",
+    "MaybeText",
+    "MaybeTexts",
+    "MaybeWhole",
+    "Model",
     "Output",
+    "Table",
     "check_folder",
     "check_is_file",
     "check_model_place",
+    "check_numbers",
     "check_outputs",
     "column_names",
     "default_model",
     "hidden_sizes",
+    "label_of",
     "possible_names",
+]
+
+# typer 0.15 evaluates these, and does not know str | None
+MaybeText = Optional[str]  # noqa: UP045
+MaybeTexts = Optional[list[str]]  # noqa: UP045
+MaybeWhole = Optional[int]  # noqa: UP045
+MaybeNumber = Optional[float]  # noqa: UP045
+
+TABLE_HELP = (
+    "CSV, TSV or Parquet file, gzipped or not; - for standard input; or example:NAME "
+    "(breast_cancer, diabetes, digits, iris, wine)."
+)
+Table = Annotated[str, Argument(metavar="TABLE", help=TABLE_HELP)]
+Model = Annotated[str, Argument(metavar="MODEL", help="Model file that fit has written.")]
+Json = Annotated[
+    MaybeText,
+    Option("--json", metavar="FILE.json", help="Write everything that came out as JSON."),
 ]
 
 _TABLE_SUFFIXES = {".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", ".gz", ".xlsx"}
@@ -194,6 +223,11 @@ def _same(one: str, other: str) -> bool:
         return Path(one).samefile(other)  # hard links
     except (OSError, ValueError):
         return False
+
+
+def label_of(table: str) -> str:
+    """Return what a table is called in messages."""
+    return "standard input" if table == "-" else table
 
 
 def check_is_file(model: str) -> None:

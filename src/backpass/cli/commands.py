@@ -1,4 +1,8 @@
-"""What the commands do, once their arguments are known."""
+"""The commands on tables: what each is told, and what it does.
+
+Typer makes the command line and its help from the types here. What needs more than a moment to
+load is imported where it is used, so that ``--help`` and wrong arguments are answered at once.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,21 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
 
 from backpass.cli.arguments import (
+    Json,
+    MaybeNumber,
+    MaybeText,
+    MaybeTexts,
+    MaybeWhole,
+    Model,
     Output,
+    Table,
     check_folder,
     check_is_file,
     check_model_place,
@@ -19,61 +33,102 @@ from backpass.cli.arguments import (
     column_names,
     default_model,
     hidden_sizes,
+    label_of,
     possible_names,
 )
 from backpass.cli.interrupts import INTERRUPTED
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 from backpass.storage.atomic_write import shown_path
-from backpass.tabular.formatting import one_line
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.table import Table
 
     from backpass.cli.tables import PatientConsole
     from backpass.tabular.experiment import Experiment, Question
 
-__all__ = [
-    "FitOptions",
-    "run_evaluate",
-    "run_export",
-    "run_fit",
-    "run_predict",
-]
+__all__ = ["FitOptions", "evaluate", "export", "fit", "predict"]
 
 HTML, JSON = (".html", ".htm"), (".json",)
 
 
+class Task(StrEnum):
+    """What the target is."""
+
+    auto = "auto"
+    classification = "classification"
+    regression = "regression"
+
+
 @dataclass(frozen=True)
 class FitOptions:
-    """The arguments of ``backpass fit``, as they were given."""
+    """The arguments of ``backpass fit``: their types, their help, and what was given."""
 
-    table: str
-    target: str | None
-    model: str | None
-    test: str | None
-    test_fraction: float | None
-    task: str
-    sample_weight: str | None
-    categorical: list[str]
-    drop: list[str]
-    hidden: str | None
-    epochs: int | None
-    time_limit: float | None
-    seed: int
-    json: str | None
-    report: str | None
-    checkpoint: str | None = None
-    resume: bool = False
-    checkpoint_every: float | None = None
+    table: Table
+    target: Annotated[
+        MaybeText,
+        Option("--target", "-t", metavar="COLUMN", help="Column to predict; examples know theirs."),
+    ] = None
+    model: Annotated[
+        MaybeText,
+        Option(
+            "--model",
+            "-m",
+            metavar="FILE",
+            help="Where the model goes; by default TABLE's name with .backpass, here.",
+        ),
+    ] = None
+    test: Annotated[
+        MaybeText, Option(metavar="FILE", help="Judge the model on this table instead.")
+    ] = None
+    test_fraction: Annotated[
+        MaybeNumber, Option(metavar="PART", help="Part of the rows to judge on. [default: 0.2]")
+    ] = None
+    task: Annotated[Task, Option(help="What the target is.")] = Task.auto
+    sample_weight: Annotated[
+        MaybeText, Option(metavar="COLUMN", help="Column of sample weights, at least 0.")
+    ] = None
+    categorical: Annotated[
+        MaybeTexts, Option(metavar="COLUMN,…", help="Number columns that are categories.")
+    ] = None
+    drop: Annotated[MaybeTexts, Option(metavar="COLUMN,…", help="Columns to leave out.")] = None
+    hidden: Annotated[
+        MaybeText,
+        Option(
+            metavar="WIDTH,…",
+            help="Units of the hidden layers, such as 256,256. [default: 128,128]",
+        ),
+    ] = None
+    epochs: Annotated[
+        MaybeWhole,
+        Option(min=1, max=1_000_000, metavar="N", help="Most passes over the table. [default: 60]"),
+    ] = None
+    time_limit: Annotated[
+        MaybeNumber, Option(metavar="SECONDS", help="Most seconds of training. [default: none]")
+    ] = None
+    seed: Annotated[
+        int, Option(min=0, max=2**32 - 1, metavar="N", help="Of the split and of the network.")
+    ] = 0
+    json: Json = None
+    report: Annotated[
+        MaybeText, Option(metavar="FILE.html", help="Write a page with the curves.")
+    ] = None
+    checkpoint: Annotated[
+        MaybeText, Option(metavar="FOLDER", help="Write the training down here while it runs.")
+    ] = None
+    resume: Annotated[
+        bool, Option("--resume", help="Go on from the last checkpoint, if there is one.")
+    ] = False
+    checkpoint_every: Annotated[
+        MaybeNumber, Option(metavar="SECONDS", help="Between checkpoints. [default: 60]")
+    ] = None
 
     @property
     def command(self) -> str:
         """The command that was typed, in its plainest form."""
         parts = ["backpass", "fit", self.table]
         for name, value in vars(self).items():
-            if name == "table" or value in (None, [], "auto") or (name, value) == ("seed", 0):
+            if name == "table" or value in (None, Task.auto) or (name, value) == ("seed", 0):
                 continue
             option = f"--{name.replace('_', '-')}"
             if isinstance(value, bool):
@@ -87,8 +142,19 @@ class FitOptions:
 # --- fit -------------------------------------------------------------------------------------
 
 
-def run_fit(options: FitOptions) -> int:
-    """Train, judge, save and show; return the exit code."""
+def fit(options: FitOptions) -> int:
+    """Train a network on TABLE, judge and save it.
+
+    Some rows are held out and judge it, beside a linear model and boosted trees.
+
+    \b
+    Examples:
+      backpass fit example:digits
+      backpass fit churn.csv --target churn --drop customer_id --report churn.html
+      backpass fit 2023.parquet --target price --test 2024.parquet --time-limit 60
+      zcat big.csv.gz | backpass fit - --target y --model big.backpass
+      backpass fit churn.csv --target churn --checkpoint churn.run --resume
+    """  # noqa: D301 (typer wants the character, which keeps the lines apart)
     model_path = _check(options)
     # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -98,7 +164,7 @@ def run_fit(options: FitOptions) -> int:
     messages = Messages()
     with messages.catching():
         checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
-        as_text = possible_names(options.categorical)
+        as_text = possible_names(options.categorical or [])
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         frame = read_table(options.table, as_text=as_text)
         from backpass.cli.progress import TerminalHooks
@@ -118,7 +184,7 @@ def run_fit(options: FitOptions) -> int:
                 frame,
                 question,
                 test=None if options.test is None else other_table,
-                names=(_label(options.table), _label(options.test or options.table)),
+                names=(label_of(options.table), label_of(options.test or options.table)),
                 save_to=model_path,
                 hooks=hooks,
                 checkpoints=checkpoints,
@@ -152,10 +218,6 @@ def _present(
         return 0
     sys.stderr.write(f"{render.interruption(experiment)}\n")
     return INTERRUPTED
-
-
-def _label(table: str) -> str:
-    return "standard input" if table == "-" else table
 
 
 def _check(options: FitOptions) -> Path:
@@ -198,7 +260,7 @@ def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
     if target is None:
         shown = ", ".join(frame.columns[:12]) + ", …" * (frame.width > 12)
         raise TableError(
-            f"{_label(options.table)}: say with --target which column to predict: {shown}"
+            f"{label_of(options.table)}: say with --target which column to predict: {shown}"
         )
     recipe = RECIPE
     if options.hidden is not None:
@@ -207,10 +269,10 @@ def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
         recipe = replace(recipe, epochs=options.epochs)
     return Question(
         target=target,
-        task=options.task,
+        task=options.task.value,
         sample_weight=options.sample_weight,
-        categorical=column_names(options.categorical, frame.columns),
-        drop=column_names(options.drop, frame.columns),
+        categorical=column_names(options.categorical or [], frame.columns),
+        drop=column_names(options.drop or [], frame.columns),
         test_fraction=0.2 if options.test_fraction is None else options.test_fraction,
         recipe=recipe,
         seed=options.seed,
@@ -222,24 +284,40 @@ def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
 # --- predict and evaluate --------------------------------------------------------------------
 
 
-def run_predict(model_path: str, table: str, *, proba: bool, output: str | None) -> int:
-    """Write the predictions; return the exit code."""
-    check_is_file(model_path)
+def predict(
+    model: Model,
+    table: Table,
+    proba: Annotated[bool, Option("--proba", help="Add the probability of each class.")] = False,
+    output: Annotated[
+        MaybeText,
+        Option("--output", "-o", metavar="FILE", help="CSV, TSV or Parquet file, by its suffix."),
+    ] = None,
+) -> int:
+    """Predict the target of every row of TABLE.
+
+    Predictions go to standard output as CSV, or to a file.
+
+    \b
+    Examples:
+      backpass predict churn.backpass new.csv
+      backpass predict churn.backpass new.parquet --proba -o predictions.parquet
+    """  # noqa: D301
+    check_is_file(model)
     if output is not None:
         from backpass.tabular.files import check_table_suffix
 
         place = Output("--output", output, (Path(output).suffix.lower(),))
         check_table_suffix(output)
-        check_outputs([place], [model_path, table])
+        check_outputs([place], [model, table])
     from backpass.tabular.files import read_table, table_bytes, write_table
     from backpass.tabular.model import TabularModel
 
     messages = Messages()
     with messages.catching():
-        model = TabularModel.load(model_path)
-        frame = read_table(table, as_text=model.text_columns())
+        loaded = TabularModel.load(model)
+        frame = read_table(table, as_text=loaded.text_columns())
         with _named(table):
-            predictions = model.predict_table(frame, proba=proba)
+            predictions = loaded.predict_table(frame, proba=proba)
     if output is not None:
         write_table(predictions, output)
         return 0
@@ -249,11 +327,16 @@ def run_predict(model_path: str, table: str, *, proba: bool, output: str | None)
     return 0
 
 
-def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
-    """Show the metrics of a model on a table; return the exit code."""
-    check_is_file(model_path)
+def evaluate(model: Model, table: Table, json: Json = None) -> int:
+    """Judge MODEL on a TABLE with known targets.
+
+    \b
+    Example:
+      backpass evaluate churn.backpass last_month.csv
+    """  # noqa: D301
+    check_is_file(model)
     if json is not None:
-        check_outputs([Output("--json", json, JSON)], [model_path, table])
+        check_outputs([Output("--json", json, JSON)], [model, table])
     from backpass.cli import tables as render
     from backpass.tabular.files import read_table
     from backpass.tabular.model import TabularModel
@@ -261,15 +344,15 @@ def run_evaluate(model_path: str, table: str, *, json: str | None) -> int:
 
     messages = Messages()
     with messages.catching():
-        model = TabularModel.load(model_path)
-        frame = read_table(table, as_text=model.text_columns())
+        loaded = TabularModel.load(model)
+        frame = read_table(table, as_text=loaded.text_columns())
         with _named(table):
-            evaluation = model.judge(model.encode(frame))
+            evaluation = loaded.judge(loaded.encode(frame))
         if left_out := frame.height - evaluation.rows:
-            messages.add(f"{left_out} row(s) without target {model.target.name!r} are left out")
-    render.output().print(render.evaluation(evaluation, model, table))
+            messages.add(f"{left_out} row(s) without target {loaded.target.name!r} are left out")
+    render.output().print(render.evaluation(evaluation, loaded, table))
     if json:
-        write_json(evaluation_json(evaluation, model_path, table), json)
+        write_json(evaluation_json(evaluation, model, table), json)
     return 0
 
 
@@ -279,13 +362,31 @@ def _named(table: str) -> Any:
 
     from backpass.tabular.selection import original_rows
 
-    return original_rows(np.arange(0), _label(table))
+    return original_rows(np.arange(0), label_of(table))
 
 
-def run_export(model_path: str, onnx: str, *, network_only: bool) -> int:
-    """Write a model as an ONNX file and show its inputs and outputs; return the exit code."""
-    check_is_file(model_path)
-    check_outputs([Output("--onnx", onnx, (".onnx",))], [model_path])
+def export(
+    model: Model,
+    onnx: Annotated[str, Option(metavar="FILE.onnx", help="Where the ONNX file goes.")],
+    network_only: Annotated[
+        bool,
+        Option(
+            "--network-only", help="Leave the encoding out: one matrix of encoded rows goes in."
+        ),
+    ] = False,
+) -> int:
+    """Write MODEL in the ONNX format, which other programs run without backpass.
+
+    The file holds the encoding, too: one input for each column. MODEL may also be what
+    Network.save wrote. Needs backpass[onnx].
+
+    \b
+    Examples:
+      backpass export churn.backpass --onnx churn.onnx
+      backpass export churn.backpass --onnx network.onnx --network-only
+    """  # noqa: D301
+    check_is_file(model)
+    check_outputs([Output("--onnx", onnx, (".onnx",))], [model])
     from backpass.export.graph import onnx_part
 
     onnx_part()  # told before scikit-learn is loaded, which takes seconds
@@ -296,37 +397,7 @@ def run_export(model_path: str, onnx: str, *, network_only: bool) -> int:
     from backpass.tabular.model import TabularModel
 
     with Messages().catching():
-        kind: Any = Network if container_kind(model_path) == "network" else TabularModel
-        model = kind.load(model_path)
-        converted = to_onnx(model, onnx, network_only=network_only)
-    render.output().print(_shown(converted))
+        kind: Any = Network if container_kind(model) == "network" else TabularModel
+        converted = to_onnx(kind.load(model), onnx, network_only=network_only)
+    render.output().print(render.onnx_values(converted))
     return 0
-
-
-def _shown(converted: Any) -> Table:
-    """Return every input and output of an ONNX model as a table."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for head in ("", "name", "type", "shape", "what it holds"):
-        table.add_column(head, overflow="fold")
-    for role, values in (("input", converted.graph.input), ("output", converted.graph.output)):
-        for value in values:
-            cells = (role, value.name, _element(value), _shape(value), value.doc_string)
-            table.add_row(*(Text(one_line(cell)) for cell in cells))
-    return table
-
-
-def _element(value: Any) -> str:
-    """Return the type of an input's or output's elements: ``"string"``, ``"double"``."""
-    from backpass.export.graph import onnx_part
-
-    kinds = onnx_part().TensorProto.DataType
-    return str(kinds.Name(value.type.tensor_type.elem_type)).lower()
-
-
-def _shape(value: Any) -> str:
-    sizes = (size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim)
-    return " × ".join(map(str, sizes))

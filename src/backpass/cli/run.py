@@ -13,6 +13,7 @@ import typer
 from backpass.cli.app import app
 from backpass.cli.interrupts import INTERRUPTED, ctrl_c
 from backpass.cli.output import tolerate_encodings
+from backpass.core.hints import closest
 from backpass.errors import BackpassError, NonFiniteError
 from backpass.tabular.formatting import one_line
 
@@ -50,6 +51,11 @@ def run(arguments: list[str]) -> int:
 def _complaint(error: Any, arguments: list[str]) -> str:
     """Return what is wrong with the arguments; typer may leave out the value that is."""
     text = str(error.format_message()).replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    if context and (given := getattr(error, "option_name", "")):
+        known = [name for one in context.command.params for name in one.opts if name[:2] == "--"]
+        found = closest(given, known)
+        text = f"No such option: {given}" + (f"; did you mean {found}?" if found else "")
     names = getattr(getattr(error, "param", None), "opts", ())
     typed = ""
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
@@ -58,7 +64,6 @@ def _complaint(error: Any, arguments: list[str]) -> str:
             typed = repr(value if equals else following)
     if typed not in text and text.startswith("Invalid value for"):
         text = text.replace(": ", f": {typed}: ", 1)
-    context = getattr(error, "ctx", None)
     return f"{text} (see: {context.command_path} --help)" if context else text
 
 

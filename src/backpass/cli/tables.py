@@ -40,6 +40,7 @@ __all__ = [
     "evaluation",
     "interruption",
     "line",
+    "onnx_values",
     "output",
     "patient_output",
     "results",
@@ -342,3 +343,31 @@ def interruption(experiment: Experiment) -> str:
             "other models were not compared"
         )
     return "interrupted: the comparison with other models was cut short; the model is complete"
+
+
+# --- ONNX ------------------------------------------------------------------------------------
+
+
+def onnx_values(converted: Any) -> Table:
+    """Return every input and output of an ONNX model as a table."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for head in ("", "name", "type", "shape", "what it holds"):
+        table.add_column(head, overflow="fold")
+    for role, values in (("input", converted.graph.input), ("output", converted.graph.output)):
+        for value in values:
+            cells = (role, value.name, _element(value), _shape(value), value.doc_string)
+            table.add_row(*(Text(one_line(cell)) for cell in cells))
+    return table
+
+
+def _element(value: Any) -> str:
+    """Return the type of an input's or output's elements: ``"string"``, ``"double"``."""
+    from backpass.export.graph import onnx_part
+
+    kinds = onnx_part().TensorProto.DataType
+    return str(kinds.Name(value.type.tensor_type.elem_type)).lower()
+
+
+def _shape(value: Any) -> str:
+    sizes = (size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim)
+    return " × ".join(map(str, sizes))
