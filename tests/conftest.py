@@ -1,11 +1,13 @@
 """Hypothesis profiles: the same examples on every machine in CI, new ones on a desk.
 
 SCIPY_ARRAY_API must be set before SciPy is first imported: scikit-learn skips some of its
-estimator checks without it. With BACKPASS_REQUIRE_NATIVE=1 nothing runs unless the native engine is
-there, whose tests would be skipped otherwise.
+estimator checks without it. With BACKPASS_REQUIRE_NATIVE=1 or BACKPASS_REQUIRE_TORCH=1 nothing runs
+unless the native engine or PyTorch is there, whose tests would be skipped otherwise.
 """
 
+import collections
 import importlib
+import importlib.util
 import os
 from pathlib import Path
 
@@ -25,12 +27,30 @@ settings.register_profile("thorough", settings.get_profile("backpass"), max_exam
 settings.load_profile("ci" if os.environ.get("CI") else "backpass")
 
 
-def pytest_configure():
-    if os.environ.get("BACKPASS_REQUIRE_NATIVE"):
-        from backpass.engines.extension import missing
+NO_TORCH = None if importlib.util.find_spec("torch") else "PyTorch is not installed"
 
-        if missing():
-            raise pytest.UsageError(f"BACKPASS_REQUIRE_NATIVE is set, but {missing()}")
+
+def pytest_configure():
+    from backpass.engines.extension import missing
+
+    for name, reason in {"NATIVE": missing(), "TORCH": NO_TORCH}.items():
+        if reason and os.environ.get(f"BACKPASS_REQUIRE_{name}"):
+            raise pytest.UsageError(f"BACKPASS_REQUIRE_{name} is set, but {reason}")
+
+
+def pytest_collection_modifyitems(items):
+    if NO_TORCH:
+        for item in items:
+            if item.get_closest_marker("torch"):
+                item.add_marker(pytest.mark.skip(reason=NO_TORCH))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say once for each reason how many tests it has skipped."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = collections.Counter(report.longrepr[2] for report in reports)
+    for reason, number in reasons.most_common():
+        terminalreporter.line(f"{number} skipped: {reason.removeprefix('Skipped: ')}")
 
 
 @pytest.fixture

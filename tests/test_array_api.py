@@ -4,7 +4,6 @@ array-api-strict has nothing beyond the standard; PyTorch is tried where it is i
 """
 
 import importlib
-import importlib.util
 import tracemalloc
 
 import array_api_strict
@@ -42,21 +41,16 @@ def torch(x, dtype=None):
     return importlib.import_module("torch").asarray(np.array(x, dtype=dtype, copy=True))
 
 
-LIBRARIES = {"array_api_strict": strict}
-if importlib.util.find_spec("torch"):
-    LIBRARIES["torch"] = torch
+LIBRARIES = [
+    pytest.param(strict, id="array_api_strict"),
+    pytest.param(torch, id="torch", marks=pytest.mark.torch),
+]
 
 
-@pytest.fixture(params=LIBRARIES.values(), ids=LIBRARIES)
+@pytest.fixture(params=LIBRARIES)
 def to(request):
     """Return a function that turns a NumPy array into one of the library."""
     return request.param
-
-
-def test_pytorch_is_among_the_libraries():
-    """Skipped once, visibly, where PyTorch is not installed."""
-    pytest.importorskip("torch")
-    assert "torch" in LIBRARIES
 
 
 def library(x):

@@ -67,12 +67,18 @@ def run(name, found):
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=str(page.relative_to(DOCS))) for page in PAGES if examples(page)],
+    [
+        pytest.param(
+            page,
+            id=str(page.relative_to(DOCS)),
+            marks=[pytest.mark.torch] * any("import torch" in code for *_, code in examples(page)),
+        )
+        for page in PAGES
+        if examples(page)
+    ],
 )
 def test_the_examples_of_a_page_run(page):
     found = examples(page)
-    if any("import torch" in code for *_, code in found):
-        pytest.importorskip("torch")
     if any("import onnxruntime" in code for *_, code in found):
         pytest.importorskip("onnxruntime")
     done = run(str(page), found)

@@ -102,7 +102,8 @@ def test_against_scikit_learns():
 
 
 def torch_path(make, rate=0.01):
-    torch = pytest.importorskip("torch")
+    import torch
+
     theta = torch.tensor(START, dtype=torch.float64, requires_grad=True)
     optimizer, path = make(torch.optim, [theta], rate), []
     for g in GRADIENTS:
@@ -112,6 +113,7 @@ def torch_path(make, rate=0.01):
     return np.array(path)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     ("spec", "make"),
     [
@@ -129,6 +131,7 @@ def test_against_pytorch(spec, make):
     assert_close(ours, torch_path(make), 16 * STEPS * EPS * scale(ours))
 
 
+@pytest.mark.torch
 def test_adam_against_pytorch_but_for_epsilons_place():
     """PyTorch adds ε after the bias correction: ε here is its ε·√(1 − β₂ᵗ)."""
     ours = train("adam:epsilon=1e-300")
@@ -284,8 +287,10 @@ def test_coupled_decay_goes_through_the_gradient():
     assert_close(np.sum(cost), float(J), 16 * EPS * float(J))
 
 
+@pytest.mark.torch
 def test_decoupled_decay_against_pytorch():
-    torch = pytest.importorskip("torch")
+    import torch
+
     case, run = start("adamw:epsilon=1e-300", alpha=0.4)
     theta = case.model.parameters
     pieces = [torch.tensor(x.copy(), requires_grad=True) for x in (*theta.weights, *theta.biases)]

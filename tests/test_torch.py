@@ -18,7 +18,6 @@ try:
 except ImportError:
     torch = None
 
-needs_torch = pytest.mark.skipif(torch is None, reason="PyTorch is not installed")
 SPECS = [spec for spec in specs(ACTIVATIONS) if spec.partition(":")[0] in HIDDEN]
 
 
@@ -33,28 +32,28 @@ def same_outputs(network, scale=3.0):
     return module
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_hidden_activation(spec, dtype):
     same_outputs(Network([4, 5, 3, 2], spec, seed=0, dtype=dtype))
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("scale", [30.0, 700.0])
 def test_large_pre_activations(spec, scale):
     same_outputs(Network([4, 5, 2], spec, seed=0), scale)
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_every_output(output, loss, dtype):
     same_outputs(Network([4, 5, 3], "tanh", output, loss, seed=0, dtype=dtype))
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.parametrize("spec", SPECS)
 def test_its_gradients_are_ours(spec):
     case = draw_case([3, 4, 2], spec, "identity", "squared_error")
@@ -71,7 +70,7 @@ def test_its_gradients_are_ours(spec):
     assert (np.abs(np.concatenate(found) - wanted) <= gradient_tolerance(case)[0]).all()
 
 
-@needs_torch
+@pytest.mark.torch
 def test_the_module_is_a_copy_and_draws_nothing():
     network = Network([2, 3, 1], seed=0)
     torch.manual_seed(0)
@@ -86,14 +85,14 @@ def test_the_module_is_a_copy_and_draws_nothing():
     assert all(parameter.requires_grad for parameter in module.parameters())
 
 
-@needs_torch
+@pytest.mark.torch
 def test_parameters_that_are_torchs_already():
     W, b = torch.ones(2, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     module = Network.from_arrays([W], [b]).to_torch()
     assert module(torch.ones(1, 2, dtype=torch.float64)).item() == 2
 
 
-@needs_torch
+@pytest.mark.torch
 def test_tensors_that_numpy_cannot_read_are_not_saved(tmp_path):
     b = torch.zeros(1, dtype=torch.float64)
     tracked = torch.ones(2, 1, dtype=torch.float64, requires_grad=True)
@@ -107,7 +106,7 @@ def test_tensors_that_numpy_cannot_read_are_not_saved(tmp_path):
     assert Network.load(tmp_path / "net.backpass").parameters.flat.tolist() == [1, 1, 0]
 
 
-@needs_torch
+@pytest.mark.torch
 def test_a_module_of_ours_is_copied_and_pickled():
     network = Network([2, 3, 1], "tanh", "exp", "poisson", seed=0)
     module = network.to_torch()
@@ -120,7 +119,7 @@ def test_a_module_of_ours_is_copied_and_pickled():
         assert torch.equal(again(x), module(x))
 
 
-@needs_torch
+@pytest.mark.torch
 def test_functions_that_are_not_ours_are_refused():
     relu = ACTIVATIONS.get_record("relu")
     network = Network([2, 3, 1], replace(relu, value=lambda z: 2 * z))
