@@ -122,7 +122,9 @@ def _write_and_replace(
     try:
         try:
             for chunk in chunks:
-                _write_all(descriptor, chunk)
+                rest = memoryview(chunk).cast("B")
+                while rest:  # the system may take only a part
+                    rest = rest[os.write(descriptor, rest) :]
             if mode is not None:
                 temp.chmod(mode)
             os.fsync(descriptor)
@@ -133,12 +135,6 @@ def _write_and_replace(
         with contextlib.suppress(OSError):
             temp.unlink()
         raise
-
-
-def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
-    rest = memoryview(chunk).cast("B")
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]  # the system may take only a part
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,8 +1,7 @@
 """Model files: one safetensors file that holds arrays and JSON and is checked to the last bit.
 
-The layout is that of safetensors: the length of the header (8 bytes, little-endian), the
-header (JSON: name, dtype, shape and place of each tensor), the bytes of the tensors. Its
-``__metadata__`` holds six texts of ours::
+The layout is that of safetensors; see `backpass.storage.safetensors`. Its ``__metadata__`` holds
+six texts of ours::
 
     format            "backpass"
     format_version    "1"
@@ -104,7 +103,14 @@ def write_container(
     """
     try:
         arrays = {name: storable(name, array) for name, array in tensors.items()}
-        header = encode_header(_metadata(kind, canonical_json(dict(meta)), arrays), arrays)
+        metadata = {
+            "format": _FORMAT,
+            "format_version": str(FORMAT_VERSION),
+            "backpass_version": version_of("backpass"),
+            "kind": kind,
+            "meta": canonical_json(dict(meta)),
+        }
+        header = encode_header(metadata | {"sha256": _digest(metadata, arrays)}, arrays)
     except ModelFileError as error:
         message = f"{shown_path(path)}: cannot be written: {error}; nothing was written"
         raise ModelFileError(message) from error
@@ -139,7 +145,25 @@ def read_container(
         which file, what is wrong and what to do.
     """
     with _opened(path) as (file, size):
-        return _read(file, size, kind, schema)
+        metadata, entries, start = _read_header(file, size)
+        with _advise(_DAMAGED):
+            check_entries(entries, size - start)
+            meta = parse_json(metadata["meta"])
+        if (found := metadata["kind"]) != kind:
+            advice = _READERS.get(found, "give the right file")
+            raise ModelFileError(f"it holds a {quoted(found)}, not a {quoted(kind)}; {advice}")
+        with _advise(_ALTERED):
+            check(meta, schema)
+        with _advise(_DAMAGED):  # last: nothing is allocated for a file whose JSON does not fit
+            arrays = {}
+            for name in sorted(entries):
+                file.seek(start + entries[name]["data_offsets"][0])
+                arrays[name] = read_array(file, entries[name])
+            if metadata["sha256"] != _digest(metadata, arrays):
+                raise ModelFileError("its SHA-256 does not match its content")
+            for name, array in arrays.items():
+                check_booleans(name, array)
+        return meta, arrays
 
 
 def container_kind(path: str | os.PathLike[str]) -> str:
@@ -188,32 +212,6 @@ def _advise(advice: str) -> Iterator[None]:
         raise ModelFileError(f"{error}; {advice}") from error
 
 
-def _read(
-    file: io.BufferedReader, size: int, kind: str, schema: Schema
-) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return JSON part and arrays of a file of `size` bytes, all checked.
-
-    The arrays come last: nothing is allocated for a file whose JSON does not fit.
-    """
-    metadata, entries, start = _read_header(file, size)
-    with _advise(_DAMAGED):
-        check_entries(entries, size - start)
-        meta = parse_json(metadata["meta"])
-    _check_kind(metadata["kind"], kind)
-    with _advise(_ALTERED):
-        check(meta, schema)
-    with _advise(_DAMAGED):
-        arrays = {}
-        for name in sorted(entries):
-            file.seek(start + entries[name]["data_offsets"][0])
-            arrays[name] = read_array(file, entries[name])
-        if metadata["sha256"] != _digest(metadata, arrays):
-            raise ModelFileError("its SHA-256 does not match its content")
-        for name, array in arrays.items():
-            check_booleans(name, array)
-    return meta, arrays
-
-
 def _read_header(file: io.BufferedReader, size: int) -> tuple[dict[str, str], dict[str, Any], int]:
     """Return our texts, the entries of the tensors, and where their bytes begin."""
     with _advise(_DAMAGED):
@@ -223,12 +221,6 @@ def _read_header(file: io.BufferedReader, size: int) -> tuple[dict[str, str], di
     with _advise(_DAMAGED):
         check(metadata, _METADATA, "__metadata__")
     return metadata, entries, start
-
-
-def _check_kind(found: str, kind: str) -> None:
-    if found != kind:
-        advice = _READERS.get(found, "give the right file")
-        raise ModelFileError(f"it holds a {quoted(found)}, not a {quoted(kind)}; {advice}")
 
 
 def _check_version(metadata: Mapping[str, Any]) -> None:
@@ -244,17 +236,6 @@ def _check_version(metadata: Mapping[str, Any]) -> None:
             f"it needs a backpass that reads format version {version}, this one reads up to"
             f" {FORMAT_VERSION}; {'install a later one' if writer == 'unknown' else mend}"
         )
-
-
-def _metadata(kind: str, meta: str, arrays: Arrays) -> dict[str, str]:
-    metadata = {
-        "format": _FORMAT,
-        "format_version": str(FORMAT_VERSION),
-        "backpass_version": version_of("backpass"),
-        "kind": kind,
-        "meta": meta,
-    }
-    return metadata | {"sha256": _digest(metadata, arrays)}
 
 
 def version_of(package: str) -> str:

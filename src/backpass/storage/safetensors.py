@@ -3,8 +3,6 @@
 A file is the length of the header (8 bytes, little-endian), the header, and the bytes of the
 tensors one after the other. The header is a JSON object with an entry for each tensor (dtype,
 shape, first and last byte) and one object of texts, ``__metadata__``.
-
-Nothing is allocated before its size was checked against the size of the file.
 """
 
 import io
@@ -38,14 +36,8 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 _METADATA = "__metadata__"
 _LONGEST_HEADER = 100_000_000  # bytes; the safetensors package has the same limit
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "I64": np.dtype("<i8"),
-    "U8": np.dtype("|u1"),
-    "BOOL": np.dtype("|b1"),
-}
-_CODES = {dtype.str: code for code, dtype in _DTYPES.items()}
+_DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "|u1", "BOOL": "|b1"}
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _ENTRY = {
     "dtype": OneOf(*_DTYPES),
     "shape": ListOf(Int(min=0), longest=32),
@@ -86,11 +78,8 @@ def encode_header(metadata: Mapping[str, str], arrays: Arrays) -> bytes:
     for name in file_order(arrays):
         array = arrays[name]
         end = place + array.nbytes
-        header[name] = {
-            "dtype": dtype_code(array),
-            "shape": list(array.shape),
-            "data_offsets": [place, end],
-        }
+        entry = {"dtype": dtype_code(array), "shape": list(array.shape)}
+        header[name] = entry | {"data_offsets": [place, end]}
         place = end
     text = canonical_json(header)
     check_entries(parse_header(text)[1], place)  # what we could not read must not be written
@@ -117,8 +106,7 @@ def read_header(file: io.BufferedReader, size: int) -> tuple[int, str]:
     try:
         return 8 + length, file.read(length).decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"its header is not UTF-8 at byte {8 + error.start}"
-        raise ModelFileError(message) from error
+        raise ModelFileError(f"its header is not UTF-8 at byte {8 + error.start}") from error
 
 
 def parse_header(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -131,27 +119,22 @@ def parse_header(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def check_entries(entries: Mapping[str, Any], space: int) -> None:
-    """Check that names, dtypes and shapes are allowed and fill `space` bytes exactly."""
+    """Check names, dtypes and shapes, which fill `space` bytes without gap or overlap."""
     for name, entry in entries.items():
         if not _NAME.fullmatch(name):
             raise ModelFileError(f"the tensor name {quoted(name)} is not allowed")
         check(entry, _ENTRY, name)
-    _check_places(entries, space)
-
-
-def _check_places(entries: Mapping[str, Any], space: int) -> None:
-    """Check that the tensors fill `space` bytes without gap or overlap, as their shapes say."""
     place = 0
     for name in sorted(entries, key=lambda name: entries[name]["data_offsets"]):
         begin, end = entries[name]["data_offsets"]
-        shape, itemsize = entries[name]["shape"], _DTYPES[entries[name]["dtype"]].itemsize
-        if begin != place or end - begin != math.prod(shape) * itemsize:
+        shape, dtype = entries[name]["shape"], np.dtype(_DTYPES[entries[name]["dtype"]])
+        if begin != place or end - begin != math.prod(shape) * dtype.itemsize:
             raise ModelFileError(
                 f"tensor {name}: the bytes {begin} to {end} do not fit its shape or do not follow"
                 f" the tensor before, which ends at {place}"
             )
         # An empty array may still have sides that overflow NumPy's arithmetic.
-        if math.prod(side or 1 for side in shape) * itemsize >= 2**63:
+        if math.prod(side or 1 for side in shape) * dtype.itemsize >= 2**63:
             raise ModelFileError(f"tensor {name}: its shape is too large")
         place = end
     if place != space:
@@ -163,7 +146,7 @@ def _check_places(entries: Mapping[str, Any], space: int) -> None:
 
 def read_array(file: io.BufferedReader, entry: Mapping[str, Any]) -> NDArray[Any]:
     """Read one tensor, whose entry was checked, from where the file stands."""
-    dtype = _DTYPES[entry["dtype"]]
+    dtype = np.dtype(_DTYPES[entry["dtype"]])
     array: NDArray[Any] = np.empty(entry["shape"], dtype)
     if array.size and file.readinto(raw_bytes(array)) != array.nbytes:
         raise ModelFileError("it became shorter while it was read")

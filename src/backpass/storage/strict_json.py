@@ -51,8 +51,7 @@ def parse_json(text: str) -> Any:
             parse_constant=_constant,
         )
     except json.JSONDecodeError as error:
-        reason = f"invalid JSON: {error.msg} at character {error.pos}"
-        raise ModelFileError(reason) from error
+        raise ModelFileError(f"invalid JSON: {error.msg} at character {error.pos}") from error
     except RecursionError as error:
         raise ModelFileError("invalid JSON: nested too deeply") from error
 
