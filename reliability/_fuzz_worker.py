@@ -130,15 +130,7 @@ def _peak() -> int:
 
 
 def fuzz(target: Target, folder: Path, seed: int, executions: int, seconds: float) -> Any:
-    """Try so many inputs, or as many as so many seconds allow; return the numbers of `board_in`.
-
-    Parameters
-    ----------
-    target : Target
-    folder : Path
-    seed, executions : int
-    seconds : float
-    """
+    """Try so many inputs, or as many as so many seconds allow; return the numbers of `board_in`."""
     fuzzer, end = Fuzzer(target, folder, seed), time.monotonic() + seconds
     done = 0
     while done < executions and time.monotonic() < end:

@@ -82,13 +82,7 @@ class Target:
 
 
 def one_line(message: str, path: Path) -> str:
-    """Return a message without the path, after a check that it is one line of text.
-
-    Parameters
-    ----------
-    message : str
-    path : Path
-    """
+    """Return a message without the path, after a check that it is one line of text."""
     message = message.replace(str(path), "FILE")
     if not message.isprintable() or not message:
         raise Found(f"a message that is no line of text: {message!r}")

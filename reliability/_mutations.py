@@ -33,13 +33,7 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "|u1", "BOOL": "|b1"}
 
 
 def damaged(rng: Random, data: bytes, other: bytes = b"") -> bytes:
-    """Return `data` after some changes: flipped bits, cuts, repeats, parts of another file.
-
-    Parameters
-    ----------
-    rng : Random
-    data, other : bytes
-    """
+    """Return `data` after some changes: flipped bits, cuts, repeats, parts of another file."""
     found = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4))):
         at = rng.randrange(len(found) + 1)
@@ -147,12 +141,7 @@ class Parts:
 
 
 def taken_apart(data: bytes) -> Parts:
-    """Return the parts of an undamaged file.
-
-    Parameters
-    ----------
-    data : bytes
-    """
+    """Return the parts of an undamaged file."""
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     texts = header.pop("__metadata__")

@@ -16,15 +16,7 @@ CANARY = 0xA5
 
 
 def filled(rng: Random, shape: tuple[int, ...], dtype: Any, wild: float = 0.0) -> Any:
-    """Return an array of small numbers, a share `wild` of them NaN, infinite, tiny or huge.
-
-    Parameters
-    ----------
-    rng : Random
-    shape : tuple of int
-    dtype : dtype
-    wild : float
-    """
+    """Return an array of small numbers, a share `wild` of them NaN, infinite, tiny or huge."""
     draw = np.random.default_rng(rng.getrandbits(63))
     x = draw.normal(size=shape)
     if wild:
@@ -38,13 +30,7 @@ def filled(rng: Random, shape: tuple[int, ...], dtype: Any, wild: float = 0.0) -
 
 
 def laid_out(rng: Random, x: Any) -> Any:
-    """Return an array of the same shape in some layout; its numbers may overlap or repeat.
-
-    Parameters
-    ----------
-    rng : Random
-    x : array
-    """
+    """Return an array of the same shape in some layout; its numbers may overlap or repeat."""
     match rng.randrange(12):
         case 0:
             return np.asfortranarray(x)
@@ -78,15 +64,7 @@ def laid_out(rng: Random, x: Any) -> Any:
 
 
 def is_vector(x: Any, dtype: Any, size: int, writeable: bool = False) -> bool:
-    """Return whether the engine is to take an array as a vector of so many numbers.
-
-    Parameters
-    ----------
-    x : object
-    dtype : dtype
-    size : int
-    writeable : bool
-    """
+    """Return whether the engine is to take an array as a vector of so many numbers."""
     return (
         isinstance(x, np.ndarray)
         and x.dtype == np.dtype(dtype)
@@ -98,13 +76,7 @@ def is_vector(x: Any, dtype: Any, size: int, writeable: bool = False) -> bool:
 
 
 def vector(rng: Random, x: Any) -> Any:
-    """Return a vector as it is, as a rule; or with other dtype, size, axes or layout.
-
-    Parameters
-    ----------
-    rng : Random
-    x : array
-    """
+    """Return a vector as it is, as a rule; or with other dtype, size, axes or layout."""
     if rng.random() < 0.7:
         return x
     with np.errstate(all="ignore"):
@@ -122,15 +94,7 @@ def vector(rng: Random, x: Any) -> Any:
 
 
 def csr(rng: Random, n: int, width: int, dtype: Any, lie: bool) -> tuple[Any, ...]:
-    """Return (data, indices, indptr) of a CSR matrix; where they lie, wrong in some way.
-
-    Parameters
-    ----------
-    rng : Random
-    n, width : int
-    dtype : dtype
-    lie : bool
-    """
+    """Return (data, indices, indptr) of a CSR matrix; where they lie, wrong in some way."""
     draw = np.random.default_rng(rng.getrandbits(63))
     dense = draw.random((n, width)) < rng.choice((0.0, 0.02, 0.3, 1.0))
     index = rng.choice((np.int32, np.int64))
@@ -161,13 +125,7 @@ def csr(rng: Random, n: int, width: int, dtype: Any, lie: bool) -> tuple[Any, ..
 
 
 class Output:
-    """A writable array between canaries.
-
-    Parameters
-    ----------
-    size : int
-    dtype : dtype
-    """
+    """A writable array between canaries."""
 
     def __init__(self, size: int, dtype: Any) -> None:
         dtype = np.dtype(dtype)

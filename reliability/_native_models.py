@@ -142,13 +142,7 @@ class Draw:
 
 
 def draw_model(rng: Random, dtype: Any) -> Draw:
-    """Return a network of random sizes and records.
-
-    Parameters
-    ----------
-    rng : Random
-    dtype : dtype
-    """
+    """Return a network of random sizes and records."""
     widths = (1, 2, 3, 7, 8, 15, 16, 17, 33, 64, 130)
     sizes = [rng.choice(widths) for _ in range(rng.choice((2, 3, 3, 4)))]
     output, loss = rng.choice(PAIRS)
@@ -179,14 +173,7 @@ def _is_unclear(X: Any, flat: Any) -> bool:
 
 
 def reference_output(draw: Draw, flat: Any, X: Any) -> Any:
-    """Return the predictions for the rows of X by the equations, in float64; infinite where none.
-
-    Parameters
-    ----------
-    draw : Draw
-    flat : array
-    X : array, or the three of a CSR matrix
-    """
+    """Return the predictions for the rows of X by the equations in float64; inf where none."""
     with np.errstate(all="ignore"):
         rows = _dense(X, draw.sizes[0], draw.dtype)
         if _is_unclear(X, flat):

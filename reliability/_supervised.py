@@ -16,12 +16,7 @@ LIVES = 50  # times that a process is started again
 
 
 def board_in(folder: Path) -> Any:
-    """Return the numbers that worker and starter share.
-
-    Parameters
-    ----------
-    folder : Path
-    """
+    """Return the numbers that worker and starter share."""
     path = folder / "board"
     if not path.exists():
         path.write_bytes(bytes(8 * PLACES))

@@ -50,12 +50,7 @@ def _cells(rng: Random, rows: int) -> list[str]:
 
 
 def drawn_text(rng: Random) -> bytes:
-    """Return a delimited table in some dialect and encoding.
-
-    Parameters
-    ----------
-    rng : Random
-    """
+    """Return a delimited table in some dialect and encoding."""
     rows = rng.choice((0, 1, 2, 3, 8, 25, 60))
     names = rng.choices(NAMES, k=rng.choice((1, 2, 2, 3, 5)))
     if rng.random() < 0.8:
@@ -70,13 +65,7 @@ def drawn_text(rng: Random) -> bytes:
 
 
 def spoilt_text(rng: Random, data: bytes) -> bytes:
-    """Return a delimited table with odd cells, lines repeated, moved or gone.
-
-    Parameters
-    ----------
-    rng : Random
-    data : bytes
-    """
+    """Return a delimited table with odd cells, lines repeated, moved or gone."""
     lines = data.split(b"\n")
     for _ in range(rng.choice((1, 1, 2, 4))):
         at = rng.randrange(len(lines))
@@ -133,12 +122,7 @@ def _series(rng: Random, name: str, rows: int) -> pl.Series:
 
 
 def drawn_parquet(rng: Random) -> bytes:
-    """Return a Parquet file of columns of many types.
-
-    Parameters
-    ----------
-    rng : Random
-    """
+    """Return a Parquet file of columns of many types."""
     rows = rng.choice((0, 1, 3, 10, 40))
     names = list(dict.fromkeys(rng.choices([*NAMES, *ODD], k=rng.choice((1, 2, 3, 5)))))
     names = [name for name in names if name.isprintable() or rng.random() < 0.5]
@@ -152,13 +136,7 @@ def drawn_parquet(rng: Random) -> bytes:
 
 
 def spoilt_table(rng: Random, data: bytes, other: bytes) -> bytes:
-    """Return a table after changes that fit what it is: text, Parquet or gzip.
-
-    Parameters
-    ----------
-    rng : Random
-    data, other : bytes
-    """
+    """Return a table after changes that fit what it is: text, Parquet or gzip."""
     if data.startswith(b"\x1f\x8b") and rng.random() < 0.7:
         with suppress(OSError, EOFError, zlib.error):  # damaged already: as bytes, then
             data = gzip.decompress(data)

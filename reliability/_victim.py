@@ -63,14 +63,7 @@ class Telling(Checkpoints):
 
 
 def train(optimizer: str, epochs: int, threads: int, checkpoints: Checkpoints | None) -> str:
-    """Train, and return a hash of parameters, optimiser state and history.
-
-    Parameters
-    ----------
-    optimizer : str
-    epochs, threads : int
-    checkpoints : Checkpoints or None
-    """
+    """Train, and return a hash of parameters, optimiser state and history."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(ROWS, SIZES[0])).astype(np.float32)
     y = np.sin(X[:, 0]) * X[:, 1] + rng.normal(scale=0.1, size=ROWS).astype(np.float32)

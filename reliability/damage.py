@@ -8,7 +8,6 @@ With ``--json FILE`` the counts go to a file, from which ``python -m reliability
 page.
 """
 
-import argparse
 import errno
 import os
 import sys
@@ -20,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from reliability.report import arguments, count, figures, finish, here
 
 from backpass import Network, TabularModel
 from backpass.errors import ModelFileError
@@ -57,40 +58,18 @@ KINDS: dict[str, Any] = {"network": Network, "model": TabularModel, "checkpoint"
 
 @dataclass
 class Counts:
-    """What was seen.
+    """What was seen; `messages` is what the errors said."""
 
-    Parameters
-    ----------
-    cut, flipped : int
-        Damaged files that were read.
-    refused : int
-        Of those, the ones refused with a `ModelFileError`.
-    same : int
-        Of those, the ones that mean what they meant before.
-    wrong : int
-        Of those, the ones that were loaded and mean something else.
-    crashed : int
-        Of those, the ones that ended in another exception, or in a message that is not one line.
-    slowest : float
-        The longest that reading one took, in seconds.
-    failed : int
-        Saves in which a call of the system failed.
-    lost : int
-        Of those, the ones after which neither the old nor the new file was whole, or a temporary
-        one was left, or the error said another thing than what there was.
-    messages : set of str
-        What the errors said.
-    """
-
-    cut: int = 0
-    flipped: int = 0
-    refused: int = 0
-    same: int = 0
-    wrong: int = 0
-    crashed: int = 0
-    slowest: float = 0.0
-    failed: int = 0
-    lost: int = 0
+    files: int = count("small files: networks, models, checkpoints")
+    cut: int = count("files cut at a byte")
+    flipped: int = count("files with one bit flipped")
+    refused: int = count("refused with one line that says what and where")
+    same: int = count("loaded, meaning what they meant")
+    wrong: int = count("loaded, meaning something else")
+    crashed: int = count("other exceptions, or other messages")
+    slowest: float = count("seconds at most that reading one took")
+    failed: int = count("saves in which a call of the system failed")
+    lost: int = count("saves after which the old file was not whole, or a temporary one left")
     messages: set[str] = field(default_factory=set)
 
 
@@ -260,6 +239,7 @@ def _state_as_said(path: Path, message: str, old: bytes | None, new: bytes) -> b
 def damage(sources: Iterable[Path], counts: Counts) -> None:
     """Do everything to every file."""
     for source in sources:
+        counts.files += 1
         kind = KINDS[source.name.partition("-")[0]]
         with tempfile.TemporaryDirectory() as folder:
             cut(kind, source, Path(folder), counts)
@@ -272,38 +252,19 @@ def damage(sources: Iterable[Path], counts: Counts) -> None:
         sys.stdout.flush()
 
 
-def figures(counts: Counts, files: int) -> dict[str, Any]:
-    """Return the counts as the page names them."""
-    c = counts
-    return {
-        "small files: networks, models, checkpoints": files,
-        "files cut at a byte": c.cut,
-        "files with one bit flipped": c.flipped,
-        "refused with one line that says what and where": c.refused,
-        "loaded, meaning what they meant": c.same,
-        "loaded, meaning something else": c.wrong,
-        "other exceptions, or other messages": c.crashed,
-        "longest that reading one took": f"{c.slowest * 1000:.0f} ms",
-        "saves in which a call of the system failed": c.failed,
-        "saves after which the old file was not whole, or a temporary one left": c.lost,
-    }
-
-
 def main() -> None:
     """Run from the command line."""
-    from reliability.report import here, write_result
-
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
-    told = parser.parse_args()
-    machine, counts, sources = here(), Counts(), sorted(FIXTURES.glob("*.backpass"))
-    damage(sources, counts)
-    if told.json is not None:
-        title = "Damaged files, and saves that fail"
-        command = "python -m reliability.damage"
-        write_result(told.json, title, command, machine, figures(counts, len(sources)))
-    if counts.wrong or counts.crashed or counts.lost:
-        raise SystemExit(f"broken: {counts}")
+    asked, machine, counts = arguments(__doc__).parse_args(), here(), Counts()
+    damage(sorted(FIXTURES.glob("*.backpass")), counts)
+    counts.slowest = round(counts.slowest, 3)
+    finish(
+        asked.json,
+        "Damaged files, and saves that fail",
+        "python -m reliability.damage",
+        machine,
+        figures(counts),
+        counts.wrong or counts.crashed or counts.lost,
+    )
 
 
 if __name__ == "__main__":

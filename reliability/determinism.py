@@ -10,7 +10,6 @@ With ``--json FILE`` the counts go to a file, from which ``python -m reliability
 page.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -19,11 +18,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from reliability._fits import write_table
 from reliability._variants import combinations, digest
-from reliability.report import here, write_result
+from reliability.report import arguments, count, figures, finish, here
 
 THREADS = range(1, 9)
 BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -46,29 +44,17 @@ sys.exit(main())
 
 @dataclass
 class Counts:
-    """What was seen.
+    """What was seen; `wanted` is the hash that each combination should have."""
 
-    Parameters
-    ----------
-    combinations, fits, unequal
-        Of optimiser, type and setting; fits of them; combinations with more than one result.
-    readable, readable_unequal
-        Fits with the readable engine and one thread; combinations with more than one result.
-    processes, processes_unequal
-        Fresh ones; those where a combination has another result.
-    files, files_unequal
-        Model files that ``backpass fit`` wrote; those with other bytes.
-    """
-
-    combinations: int = 0
-    fits: int = 0
-    unequal: int = 0
-    readable: int = 0
-    readable_unequal: int = 0
-    processes: int = 0
-    processes_unequal: int = 0
-    files: int = 0
-    files_unequal: int = 0
+    combinations: int = count("combinations of optimiser, type of number and setting")
+    fits: int = count("fits of them, with 1 to 8 threads, again and again")
+    unequal: int = count("combinations whose bytes differ")
+    readable: int = count("fits with the readable engine and one thread")
+    readable_unequal: int = count("combinations whose bytes differ there")
+    processes: int = count("fresh processes with other hash seeds, threads of BLAS, locales")
+    processes_unequal: int = count("processes whose bytes differ")
+    files: int = count("model files of `backpass fit` from as many, on one processor and on all")
+    files_unequal: int = count("files whose bytes differ, but for the seconds they tell")
     wanted: list[str] = field(default_factory=list, repr=False)
 
 
@@ -135,40 +121,21 @@ def of_the_command(environments: Sequence[dict[str, str]], counts: Counts) -> No
     counts.files_unequal += sum(other != found[0] for other in found)
 
 
-def figures(counts: Counts, threads: int, repeats: int) -> dict[str, Any]:
-    """Return the counts as the page names them."""
-    c = counts
-    return {
-        "combinations of optimiser, type of number and setting": c.combinations,
-        f"fits of them, with 1 to {threads} threads, {repeats} times each": c.fits,
-        "combinations whose bytes differ": c.unequal,
-        "fits with the readable engine and one thread": c.readable,
-        "combinations whose bytes differ there": c.readable_unequal,
-        "fresh processes with other hash seeds, threads of BLAS, locales": c.processes,
-        "processes whose bytes differ": c.processes_unequal,
-        "model files of `backpass fit` from as many, on one processor and on all": c.files,
-        "files whose bytes differ, but for the seconds they tell": c.files_unequal,
-    }
-
-
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=10, metavar="N", help="of every fit")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
-    asked = parser.parse_args()
-    machine, counts = here(), Counts()
-    in_one_process(combinations(), THREADS, asked.repeats, counts)
-    in_fresh_processes(ENVIRONMENTS, counts)
-    of_the_command(ENVIRONMENTS, counts)
-    found = figures(counts, len(THREADS), asked.repeats)
-    sys.stdout.write("".join(f"{count:6} {name}\n" for name, count in found.items()))
-    if asked.json is not None:
-        command = f"python -m reliability.determinism --repeats {asked.repeats}"
-        write_result(asked.json, "The same bytes again", command, machine, found)
-    c = counts
-    broken = c.unequal + c.readable_unequal + c.processes_unequal + c.files_unequal
-    raise SystemExit(1 if broken else 0)
+    asked = arguments(__doc__, repeats=(10, "of every fit")).parse_args()
+    machine, c = here(), Counts()
+    in_one_process(combinations(), THREADS, asked.repeats, c)
+    in_fresh_processes(ENVIRONMENTS, c)
+    of_the_command(ENVIRONMENTS, c)
+    finish(
+        asked.json,
+        "The same bytes again",
+        f"python -m reliability.determinism --repeats {asked.repeats}",
+        machine,
+        figures(c),
+        c.unequal or c.readable_unequal or c.processes_unequal or c.files_unequal,
+    )
 
 
 if __name__ == "__main__":

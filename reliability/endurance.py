@@ -10,7 +10,6 @@ With ``--json FILE`` the counts go to a file, from which ``python -m reliability
 page.
 """
 
-import argparse
 import gc
 import json
 import os
@@ -25,10 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reliability import report
 from reliability._growth import files, memory, slope, threads
 from reliability._parallel import beside_another
 from reliability._row_of_fits import KINDS
-from reliability.report import here, write_result
+from reliability.report import count
 
 EVERY = 100  # fits between two looks
 WARM_UP = 0.3  # the part of the fits in which caches fill and the heap finds its size
@@ -41,13 +41,7 @@ BACKENDS = ("multiprocessing", "loky", "threading")
 
 @dataclass
 class Row:
-    """What was seen of the fits in a row, at the start and after every `EVERY`.
-
-    Parameters
-    ----------
-    fits : int
-    memory, threads, files : list of int
-    """
+    """What was seen of the fits in a row, at the start and after every `EVERY`."""
 
     fits: int = 0
     memory: list[int] = field(default_factory=list)
@@ -83,12 +77,7 @@ class Row:
 
 
 def in_a_row(times: int, seed: int) -> Row:
-    """Fit so many times, in a shuffled order, after one of each kind.
-
-    Parameters
-    ----------
-    times, seed : int
-    """
+    """Fit so many times, in a shuffled order, after one of each kind."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("ignore")  # of two epochs: none converges
     works = [work for often, work in KINDS.values() for _ in range(often)]
@@ -135,25 +124,14 @@ def ended(process: subprocess.Popen[str]) -> dict[str, Any] | None:
 
 @dataclass
 class Others:
-    """What was seen of other processes.
+    """What was seen of other processes; `refused` found the folder of their checkpoints in use."""
 
-    Parameters
-    ----------
-    fits, unequal, hung
-        In workers, those with other bytes, processes that did not end.
-    saves
-        To one path by two processes at once; each was loaded.
-    beside, beside_unequal, refused
-        Fits in two processes at once, those with other bytes than alone, and how many found the
-        folder of their checkpoints in use.
-    """
-
-    fits: int = 0
-    unequal: int = 0
-    hung: int = 0
-    saves: int = 0
-    beside: int = 0
-    beside_unequal: int = 0
+    beside: int = count("fits in two processes at once")
+    beside_unequal: int = count("with other bytes than alone")
+    saves: int = count("models that both saved to one path, each loaded whole")
+    fits: int = count("fits in workers (fork, spawn, forkserver; joblib, pools)")
+    unequal: int = count("with other bytes than the parent's")
+    hung: int = count("processes that hung")
     refused: int = 0
 
 
@@ -190,46 +168,35 @@ def figures(row: Row, others: Others) -> dict[str, Any]:
     """Return the counts as the page names them."""
     along, error = row.bytes_a_fit
     mib = [f"{row.memory[at] / 2**20:.1f}" for at in (row.warm, -1)]
-    return {
+    told = {
         "fits in a row, in one process": row.fits,
         "memory that a fit leaves behind, by regression after the warm-up": f"{along:.0f} bytes, "
         f"standard error {error:.0f}",
         "memory after the warm-up, and at the end": f"{mib[0]}, {mib[1]} MiB",
-        "threads at first, most, at the end": f"{row.threads[0]}, {max(row.threads)}, "
-        f"{row.threads[-1]}",
-        "open files at first, most, at the end": f"{row.files[0]}, {max(row.files)}, "
-        f"{row.files[-1]}",
-        "fits in two processes at once": others.beside,
-        "with other bytes than alone": others.beside_unequal,
-        "models that both saved to one path, each loaded whole": others.saves,
-        "fits in workers (fork, spawn, forkserver; joblib, pools)": others.fits,
-        "with other bytes than the parent's": others.unequal,
-        "processes that hung": others.hung,
     }
+    for name, seen in (("threads", row.threads), ("open files", row.files)):
+        told[f"{name} at first, most, at the end"] = f"{seen[0]}, {max(seen)}, {seen[-1]}"
+    return told | report.figures(others)
 
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--times", type=int, default=10_000, metavar="N", help="fits in a row")
-    parser.add_argument("--seed", type=int, default=0, help="of their order")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
-    asked = parser.parse_args()
-    machine, others = here(), Others()
+    asked = report.arguments(
+        __doc__, times=(10_000, "fits in a row"), seed=(0, "of their order")
+    ).parse_args()
+    machine, others = report.here(), Others()
     row = in_a_row(asked.times, asked.seed)
     two_at_once(SAVES, others)
     in_workers(METHODS, BACKENDS, others)
-    found = figures(row, others)
-    sys.stdout.write("".join(f"{name}: {value}\n" for name, value in found.items()))
-    broken = row.growth() + [
-        f"{name}: {count}"
-        for name in ("unequal", "hung", "beside_unequal")
-        if (count := getattr(others, name))
-    ]
-    if asked.json is not None:
-        command = f"python -m reliability.endurance --times {asked.times} --seed {asked.seed}"
-        write_result(asked.json, "Ten thousand fits in a row", command, machine, found)
-    raise SystemExit(f"broken: {broken}" if broken else 0)
+    sys.stdout.write("".join(f"grown: {what}\n" for what in row.growth()))
+    report.finish(
+        asked.json,
+        "Ten thousand fits in a row",
+        f"python -m reliability.endurance --times {asked.times} --seed {asked.seed}",
+        machine,
+        figures(row, others),
+        row.growth() or others.unequal or others.hung or others.beside_unequal,
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ With ``--json FILE`` the counts go to a file, from which ``python -m reliability
 page.
 """
 
-import argparse
 import os
 import sys
 import tempfile
@@ -21,10 +20,9 @@ from typing import Any
 from reliability._fuzz_worker import TARGETS
 from reliability._fuzzing import Found
 from reliability._supervised import DEPTHS, EXECUTIONS, MESSAGES, board_in, supervise
-from reliability.report import here, write_result
+from reliability.report import arguments, finish, here
 
 __all__ = ["Counts", "fuzz_target", "replay"]
-
 
 FOREIGN = "polars_parquet::"  # in the backtrace of a process that polars has ended
 
@@ -137,13 +135,10 @@ def figures(counts: dict[str, Counts]) -> dict[str, Any]:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__, seconds=(60.0, "for each target"), seed=(0, "of the inputs"))
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
-    parser.add_argument("--seconds", type=float, default=60, metavar="N", help="for each target")
-    parser.add_argument("--seed", type=int, default=0, help="of the inputs")
     parser.add_argument("--findings", type=Path, default=Path("build/fuzz"), metavar="FOLDER")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="the input of a finding")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
     told = parser.parse_args()
     if unknown := {*told.targets} - {*TARGETS}:
         parser.error(f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
@@ -156,10 +151,14 @@ def main() -> None:
         counts[name] = fuzz_target(name, told.seconds, told.seed, told.findings)
         sys.stdout.write(f"{name:10} {counts[name]}\n")
         sys.stdout.flush()
-    if told.json is not None:
-        command = f"python -m reliability.fuzz --seconds {told.seconds:g} --seed {told.seed}"
-        write_result(told.json, "Hostile files and texts", command, machine, figures(counts))
-    raise SystemExit(1 if any(c.findings for c in counts.values()) else 0)
+    finish(
+        told.json,
+        "Hostile files and texts",
+        f"python -m reliability.fuzz --seconds {told.seconds:g} --seed {told.seed}",
+        machine,
+        figures(counts),
+        any(c.findings for c in counts.values()),
+    )
 
 
 if __name__ == "__main__":

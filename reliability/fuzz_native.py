@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from reliability._native_calls import Broken, Scenario
 from reliability._supervised import BUSY, board_in, supervise
-from reliability.report import here, write_result
+from reliability.report import arguments, finish, here
 
 __all__ = ["figures", "play"]
 
@@ -52,14 +52,7 @@ def play(seed: int, number: int, counts: Any) -> str:
 
 
 def work(folder: Path, seed: int, scenarios: int, seconds: float) -> list[str]:
-    """Play scenarios, from the one that the board names on; return what they broke.
-
-    Parameters
-    ----------
-    folder : Path
-    seed, scenarios : int
-    seconds : float
-    """
+    """Play scenarios, from the one that the board names on; return what they broke."""
     board, end, broken = board_in(folder), time.monotonic() + seconds, []
     for _ in range(scenarios):
         if time.monotonic() > end:
@@ -99,13 +92,14 @@ def figures(board: Any, findings: Sequence[str], sanitized: bool) -> dict[str, A
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=60, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, help="of the scenarios")
-    parser.add_argument("--scenarios", type=int, default=10**9, metavar="N", help="at most")
+    parser = arguments(
+        __doc__,
+        seconds=(60.0, "of scenarios"),
+        seed=(0, "of the scenarios"),
+        scenarios=(10**9, "at most"),
+    )
     parser.add_argument("--replay", metavar="SEED:NUMBER", help="a scenario")
     parser.add_argument("--worker", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
     told = parser.parse_args()
     sanitized = "libasan" in os.environ.get("LD_PRELOAD", "")
     if told.replay is not None:
@@ -129,13 +123,15 @@ def main() -> None:
         broken = folder / "broken"
         findings += broken.read_text().splitlines() if broken.exists() else []
         counted = figures(board_in(folder), findings, sanitized)
-    sys.stdout.write("\n".join([str(counted), *findings]) + "\n")
-    if told.json is not None:
-        command_line = f"make fuzz-native SECONDS={told.seconds:g} SEED={told.seed}"
-        write_result(
-            told.json, "Hostile calls of the native engine", command_line, machine, counted
-        )
-    raise SystemExit(1 if findings else 0)
+    sys.stdout.write("".join(f"{what}\n" for what in findings))
+    finish(
+        told.json,
+        "Hostile calls of the native engine",
+        f"make fuzz-native SECONDS={told.seconds:g} SEED={told.seed}",
+        machine,
+        counted,
+        findings,
+    )
 
 
 if __name__ == "__main__":

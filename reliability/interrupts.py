@@ -9,7 +9,6 @@ With ``--json FILE`` the counts go to a file, from which ``python -m reliability
 page.
 """
 
-import argparse
 import collections
 import ctypes
 import multiprocessing
@@ -27,7 +26,7 @@ import numpy as np
 from reliability._fits import INTERRUPTIBLE, write_table
 from reliability._interrupted import SENT, fits_to_interrupt
 from reliability._terminal import faults_of, in_terminal, kind_of
-from reliability.report import here, write_result
+from reliability.report import arguments, finish, here
 
 from backpass.engines.extension import missing
 
@@ -36,20 +35,10 @@ TWICE = (0.0005, 0.01, 0.1)  # seconds between two in quick succession, at most
 TIMEOUT = 120.0  # seconds after which a fit or a command is called hung
 AFTER_ITS_TABLE = 0.7  # the part of a command's interrupts that do not meet it while it is loaded
 SHOWN = b"network"  # what it has shown when training begins
-COMMAND = (
-    "-m",
-    "backpass",
-    "fit",
-    "table.csv",
-    "--target",
-    "y",
-    "--epochs",
-    "60",
-    "--hidden",
-    "64,64",
-)
-OUTPUTS = ("--model", "m.backpass", "--json", "m.json", "--report", "m.html")
-CHECKPOINTS = ("--checkpoint", "run", "--checkpoint-every", "0")
+COMMAND = ["-m", "backpass", "fit", "table.csv", "--target", "y"]
+COMMAND += ["--epochs", "60", "--hidden", "64,64"]
+OUTPUTS = ["--model", "m.backpass", "--json", "m.json", "--report", "m.html"]
+CHECKPOINTS = ["--checkpoint", "run", "--checkpoint-every", "0"]
 
 
 class Counts:
@@ -150,7 +139,7 @@ def interrupt_commands(times: int, rng: random.Random) -> Counts:
             old = earlier if number % 4 else None
             if old is not None:
                 model.write_bytes(old)
-            more = CHECKPOINTS if number % 3 == 1 else ()
+            more = CHECKPOINTS if number % 3 == 1 else []
             late = rng.random() < AFTER_ITS_TABLE
             when = instants(rng, longest[late], longest[late] / 20, number)
             ending = in_terminal(
@@ -203,20 +192,19 @@ def figures(fits: Counts, commands: Counts) -> dict[str, Any]:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--times", type=int, default=200, metavar="N", help="of each kind")
-    parser.add_argument("--seed", type=int, default=0, help="of the instants")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
-    asked = parser.parse_args()
+    options = {"times": (200, "of each kind"), "seed": (0, "of the instants")}
+    asked = arguments(__doc__, **options).parse_args()
     machine = here()
     fits = interrupt_fits(asked.times, random.Random(asked.seed))
     commands = interrupt_commands(asked.times, random.Random(asked.seed))
-    found = figures(fits, commands)
-    sys.stdout.write("".join(f"{count:6} {name}\n" for name, count in found.items()))
-    if asked.json is not None:
-        command = f"python -m reliability.interrupts --times {asked.times} --seed {asked.seed}"
-        write_result(asked.json, "Ctrl-C at random instants", command, machine, found)
-    raise SystemExit(1 if fits.faults or commands.faults else 0)
+    finish(
+        asked.json,
+        "Ctrl-C at random instants",
+        f"python -m reliability.interrupts --times {asked.times} --seed {asked.seed}",
+        machine,
+        figures(fits, commands),
+        fits.faults or commands.faults,
+    )
 
 
 if __name__ == "__main__":

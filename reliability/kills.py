@@ -1,33 +1,40 @@
-"""Kill a checkpointing training run at random instants, and count what that breaks.
+"""Kill training that writes checkpoints at random instants, and count what that breaks.
 
-``python -m reliability.kills --times 1000`` starts a run, sends it SIGKILL after a random time,
-starts it again with ``resume=True``, kills it again, until it has come to its end; then the next
-run, with the next optimiser. After every kill every checkpoint in the folder is read, and the time
-between the newest one and the kill is compared with the interval. At the end the bytes of a run
-are compared with those of a run that was left alone.
+``python -m reliability.kills --times 1000 --commands 100`` starts a run, sends it SIGKILL after a
+random time, starts it again with ``resume=True``, kills it again, until it has come to its end;
+then the next run, with the next optimiser. After every kill every checkpoint in the folder is read,
+and the time between the newest one and the kill is compared with the interval. At the end the bytes
+of a run are compared with those of a run that was left alone. Then the same is done to ``backpass
+fit``, typed again and again with ``--checkpoint`` and ``--resume``: most kills meet it while it
+trains, some while it is loaded, and some after it has written its model.
 
 With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
 page.
 """
 
-import argparse
 import ctypes
 import multiprocessing
 import random
+import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reliability._fits import write_table
 from reliability._victim import BEGAN, BOUNDARY, LONGEST, SLOTS, train, victim
-from reliability.report import here, write_result
+from reliability.report import arguments, count, figures, finish, here
 
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import ModelFileError
 from backpass.storage.container import read_container
+from backpass.tabular.model import TabularModel
+from backpass.tabular.model_file import KIND as MODEL
+from backpass.tabular.model_file import MODEL_SCHEMA
 from backpass.training.checkpoints import KIND, checkpoints_in
 from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
@@ -37,78 +44,77 @@ TIMEOUT = 300.0  # seconds after which a run that neither ends nor dies is calle
 
 
 @dataclass
-class Counts:
-    """What was seen.
+class Training:
+    """What was seen of runs in Python; what is lost is counted from the newest checkpoint on."""
 
-    Parameters
-    ----------
-    kills : int
-        SIGKILLs that met a training run.
-    half_written : int
-        Kills in the middle of writing a checkpoint: they left its temporary file.
-    runs : int
-        Runs that came to their end.
-    unreadable : int
-        Checkpoints that could not be read after a kill.
-    lost : int
-        Kills after which more was lost than the interval, the longest time between two places
-        where a checkpoint can be taken, and the time since the last of them.
-    longest_lost, bound : float
-        The most seconds that a kill cost, and how many it was allowed to.
-    unequal : int
-        Runs whose final bytes differ from those of a run that was left alone.
-    hung : int
-        Runs that neither ended nor could be killed.
-    """
-
-    kills: int = 0
-    half_written: int = 0
-    runs: int = 0
-    unreadable: int = 0
-    lost: int = 0
-    longest_lost: float = 0.0
-    bound: float = 0.0
-    unequal: int = 0
-    hung: int = 0
+    kills: int = count("SIGKILLs")
+    half_written: int = count("of them in the middle of writing a checkpoint")
+    runs: int = count("training runs that went on after them, to their end")
+    unreadable: int = count("checkpoints that could not be read")
+    lost: int = count(
+        "kills that cost more than the interval, one call of the engine and one write"
+    )
+    longest_lost: float = count("seconds at most that a kill cost")
+    bound: float = count("seconds that it was allowed to")
+    unequal: int = count("runs that ended with other bytes than one left alone")
+    hung: int = count("runs that hung")
 
 
-def newest_step(folder: Path, counts: Counts) -> int:
-    """Read every checkpoint; return the newest one's step, -1 where there is none."""
-    step = -1
-    for path in checkpoints_in(folder):
-        try:
-            told, _ = read_container(path, KIND, SNAPSHOT_SCHEMA)
-        except ModelFileError as error:
-            counts.unreadable += 1
-            sys.stdout.write(f"unreadable: {error}\n")
-        else:
-            step = told["clock"]["step"]
-    return step
+@dataclass
+class Commands:
+    """What was seen of ``backpass fit``."""
+
+    kills: int = count("`backpass fit` that SIGKILL has ended")
+    before: int = count("of them before the first checkpoint")
+    training: int = count("with a checkpoint and without a model")
+    after: int = count("with a model already")
+    fits: int = count("fits that went on after them, to their end")
+    unreadable: int = count("checkpoints and model files that could not be read")
+    failed: int = count("processes that failed by themselves")
+    unequal: int = count("fits that ended with another model than one left alone")
 
 
-def judge_kill(folder: Path, board: Any, killed: float, counts: Counts) -> None:
+def read(path: Path, counts: Training | Commands, reader: Callable[[Path], Any]) -> Any:
+    """Return what a file that a kill has left holds; None, and counted, where it is unreadable."""
+    try:
+        return reader(path)
+    except ModelFileError as error:
+        counts.unreadable += 1
+        sys.stdout.write(f"unreadable: {error}\n")
+
+
+def read_checkpoint(path: Path) -> Any:
+    """Return JSON and arrays of a checkpoint."""
+    return read_container(path, KIND, SNAPSHOT_SCHEMA)
+
+
+# --- runs in Python ------------------------------------------------------------------------------
+
+
+def judge_kill(folder: Path, board: Any, killed: float, counts: Training) -> None:
     """Count what a kill has cost."""
     counts.kills += 1
     counts.half_written += bool(list(folder.glob(".backpass-*.tmp")))
     taken = {board[4 + 2 * i]: board[5 + 2 * i] for i in range(SLOTS) if board[5 + 2 * i]}
+    found = [read(path, counts, read_checkpoint) for path in checkpoints_in(folder)]
+    steps = [told["clock"]["step"] for told, _ in filter(None, found)]
     # where the newest checkpoint is of an earlier life, nothing has been written in this one
-    lost = killed - taken.get(newest_step(folder, counts), board[BEGAN])
+    lost = killed - taken.get(max(steps, default=-1), board[BEGAN])
     bound = EVERY + board[LONGEST] + killed - board[BOUNDARY]
     counts.lost += int(lost > bound)
     if lost > counts.longest_lost:
         counts.longest_lost, counts.bound = float(lost), float(bound)
 
 
-def one_life(context: Any, rng: random.Random, place: Path, options: Any, counts: Counts) -> bool:
-    """Start a run, kill it after a random time; return whether it had come to its end."""
+def one_life(context: Any, life: float | None, place: Path, options: Any, counts: Training) -> bool:
+    """Start a run, kill it after `life` seconds; return whether it had come to its end."""
     shared = context.RawArray(ctypes.c_double, 4 + 2 * SLOTS)
-    board, answer = np.frombuffer(shared), place / "answer"
-    threads, folder = rng.choice((1, 2, 3)), place / "checkpoints"
-    process = context.Process(target=victim, args=(folder, shared, answer, *options(threads)))
+    board, folder = np.frombuffer(shared), place / "checkpoints"
+    process = context.Process(target=victim, args=(folder, shared, place / "answer", *options))
     process.start()
     while not board[BEGAN] and process.is_alive():
         time.sleep(0.001)
-    process.join(rng.uniform(0, LONGEST_LIFE))
+    process.join(life)
     killed = time.monotonic()
     process.kill()
     process.join(TIMEOUT)
@@ -122,7 +128,7 @@ def one_life(context: Any, rng: random.Random, place: Path, options: Any, counts
     return False
 
 
-def kill(times: int, epochs: int, seed: int) -> Counts:
+def kill_training(times: int, epochs: int, seed: int) -> Training:
     """Kill runs so many times; the last run is then left to come to its end.
 
     Parameters
@@ -131,72 +137,162 @@ def kill(times: int, epochs: int, seed: int) -> Counts:
     seed : int
         Of the instants.
     """
-    context, counts = multiprocessing.get_context("forkserver"), Counts()
+    context, counts = multiprocessing.get_context("forkserver"), Training()
     context.set_forkserver_preload(["reliability._victim"])
-    rng, started = random.Random(seed), time.monotonic()
-    names = list(OPTIMIZERS)
+    rng, names = random.Random(seed), list(OPTIMIZERS)
     while counts.kills < times:
-        optimizer = names[counts.runs % len(names)]
+        optimizer, ended = names[counts.runs % len(names)], False
         with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder)
-
-            def options(threads: int, optimizer: str = optimizer) -> tuple[Any, ...]:
-                return optimizer, epochs, threads, EVERY
-
-            while counts.kills < times and not one_life(context, rng, place, options, counts):
-                pass
-            if not (place / "answer").exists():
-                shared = context.RawArray(ctypes.c_double, 4 + 2 * SLOTS)
-                arguments = (place / "checkpoints", shared, place / "answer", *options(2))
-                last = context.Process(target=victim, args=arguments)
-                last.start()
-                last.join()
+            while not ended:
+                options = optimizer, epochs, rng.choice((1, 2, 3)), EVERY
+                life = rng.uniform(0, LONGEST_LIFE) if counts.kills < times else None
+                ended = one_life(context, life, Path(folder), options, counts)
             counts.runs += 1
             whole = train(optimizer, epochs, 1, None)
-            counts.unequal += (place / "answer").read_text() != whole
-        seconds = time.monotonic() - started
-        sys.stdout.write(f"{seconds:6.0f} s  {optimizer:9} {counts}\n")
+            counts.unequal += Path(folder, "answer").read_text() != whole
+        sys.stdout.write(f"{optimizer:9} {counts}\n")
         sys.stdout.flush()
     return counts
 
 
-def figures(counts: Counts, epochs: int) -> dict[str, Any]:
-    """Return the counts as the page names them."""
-    c = counts
-    return {
-        "SIGKILLs": c.kills,
-        "of them in the middle of writing a checkpoint": c.half_written,
-        "training runs that went on after them, to their end": c.runs,
-        "checkpoints that could not be read": c.unreadable,
-        "kills that cost more than the interval, one call of the engine and one write": c.lost,
-        "most that a kill cost": f"{c.longest_lost * 1000:.0f} ms, of {c.bound * 1000:.0f} allowed",
-        "runs that ended with other bytes than one left alone": c.unequal,
-        "runs that hung": c.hung,
-        "interval between checkpoints": f"{EVERY * 1000:.0f} ms",
-        "epochs of a run": epochs,
-    }
+# --- the command ---------------------------------------------------------------------------------
+
+LINE = ["fit", "table.csv", "--target", "y", "--epochs", "60", "--seed", "0"]
+LINE += ["--checkpoint", "run", "--resume", "--checkpoint-every", str(EVERY), "--model", "m"]
+WHILE_TRAINING = 0.8  # the part of the kills that are drawn from the training time
+PART = 1 / 3  # of it, after which a kill comes at the latest, so that a fit meets several
+
+
+@dataclass
+class Times:
+    """Seconds to the first checkpoint, from there to the model, and from there to the end."""
+
+    loading: float
+    training: float
+    after: float
+
+
+def start(place: Path) -> "subprocess.Popen[bytes]":
+    """Type the line in a folder."""
+    command = [sys.executable, "-m", "backpass", *LINE]
+    return subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def wait(process: Any, until: Callable[[], bool], seconds: float = TIMEOUT) -> float:
+    """Wait until something is so, or the process has ended; return the seconds that took."""
+    began = time.monotonic()
+    while process.poll() is None and not until() and time.monotonic() - began < seconds:
+        time.sleep(0.001)
+    return time.monotonic() - began
+
+
+def never() -> bool:
+    """Return false: to wait for the end only."""
+    return False
+
+
+def left_alone(place: Path) -> Times:
+    """Return the times of a command that comes to its end."""
+    write_table(place / "table.csv")
+    with start(place) as process:
+        loading = wait(process, lambda: bool(checkpoints_in(place / "run")))
+        training = wait(process, (place / "m").exists)
+        times = Times(loading, training, wait(process, never))
+        if process.wait(TIMEOUT):
+            raise SystemExit(f"a fit failed: {process.communicate()[1].decode()}")
+    return times
+
+
+def live(process: Any, place: Path, times: Times, rng: random.Random) -> None:
+    """Let a command live until a random instant: in its training, or at any other time."""
+    if rng.random() < WHILE_TRAINING:
+        before = checkpoints_in(place / "run")
+        wait(process, lambda: checkpoints_in(place / "run") != before)
+        wait(process, never, rng.uniform(0, PART * times.training))
+    elif rng.random() < times.loading / (times.loading + times.after):
+        wait(process, never, rng.uniform(0, times.loading))
+    else:
+        wait(process, (place / "m").exists)
+        wait(process, never, rng.uniform(0, times.after))
+
+
+def content(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return what a model file holds but for the seconds that training took."""
+    told, arrays = read_container(path, MODEL, MODEL_SCHEMA)
+    told["history"].pop("seconds")
+    return told, {name: array.tobytes() for name, array in arrays.items()}
+
+
+def judge_command(place: Path, counts: Commands) -> None:
+    """Read every file that a killed command has left."""
+    checkpoints, model = checkpoints_in(place / "run"), place / "m"
+    counts.kills += 1
+    counts.after += model.exists()
+    counts.training += bool(checkpoints) and not model.exists()
+    counts.before += not checkpoints and not model.exists()
+    for path in checkpoints:
+        read(path, counts, read_checkpoint)
+    if model.exists():
+        read(model, counts, TabularModel.load)
+
+
+def kill_commands(number: int, seed: int) -> Commands:
+    """Kill so many commands; the last fit is left to come to its end.
+
+    Parameters
+    ----------
+    number : int
+    seed : int
+        Of the instants.
+    """
+    rng, counts = random.Random(seed), Commands()
+    if not number:
+        return counts
+    with tempfile.TemporaryDirectory() as folder:
+        times, wanted = left_alone(Path(folder)), content(Path(folder, "m"))
+    while counts.kills < number:
+        with tempfile.TemporaryDirectory() as folder:
+            place, code = Path(folder), -1
+            write_table(place / "table.csv")
+            while code < 0:
+                with start(place) as process:
+                    if counts.kills < number:
+                        live(process, place, times, rng)
+                        process.kill()  # nothing happens to one that has ended
+                    told, code = process.communicate(timeout=TIMEOUT)[1], process.returncode
+                if code < 0:
+                    judge_command(place, counts)
+            counts.failed += code > 0
+            sys.stdout.write(told.decode() if code else "")
+            if code == 0:
+                counts.fits += 1
+                counts.unequal += content(place / "m") != wanted
+        sys.stdout.write(f"{counts}\n")
+        sys.stdout.flush()
+    return counts
 
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--times", type=int, default=1000, metavar="N", help="kills")
-    parser.add_argument("--epochs", type=int, default=60, metavar="N", help="of a run")
-    parser.add_argument("--seed", type=int, default=0, help="of the instants")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
-    told = parser.parse_args()
+    asked = arguments(
+        __doc__,
+        times=(1000, "kills of runs in Python"),
+        commands=(100, "kills of `backpass fit`"),
+        epochs=(60, "of a run in Python"),
+        seed=(0, "of the instants"),
+    ).parse_args()
     machine = here()
-    counts = kill(told.times, told.epochs, told.seed)
-    if told.json is not None:
-        write_result(
-            told.json,
-            "Killed while it trains",
-            f"python -m reliability.kills --times {told.times} --seed {told.seed}",
-            machine,
-            figures(counts, told.epochs),
-        )
-    broken = counts.unreadable + counts.lost + counts.unequal + counts.hung
-    raise SystemExit(f"broken: {asdict(counts)}" if broken else 0)
+    t = kill_training(asked.times, asked.epochs, asked.seed)
+    c = kill_commands(asked.commands, asked.seed)
+    finish(
+        asked.json,
+        "Killed while it trains",
+        f"python -m reliability.kills --times {asked.times} --commands {asked.commands} "
+        f"--seed {asked.seed}",
+        machine,
+        figures(t) | figures(c),
+        t.unreadable + t.lost + t.unequal + t.hung + c.unreadable + c.failed + c.unequal,
+    )
 
 
 if __name__ == "__main__":

@@ -11,20 +11,17 @@ With ``--json FILE`` the counts go to a file, from which ``python -m reliability
 page.
 """
 
-import argparse
 import random
 import sys
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from reliability._extreme_models import draw_fit, draw_table, fit_once, guarded, model_once
 from reliability._extreme_training import Counts, networks
 from reliability._logits import logits, wrong_with
-from reliability.report import here, write_result
+from reliability.report import arguments, finish, here
 
 from backpass.errors import NonFiniteError
 
@@ -100,30 +97,28 @@ def figures(
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--cases", type=int, default=8000, metavar="N", help="networks")
-    parser.add_argument("--fits", type=int, default=4000, metavar="N", help="of estimators")
-    parser.add_argument("--tables", type=int, default=1000, metavar="N", help="models of tables")
-    parser.add_argument("--logits", type=int, default=1, metavar="N", help="one row in N")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
-    told = parser.parse_args()
-    machine, started = here(), time.monotonic()
-    counts = networks(told.cases, told.seed)
-    fits = models(told.fits, told.seed, draw_fit, fit_once)
-    tables = models(told.tables, told.seed, draw_table, model_once)
-    counted = figures(counts, fits, tables, judge_logits(told.logits))
-    sys.stdout.write(f"{time.monotonic() - started:.0f} s  {counted}\n")
-    if told.json is not None:
-        write_result(
-            told.json,
-            "Extreme numbers",
-            f"python -m reliability.numbers --cases {told.cases} --fits {told.fits} "
-            f"--tables {told.tables} --seed {told.seed}",
-            machine,
-            counted,
-        )
-    raise SystemExit(1 if list(counted.values())[-1] else 0)
+    asked = arguments(
+        __doc__,
+        cases=(8000, "networks"),
+        fits=(4000, "of estimators"),
+        tables=(1000, "models of tables"),
+        logits=(1, "one row in so many"),
+        seed=(0, "of what is drawn"),
+    ).parse_args()
+    machine = here()
+    counts = networks(asked.cases, asked.seed)
+    fits = models(asked.fits, asked.seed, draw_fit, fit_once)
+    tables = models(asked.tables, asked.seed, draw_table, model_once)
+    found = figures(counts, fits, tables, judge_logits(asked.logits))
+    finish(
+        asked.json,
+        "Extreme numbers",
+        f"python -m reliability.numbers --cases {asked.cases} --fits {asked.fits} "
+        f"--tables {asked.tables} --seed {asked.seed}",
+        machine,
+        found,
+        list(found.values())[-1],
+    )
 
 
 if __name__ == "__main__":

@@ -4,13 +4,17 @@
 page to them.
 """
 
+import argparse
 import json
+import sys
+from collections.abc import Mapping
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
 from benchmarks._about import about
 
-__all__ = ["PAGE", "RESULTS", "here", "page", "write_result"]
+__all__ = ["PAGE", "RESULTS", "arguments", "count", "figures", "finish", "here", "page"]
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "reliability" / "results"
@@ -34,6 +38,70 @@ What is promised: [Security](project/security.md), [Go on after a crash](how-to/
 """
 
 
+# --- what the programs share: what they are asked, what they count, how they end -----------------
+
+
+def arguments(doc: str | None, **options: tuple[Any, str]) -> argparse.ArgumentParser:
+    """Return a parser of the command line of a program that counts, ``--json FILE`` included.
+
+    Parameters
+    ----------
+    doc : str
+        The program's, whose first line is its description.
+    **options : tuple of int or float, and str
+        Default and meaning of each number that it takes.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    for name, (default, meaning) in options.items():
+        parser.add_argument(
+            f"--{name}", type=type(default), default=default, metavar="N", help=meaning
+        )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the counts go")
+    return parser
+
+
+def count(words: str) -> Any:
+    """Return a field of a dataclass: a count, from 0 on, that the page names by these words."""
+    return field(default=0, metadata={"words": words})
+
+
+def figures(counts: Any) -> dict[str, Any]:
+    """Return the counts of a dataclass as the page names them, in their order."""
+    named = (f for f in fields(counts) if "words" in f.metadata)
+    return {f.metadata["words"]: getattr(counts, f.name) for f in named}
+
+
+def finish(
+    path: Path | None,
+    title: str,
+    command: str,
+    machine: dict[str, Any],
+    found: Mapping[str, Any],
+    broken: Any,
+) -> None:
+    """Tell what was counted, write it where that is asked for, and end the program.
+
+    Parameters
+    ----------
+    path : Path or None
+    title, command : str
+        The heading of its section, and what to type for it.
+    machine : dict
+        As `here` told it.
+    found : mapping
+        Numbers or short texts, by what they count; or a dict of them for each row of a table,
+        all with the same names.
+    broken : Any
+        True where something was broken: the exit code is 1 then.
+    """
+    sys.stdout.write("".join(f"{value!s:>6} {name}\n" for name, value in found.items()))
+    if path is not None:
+        result = {"title": title, "command": command, "machine": machine, "figures": found}
+        text = json.dumps(result, indent=1, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+    raise SystemExit(1 if broken else 0)
+
+
 def here() -> dict[str, Any]:
     """Return where and when something is counted; to be asked before it begins."""
     told = about()
@@ -41,24 +109,7 @@ def here() -> dict[str, Any]:
     return {name: told[name] for name in kept}
 
 
-def write_result(
-    path: Path, title: str, command: str, machine: dict[str, Any], figures: dict[str, Any]
-) -> None:
-    """Write what a program counted, with where and when.
-
-    Parameters
-    ----------
-    path : Path
-    title, command : str
-        The heading of its section, and what to type for it.
-    machine : dict
-        As `here` told it.
-    figures : dict
-        Numbers or short texts, by what they count; or a dict of them for each row of a table,
-        all with the same names.
-    """
-    result = {"title": title, "command": command, "machine": machine, "figures": figures}
-    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+# --- the page ------------------------------------------------------------------------------------
 
 
 def page(results: Path = RESULTS) -> str:

@@ -18,33 +18,28 @@ def test_kills_are_counted(tmp_path):
     file = tmp_path / "kills.json"
     command = [sys.executable, "-m", "reliability.kills", "--times", "3", "--epochs", "8"]
     done = subprocess.run(
-        [*command, "--json", str(file)], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, "--commands", "3", "--json", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
-    assert figures["SIGKILLs"] == 3
+    assert figures["SIGKILLs"] == figures["`backpass fit` that SIGKILL has ended"] == 3
     assert figures["training runs that went on after them, to their end"] >= 1
+    assert figures["fits that went on after them, to their end"] >= 1
     for name in ("checkpoints that could not be read", "runs that hung"):
         assert figures[name] == 0
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_kills_of_the_command_are_counted(reliability, monkeypatch):
-    program = reliability("command_kills")
-    monkeypatch.setattr(program, "ROWS", 300)
-    counts = program.kill(1, seed=1)
-    assert counts.kills == 1
-    assert counts.fits >= 1
-    assert (counts.unreadable, counts.failed, counts.unequal) == (0, 0, 0)
-
-
 def test_an_unreadable_model_is_noticed(reliability, tmp_path, capsys):
-    program = reliability("command_kills")
-    counts = program.Counts()
-    (tmp_path / "m.backpass").write_bytes(b"half")
+    program = reliability("kills")
+    counts = program.Commands()
+    (tmp_path / "m").write_bytes(b"half")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoint-000000000007.backpass").write_bytes(b"half")
-    program.judge(tmp_path, counts)
+    program.judge_command(tmp_path, counts)
     assert (counts.unreadable, counts.after) == (2, 1)
     assert capsys.readouterr().out.count("unreadable: ") == 2
 
@@ -53,7 +48,7 @@ def test_an_unreadable_checkpoint_and_lost_work_are_noticed(reliability, tmp_pat
     kills, board = reliability("kills"), np.zeros(4 + 2 * 8)
     (tmp_path / "checkpoint-000000000007.backpass").write_bytes(b"half")
     (tmp_path / ".backpass-00.tmp").write_bytes(b"half")
-    counts = kills.Counts()
+    counts = kills.Training()
     board[kills.BEGAN], board[kills.BOUNDARY], board[kills.LONGEST] = 100.0, 101.0, 0.01
     kills.judge_kill(tmp_path, board, 101.0 + 0.01, counts)
     assert "unreadable" in capsys.readouterr().out
