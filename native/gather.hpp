@@ -99,18 +99,6 @@ static void gather(const Source& X, const int64_t* rows, ptrdiff_t n, T* to, ptr
     with_dtype(X.dtype, [&](auto zero) { gather_as<T, decltype(zero)>(X, rows, n, to, panel); });
 }
 
-// `n` rows from `first` on
-template <class T>
-static void gather_range(const Source& X, int64_t first, ptrdiff_t n, T* to, ptrdiff_t panel) {
-    constexpr ptrdiff_t STEP = 64;
-    int64_t rows[STEP];
-    for (ptrdiff_t start = 0; start < n; start += STEP) {
-        const ptrdiff_t size = n - start < STEP ? n - start : STEP;
-        for (ptrdiff_t i = 0; i < size; i++) rows[i] = first + start + i;
-        gather<T>(X, rows, size, to + start * Lanes<T>::n, panel);
-    }
-}
-
 // e_l by row, smoothed: 1 - s at the label, and s / k everywhere
 template <class T>
 static void gather_labels(const int32_t* labels, T smoothing, int units, const int64_t* rows,
@@ -128,6 +116,14 @@ static void gather_labels(const int32_t* labels, T smoothing, int units, const i
         if (label >= 0 && label < units)  // as it was when it was checked
             to[(label / V) * panel + label % V] += 1 - smoothing;
     }
+}
+
+// The targets of `n` rows, into panels.
+template <class T>
+static void gather_targets(const Rows<T>& data, T smoothing, int units, const int64_t* rows,
+                           ptrdiff_t n, T* to, ptrdiff_t panel) {
+    if (data.labels) gather_labels<T>(data.labels, smoothing, units, rows, n, to, panel);
+    else gather<T>(data.Y, rows, n, to, panel);
 }
 
 }  // namespace BACKPASS_ISA

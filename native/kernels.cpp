@@ -32,11 +32,10 @@ template <class T> static void transpose(const Layer<T>* layer, T* WT) {
 }
 
 template <class T>
-static const Kernels<T> kernels = {Lanes<T>::n,         GRADIENT_WIDTH,      &train<T>,
-                                             &predict<T>,
-                                   &predict_one<T>,     &gather_row<T>, &transpose<T>,       &find_activation<T>,
-                                   &find_elementary<T>, &find_loss<T>,       &find_update<T>,
-                                   &find_step_numbers<T>};
+static const Kernels<T> kernels = {
+    Lanes<T>::n,     GRADIENT_WIDTH, &train<T>,           &tile_squares<T>,    &forward<T>,
+    &predict_one<T>, &gather_row<T>, &transpose<T>,       &find_activation<T>, &find_elementary<T>,
+    &find_loss<T>,   &find_update<T>, &find_step_numbers<T>};
 
 #define BACKPASS_TEXT_(x) #x
 #define BACKPASS_TEXT(x) BACKPASS_TEXT_(x)

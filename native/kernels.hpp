@@ -115,72 +115,119 @@ struct Barrier {
 
 enum Stop : int { GO_ON, NOT_FINITE, STOPPED };
 
-// Everything the threads of one call share.
-template <class T> struct Job {
-    int n_layers, n_threads;
+// The network, and what its outputs cost.
+template <class T> struct Model {
+    int n_layers;
     Layer<T>* layers;
-    // the rows of this call, and the batches they are cut into
-    const int64_t* rows;
-    int64_t n_rows, batch_size, block_rows;  // a larger batch is computed block by block
-    Source X, Y;
-    const int32_t* labels;  // class labels instead of Y, or null
-    T smoothing;
-    const T* weights;       // s, one for each row of X, or null
-    const double* rates;    // one for each batch
-    bool sparse;            // whether the first layer works on entries instead of A[0]
-    Entries<T> entries;
-    int64_t* cursors;       // panel_rows for each thread
-    T* scratch;             // for the output layer, `scratch_size` for each thread
-    ptrdiff_t scratch_size;
-    // what a step computes with
-    T** A;                  // inputs of each layer 1 ... L, and a_L: [0 ... L]
-    T** D;                  // dphi of each layer (dropout included): [1 ... L]
-    T** E;                  // error signals (z_L before B1): [1 ... L]
-    T* Yb;                  // targets, panels
-    T* factor;              // s_n / S
-    double* row_cost;
-    double* row_norm;       // ||g_n||^2 of each row of the call, or null
-    double norm_unit;       // what weights are divided by meanwhile: their size, a power of two
-    ptrdiff_t panel_rows;   // rows of a panel in these buffers
+    bool softmax;  // of the output: by row, not element by element
     OutputError<T> output_error;
     double loss_numbers[4];
-    T ceiling;
-    // U
+    T ceiling, smoothing;
+};
+
+// How the parameters are learnt: U, and what is added to the cost.
+template <class T> struct Learning {
     Update<T> update;
     void (*step_numbers)(UpdateNumbers<T>*, const double* hyper, int64_t step, double rate);
     double hyper[4];
     double alpha, clip_norm;  // clip_norm: 0 for none
-    bool prefetch;  // whether parameters and state are too many to stay in the cache
-    // an evaluation may go forward only, or back to the error signals, without gradients
-    bool decoupled, keep_gradient, apply_update, backward, gradients;
     double dropout;
     uint64_t seed;
-    int64_t steps;            // taken before this call; counts on
-    // who owns what in pass 2
+    bool decoupled;
+};
+
+// Rows with their targets, where the caller has them.
+template <class T> struct Rows {
+    Source X, Y;
+    const int32_t* labels = nullptr;  // class labels instead of Y, or null
+    const T* weights = nullptr;       // s, one for each row of X, or null
+    bool sparse = false;              // whether the first layer works on entries
+
+    double weight(int64_t row) const { return weights ? (double)weights[row] : 1.0; }
+};
+
+// The rows of one call, and the batches they are cut into.
+struct Batches {
+    const int64_t* rows;
+    int64_t n_rows, batch_size, block_rows;  // a larger batch is computed block by block
+    const double* rates;                     // one for each batch
+};
+
+// What is computed of a batch: an evaluation may go forward only, or back to the error signals,
+// without gradients.
+struct Passes {
+    bool backward, gradients, keep_gradient, apply_update;
+    double* row_norm;  // ||g_n||^2 of each row of the call, or null
+    double norm_unit;  // what weights are divided by meanwhile: their size, a power of two
+};
+
+// What a step computes with.
+template <class T> struct Workspace {
+    T** A;                // inputs of each layer 1 ... L, and a_L: [0 ... L]
+    T** D;                // dphi of each layer (dropout included): [1 ... L]
+    T** E;                // error signals (z_L before B1): [1 ... L]
+    T* Yb;                // targets, panels
+    T* factor;            // s_n / S
+    double* row_cost;
+    ptrdiff_t panel_rows;  // rows of a panel in these buffers
+    T* scratch;            // for the output layer, `scratch_size` for each thread
+    ptrdiff_t scratch_size;
+    Entries<T> entries;
+    int64_t* cursors;  // panel_rows for each thread
+    bool prefetch;     // whether parameters and state are too many to stay in the cache
+};
+
+// Who owns what in pass 2.
+struct Shares {
+    int n_threads;
     const Tile* tiles;
-    const int* tile_ranges;   // (n_threads + 1)
+    const int* tile_ranges;  // (n_threads + 1)
     double *tile_squares, *tile_norms;
-    // results
-    double* costs;            // (batches, 2): mean loss, penalty
+};
+
+struct Result {
+    double* costs;  // (batches, 2): mean loss, penalty
     int64_t done;
-    int stop;                 // set when a loss is not finite (NOT_FINITE) or asked to (STOPPED)
+    int stop;  // set when a loss is not finite (NOT_FINITE) or asked to (STOPPED)
+};
+
+// Everything the threads of one call share.
+template <class T> struct Job {
+    Model<T> model;
+    Learning<T> learning;
+    int64_t steps;  // taken before this call; counts on
+    Rows<T> data;
+    Batches batches;
+    Passes passes;
+    Workspace<T> work;
+    Shares shares;
+    Result result;
     Poll poll;
     Barrier barrier;
 };
 
-template <class T> struct Prediction {
-    int n_layers;
-    const Layer<T>* layers;
-    Source X;
-    int64_t n_rows, block_rows;
-    T* output;                // (n_rows, k), C order
-    T** buffers;              // two for each thread
-    const Entries<T>* entries;  // one for each thread, or null
-    bool softmax;
-    T* scratch;               // for softmax, `scratch_size` for each thread
-    ptrdiff_t scratch_size;
+// Rows that only go forward, block by block: their outputs, or what they cost, or both.
+constexpr int FORWARD_ROWS = 112;  // of a block: some tiles high, and small enough for the cache
+
+// The buffers of one thread, panels of FORWARD_ROWS rows.
+template <class T> struct ForwardBuffers {
+    T *here, *there;    // the inputs and outputs of a layer, by turns
+    T *a, *d, *y;       // of the output layer: a_L, dphi_L, targets; null where nothing is judged
+    T* scratch;         // for the output layer
+    Entries<T> entries;
+};
+
+template <class T> struct Forward {
+    Model<T> model;
+    Rows<T> data;
+    const int64_t* rows;  // of the data; null: all of them in order
+    int64_t n_rows;
+    T* outputs;           // (n_rows, k), C order, or null
+    double* row_cost;     // s_n C_n of each row, or null
+    const T* factor;      // FORWARD_ROWS ones: what error signals, which are not used, are scaled by
+    const ForwardBuffers<T>* buffers;  // one for each thread
     Poll poll;
-    int64_t next;             // the next block to be taken
+    int64_t next;         // the next block to be taken
 };
 
 // A network for one row: weights as they lie in the flat buffer, (in, out).
@@ -198,7 +245,8 @@ template <class T> struct OneRow {
 template <class T> struct Kernels {
     int lanes, gradient_width;
     void (*train)(Job<T>*, int thread);
-    void (*predict)(Prediction<T>*, int thread);
+    void (*tile_squares)(const Job<T>*, int thread);
+    void (*forward)(Forward<T>*, int thread);
     void (*predict_one)(const OneRow<T>*, const T* x, T* y);
     void (*gather_row)(const Source*, int64_t row, T* x);
     void (*transpose)(const Layer<T>*, T* WT);

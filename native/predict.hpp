@@ -1,8 +1,10 @@
-// Prediction: F1 and F2 only. Rows are taken block by block by whichever thread is free; one row
-// goes through the weights as they lie in the flat buffer, without packing them.
+// Rows that only go forward: F1 and F2, and C where they are judged. Rows are taken block by block by
+// whichever thread is free; one row goes through the weights as they lie in the flat buffer, without
+// packing them.
 #pragma once
 
-#include "step.hpp"
+#include "layers.hpp"
+#include "threads.hpp"
 
 namespace backpass {
 namespace BACKPASS_ISA {
@@ -18,29 +20,55 @@ static void unpack_rows(const T* panels, ptrdiff_t panel, ptrdiff_t rows, int un
     }
 }
 
-template <class T> static void predict(Prediction<T>* job, int thread) {
+// C of each row of a block, from z_L; a_L and dphi_L are in the buffers.
+template <class T>
+static void judge(const Forward<T>& job, const ForwardBuffers<T>& buffers, const int64_t* rows,
+                  ptrdiff_t n, T* z, double* cost) {
+    constexpr ptrdiff_t panel = FORWARD_ROWS * Lanes<T>::n;
+    const Model<T>& model = job.model;
+    const int units = model.layers[model.n_layers - 1].n_out;
+    gather_targets<T>(job.data, model.smoothing, units, rows, n, buffers.y, panel);
+    model.output_error({z, buffers.a, buffers.d, buffers.y, panel, n, units, job.factor, cost,
+                        model.ceiling, model.loss_numbers, buffers.scratch});
+    for (ptrdiff_t i = 0; i < n; i++) cost[i] *= job.data.weight(rows[i]);
+}
+
+template <class T> static void forward_block(const Forward<T>& job, int thread, int64_t start) {
+    constexpr ptrdiff_t panel = FORWARD_ROWS * Lanes<T>::n;
+    const ForwardBuffers<T>& buffers = job.buffers[thread];
+    const Model<T>& model = job.model;
+    const int L = model.n_layers, units = model.layers[L - 1].n_out;
+    const int64_t left = job.n_rows - start;
+    const ptrdiff_t n = left < FORWARD_ROWS ? left : FORWARD_ROWS;
+    int64_t in_order[FORWARD_ROWS];
+    for (ptrdiff_t i = 0; i < n; i++) in_order[i] = start + i;
+    const int64_t* rows = job.rows ? job.rows + start : in_order;
+    T *here = buffers.here, *there = buffers.there;
+    if (job.data.sparse) gather_entries<T>(job.data.X, rows, 0, n, buffers.entries);
+    else gather<T>(job.data.X, rows, n, here, panel);
+    for (int l = 0; l < L; l++) {
+        const bool judged = l == L - 1 && job.row_cost;  // a loss may want z beside a
+        T *a = judged ? buffers.a : there, *d = judged ? buffers.d : nullptr;
+        if (l == 0 && job.data.sparse)
+            entries_forward<T>(model.layers[0], buffers.entries, 0, n, there, a, d, panel);
+        else layer_forward<T>(model.layers[l], n, here, there, a, d, panel);
+        T* swap = here;
+        here = there, there = swap;
+    }
+    T* a = job.row_cost ? buffers.a : here;  // and here lies z
+    if (model.softmax && job.outputs)
+        softmax_rows<T>(here, a, panel, n, units, buffers.scratch);
+    if (job.outputs) unpack_rows<T>(a, panel, n, units, job.outputs + start * units);
+    if (job.row_cost) judge<T>(job, buffers, rows, n, here, job.row_cost + start);
+}
+
+template <class T> static void forward(Forward<T>* job, int thread) {
     const FlushToZero guard;
-    T *here = job->buffers[2 * thread], *there = job->buffers[2 * thread + 1];
-    const ptrdiff_t panel = job->block_rows * Lanes<T>::n;
     for (;;) {
-        const int64_t start = __atomic_fetch_add(&job->next, job->block_rows, __ATOMIC_RELAXED);
+        const int64_t start =
+            __atomic_fetch_add(&job->next, (int64_t)FORWARD_ROWS, __ATOMIC_RELAXED);
         if (start >= job->n_rows) return;
-        const int64_t left = job->n_rows - start;
-        const ptrdiff_t rows = left < job->block_rows ? left : job->block_rows;
-        if (job->entries) gather_entry_range<T>(job->X, start, rows, job->entries[thread]);
-        else gather_range<T>(job->X, start, rows, here, panel);
-        for (int l = 0; l < job->n_layers; l++) {
-            if (l == 0 && job->entries)
-                entries_forward<T>(job->layers[0], job->entries[thread], 0, rows, there, there,
-                                   (T*)nullptr, panel);
-            else layer_forward<T>(job->layers[l], rows, here, there, there, (T*)nullptr, panel);
-            T* swap = here;
-            here = there, there = swap;
-        }
-        const int k = job->layers[job->n_layers - 1].n_out;
-        if (job->softmax) softmax_rows<T>(here, here, panel, rows, k,
-                                          job->scratch + thread * job->scratch_size);
-        unpack_rows<T>(here, panel, rows, k, job->output + start * k);
+        forward_block<T>(*job, thread, start);
         if (thread == 0 && job->poll())
             __atomic_store_n(&job->next, job->n_rows, __ATOMIC_RELAXED);
     }

@@ -1,7 +1,7 @@
 // Prediction with packed weights for many rows, with the flat buffer itself for one.
 #pragma once
 
-#include "run.hpp"
+#include "forward.hpp"
 
 namespace backpass {
 
@@ -52,51 +52,22 @@ void predict_few(const Kernels<T>& kernels, const std::vector<int>& sizes,
     }
 }
 
-inline int64_t most_entries(const Source& X, int64_t block_rows) {
-    int64_t most = 0;
-    for (int64_t start = 0; start < X.n_rows; start += block_rows) {
-        int64_t count = 0;
-        for (int64_t n = start; n < std::min(X.n_rows, start + block_rows); n++)
-            count += entries_of_row(X, n);
-        most = std::max(most, count);
-    }
-    return most;
-}
-
 // Many rows: weights are packed once a call, rows go through in blocks.
 template <class T>
 void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
              const std::vector<Spec>& activations, const T* flat, const Source& X, T* output,
              int n_threads, Poll poll) {
-    constexpr int64_t BLOCK_ROWS = 112;  // some tiles high, and small enough for the cache
     if (X.n_rows <= FEW_ROWS) return predict_few(kernels, sizes, activations, flat, X, output);
     PackedLayers<T> packed(kernels, sizes, activations);
     packed.load(flat);
-    const bool sparse = is_worth_sparse(X);
-    const int widest = *std::max_element(sizes.begin() + (sparse ? 1 : 0), sizes.end());
-    const int64_t blocks = (X.n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    n_threads = (int)std::max<int64_t>(1, std::min<int64_t>(n_threads, blocks));
-    std::vector<T*> buffers;
-    for (int i = 0; i < 2 * n_threads; i++)
-        buffers.push_back(packed.keep((size_t)panels_of(widest, packed.V) * packed.V * BLOCK_ROWS));
-    std::vector<EntryBuffers<T>> entry_buffers(sparse ? n_threads : 0);
-    std::vector<Entries<T>> entries;
-    for (EntryBuffers<T>& buffer : entry_buffers)
-        entries.push_back(buffer.get(BLOCK_ROWS, most_entries(X, BLOCK_ROWS)));
-    const ptrdiff_t scratch = scratch_of(sizes.back(), packed.V);
-    const Prediction<T> job = {(int)packed.layers.size(), packed.layers.data(), X, X.n_rows, BLOCK_ROWS,
-                         output, buffers.data(), sparse ? entries.data() : nullptr,
-                         activations.back().first == "softmax",
-                         packed.keep((size_t)(scratch * n_threads)), scratch, poll, 0};
-    Pool pool(n_threads);
-    struct Work {
-        const Kernels<T>& kernels;
-        Prediction<T> job;
-    } work = {kernels, job};
-    pool.run([](void* self, int thread) {
-        Work& work = *(Work*)self;
-        work.kernels.predict(&work.job, thread);
-    }, &work, pool.ready(n_threads));
+    Forward<T> job = {};
+    job.model.n_layers = (int)packed.layers.size(), job.model.layers = packed.layers.data();
+    job.model.softmax = activations.back().first == "softmax";
+    job.data = rows_of<T>(X);
+    job.n_rows = X.n_rows, job.outputs = output, job.poll = poll;
+    const int64_t blocks = (X.n_rows + FORWARD_ROWS - 1) / FORWARD_ROWS;
+    Pool pool((int)std::min<int64_t>(n_threads, blocks));
+    go_forward(kernels, job, pool, pool.ready(pool.size()));
 }
 
 }  // namespace backpass

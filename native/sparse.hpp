@@ -48,16 +48,6 @@ static void gather_entries(const Source& X, const int64_t* rows, ptrdiff_t from,
     }
 }
 
-// The entries of `n` rows from `first` on.
-template <class T>
-static void gather_entry_range(const Source& X, int64_t first, ptrdiff_t n,
-                               const Entries<T>& entries) {
-    constexpr ptrdiff_t MOST = 256;
-    int64_t rows[MOST];
-    for (ptrdiff_t i = 0; i < n && i < MOST; i++) rows[i] = first + i;
-    gather_entries<T>(X, rows, 0, n, entries);
-}
-
 // z[c] = b[c] + sum of value * W[column] over a row's entries, for COUNT panels
 template <class T, int COUNT>
 static BACKPASS_INLINE void sparse_panels(const Entries<T>& entries, ptrdiff_t n, const T* W,

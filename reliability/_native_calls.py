@@ -72,7 +72,7 @@ class Scenario(Caller):
         positional, keywords, right = self.draw.settings(self.rng)
 
         def make() -> None:
-            self.run = kind(self.isa, *positional, **keywords)
+            self.run = kind(self.isa, *positional, self.native.Settings(**keywords))
 
         self.call("Run", make, right)
 
@@ -115,7 +115,12 @@ class Scenario(Caller):
         right = False if not fits else right
         reads += [x for x in (y, labels, weights) if x is not None]
         given = (X, y, labels, weights)
-        if self.call("set_rows", lambda: self.run.set_rows(*given), right, reads):
+        kind = self.native.Rows32 if self.dtype == np.float32 else self.native.Rows64
+
+        def make() -> None:
+            self.run.set_rows(kind(*given, n_in=n_in, n_out=k))
+
+        if self.call("set_rows", make, right, reads):
             self.kept = list(given)
             self.rows = len(X[2]) - 1 if isinstance(X, tuple) else len(X)
 

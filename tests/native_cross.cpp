@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "prediction.hpp"
+#include "run.hpp"
 
 namespace backpass {
 namespace BACKPASS_ISA { extern const Isa isa; }
@@ -37,14 +38,15 @@ template <class T> struct Program {
         theta.assign(7 * 17 + 17 + 17 * 33 + 33 + 33 * 3 + 3, 0);
         for (T& w : theta) w = (T)(draw() / 4);
         Settings s;
-        s.sizes = sizes, s.activations = {{hidden, {}}, {hidden, {}}, {output, {}}};
-        s.loss = {loss, {}}, s.optimizer = {optimizer, numbers};
+        const std::vector<Spec> activations{{hidden, {}}, {hidden, {}}, {output, {}}};
         s.batch_size = 13, s.n_threads = threads, s.alpha = 0.1, s.dropout = dropout, s.seed = 5;
         s.clip_norm = 1;
-        Run<T> run(kernels, s);
+        Run<T> run(kernels, sizes, activations, {loss, {}}, {optimizer, numbers}, s);
         run.load(theta.data());
         const bool classes = std::string(loss) == "cross_entropy";
-        run.set_rows(rows_of(X, 7), rows_of(Y, 3), classes ? labels.data() : nullptr, nullptr);
+        Rows<T> rows = backpass::rows_of<T>(rows_of(X, 7));
+        rows.Y = rows_of(Y, 3), rows.labels = classes ? labels.data() : nullptr;
+        run.set_rows(rows);
         std::vector<int64_t> order;
         for (int epoch = 0; epoch < 4; epoch++)
             for (int row = 0; row < ROWS; row++) order.push_back(row * 29 % ROWS);
@@ -53,7 +55,7 @@ template <class T> struct Program {
         run.advance(order.data(), (int64_t)order.size(), rates.data(), costs.data(), Poll{});
         run.store(theta.data());
         std::vector<T> out(ROWS * 3);
-        predict<T>(kernels, sizes, s.activations, theta.data(), rows_of(X, 7), out.data(), threads,
+        predict<T>(kernels, sizes, activations, theta.data(), rows_of(X, 7), out.data(), threads,
                    Poll{});
         double sums[3] = {0, 0, 0};
         for (const double cost : costs) sums[0] += cost;

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "prediction.hpp"
+#include "run.hpp"
 
 namespace {
 
@@ -99,17 +100,27 @@ struct Problem {
 
 Settings settings(int n_threads) {
     Settings s;
-    s.sizes = SIZES, s.activations = ACTIVATIONS;
-    s.loss = {"squared_error", {}}, s.optimizer = {"sgd", {}};
     s.batch_size = BATCH, s.n_threads = n_threads, s.alpha = 0.1, s.dropout = 0.2, s.seed = 3;
     return s;
 }
 
+struct Learner : Run<float> {
+    explicit Learner(int n_threads)
+        : Run<float>(kernels, SIZES, ACTIVATIONS, {"squared_error", {}}, {"sgd", {}},
+                     settings(n_threads)) {}
+};
+
+Rows<float> with_targets(const Source& X, const Problem& p) {
+    Rows<float> rows = backpass::rows_of<float>(X);
+    rows.Y = p.targets();
+    return rows;
+}
+
 std::vector<float> trained(int n_threads) {
     Problem p;
-    Run<float> run(kernels, settings(n_threads));
+    Learner run(n_threads);
     run.load(p.theta.data());
-    run.set_rows(p.dense(), p.targets(), nullptr, nullptr);
+    run.set_rows(with_targets(p.dense(), p));
     for (int epoch = 0; epoch < 3; epoch++)
         require(run.advance(p.order.data(), ROWS, p.rates.data(), p.costs.data(), Poll{}) ==
                     ROWS / BATCH, "all batches");
@@ -141,11 +152,11 @@ void too_few_threads() {
 void no_memory(bool sparse_first) {
     const Problem p;
     const auto rows = [&](Run<float>& run, bool sparse) {
-        run.set_rows(sparse ? p.sparse() : p.dense(), p.targets(), nullptr, nullptr);
+        run.set_rows(with_targets(sparse ? p.sparse() : p.dense(), p));
     };
     std::vector<float> want;
     for (int given = -1, failed = 1; failed; given++) {  // -1: nothing is let fail
-        Run<float> run(kernels, settings(2));
+        Learner run(2);
         std::vector<double> cost(2), norms(ROWS), costs(p.costs);
         std::vector<float> gradient(p.theta.size()), got(p.theta.size());
         run.load(p.theta.data());
@@ -155,6 +166,8 @@ void no_memory(bool sparse_first) {
         try {
             rows(run, !sparse_first);
             run.evaluate(p.order.data(), ROWS, cost.data(), gradient.data(), norms.data(), Poll{});
+            run.evaluate_rows(with_targets(p.sparse(), p), nullptr, ROWS, cost.data(), got.data(),
+                              Poll{});
         } catch (const std::bad_alloc&) {
             failed = 1;
         }
@@ -202,15 +215,14 @@ void changed_meanwhile(int entries, int n_threads) {
         [](Problem& p) { for (int32_t& c : p.columns) c = WIDTH - 1 - c; },  // out of order
     };
     for (const auto change : changes) {
-        for (const int call : {0, 1, 2}) {
+        for (const int call : {0, 1, 2, 3}) {
             Problem p(entries);
             Owner owner{p, change};
             std::vector<float> gradient(p.theta.size()), output(ROWS * UNITS);
             std::vector<double> cost(2), norms(ROWS);
-            Settings s = settings(n_threads);
-            Run<float> run(kernels, s);
+            Learner run(n_threads);
             run.load(p.theta.data());
-            run.set_rows(p.sparse(), p.targets(), nullptr, nullptr);
+            run.set_rows(with_targets(p.sparse(), p));
             if (call == 0)
                 run.advance(p.order.data(), ROWS, p.rates.data(), p.costs.data(), owner.poll());
             if (call == 1)
@@ -219,7 +231,11 @@ void changed_meanwhile(int entries, int n_threads) {
             if (call == 2)
                 predict<float>(kernels, SIZES, ACTIVATIONS, p.theta.data(), p.sparse(),
                                output.data(), n_threads, owner.poll());
-            require(owner.calls > 0, "the owner was asked");
+            if (call == 3)
+                run.evaluate_rows(with_targets(p.sparse(), p), nullptr, ROWS, cost.data(),
+                                  output.data(), owner.poll());
+            // of several threads the other one may have taken all blocks
+            require(owner.calls > 0 || (call >= 2 && n_threads > 1), "the owner was asked");
         }
     }
 }

@@ -22,7 +22,8 @@ SETTINGS = {
 
 def new_run(isa, kind, sizes=SIZES, activations=RELU, loss=("cross_entropy", []),
             optimizer=("adam", [0.9, 0.999, 1e-8]), **settings):  # fmt: skip
-    return kind(isa, sizes, activations, loss, optimizer, **{**SETTINGS, **settings})
+    settings = native.Settings(**{**SETTINGS, **settings})
+    return kind(isa, sizes, activations, loss, optimizer, settings)
 
 
 def constructions(isa, kind):
@@ -48,6 +49,11 @@ def constructions(isa, kind):
         yield f"isa {other!r}", lambda other=other: new_run(other, kind)
 
 
+def new_rows(dtype, X, y, labels, weights, n_in=SIZES[0], n_out=K):
+    kind = native.Rows32 if dtype == np.float32 else native.Rows64
+    return kind(X, y, labels, weights, n_in=n_in, n_out=n_out)
+
+
 def rows_of(dtype):
     rng = np.random.default_rng(0)
     return rng.normal(size=(N, 4)).astype(dtype), rng.integers(0, K, N).astype(np.int32)
@@ -60,7 +66,7 @@ def rows_refused(isa, kind, dtype):
     run = new_run(isa, kind)
 
     def set_rows(X=X, y=None, labels=labels, weights=s):
-        run.set_rows(X, y, labels, weights)
+        run.set_rows(new_rows(dtype, X, y, labels, weights))
 
     for name, x in {
         "too wide": np.ones((N, 5)), "too narrow": np.ones((N, 3)), "fewer": X[:-1],
@@ -136,7 +142,7 @@ def steps_refused(isa, kind, dtype):
     """Yield calls of a run that is ready."""
     X, labels = rows_of(dtype)
     run, rows = new_run(isa, kind), np.arange(N)
-    run.set_rows(X, None, labels, None)
+    run.set_rows(new_rows(dtype, X, None, labels, None))
     flat, other = np.zeros(P, dtype), np.float64 if dtype == np.float32 else np.float32
     fixed = np.zeros(P, dtype)
     fixed.flags.writeable = False
@@ -188,6 +194,38 @@ def steps_refused(isa, kind, dtype):
         yield f"set_threads {n}", lambda n=n: run.set_threads(n)
     for steps in ("x", 2**70, 0.5, None):
         yield f"steps {steps}", lambda steps=steps: setattr(run, "steps", steps)
+
+
+def evaluations_refused(isa, kind, dtype):
+    """Yield calls with rows of their own."""
+    X, labels = rows_of(dtype)
+    run, other = new_run(isa, kind), np.float64 if dtype == np.float32 else np.float32
+    good = new_rows(dtype, X, None, labels, None)
+    costs, outputs, rows = np.zeros(2), np.zeros(N * K, dtype), np.arange(N)
+
+    def evaluate(data=good, rows=rows, costs=costs, outputs=outputs):
+        run.evaluate_rows(data, rows, costs, outputs)
+
+    fixed = outputs.copy()
+    fixed.flags.writeable = False
+    for name, given in {
+        "no rows": {"data": None}, "an array": {"data": X},
+        "other dtype": {"data": new_rows(other, X, None, labels, None)},
+        "other columns": {"data": new_rows(dtype, X[:, :3], None, labels, None, n_in=3)},
+        "other outputs": {"data": new_rows(dtype, X, None, labels, None, n_out=K + 1)},
+        "no targets": {"data": new_rows(dtype, X, None, None, None)},
+        "empty": {"rows": rows[:0], "outputs": outputs[:0]}, "negative": {"rows": rows - 1},
+        "beyond": {"rows": rows + 1}, "int32": {"rows": rows.astype("i4")},
+        "list": {"rows": rows.tolist()}, "nothing": {"costs": None, "outputs": None},
+        "costs": {"costs": np.zeros(3)}, "other costs": {"costs": np.zeros(2, "f4")},
+        "short": {"outputs": outputs[1:]}, "read-only": {"outputs": fixed},
+        "other outputs' dtype": {"outputs": outputs.astype(other)},
+        "matrix": {"outputs": outputs.reshape(N, K)}, "fewer rows": {"rows": rows[1:]},
+    }.items():  # fmt: skip
+        yield f"evaluate_rows {name}", lambda given=given: evaluate(**given)
+    yield "train without targets", lambda: run.set_rows(new_rows(dtype, X, None, None, None))
+    yield "train on an array", lambda: run.set_rows(X)
+    yield "train on nothing", lambda: run.set_rows(None)
 
 
 def predictions_refused(isa, dtype):
@@ -246,7 +284,7 @@ def harmless(isa, kind, dtype):
     """Make calls that may do anything but end the process."""
     X, labels = rows_of(dtype)
     run = new_run(isa, kind)
-    run.set_rows(X, None, labels, None)
+    run.set_rows(new_rows(dtype, X, None, labels, None))
     assert advance(run, np.arange(0)) == 0
     X.shape = (4, N)  # the rows are still where they were
     advance(run, np.arange(N))
@@ -259,7 +297,7 @@ def harmless(isa, kind, dtype):
     run.evaluate(np.arange(N), np.zeros(2), np.zeros(P, dtype), np.zeros(N))
     many = new_run(isa, kind, n_threads=64)
     X, labels = rows_of(dtype)
-    many.set_rows(X, None, labels, None)
+    many.set_rows(new_rows(dtype, X, None, labels, None))
     advance(many, np.arange(N))
     native.predict(isa, SIZES, RELU, np.zeros(P, dtype), X, np.zeros(N * K, dtype), 1024)
     native.predict(isa, SIZES, RELU, np.zeros(P, dtype), X[:0], np.zeros(0, dtype), 2)
@@ -275,7 +313,8 @@ def main():
         for dtype, kind in ((np.float32, native.Run32), (np.float64, native.Run64)):
             for refused in (
                 constructions(isa, kind), rows_refused(isa, kind, dtype),
-                steps_refused(isa, kind, dtype), predictions_refused(isa, dtype),
+                steps_refused(isa, kind, dtype), evaluations_refused(isa, kind, dtype),
+                predictions_refused(isa, dtype),
             ):  # fmt: skip
                 for name, call in refused:
                     calls += 1

@@ -110,6 +110,12 @@ def test_sizes_that_overflow_are_refused():
     row = np.broadcast_to(np.zeros((1, 1), "u1"), (2**62, 1))  # 2^64 outputs: 0 of 64 bits
     with pytest.raises(ValueError, match="output does not fit"):
         native.predict(isa, [1, 4], [("relu", [])], flat, row, np.zeros(0), 1)
+    run = native.Run64(
+        isa, [1, 4], [("relu", [])], ("squared_error", []), ("sgd", []), native.Settings()
+    )
+    rows = native.Rows64(row, None, None, None, n_in=1, n_out=4)
+    with pytest.raises(ValueError, match="output does not fit"):
+        run.evaluate_rows(rows, None, None, np.zeros(0))
     # a few parameters more than 2^64: of those that 64 bits count, as many as there are
     large = 2**30
     most = 2 * large + 15 * (large + 1) * large

@@ -103,19 +103,27 @@ def new_run(kind="f8", **settings):
              "seed": 0, "clip_norm": 0.0, "ceiling": np.inf, "smoothing": 0.0}  # fmt: skip
     return made(
         native.isas()[0], [3, 2], [("identity", [])], ("squared_error", []), ("sgd", []),
-        **(usual | settings),
+        native.Settings(**(usual | settings)),
     )  # fmt: skip
+
+
+def new_rows(X, y, weights=None, kind="f8"):
+    from backpass.engines.extension import extension
+
+    native = extension()
+    made = native.Rows32 if np.dtype(kind) == np.float32 else native.Rows64
+    return made(X, y, None, weights, n_in=3, n_out=2)
 
 
 @every_dtype
 def test_arrays_that_are_not_aligned_are_refused(dtype):
     run, X, y = new_run(dtype), np.ones((4, 3), dtype), np.ones((4, 2), dtype)
     rows, costs, flat = np.arange(4), np.zeros(2), np.zeros(8, dtype)
-    run.set_rows(X, y, None, None)
+    run.set_rows(new_rows(X, y, kind=dtype))
     for call in (
-        lambda: run.set_rows(misaligned(X), y, None, None),
-        lambda: run.set_rows(X, misaligned(y), None, None),
-        lambda: run.set_rows(X, y, None, misaligned(np.ones(4, dtype))),
+        lambda: new_rows(misaligned(X), y, kind=dtype),
+        lambda: new_rows(X, misaligned(y), kind=dtype),
+        lambda: new_rows(X, y, misaligned(np.ones(4, dtype)), kind=dtype),
         lambda: run.load(misaligned(flat)),
         lambda: run.store(misaligned(flat)),
         lambda: run.advance(misaligned(rows), np.ones(1), costs),
@@ -137,8 +145,8 @@ def test_columns_out_of_order_or_changed_later_are_refused():
     run, y = new_run(), np.zeros((2, 2))
     for wrong in ([2, 0, 0, 1], [0, 0, 0, 1]):
         with pytest.raises(ValueError, match="not in order"):
-            run.set_rows((data, np.array(wrong), starts), y, None, None)
-    run.set_rows((data, columns, starts), y, None, None)
+            new_rows((data, np.array(wrong), starts), y)
+    run.set_rows(new_rows((data, columns, starts), y))
     costs = np.zeros(2)
     for array, place, value in ((columns, 1, 9), (columns, 1, -1), (starts, 1, 99)):
         right = array[place]
@@ -152,7 +160,7 @@ def test_columns_out_of_order_or_changed_later_are_refused():
 def test_a_run_that_computes_is_left_alone():
     X, y = np.ones((2000, 3)), np.ones((2000, 2))
     run, rows = new_run(), np.tile(np.arange(2000), 100)
-    run.set_rows(X, y, None, None)
+    run.set_rows(new_rows(X, y))
     batches = len(rows) // 4
     work = threading.Thread(
         target=lambda: run.advance(rows, np.zeros(batches), np.zeros(2 * batches))

@@ -12,6 +12,51 @@ _Spec: TypeAlias = tuple[str, list[float]]
 _Rows: TypeAlias = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """Rows of a dense array, or (data, indices, indptr) of a CSR array."""
 
+class Settings:
+    """How a run learns; all by name, and what is left out as the attributes say."""
+
+    def __init__(self, **settings: float) -> None: ...
+    @property
+    def batch_size(self) -> int: ...  # 1
+    @property
+    def n_threads(self) -> int: ...  # 1
+    @property
+    def alpha(self) -> float: ...  # 0
+    @property
+    def dropout(self) -> float: ...  # 0
+    @property
+    def clip_norm(self) -> float: ...  # 0: none
+    @property
+    def smoothing(self) -> float: ...  # 0
+    @property
+    def ceiling(self) -> float: ...  # infinite
+    @property
+    def seed(self) -> int: ...  # 0
+    @property
+    def decoupled(self) -> bool: ...  # False
+
+class _RowSet(Generic[_Float]):
+    """Rows with their targets and weights, read where they lie and kept alive.
+
+    Targets are `y` or class `labels`; rows without either can only be predicted. `n_in` and
+    `n_out` are the first and the last size of the network.
+    """
+
+    def __init__(
+        self,
+        X: _Rows,
+        y: _Rows | None,
+        labels: NDArray[np.int32] | None,
+        weights: NDArray[_Float] | None,
+        *,
+        n_in: int,
+        n_out: int,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+
+class Rows32(_RowSet[np.float32]): ...
+class Rows64(_RowSet[np.float64]): ...
+
 class _Run(Generic[_Float]):
     def __init__(
         self,
@@ -20,24 +65,11 @@ class _Run(Generic[_Float]):
         activations: list[_Spec],
         loss: _Spec,
         optimizer: _Spec,
-        *,
-        batch_size: int,
-        n_threads: int,
-        alpha: float,
-        decoupled: bool,
-        dropout: float,
-        seed: int,
-        clip_norm: float,
-        ceiling: float,
-        smoothing: float,
+        settings: Settings,
     ) -> None: ...
-    def set_rows(
-        self,
-        X: _Rows,
-        y: _Rows | None,
-        labels: NDArray[np.int32] | None,
-        weights: NDArray[_Float] | None,
-    ) -> None: ...
+    def set_rows(self, rows: _RowSet[_Float]) -> None:
+        """Train on `rows`, which have targets; they are read at every later call."""
+
     def load(self, flat: NDArray[_Float]) -> None: ...
     def store(self, flat: NDArray[_Float]) -> None: ...
     def load_state(self, slot: int, flat: NDArray[_Float]) -> None: ...
@@ -59,6 +91,37 @@ class _Run(Generic[_Float]):
         gradient: NDArray[_Float] | None,
         norms: NDArray[np.float64] | None,
     ) -> None: ...
+    def evaluate_rows(
+        self,
+        data: _RowSet[_Float],
+        rows: NDArray[np.int64] | None,
+        costs: NDArray[np.float64] | None,
+        outputs: NDArray[_Float] | None,
+    ) -> None:
+        """Write outputs, costs or both of any rows, by the parameters as they are now.
+
+        One pass forward by the run's threads, without dropout; nothing of the run changes, and
+        `data` may be other rows than those it trains on.
+
+        Parameters
+        ----------
+        data : Rows32 or Rows64
+            Of the run's dtype and sizes.
+        rows : int64 (n,) or None
+            Which of them, in this order, also more than once; None: all, in order.
+        costs : float64 (2,) or None
+            Becomes the weighted mean loss and the L2 penalty alpha ||W||^2 / (2 S), where S is the
+            sum of the weights of `rows`; the penalty is 0 where weight decay is decoupled. `data`
+            has targets then, and n >= 1. The bytes are those of :meth:`evaluate` in a run with a
+            batch of at least min(n, 2048) rows, as of ``Network.loss``. Rows without any weight
+            cost NaN; a cost that is not finite is written as it is.
+        outputs : (n * k,) of the run's dtype, or None
+            Becomes a_L row by row. The bytes are those of :func:`predict` with more than 8 rows; it
+            takes fewer another way, and the last digits differ.
+
+        The bytes depend neither on the number of threads nor on the rows beside a row. Rows that do
+        not fit, or nothing to write, are a ValueError; after Ctrl-C what was written is no result.
+        """
 
 class Run32(_Run[np.float32]): ...
 class Run64(_Run[np.float64]): ...

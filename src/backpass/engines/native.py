@@ -75,7 +75,12 @@ class NativeRun:
 
     def _set_rows(self, weights: Any) -> None:
         if self._direct:
-            self._run.set_rows(row_source(self._X), self._y, self._labels, weights)
+            self._run.set_rows(self._rows(row_source(self._X), self._y, self._labels, weights))
+
+    def _rows(self, X: Any, y: Any, labels: Any, weights: Any) -> Any:
+        native, sizes = extension(), self.model.parameters.sizes
+        kind = native.Rows32 if self._flat.dtype == np.float32 else native.Rows64
+        return kind(X, y, labels, weights, n_in=sizes[0], n_out=sizes[-1])
 
     def _new_run(self) -> Any:
         problem, settings, loss = self.problem, self.problem.settings, self.model.loss
@@ -89,15 +94,17 @@ class NativeRun:
             specs_of(self.model),
             (loss.name, [float(x) for x in loss.numbers.values()]),
             (problem.optimizer.name, [float(x) for x in problem.optimizer.numbers.values()]),
-            batch_size=problem.batch_size,
-            n_threads=candidates[0],
-            alpha=float(settings.alpha),
-            decoupled=problem.optimizer.decoupled,
-            dropout=float(settings.dropout),
-            seed=problem.seed & (2**64 - 1),
-            clip_norm=float(settings.clip_norm or 0.0),
-            ceiling=math.inf if settings.ceiling is None else float(settings.ceiling),
-            smoothing=float(loss.numbers.get("label_smoothing", 0.0)),
+            native.Settings(
+                batch_size=problem.batch_size,
+                n_threads=candidates[0],
+                alpha=float(settings.alpha),
+                decoupled=problem.optimizer.decoupled,
+                dropout=float(settings.dropout),
+                seed=problem.seed & (2**64 - 1),
+                clip_norm=float(settings.clip_norm or 0.0),
+                ceiling=math.inf if settings.ceiling is None else float(settings.ceiling),
+                smoothing=float(loss.numbers.get("label_smoothing", 0.0)),
+            ),
         )
 
     def _targets(self) -> tuple[Any, Any]:
@@ -162,7 +169,7 @@ class NativeRun:
             return None if x is None else x[rows]
 
         X = _own(gather(self._X, rows, self._flat))
-        self._run.set_rows(X, taken(self._y), taken(self._labels), taken(weights))
+        self._run.set_rows(self._rows(X, taken(self._y), taken(self._labels), taken(weights)))
 
     def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
         """Return the cost of all `rows` and its gradient; see :class:`backpass.engines.Run`."""
