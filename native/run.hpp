@@ -163,6 +163,7 @@ template <class T> class Run {
         Buffer<double> row_cost;
         Forward<T> pass = {};
         pass.model = job_.model, pass.data = data;
+        pass.model.ceiling = std::numeric_limits<T>::infinity();  // it is of recorded costs only
         pass.rows = rows, pass.n_rows = n, pass.outputs = outputs, pass.poll = poll;
         double S = 0;
         if (costs) {

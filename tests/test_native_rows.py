@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from backpass.activations import ACTIVATIONS
-from backpass.losses import LOSSES
-from backpass.optimizers import OPTIMIZERS
 
-from backpass.engines import Plan
+from backpass.core.losses import LOSSES
+from backpass.core.settings import Settings
+from backpass.engines import Problem
 from backpass.engines.extension import extension, instruction_set, missing
 from backpass.engines.native import specs_of
 from helpers import assert_identical
@@ -45,9 +44,9 @@ def evaluated(run, X, y, weights, rows=None, *, costs=True, outputs=True):
 
 def trained_run(network, n_threads=2, **settings):
     """Return a run after some steps on rows of its own, and bring its network up to date."""
-    plan = training_on(network, draw_batch(network, 90, seed=9), batch_size=30, dropout=0.2,
+    given = training_on(network, draw_batch(network, 90, seed=9), batch_size=30, dropout=0.2,
                     n_threads=n_threads, **settings)  # fmt: skip
-    run = NATIVE.start(plan)
+    run = NATIVE.start(given)
     run.advance(np.arange(90), [0.01] * 3)
     run.publish()
     return run
@@ -55,9 +54,9 @@ def trained_run(network, n_threads=2, **settings):
 
 def cost_of(network, X, y, weights, alpha=0.0):
     """Return the two costs of a run of its own, as ``Network.loss`` makes it."""
-    plan = Plan(network.model, X, y, weights, OPTIMIZERS.get_record("sgd"), alpha,
-                batch_size=X.shape[0])  # fmt: skip
-    found = NATIVE.start(plan).evaluate(np.arange(X.shape[0]), gradient=False)
+    settings = Settings(optimizer="sgd", alpha=alpha, batch_size=None)
+    run = NATIVE.start(Problem(network.model, X, y, weights, settings))
+    found = run.evaluate(np.arange(X.shape[0]), gradient=False)
     return np.array([found.data, found.penalty])
 
 
@@ -67,7 +66,7 @@ def pairs():
     return [
         (loss.name, phi)
         for loss in LOSSES.records()
-        for phi in loss.outputs or ACTIVATIONS
+        for phi in loss.outputs
         if known("loss", loss.name, phi) and known("activation", phi)
     ]
 
@@ -124,8 +123,8 @@ def test_what_it_says_of_the_rows_it_trains_on(dtype):
     X, y, s = draw_batch(network, 700)
     results = []
     for evaluates in (False, True):
-        plan = training_on(network, (X, y, s), alpha=0.2, dropout=0.1, batch_size=700, n_threads=2)
-        run = NATIVE.start(plan)
+        given = training_on(network, (X, y, s), alpha=0.2, dropout=0.1, batch_size=700, n_threads=2)
+        run = NATIVE.start(given)
         for _ in range(3):
             run.advance(np.arange(700), [0.01])
             if evaluates:

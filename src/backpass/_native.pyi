@@ -111,7 +111,8 @@ class _Run(Generic[_Float]):
             Which of them, in this order, also more than once; None: all, in order.
         costs : float64 (2,) or None
             Becomes the weighted mean loss and the L2 penalty alpha ||W||^2 / (2 S), where S is the
-            sum of the weights of `rows`; the penalty is 0 where weight decay is decoupled. `data`
+            sum of the weights of `rows`; the penalty is 0 where weight decay is decoupled, and no
+            cost has a ceiling. `data`
             has targets then, and n >= 1. The bytes are those of :meth:`evaluate` in a run with a
             batch of at least min(n, 2048) rows, as of ``Network.loss``. Rows without any weight
             cost NaN; a cost that is not finite is written as it is.

@@ -17,7 +17,6 @@ from backpass.core.gradient_noise import GradientNoise, check_mass
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Model
-from backpass.core.settings import Settings
 from backpass.engines.extension import extension, instruction_set, missing
 from backpass.engines.native_arrays import is_direct, readable, row_source
 from backpass.engines.protocols import Evaluation, Evaluator, Problem, check_row
@@ -53,6 +52,20 @@ def _own(x: Array, dtype: Any = None) -> Array:
     return np.require(x, dtype, ["C", "A"])
 
 
+def targets_for(model: Model, y: Any) -> tuple[Any, Any]:
+    """Return (y, None), or (None, class labels), after the loss has checked every target."""
+    loss, k, dtype = model.loss, model.parameters.sizes[-1], model.parameters.flat.dtype
+    y = np.asarray(y)
+    for start in range(0, len(y), TARGET_ROWS):
+        loss.encode(y[start : start + TARGET_ROWS], k, np, dtype)
+    if loss.name != "cross_entropy":
+        return (y if is_direct(y) else _own(y, dtype)), None
+    if y.ndim == 1 or (y.shape[1] == 1 and k > 1):
+        # a copy: whatever becomes of the user's array, labels stay those that were checked
+        return None, np.array(y.reshape(-1), dtype=np.int32)
+    return _own(loss.encode(y, k, np, dtype)), None
+
+
 class NativeRun:
     """A run of the native engine; see :class:`backpass.engines.Run`."""
 
@@ -66,7 +79,7 @@ class NativeRun:
             if state is not None:
                 self._run.load_state(slot, _own(np.asarray(state[name], dtype=self._flat.dtype)))
         self._run.steps = steps
-        self._y, self._labels = self._targets()
+        self._y, self._labels = targets_for(self.model, problem.y)
         self._weights = None
         if problem.sample_weight is not None:
             self._weights = _own(problem.sample_weight, self._flat.dtype)
@@ -106,19 +119,6 @@ class NativeRun:
                 smoothing=float(loss.numbers.get("label_smoothing", 0.0)),
             ),
         )
-
-    def _targets(self) -> tuple[Any, Any]:
-        """Return (y, None), or (None, class labels), after the loss has checked every target."""
-        loss, k = self.model.loss, self.model.parameters.sizes[-1]
-        y = np.asarray(self.problem.y)
-        for start in range(0, len(y), TARGET_ROWS):
-            loss.encode(y[start : start + TARGET_ROWS], k, np, self._flat.dtype)
-        if loss.name != "cross_entropy":
-            return (y if is_direct(y) else _own(y, self._flat.dtype)), None
-        if y.ndim == 1 or (y.shape[1] == 1 and k > 1):
-            # a copy: whatever becomes of the user's array, labels stay those that were checked
-            return None, np.array(y.reshape(-1), dtype=np.int32)
-        return _own(loss.encode(y, k, np, self._flat.dtype)), None
 
     def advance(self, rows: Array, rates: Array) -> Array:
         """Take one step for each mini-batch of `rows`; see :class:`backpass.engines.Run`."""
@@ -178,18 +178,34 @@ class NativeRun:
 
     def evaluator(self, X: Array, y: Array, sample_weight: Array | None, rows: Any) -> Evaluator:
         """Return what evaluates the present θ on other rows; see :class:`backpass.engines.Run`."""
-        rows = np.arange(X.shape[0]) if rows is None else rows
-        held = Problem(self.model, X, y, sample_weight, Settings(optimizer="sgd", batch_size=None))
-        run = NativeRun(held, None, 0)
+        dtype, X = self._flat.dtype, readable(X)
+        y, labels = targets_for(self.model, y)
+        weights = None if sample_weight is None else _own(sample_weight, dtype)
+        rows = np.arange(X.shape[0]) if rows is None else _own(rows, np.int64)
+        if is_direct(X):
+            data = self._rows(row_source(X), y, labels, weights)
+            return lambda: self._output_and_loss(data, rows)
 
-        def evaluate() -> tuple[Array, float]:
-            self.publish()
-            run.adopt()
-            return NativeEngine().predict(self.model, X)[rows], run.evaluate(
-                rows, gradient=False
-            ).data
+        def staged() -> tuple[Array, float]:
+            outputs, mean, mass = [], math.nan, 0.0
+            for start in range(0, len(rows), STAGED_ROWS):
+                here = rows[start : start + STAGED_ROWS]
+                part = (x if x is None else x[here] for x in (y, labels, weights))
+                data = self._rows(_own(gather(X, here, self._flat)), *part)
+                output, loss = self._output_and_loss(data, np.arange(len(here)))
+                outputs.append(output)
+                if (S := len(here) if weights is None else float(weights[here].sum())) > 0:
+                    mass += S
+                    mean = loss if mass == S else mean + (loss - mean) * (S / mass)
+            return np.concatenate(outputs), mean
 
-        return evaluate
+        return staged
+
+    def _output_and_loss(self, data: Any, rows: Any) -> tuple[Array, float]:
+        output = np.empty((len(rows), self.model.parameters.sizes[-1]), self._flat.dtype)
+        costs = np.empty(2)
+        self._run.evaluate_rows(data, rows, costs, output.reshape(-1))
+        return output, float(costs[0])
 
     def noise(self, rows: Array) -> GradientNoise:
         """Return mean ‖g_n‖² and ‖ḡ‖² over `rows`; see :class:`backpass.engines.Run`."""
