@@ -84,8 +84,8 @@ template <class T> BACKPASS_INLINE Pair<T> silu(Vec<T> z, const double*) {
 template <class T> BACKPASS_INLINE Pair<T> mish(Vec<T> z, const double*) {
     const Vec<T> e = exp_of_bounded<T>(minus_absolute<T>(z));
     const Vec<T> left = e * (e + T(2)), right = e * T(2) + T(1);
-    const Vec<T> t = left_right<T>(z, left, right) /
-                     left_right<T>(z, left + T(2), e * e * T(2) + right);
+    const Vec<T> t =
+        left_right<T>(z, left, right) / left_right<T>(z, left + T(2), e * e * T(2) + right);
     return {z * t, t + z * (T(1) - t * t) * BACKPASS_ISA::logistic<T>(z)};
 }
 
@@ -103,8 +103,8 @@ template <class T> BACKPASS_INLINE Pair<T> exp(Vec<T> z, const double*) {
 }  // namespace pairs
 
 // a = phi(z) and, unless d is null, d = phi'(z), over `vectors` aligned vectors; a may be z
-template <class T> using Activation = void (*)(const T* z, T* a, T* d, ptrdiff_t vectors,
-                                               const double* numbers);
+template <class T>
+using Activation = void (*)(const T* z, T* a, T* d, ptrdiff_t vectors, const double* numbers);
 
 template <class T, Pair<T> (*phi)(Vec<T>, const double*)>
 void activate(const T* z, T* a, T* d, ptrdiff_t vectors, const double* numbers) {
@@ -130,8 +130,8 @@ template <class T, Vec<T> (*f)(Vec<T>)> void evaluate(const T* x, T* y, ptrdiff_
 }
 
 // the entry of that name in a table, or null
-template <class Entry, size_t size>
-auto find(const Entry (&table)[size], const char* name) -> decltype(Entry::function) {
+template <class Entry, size_t size> auto find(const Entry (&table)[size], const char* name)
+    -> decltype(Entry::function) {
     for (const Entry& entry : table) {
         const char *p = entry.name, *q = name;
         for (; *p != '\0' && *p == *q; ++p) ++q;

@@ -80,7 +80,8 @@ template <class T> class BoundRows {
             require(rows_.Y.n_rows == n, "X and y have different numbers of rows");
         }
         if (!weights.is_none()) {
-            const auto vector = exactly<ReadVector<T>>(weights, "weights must have the run's dtype");
+            const auto vector =
+                exactly<ReadVector<T>>(weights, "weights must have the run's dtype");
             require((int64_t)vector.shape(0) == n,
                     "X and sample_weight have different numbers of rows");
             rows_.weights = vector.data();
@@ -187,8 +188,8 @@ template <class T> class BoundRun {
         return done;
     }
 
-    void evaluate(const ReadVector<int64_t>& rows, const Vector<double>& costs,
-                  nb::object gradient, nb::object norms) {
+    void evaluate(const ReadVector<int64_t>& rows, const Vector<double>& costs, nb::object gradient,
+                  nb::object norms) {
         const Alone alone(*this);
         require_aligned(rows, costs);
         take(rows, n_rows_, X_, Y_);
@@ -315,10 +316,10 @@ template <class T> class BoundRowPredictor {
     RowPredictor<T> predictor_;
 };
 
-template <class T>
-void bound_predict(const std::string& isa, const std::vector<int>& sizes,
-                   const std::vector<Spec>& activations, const ReadVector<T>& flat, nb::object X,
-                   const Vector<T>& output, int n_threads) {
+template <class T> void bound_predict(const std::string& isa, const std::vector<int>& sizes,
+                                      const std::vector<Spec>& activations,
+                                      const ReadVector<T>& flat, nb::object X,
+                                      const Vector<T>& output, int n_threads) {
     check_sizes(sizes, activations);
     require_aligned(flat, output);
     require(flat.shape(0) == parameters_of(sizes), "a parameter vector has the wrong length");
@@ -408,7 +409,8 @@ bool knows(const std::string& kind, const std::string& name, const std::string& 
 
 NB_MODULE(_native, m) {
     m.doc() = "The native engine of backpass; see backpass.engines.native.";
-    m.def("isas", &backpass::isa_names, "Instruction sets this machine can run, the fastest first.");
+    m.def("isas", &backpass::isa_names,
+          "Instruction sets this machine can run, the fastest first.");
     m.def("knows", &backpass::knows, "kind"_a, "name"_a, "output"_a = "",
           "Whether there is native code for a record.");
     backpass::bind_settings(m);

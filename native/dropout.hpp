@@ -10,7 +10,8 @@ namespace BACKPASS_ISA {
 
 constexpr int PHILOX_LANES = 16;
 typedef uint32_t PhiloxWords __attribute__((vector_size(4 * PHILOX_LANES)));
-typedef uint64_t PhiloxProducts __attribute__((vector_size(4 * PHILOX_LANES)));  // every second word
+typedef uint64_t PhiloxProducts
+    __attribute__((vector_size(4 * PHILOX_LANES)));  // every second word
 
 // The high and the low halves of x * multiplier in every lane.
 static BACKPASS_INLINE void multiply_words(const PhiloxWords& x, uint32_t multiplier,
@@ -35,9 +36,9 @@ static BACKPASS_INLINE void philox_4x32(PhiloxWords x[4], uint64_t seed) {
 }
 
 // The words of lane i one after the other: x[w][i] to words[4 i + w].
-template <int... K>
-static BACKPASS_INLINE void interleave_words(const PhiloxWords x[4], uint32_t* words,
-                                             std::integer_sequence<int, K...>) {
+template <int... K> static BACKPASS_INLINE void interleave_words(const PhiloxWords x[4],
+                                                                 uint32_t* words,
+                                                                 std::integer_sequence<int, K...>) {
     constexpr int N = PHILOX_LANES;
     const PhiloxWords pairs[4] = {
         // x0[0] x1[0] x0[1] x1[1] ..., its upper half; the same of x2 and x3
@@ -55,10 +56,10 @@ static BACKPASS_INLINE void interleave_words(const PhiloxWords x[4], uint32_t* w
 }
 
 // a and d of rows first ... first + n - 1 of a mini-batch times mask / (1 - p).
-template <class T>
-static __attribute__((noinline)) void drop(T* a, T* d, ptrdiff_t panel, ptrdiff_t first,
-                                           ptrdiff_t n, int units, int layer, uint64_t step,
-                                           uint64_t seed, double p) {
+template <class T> static __attribute__((noinline)) void drop(T* a, T* d, ptrdiff_t panel,
+                                                              ptrdiff_t first, ptrdiff_t n,
+                                                              int units, int layer, uint64_t step,
+                                                              uint64_t seed, double p) {
     constexpr int V = Lanes<T>::n, PART = V < 4 ? V : 4;  // of four units, as many as lie together
     typedef T Part __attribute__((vector_size(PART * sizeof(T)), aligned(sizeof(T))));
     const uint64_t share = (uint64_t)__builtin_nearbyint(p * 4294967296.0);  // up to 2^32
@@ -75,7 +76,8 @@ static __attribute__((noinline)) void drop(T* a, T* d, ptrdiff_t panel, ptrdiff_
             line[lanes] = row * V;
             if (++block == blocks) block = 0, row++;
         }
-        PhiloxWords x[4] = {{}, {}, PhiloxWords{} + (uint32_t)layer, PhiloxWords{} + (uint32_t)step};
+        PhiloxWords x[4] = {
+            {}, {}, PhiloxWords{} + (uint32_t)layer, PhiloxWords{} + (uint32_t)step};
         std::memcpy(x, counter, sizeof counter);
         philox_4x32(x, seed);
         interleave_words(x, words, std::make_integer_sequence<int, PHILOX_LANES>{});

@@ -40,8 +40,8 @@ template <class T> using Words = typename Format<T>::Words;
 template <class T> BACKPASS_INLINE Words<T> words(Vec<T> x) { return (Words<T>)x; }
 template <class T> BACKPASS_INLINE Vec<T> from_words(Words<T> x) { return (Vec<T>)x; }
 
-template <class T> constexpr typename Format<T>::Word sign_bit =
-    typename Format<T>::Word(1) << (sizeof(T) * 8 - 1);
+template <class T> constexpr typename Format<T>::Word sign_bit = typename Format<T>::Word(1)
+                                                                 << (sizeof(T) * 8 - 1);
 
 // 2^exponent as a number, for exponents of normal numbers
 template <class T> constexpr T power_of_two(int exponent) {
@@ -118,10 +118,10 @@ template <class T> BACKPASS_INLINE Reduced<T> reduce(Vec<T> x, int offset) {
         q = polynomial<T>(r, 0.4999999701976776, 0.16666541993618011, 4.16674949228763580e-2,
                           8.36672540754079819e-3, 1.38654850888997316e-3);
     else
-        q = polynomial<T>(r, 0.50000000000000055511, 0.16666666666666590801,
-                          4.16666666665730101e-2, 8.33333333338809497e-3, 1.38888889326938101e-3,
-                          1.98412697233793891e-4, 2.48015039690555526e-5, 2.75574024504097302e-6,
-                          2.76265470312005596e-7, 2.50557831195895641e-8);
+        q = polynomial<T>(r, 0.50000000000000055511, 0.16666666666666590801, 4.16666666665730101e-2,
+                          8.33333333338809497e-3, 1.38888889326938101e-3, 1.98412697233793891e-4,
+                          2.48015039690555526e-5, 2.75574024504097302e-6, 2.76265470312005596e-7,
+                          2.50557831195895641e-8);
     return {r * r * q + r, words<T>(sum)};
 }
 
@@ -153,7 +153,8 @@ template <class T> BACKPASS_INLINE Vec<T> expm1(Vec<T> x) {
     typedef Format<T> F;
     const Vec<T> b = at_most<T>(at_least<T>(x, F::expm1_is_minus_1), F::exp_is_infinite);
     const Vec<T> half = half_expm1<T>(b);
-    constexpr T tiny = power_of_two<T>(-F::mantissa - 2);  // below it e^x - 1 = x, with the sign of 0
+    constexpr T tiny =
+        power_of_two<T>(-F::mantissa - 2);  // below it e^x - 1 = x, with the sign of 0
     return where<T>(absolute<T>(x) < all<T>(tiny), x, half + half);
 }
 
@@ -224,7 +225,7 @@ template <class T> BACKPASS_INLINE Vec<T> log1p(Vec<T> x) {
     const T infinity = T(__builtin_inf()), nan = T(__builtin_nan(""));
     const Parts<T> y = parts<T>(x + T(1));
     const Vec<T> scale = from_words<T>((Word(2 * F::bias) << F::mantissa) - y.exponent);  // 2^-k
-    const Vec<T> exact = x * scale + (scale - T(1));  // (1 + x) 2^-k - 1
+    const Vec<T> exact = x * scale + (scale - T(1));       // (1 + x) 2^-k - 1
     constexpr T large = power_of_two<T>(F::mantissa + 2);  // 1 + x = x from here
     const Vec<T> f = where<T>(x < all<T>(large), exact, y.f);
     const Vec<T> inside = log_of_parts<T>(y.k, f);
@@ -251,23 +252,22 @@ template <class T> BACKPASS_INLINE Vec<T> erf_by_gauss(Vec<T> x, Vec<T> gauss) {
     Vec<T> p, q;
     if constexpr (sizeof(T) == 4) {
         p = polynomial<T>(z, 0.12837916612625122, -0.37612628936767578, 0.11283618956804276,
-                          -2.68551744520664215e-2, 5.19084464758634567e-3,
-                          -8.03183589596301317e-4, 7.92413047747686505e-5);
+                          -2.68551744520664215e-2, 5.19084464758634567e-3, -8.03183589596301317e-4,
+                          7.92413047747686505e-5);
         q = polynomial<T>(t, 7.53376360254286431e-3, 0.38158570489819232, 3.17731436818020230,
                           -5.22486463195267703, 26.0381636395826739);
     } else {
-        p = polynomial<T>(z, 0.12837916709551255856, -0.37612638903183476247,
-                          0.11283791670943446599, -2.68661706430609915907e-2,
-                          5.22397760599531315355e-3, -8.54832593172770373486e-4,
-                          1.20552938081555963915e-4, -1.49247187879829843626e-5,
-                          1.64472289370572374381e-6, -1.62071522953755138225e-7,
-                          1.37148906907304856342e-8, -7.78714026299889241329e-10);
+        p = polynomial<T>(
+            z, 0.12837916709551255856, -0.37612638903183476247, 0.11283791670943446599,
+            -2.68661706430609915907e-2, 5.22397760599531315355e-3, -8.54832593172770373486e-4,
+            1.20552938081555963915e-4, -1.49247187879829843626e-5, 1.64472289370572374381e-6,
+            -1.62071522953755138225e-7, 1.37148906907304856342e-8, -7.78714026299889241329e-10);
         q = polynomial<T>(t, -4.8589270270726472e-5, 0.56667724965516630, 1.3527195358613830,
                           4.0456282133032291, -0.67065484916421236, 58.813534824462216,
                           -192.93906644573062, 652.27041217782289, -1288.4012934199798,
                           1263.2445363470838, -498.26211392479757);
     }
-    const Vec<T> small = x + x * p;                        // |x| < 1
+    const Vec<T> small = x + x * p;                          // |x| < 1
     const Vec<T> large = with_sign<T>(T(1) - gauss * q, x);  // q = e^(x^2) erfc(|x|)
     return where<T>(u < all<T>(1), small, large);
 }

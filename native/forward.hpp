@@ -31,13 +31,14 @@ inline int64_t most_entries(const Source& X, const int64_t* rows, int64_t n, int
 template <class T> class ForwardRoom {
   public:
     ForwardRoom(const Forward<T>& job, int lanes, int n_threads)
-        : lanes_(lanes), factor_(FORWARD_ROWS), entries_((size_t)(job.data.sparse ? n_threads : 0)) {
+        : lanes_(lanes), factor_(FORWARD_ROWS),
+          entries_((size_t)(job.data.sparse ? n_threads : 0)) {
         std::fill_n(factor_.get(), FORWARD_ROWS, (T)1);
         const Layer<T>*layers = job.model.layers, &last = layers[job.model.n_layers - 1];
         int widest = job.data.sparse ? 0 : layers[0].n_in;
         for (int l = 0; l < job.model.n_layers; l++) widest = std::max(widest, layers[l].n_out);
-        const int64_t most = job.data.sparse
-            ? most_entries(job.data.X, job.rows, job.n_rows, FORWARD_ROWS) : 0;
+        const int64_t most =
+            job.data.sparse ? most_entries(job.data.X, job.rows, job.n_rows, FORWARD_ROWS) : 0;
         for (int t = 0; t < n_threads; t++) {
             ForwardBuffers<T> b = {};
             b.here = panels(widest), b.there = panels(widest);
@@ -55,9 +56,7 @@ template <class T> class ForwardRoom {
         owned_.emplace_back(count);
         return owned_.back().get();
     }
-    T* panels(int units) {
-        return keep((size_t)panels_of(units, lanes_) * lanes_ * FORWARD_ROWS);
-    }
+    T* panels(int units) { return keep((size_t)panels_of(units, lanes_) * lanes_ * FORWARD_ROWS); }
 
     const int lanes_;
     std::vector<Buffer<T>> owned_;
@@ -68,9 +67,8 @@ template <class T> class ForwardRoom {
 
 // The pass, by n threads of the pool, at most what it has ready; and, where a training job is given,
 // what the squares of its weights come to.
-template <class T>
-void go_forward(const Kernels<T>& kernels, Forward<T>& job, Pool& pool, int n,
-                const Job<T>* penalised = nullptr) {
+template <class T> void go_forward(const Kernels<T>& kernels, Forward<T>& job, Pool& pool, int n,
+                                   const Job<T>* penalised = nullptr) {
     const ForwardRoom<T> room(job, kernels.lanes, n);
     room.lend(job);
     struct Work {
@@ -78,11 +76,13 @@ void go_forward(const Kernels<T>& kernels, Forward<T>& job, Pool& pool, int n,
         Forward<T>& job;
         const Job<T>* penalised;
     } work = {kernels, job, penalised};
-    pool.run([](void* self, int thread) {
-        const Work& work = *(Work*)self;
-        if (work.penalised) work.kernels.tile_squares(work.penalised, thread);
-        work.kernels.forward(&work.job, thread);
-    }, &work, n);
+    pool.run(
+        [](void* self, int thread) {
+            const Work& work = *(Work*)self;
+            if (work.penalised) work.kernels.tile_squares(work.penalised, thread);
+            work.kernels.forward(&work.job, thread);
+        },
+        &work, n);
 }
 
 }  // namespace backpass

@@ -17,9 +17,8 @@ template <class T> const Kernels<T>& kernels_of(const Isa& isa);
 template <> const Kernels<float>& kernels_of(const Isa& isa) { return *isa.f32; }
 template <> const Kernels<double>& kernels_of(const Isa& isa) { return *isa.f64; }
 
-template <class T>
-void bound_elementary(const std::string& isa, const std::string& name, const ReadVector<T>& x,
-                      const Vector<T>& y) {
+template <class T> void bound_elementary(const std::string& isa, const std::string& name,
+                                         const ReadVector<T>& x, const Vector<T>& y) {
     const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
     const Elementary<T> f = kernels.find_elementary(name.c_str());
     if (!f) refuse("unknown function '" + name + "'");
@@ -32,9 +31,9 @@ void bound_elementary(const std::string& isa, const std::string& name, const Rea
     std::memcpy(y.data(), out.get(), sizeof(T) * x.shape(0));
 }
 
-template <class T>
-void bound_activation(const std::string& isa, const Spec& spec, const ReadVector<T>& z,
-                      const Vector<T>& a, const Vector<T>& d) {
+template <class T> void bound_activation(const std::string& isa, const Spec& spec,
+                                         const ReadVector<T>& z, const Vector<T>& a,
+                                         const Vector<T>& d) {
     const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
     const Activation<T> f = kernels.find_activation(spec.first.c_str());
     if (!f) refuse("unknown activation '" + spec.first + "'");

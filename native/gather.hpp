@@ -17,16 +17,15 @@ namespace BACKPASS_ISA {
 constexpr ptrdiff_t LINE = 64;  // bytes of a cache line
 
 // One row into its line of every panel; what lies beyond the last column is zero.
-template <class T, class S>
-BACKPASS_INLINE void gather_dense_row(const char* row, ptrdiff_t step, int width, T* to,
-                                      ptrdiff_t panel) {
+template <class T, class S> BACKPASS_INLINE void gather_dense_row(const char* row, ptrdiff_t step,
+                                                                  int width, T* to,
+                                                                  ptrdiff_t panel) {
     constexpr int V = Lanes<T>::n;
     int k = 0;
     if (step == (ptrdiff_t)sizeof(S)) {
         const S* x = (const S*)row;
-        for (; k + V <= width; k += V, to += panel)
-            BACKPASS_INDEPENDENT
-            for (int i = 0; i < V; i++) to[i] = (T)x[k + i];
+        for (; k + V <= width; k += V, to += panel) BACKPASS_INDEPENDENT
+        for (int i = 0; i < V; i++) to[i] = (T)x[k + i];
     } else {
         for (; k + V <= width; k += V, to += panel)
             for (int i = 0; i < V; i++) to[i] = (T) * (const S*)(row + (k + i) * step);
@@ -37,9 +36,8 @@ BACKPASS_INLINE void gather_dense_row(const char* row, ptrdiff_t step, int width
     }
 }
 
-template <class T, class S>
-static void gather_dense(const Source& X, const int64_t* rows, ptrdiff_t n, T* to,
-                         ptrdiff_t panel) {
+template <class T, class S> static void gather_dense(const Source& X, const int64_t* rows,
+                                                     ptrdiff_t n, T* to, ptrdiff_t panel) {
     constexpr ptrdiff_t AHEAD = 6144;  // bytes on their way
     const ptrdiff_t bytes = X.column_stride == (ptrdiff_t)sizeof(S) ? X.width * sizeof(S) : 0;
     const ptrdiff_t ahead = bytes * 3 > AHEAD ? 3 : AHEAD / (bytes + 1);
@@ -55,9 +53,9 @@ static void gather_dense(const Source& X, const int64_t* rows, ptrdiff_t n, T* t
     }
 }
 
-template <class T, class S, class Index>
-static void gather_sparse(const Source& X, const int64_t* rows, ptrdiff_t n, T* to,
-                          ptrdiff_t panel) {
+template <class T, class S, class Index> static void gather_sparse(const Source& X,
+                                                                   const int64_t* rows, ptrdiff_t n,
+                                                                   T* to, ptrdiff_t panel) {
     constexpr int V = Lanes<T>::n;
     const Index* columns = (const Index*)X.columns;
     const S* values = (const S*)X.data;
@@ -100,9 +98,9 @@ static void gather(const Source& X, const int64_t* rows, ptrdiff_t n, T* to, ptr
 }
 
 // e_l by row, smoothed: 1 - s at the label, and s / k everywhere
-template <class T>
-static void gather_labels(const int32_t* labels, T smoothing, int units, const int64_t* rows,
-                          ptrdiff_t n, T* to, ptrdiff_t panel) {
+template <class T> static void gather_labels(const int32_t* labels, T smoothing, int units,
+                                             const int64_t* rows, ptrdiff_t n, T* to,
+                                             ptrdiff_t panel) {
     constexpr int V = Lanes<T>::n;
     const T low = smoothing / (T)units;
     for (ptrdiff_t i = 0; i < n; i++, to += V) {
@@ -119,9 +117,9 @@ static void gather_labels(const int32_t* labels, T smoothing, int units, const i
 }
 
 // The targets of `n` rows, into panels.
-template <class T>
-static void gather_targets(const Rows<T>& data, T smoothing, int units, const int64_t* rows,
-                           ptrdiff_t n, T* to, ptrdiff_t panel) {
+template <class T> static void gather_targets(const Rows<T>& data, T smoothing, int units,
+                                              const int64_t* rows, ptrdiff_t n, T* to,
+                                              ptrdiff_t panel) {
     if (data.labels) gather_labels<T>(data.labels, smoothing, units, rows, n, to, panel);
     else gather<T>(data.Y, rows, n, to, panel);
 }

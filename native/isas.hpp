@@ -8,13 +8,23 @@
 namespace backpass {
 
 #if defined(__x86_64__)
-namespace avx512 { extern const Isa isa; }
-namespace avx2 { extern const Isa isa; }
-namespace baseline { extern const Isa isa; }
+namespace avx512 {
+extern const Isa isa;
+}
+namespace avx2 {
+extern const Isa isa;
+}
+namespace baseline {
+extern const Isa isa;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const Isa isa; }
+namespace neon {
+extern const Isa isa;
+}
 #else
-namespace baseline { extern const Isa isa; }
+namespace baseline {
+extern const Isa isa;
+}
 #endif
 
 inline std::vector<const Isa*> available_isas() {

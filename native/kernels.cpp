@@ -12,9 +12,9 @@ template <class T> static Update<T> find_update(const char* name, int* slots) {
     return entry.update;
 }
 
-template <class T>
-static void (*find_step_numbers(const char* name))(UpdateNumbers<T>*, const double*, int64_t,
-                                                   double) {
+template <class T> static void (*find_step_numbers(const char* name))(UpdateNumbers<T>*,
+                                                                      const double*, int64_t,
+                                                                      double) {
     return find_update_entry<T>(name).numbers;
 }
 
@@ -31,11 +31,11 @@ template <class T> static void transpose(const Layer<T>* layer, T* WT) {
                                WT + (i * layer->out_panels + j) * V * V);
 }
 
-template <class T>
-static const Kernels<T> kernels = {
-    Lanes<T>::n,     GRADIENT_WIDTH, &train<T>,           &tile_squares<T>,    &forward<T>,
-    &predict_one<T>, &gather_row<T>, &transpose<T>,       &find_activation<T>, &find_elementary<T>,
-    &find_loss<T>,   &find_update<T>, &find_step_numbers<T>};
+template <class T> static const Kernels<T> kernels = {
+    Lanes<T>::n,          GRADIENT_WIDTH,      &train<T>,      &tile_squares<T>,
+    &forward<T>,          &predict_one<T>,     &gather_row<T>, &transpose<T>,
+    &find_activation<T>,  &find_elementary<T>, &find_loss<T>,  &find_update<T>,
+    &find_step_numbers<T>};
 
 #define BACKPASS_TEXT_(x) #x
 #define BACKPASS_TEXT(x) BACKPASS_TEXT_(x)

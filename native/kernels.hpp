@@ -25,22 +25,22 @@ struct Source {
     int64_t n_entries = 0;          // CSR
 };
 
-template <class T> using Activation = void (*)(const T* z, T* a, T* d, ptrdiff_t vectors,
-                                               const double* numbers);
+template <class T>
+using Activation = void (*)(const T* z, T* a, T* d, ptrdiff_t vectors, const double* numbers);
 template <class T> using Elementary = void (*)(const T* x, T* y, ptrdiff_t vectors);
 
 // C and B1 for some rows of the output layer; see losses.hpp.
 template <class T> struct OutputSlice {
-    T* delta;                  // in: z_L; out: delta_L; panels
-    const T *a, *d, *y;        // a_L, dphi_L, targets; panels
-    ptrdiff_t panel;           // elements from one panel to the next
+    T* delta;            // in: z_L; out: delta_L; panels
+    const T *a, *d, *y;  // a_L, dphi_L, targets; panels
+    ptrdiff_t panel;     // elements from one panel to the next
     ptrdiff_t rows;
-    int units;                 // k
-    const T* factor;           // s_n / S, (rows,)
-    double* cost;              // out: (rows,)
-    T ceiling;                 // largest cost of one sample and output
+    int units;        // k
+    const T* factor;  // s_n / S, (rows,)
+    double* cost;     // out: (rows,)
+    T ceiling;        // largest cost of one sample and output
     const double* numbers;
-    T* scratch;                // OUTPUT_BLOCKS times V lines of every panel
+    T* scratch;  // OUTPUT_BLOCKS times V lines of every panel
 };
 constexpr int OUTPUT_BLOCKS = 3;
 template <class T> using OutputError = void (*)(const OutputSlice<T>&);
@@ -50,16 +50,16 @@ template <class T> struct UpdateNumbers {
     T rate, scale, penalty, decay;  // penalty: alpha / S (B3); decay: rate * alpha, decoupled
     T c[6];                         // the optimiser's own, with those that depend on the step
 };
-template <class T> using Update = void (*)(T* w, const T* g, T* first, T* second,
-                                           ptrdiff_t vectors, const UpdateNumbers<T>&);
+template <class T> using Update = void (*)(T* w, const T* g, T* first, T* second, ptrdiff_t vectors,
+                                           const UpdateNumbers<T>&);
 
 template <class T> struct Layer {
     int n_in, n_out, in_panels, out_panels;
-    T* W;        // [out panel][in_panels * V][V]
-    T* WT;       // [in panel][out_panels * V][V]; null where no error goes below
-    T* b;        // [out panel][V]
-    T* G;        // the gradient, laid out like W; null where it is never kept
-    T* gb;       // like b
+    T* W;   // [out panel][in_panels * V][V]
+    T* WT;  // [in panel][out_panels * V][V]; null where no error goes below
+    T* b;   // [out panel][V]
+    T* G;   // the gradient, laid out like W; null where it is never kept
+    T* gb;  // like b
     T *W_state[2], *b_state[2];
     Activation<T> activation;
     double numbers[4];
@@ -87,8 +87,7 @@ template <class Index> static inline Span span_of_row(const Source& X, int64_t r
     return begin < 0 || begin > end || end > X.n_entries ? Span{0, 0} : Span{begin, end};
 }
 static inline int64_t entries_of_row(const Source& X, int64_t row) {
-    const Span span =
-        X.wide_indices ? span_of_row<int64_t>(X, row) : span_of_row<int32_t>(X, row);
+    const Span span = X.wide_indices ? span_of_row<int64_t>(X, row) : span_of_row<int32_t>(X, row);
     return span.end - span.begin;
 }
 
@@ -163,11 +162,11 @@ struct Passes {
 
 // What a step computes with.
 template <class T> struct Workspace {
-    T** A;                // inputs of each layer 1 ... L, and a_L: [0 ... L]
-    T** D;                // dphi of each layer (dropout included): [1 ... L]
-    T** E;                // error signals (z_L before B1): [1 ... L]
-    T* Yb;                // targets, panels
-    T* factor;            // s_n / S
+    T** A;      // inputs of each layer 1 ... L, and a_L: [0 ... L]
+    T** D;      // dphi of each layer (dropout included): [1 ... L]
+    T** E;      // error signals (z_L before B1): [1 ... L]
+    T* Yb;      // targets, panels
+    T* factor;  // s_n / S
     double* row_cost;
     ptrdiff_t panel_rows;  // rows of a panel in these buffers
     T* scratch;            // for the output layer, `scratch_size` for each thread
@@ -211,9 +210,9 @@ constexpr int FORWARD_ROWS = 112;  // of a block: some tiles high, and small eno
 
 // The buffers of one thread, panels of FORWARD_ROWS rows.
 template <class T> struct ForwardBuffers {
-    T *here, *there;    // the inputs and outputs of a layer, by turns
-    T *a, *d, *y;       // of the output layer: a_L, dphi_L, targets; null where nothing is judged
-    T* scratch;         // for the output layer
+    T *here, *there;  // the inputs and outputs of a layer, by turns
+    T *a, *d, *y;     // of the output layer: a_L, dphi_L, targets; null where nothing is judged
+    T* scratch;       // for the output layer
     Entries<T> entries;
 };
 
@@ -222,12 +221,12 @@ template <class T> struct Forward {
     Rows<T> data;
     const int64_t* rows;  // of the data; null: all of them in order
     int64_t n_rows;
-    T* outputs;           // (n_rows, k), C order, or null
-    double* row_cost;     // s_n C_n of each row, or null
-    const T* factor;      // FORWARD_ROWS ones: what error signals, which are not used, are scaled by
+    T* outputs;        // (n_rows, k), C order, or null
+    double* row_cost;  // s_n C_n of each row, or null
+    const T* factor;   // FORWARD_ROWS ones: what error signals, which are not used, are scaled by
     const ForwardBuffers<T>* buffers;  // one for each thread
     Poll poll;
-    int64_t next;         // the next block to be taken
+    int64_t next;  // the next block to be taken
 };
 
 // A network for one row: weights as they lie in the flat buffer, (in, out).
@@ -238,8 +237,8 @@ template <class T> struct OneRow {
     const Activation<T>* activations;
     const double (*numbers)[4];
     bool softmax;
-    T *layers[2];               // the outputs of a layer, by turns
-    T* scratch;                 // for softmax
+    T* layers[2];  // the outputs of a layer, by turns
+    T* scratch;    // for softmax
 };
 
 template <class T> struct Kernels {

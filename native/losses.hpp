@@ -24,12 +24,10 @@ template <class T> BACKPASS_INLINE Vec<T> where_positive(Vec<T> x, Vec<T> yes, V
     return where<T>(x <= 0, no, yes);
 }
 
-#define BACKPASS_AT                                                                           \
-    template <class T>                                                                        \
-    static BACKPASS_INLINE void at([[maybe_unused]] Vec<T> y, [[maybe_unused]] Vec<T> a,      \
-                                   [[maybe_unused]] Vec<T> z,                                 \
-                                   [[maybe_unused]] const double* numbers, Vec<T>& cost,      \
-                                   Vec<T>& derivative)
+#define BACKPASS_AT                                                                      \
+    template <class T> static BACKPASS_INLINE void at(                                   \
+        [[maybe_unused]] Vec<T> y, [[maybe_unused]] Vec<T> a, [[maybe_unused]] Vec<T> z, \
+        [[maybe_unused]] const double* numbers, Vec<T>& cost, Vec<T>& derivative)
 
 struct SquaredError {
     static constexpr bool fused = false;
@@ -187,9 +185,7 @@ template <class T> static RowBlock<T> row_block(int units, T* scratch, int numbe
 
 // F2 of softmax for V rows: z becomes a. With t = max_k z_k and s = sum_k exp(z_k - t), which is
 // from 1 to the number of units, -log a_k = log s - (z_k - t), to rounding of the small numbers.
-template <class T> struct SoftmaxSums {
-    Vec<T> top, log_sum;
-};
+template <class T> struct SoftmaxSums { Vec<T> top, log_sum; };
 template <class T> static SoftmaxSums<T> softmax_block(const T* z, T* a, int units) {
     constexpr int V = Lanes<T>::n;
     Vec<T> top = load(z);

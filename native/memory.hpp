@@ -74,8 +74,7 @@ inline bool is_worth_sparse(const Source& X) {
 inline int panels_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
 
 // (n_in, n_out) row by row into panels [out panel][in row][V], and back.
-template <class T>
-void pack(const T* flat, int n_in, int n_out, int lanes, T* panels) {
+template <class T> void pack(const T* flat, int n_in, int n_out, int lanes, T* panels) {
     const ptrdiff_t panel = (ptrdiff_t)panels_of(n_in, lanes) * lanes * lanes;
     for (int i = 0; i < n_in; i++)
         for (int j = 0; j < n_out; j += lanes)
@@ -93,7 +92,8 @@ void unpack(const T* panels, int n_in, int n_out, int lanes, T* flat, double sca
             T* to = flat + (ptrdiff_t)i * n_out + j;
             const int n = n_out - j < lanes ? n_out - j : lanes;
             if (scale == 1) std::memcpy(to, from, sizeof(T) * n);
-            else for (int c = 0; c < n; c++) to[c] = (T)(from[c] * scale);
+            else
+                for (int c = 0; c < n; c++) to[c] = (T)(from[c] * scale);
         }
 }
 

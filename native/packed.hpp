@@ -64,15 +64,15 @@ template <class T> class PackedLayers {
             std::memcpy(b_, flat + b, sizeof(T) * q.n_out);
         });
     }
-    template <class W, class B>
-    void store(T* flat, W weights, B biases, double scale = 1) {
+    template <class W, class B> void store(T* flat, W weights, B biases, double scale = 1) {
         for_flat(weights, biases, [&](Layer<T>& q, T* W_, T* b_, size_t w, size_t b) {
             unpack(W_, q.n_in, q.n_out, V, flat + w, scale);
             for (int i = 0; i < q.n_out; i++) flat[b + i] = scale == 1 ? b_[i] : (T)(b_[i] * scale);
         });
     }
     void load(const T* flat) {
-        load(flat, [](Layer<T>& q) { return q.W; }, [](Layer<T>& q) { return q.b; });
+        load(
+            flat, [](Layer<T>& q) { return q.W; }, [](Layer<T>& q) { return q.b; });
     }
 
     const Kernels<T>& kernels;

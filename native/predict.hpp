@@ -15,15 +15,15 @@ static void unpack_rows(const T* panels, ptrdiff_t panel, ptrdiff_t rows, int un
     constexpr int V = Lanes<T>::n;
     for (ptrdiff_t n = 0; n < rows; n++, output += units) {
         int k = 0;
-        for (; k + V <= units; k += V) store_any(output + k, load(panels + (k / V) * panel + n * V));
+        for (; k + V <= units; k += V)
+            store_any(output + k, load(panels + (k / V) * panel + n * V));
         for (; k < units; k++) output[k] = panels[(k / V) * panel + n * V + k % V];
     }
 }
 
 // C of each row of a block, from z_L; a_L and dphi_L are in the buffers.
-template <class T>
-static void judge(const Forward<T>& job, const ForwardBuffers<T>& buffers, const int64_t* rows,
-                  ptrdiff_t n, T* z, double* cost) {
+template <class T> static void judge(const Forward<T>& job, const ForwardBuffers<T>& buffers,
+                                     const int64_t* rows, ptrdiff_t n, T* z, double* cost) {
     constexpr ptrdiff_t panel = FORWARD_ROWS * Lanes<T>::n;
     const Model<T>& model = job.model;
     const int units = model.layers[model.n_layers - 1].n_out;
@@ -56,8 +56,7 @@ template <class T> static void forward_block(const Forward<T>& job, int thread, 
         here = there, there = swap;
     }
     T* a = job.row_cost ? buffers.a : here;  // and here lies z
-    if (model.softmax && job.outputs)
-        softmax_rows<T>(here, a, panel, n, units, buffers.scratch);
+    if (model.softmax && job.outputs) softmax_rows<T>(here, a, panel, n, units, buffers.scratch);
     if (job.outputs) unpack_rows<T>(a, panel, n, units, job.outputs + start * units);
     if (job.row_cost) judge<T>(job, buffers, rows, n, here, job.row_cost + start);
 }
@@ -69,15 +68,14 @@ template <class T> static void forward(Forward<T>* job, int thread) {
             __atomic_fetch_add(&job->next, (int64_t)FORWARD_ROWS, __ATOMIC_RELAXED);
         if (start >= job->n_rows) return;
         forward_block<T>(*job, thread, start);
-        if (thread == 0 && job->poll())
-            __atomic_store_n(&job->next, job->n_rows, __ATOMIC_RELAXED);
+        if (thread == 0 && job->poll()) __atomic_store_n(&job->next, job->n_rows, __ATOMIC_RELAXED);
     }
 }
 
 // y[j] = b[j] + sum_k x[k] W[k][j] for `count` vectors from column j on
-template <class T, int COUNT>
-static BACKPASS_INLINE void columns_of_row(const T* x, const T* W, int n_in, int n_out, const T* b,
-                                           T* y) {
+template <class T, int COUNT> static BACKPASS_INLINE void columns_of_row(const T* x, const T* W,
+                                                                         int n_in, int n_out,
+                                                                         const T* b, T* y) {
     constexpr int V = Lanes<T>::n;
     Vec<T> sum[COUNT];
     for (int c = 0; c < COUNT; c++) sum[c] = load_any(b + c * V);
@@ -90,7 +88,8 @@ template <class T>
 static void row_forward(const T* x, const T* W, const T* b, int n_in, int n_out, T* y) {
     constexpr int V = Lanes<T>::n;
     int j = 0;
-    for (; j + 4 * V <= n_out; j += 4 * V) columns_of_row<T, 4>(x, W + j, n_in, n_out, b + j, y + j);
+    for (; j + 4 * V <= n_out; j += 4 * V)
+        columns_of_row<T, 4>(x, W + j, n_in, n_out, b + j, y + j);
     for (; j + V <= n_out; j += V) columns_of_row<T, 1>(x, W + j, n_in, n_out, b + j, y + j);
     if (j < n_out && n_out >= V) {  // the last columns, with some of those before once more
         j = n_out - V;

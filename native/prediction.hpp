@@ -22,8 +22,12 @@ template <class T> class RowPredictor {
         const size_t padded = (size_t)panels_of(widest, kernels.lanes) * kernels.lanes;
         const size_t block = (size_t)scratch_of(sizes.back(), kernels.lanes);
         scratch_.reset(2 * padded + block);
-        net_ = {(int)activations.size(), sizes_.data(), flat, functions_.data(),
-                (const double(*)[4])numbers_.data(), activations.back().first == "softmax",
+        net_ = {(int)activations.size(),
+                sizes_.data(),
+                flat,
+                functions_.data(),
+                (const double(*)[4])numbers_.data(),
+                activations.back().first == "softmax",
                 {scratch_.get(), scratch_.get() + padded},
                 scratch_.get() + 2 * padded};
     }
@@ -41,9 +45,9 @@ template <class T> class RowPredictor {
 };
 
 constexpr int64_t FEW_ROWS = 8;  // packing the weights would cost more than it brings
-template <class T>
-void predict_few(const Kernels<T>& kernels, const std::vector<int>& sizes,
-                 const std::vector<Spec>& activations, const T* flat, const Source& X, T* output) {
+template <class T> void predict_few(const Kernels<T>& kernels, const std::vector<int>& sizes,
+                                    const std::vector<Spec>& activations, const T* flat,
+                                    const Source& X, T* output) {
     const RowPredictor<T> predictor(kernels, sizes, activations, flat);
     Buffer<T> x((size_t)panels_of(X.width, kernels.lanes) * kernels.lanes);
     for (int64_t n = 0; n < X.n_rows; n++) {
@@ -53,10 +57,9 @@ void predict_few(const Kernels<T>& kernels, const std::vector<int>& sizes,
 }
 
 // Many rows: weights are packed once a call, rows go through in blocks.
-template <class T>
-void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
-             const std::vector<Spec>& activations, const T* flat, const Source& X, T* output,
-             int n_threads, Poll poll) {
+template <class T> void predict(const Kernels<T>& kernels, const std::vector<int>& sizes,
+                                const std::vector<Spec>& activations, const T* flat,
+                                const Source& X, T* output, int n_threads, Poll poll) {
     if (X.n_rows <= FEW_ROWS) return predict_few(kernels, sizes, activations, flat, X, output);
     PackedLayers<T> packed(kernels, sizes, activations);
     packed.load(flat);

@@ -98,16 +98,19 @@ template <class T> class Run {
             if (q.WT) packed_.kernels.transpose(&q, q.WT);
     }
     void store(T* flat) {
-        packed_.store(flat, [](Layer<T>& q) { return q.W; }, [](Layer<T>& q) { return q.b; });
+        packed_.store(
+            flat, [](Layer<T>& q) { return q.W; }, [](Layer<T>& q) { return q.b; });
     }
     void load_state(int slot, const T* flat) {
-        packed_.load(flat, [&](Layer<T>& q) { return q.W_state[slot]; },
-                     [&](Layer<T>& q) { return q.b_state[slot]; });
+        packed_.load(
+            flat, [&](Layer<T>& q) { return q.W_state[slot]; },
+            [&](Layer<T>& q) { return q.b_state[slot]; });
     }
     void set_steps(int64_t steps) { job_.steps = steps; }
     void store_state(int slot, T* flat) {
-        packed_.store(flat, [&](Layer<T>& q) { return q.W_state[slot]; },
-                      [&](Layer<T>& q) { return q.b_state[slot]; });
+        packed_.store(
+            flat, [&](Layer<T>& q) { return q.W_state[slot]; },
+            [&](Layer<T>& q) { return q.b_state[slot]; });
     }
 
     // What can fail comes first: the run keeps its rows then.
@@ -151,8 +154,9 @@ template <class T> class Run {
         if (norms) job.learning.alpha = 0;
         go(job, rows, n_rows, costs);
         if (!gradient) return;
-        packed_.store(gradient, [](Layer<T>& q) { return q.G; },
-                      [](Layer<T>& q) { return q.gb; }, norms ? job.passes.norm_unit / S : 1.0);
+        packed_.store(
+            gradient, [](Layer<T>& q) { return q.G; }, [](Layer<T>& q) { return q.gb; },
+            norms ? job.passes.norm_unit / S : 1.0);
     }
 
     // Outputs and cost of `n` rows of any data, by the parameters as they are, without dropout, in
@@ -269,10 +273,12 @@ template <class T> class Run {
             const Kernels<T>& kernels;
             Job<T>& job;
         } work = {packed_.kernels, job};
-        pool_.run([](void* self, int thread) {
-            const Work& work = *(Work*)self;
-            work.kernels.train(&work.job, thread);
-        }, &work, job.shares.n_threads);
+        pool_.run(
+            [](void* self, int thread) {
+                const Work& work = *(Work*)self;
+                work.kernels.train(&work.job, thread);
+            },
+            &work, job.shares.n_threads);
     }
 
     // Room for the entries of the block with the most of them.
@@ -280,9 +286,9 @@ template <class T> class Run {
         const Batches& of = job.batches;
         int64_t most = 0;
         for (int64_t start = 0; start < of.n_rows; start += of.batch_size)
-            most = std::max(most, most_entries(job.data.X, of.rows + start,
-                                               std::min(of.batch_size, of.n_rows - start),
-                                               of.block_rows));
+            most = std::max(
+                most, most_entries(job.data.X, of.rows + start,
+                                   std::min(of.batch_size, of.n_rows - start), of.block_rows));
         return entry_buffers_.get(job.work.panel_rows, most);
     }
 

@@ -23,18 +23,16 @@ static int64_t convert_row(const Source& X, int64_t row, int32_t* column, T* val
     return n;
 }
 
-template <class T, class S>
-static int64_t convert_row_of(const Source& X, int64_t row, int32_t* column, T* value,
-                              int64_t room) {
+template <class T, class S> static int64_t convert_row_of(const Source& X, int64_t row,
+                                                          int32_t* column, T* value, int64_t room) {
     if (X.wide_indices) return convert_row<T, S, int64_t>(X, row, column, value, room);
     return convert_row<T, S, int32_t>(X, row, column, value, room);
 }
 
 // The entries of rows `from` ... `to` of a block, to their places among those of the whole block.
 // Where the rows have more entries than when the room for them was made, the last ones go without.
-template <class T>
-static void gather_entries(const Source& X, const int64_t* rows, ptrdiff_t from, ptrdiff_t to,
-                           const Entries<T>& entries) {
+template <class T> static void gather_entries(const Source& X, const int64_t* rows, ptrdiff_t from,
+                                              ptrdiff_t to, const Entries<T>& entries) {
     int64_t at = 0;
     for (ptrdiff_t n = 0; n < from; n++) at += entries_of_row(X, rows[n]);
     if (at > entries.room) at = entries.room;
@@ -64,9 +62,8 @@ static BACKPASS_INLINE void sparse_panels(const Entries<T>& entries, ptrdiff_t n
 }
 
 // F1 of the first layer for rows `from` ... `to`
-template <class T>
-static void sparse_forward(const Layer<T>& layer, const Entries<T>& entries, ptrdiff_t from,
-                           ptrdiff_t to, T* z, ptrdiff_t panel) {
+template <class T> static void sparse_forward(const Layer<T>& layer, const Entries<T>& entries,
+                                              ptrdiff_t from, ptrdiff_t to, T* z, ptrdiff_t panel) {
     constexpr int V = Lanes<T>::n;
     const ptrdiff_t w_panel = (ptrdiff_t)layer.in_panels * V * V;
     for (ptrdiff_t n = from; n < to; n++) {
@@ -95,10 +92,10 @@ static void seek(const Entries<T>& entries, int64_t* cursor, ptrdiff_t rows, int
 }
 
 // B3 of one tile of the first layer: G[c][i][V] (+)= sum over entries (n, i) of value * E[c][n][V]
-template <class T>
-static void sparse_gradient_tile(const Entries<T>& entries, int64_t* cursor, ptrdiff_t rows,
-                                 int in_panel, int width, const T* E, ptrdiff_t e_panel, T* G,
-                                 ptrdiff_t g_panel, bool first) {
+template <class T> static void sparse_gradient_tile(const Entries<T>& entries, int64_t* cursor,
+                                                    ptrdiff_t rows, int in_panel, int width,
+                                                    const T* E, ptrdiff_t e_panel, T* G,
+                                                    ptrdiff_t g_panel, bool first) {
     constexpr int V = Lanes<T>::n;
     if (first)
         for (int c = 0; c < width; c++)

@@ -42,8 +42,9 @@ template <class T> struct Trainer {
             if (l == 1 && data.sparse)
                 entries_forward<T>(layer, work.entries, from, to, work.E[1], work.A[1], work.D[1],
                                    panel);
-            else layer_forward<T>(layer, n, work.A[l - 1] + at, work.E[l] + at, work.A[l] + at,
-                             work.D[l] + at, panel);
+            else
+                layer_forward<T>(layer, n, work.A[l - 1] + at, work.E[l] + at, work.A[l] + at,
+                                 work.D[l] + at, panel);
             if (l < L && learning.dropout > 0)
                 drop<T>(work.A[l] + at, work.D[l] + at, panel, offset + from, n, layer.n_out, l,
                         (uint64_t)step, learning.seed, learning.dropout);
@@ -51,8 +52,8 @@ template <class T> struct Trainer {
         output(rows, from, n, S);
         if (!passes.backward) return;
         for (int l = L - 1; l >= 1; l--)
-            layer_backward<T>(model.layers[l], n, work.E[l + 1] + at, work.D[l] + at, work.E[l] + at,
-                              panel);
+            layer_backward<T>(model.layers[l], n, work.E[l + 1] + at, work.D[l] + at,
+                              work.E[l] + at, panel);
         if (passes.row_norm) norms(rows - batches.rows + from, from, n);
     }
 
@@ -63,12 +64,11 @@ template <class T> struct Trainer {
         const ptrdiff_t panel = work.panel_rows * V, at = from * V;
         gather_targets<T>(data, model.smoothing, last.n_out, rows + from, n, work.Yb + at, panel);
         T* factor = work.factor + from;
-        for (ptrdiff_t i = 0; i < n; i++)
-            factor[i] = (T)(data.weight(rows[from + i]) / S);
+        for (ptrdiff_t i = 0; i < n; i++) factor[i] = (T)(data.weight(rows[from + i]) / S);
         double* cost = work.row_cost + from;
         model.output_error({work.E[L] + at, work.A[L] + at, work.D[L] + at, work.Yb + at, panel, n,
-                          last.n_out, factor, cost, model.ceiling, model.loss_numbers,
-                          work.scratch + thread * work.scratch_size});
+                            last.n_out, factor, cost, model.ceiling, model.loss_numbers,
+                            work.scratch + thread * work.scratch_size});
         bool finite = true;
         for (ptrdiff_t i = 0; i < n; i++) {
             cost[i] *= data.weight(rows[from + i]);
@@ -160,8 +160,9 @@ template <class T> struct Trainer {
         T* v = layer.W_state[1] ? at_tile(layer.W_state[1], layer, tile, c) : nullptr;
         learning.update(W, g, m, v, V, u);
         if (layer.WT)
-            transpose_block<T>(W, layer.WT + ((ptrdiff_t)tile.in_panel * layer.out_panels +
-                                              tile.out_panel + c) * V * V);
+            transpose_block<T>(
+                W, layer.WT +
+                       ((ptrdiff_t)tile.in_panel * layer.out_panels + tile.out_panel + c) * V * V);
     }
 
     void update_biases(const Tile& tile, int c, const T* g, const UpdateNumbers<T>& weights) {
@@ -170,7 +171,7 @@ template <class T> struct Trainer {
         UpdateNumbers<T> u = weights;
         u.penalty = u.decay = 0;
         learning.update(layer.b + at, g, layer.b_state[0] ? layer.b_state[0] + at : nullptr,
-                   layer.b_state[1] ? layer.b_state[1] + at : nullptr, 1, u);
+                        layer.b_state[1] ? layer.b_state[1] + at : nullptr, 1, u);
     }
 
     // What a tile adds to the L2 penalty of C, of the weights before their update.
@@ -330,12 +331,13 @@ template <class T> struct Trainer {
                 if (thread == 0) costs[0] = cost / S, costs[1] = 0;
                 return false;
             }
-            if (!passes.gradients) {}
-            else if (kept) pass_2_kept(size, start == 0);
+            if (!passes.gradients) {
+            } else if (kept) pass_2_kept(size, start == 0);
             else pass_2(size, u);
             wait(job.barrier);
             // the others look at this once they have met thread 0 again
-            if (thread == 0 && job.poll()) __atomic_store_n(&job.result.stop, (int)STOPPED, __ATOMIC_RELAXED);
+            if (thread == 0 && job.poll())
+                __atomic_store_n(&job.result.stop, (int)STOPPED, __ATOMIC_RELAXED);
         }
         if (!passes.gradients) {
             for (int i = shares.tile_ranges[thread]; i < shares.tile_ranges[thread + 1]; i++)
@@ -360,7 +362,8 @@ template <class T> struct Trainer {
 
     double penalty(double S) const {
         if (learning.decoupled || learning.alpha == 0) return 0;
-        return learning.alpha * sum(shares.tile_squares, shares.tile_ranges[shares.n_threads]) / (2 * S);
+        return learning.alpha * sum(shares.tile_squares, shares.tile_ranges[shares.n_threads]) /
+               (2 * S);
     }
 
     void run() {
@@ -368,8 +371,9 @@ template <class T> struct Trainer {
         int64_t b = 0;
         for (int64_t start = 0; start < batches.n_rows; start += batches.batch_size, b++) {
             const int64_t left = batches.n_rows - start;
-            const bool go_on = batch(batches.rows + start, left < batches.batch_size ? left : batches.batch_size,
-                                     batches.rates ? batches.rates[b] : 0, job.result.costs + 2 * b);
+            const bool go_on =
+                batch(batches.rows + start, left < batches.batch_size ? left : batches.batch_size,
+                      batches.rates ? batches.rates[b] : 0, job.result.costs + 2 * b);
             if (thread == 0) job.result.done = !go_on && stop() == STOPPED ? b : b + 1;
             if (!go_on) break;
         }

@@ -102,8 +102,7 @@ template <class T> using OnePanel = Heights<T, 1, 1, 2, 3, 4, 6, 8, 12>;
 #endif
 
 // Rows cut into tiles of nearly equal height.
-template <class T, class Choice, class F>
-BACKPASS_INLINE void for_heights(ptrdiff_t rows, F&& f) {
+template <class T, class Choice, class F> BACKPASS_INLINE void for_heights(ptrdiff_t rows, F&& f) {
     for (ptrdiff_t row = 0; row < rows;) {
         const ptrdiff_t left = rows - row;
         const ptrdiff_t tiles = (left + Choice::tallest - 1) / Choice::tallest;
@@ -116,10 +115,10 @@ BACKPASS_INLINE void for_heights(ptrdiff_t rows, F&& f) {
 }
 
 // C[row][unit] = init[unit] + sum_k A[row][k] B[k][unit]; `done(panel)` once a panel is finished.
-template <class T, class F>
-BACKPASS_INLINE void multiply(ptrdiff_t rows, int K, int panels, const T* A, ptrdiff_t a_panel,
-                              const T* B, ptrdiff_t b_panel, const T* init, T* C,
-                              ptrdiff_t c_panel, F&& done) {
+template <class T, class F> BACKPASS_INLINE void multiply(ptrdiff_t rows, int K, int panels,
+                                                          const T* A, ptrdiff_t a_panel, const T* B,
+                                                          ptrdiff_t b_panel, const T* init, T* C,
+                                                          ptrdiff_t c_panel, F&& done) {
     constexpr int V = Lanes<T>::n;
     for (int k = 0; k < K; k += K_BLOCK) {
         const int length = K - k < K_BLOCK ? K - k : K_BLOCK;
@@ -134,7 +133,8 @@ BACKPASS_INLINE void multiply(ptrdiff_t rows, int K, int panels, const T* A, ptr
             };
             if (width == 2) for_heights<T, TwoPanels<T>>(rows, run);
             else for_heights<T, OnePanel<T>>(rows, run);
-            if (last) for (int c = 0; c < width; c++) done(j + c);
+            if (last)
+                for (int c = 0; c < width; c++) done(j + c);
             j += width;
         }
     }
@@ -191,9 +191,9 @@ static __attribute__((noinline)) void gradient_tile(ptrdiff_t rows, const T* A, 
 #define BACKPASS_SHUFFLE(Indices, x, y, ...) __builtin_shuffle(x, y, Indices{__VA_ARGS__})
 #endif
 
-template <class T, int... K>
-BACKPASS_INLINE void interleave(Vec<T> x, Vec<T> y, Vec<T>& low, Vec<T>& high,
-                                std::integer_sequence<int, K...>) {
+template <class T, int... K> BACKPASS_INLINE void interleave(Vec<T> x, Vec<T> y, Vec<T>& low,
+                                                             Vec<T>& high,
+                                                             std::integer_sequence<int, K...>) {
     constexpr int V = Lanes<T>::n;  // low: x0 y0 x1 y1 ...; high: the upper halves
     low = BACKPASS_SHUFFLE(IVec<T>, x, y, (K / 2 + (K % 2) * V)...);
     high = BACKPASS_SHUFFLE(IVec<T>, x, y, (V / 2 + K / 2 + (K % 2) * V)...);

@@ -36,9 +36,8 @@ template <> BACKPASS_INLINE Vec<double> root<double>(Vec<double> v) {
 struct Sgd {
     static constexpr int slots = 0;
     template <class T> static void numbers(UpdateNumbers<T>*, const double*, double, double) {}
-    template <class T>
-    static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>&, Vec<T>&,
-                                       const UpdateNumbers<T>& u) {
+    template <class T> static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>&, Vec<T>&,
+                                                          const UpdateNumbers<T>& u) {
         return w - all(u.rate) * g;
     }
 };
@@ -49,18 +48,16 @@ struct Momentum {
     static void numbers(UpdateNumbers<T>* u, const double* hyper, double, double) {
         u->c[0] = (T)hyper[0];
     }
-    template <class T>
-    static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>& velocity, Vec<T>&,
-                                       const UpdateNumbers<T>& u) {
+    template <class T> static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>& velocity,
+                                                          Vec<T>&, const UpdateNumbers<T>& u) {
         velocity = all(u.c[0]) * velocity - all(u.rate) * g;
         return w + velocity;
     }
 };
 
 struct Nesterov : Momentum {
-    template <class T>
-    static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>& velocity, Vec<T>&,
-                                       const UpdateNumbers<T>& u) {
+    template <class T> static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>& velocity,
+                                                          Vec<T>&, const UpdateNumbers<T>& u) {
         velocity = all(u.c[0]) * velocity - all(u.rate) * g;
         return w + all(u.c[0]) * velocity - all(u.rate) * g;
     }
@@ -75,9 +72,8 @@ struct Adam {
         u->c[0] = (T)b1, u->c[1] = (T)(1 - b1), u->c[2] = (T)b2, u->c[3] = (T)(1 - b2);
         u->c[4] = (T)hyper[2];
     }
-    template <class T>
-    static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>& m, Vec<T>& v,
-                                       const UpdateNumbers<T>& u) {
+    template <class T> static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>& m, Vec<T>& v,
+                                                          const UpdateNumbers<T>& u) {
         m = all(u.c[0]) * m + all(u.c[1]) * g;
         v = all(u.c[2]) * v + all(u.c[3]) * (g * g);
         return w - all(u.rate) * m / (root<T>(v) + all(u.c[4]));
@@ -90,9 +86,8 @@ struct Rmsprop {
     static void numbers(UpdateNumbers<T>* u, const double* hyper, double, double) {
         u->c[0] = (T)hyper[0], u->c[1] = (T)(1 - hyper[0]), u->c[2] = (T)hyper[1];
     }
-    template <class T>
-    static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>& v, Vec<T>&,
-                                       const UpdateNumbers<T>& u) {
+    template <class T> static BACKPASS_INLINE Vec<T> step(Vec<T> w, Vec<T> g, Vec<T>& v, Vec<T>&,
+                                                          const UpdateNumbers<T>& u) {
         v = all(u.c[0]) * v + all(u.c[1]) * (g * g);
         return w - all(u.rate) * g / (root<T>(v) + all(u.c[2]));
     }

@@ -6,7 +6,9 @@
 #include "run.hpp"
 
 namespace backpass {
-namespace BACKPASS_ISA { extern const Isa isa; }
+namespace BACKPASS_ISA {
+extern const Isa isa;
+}
 }  // namespace backpass
 using namespace backpass;
 

@@ -39,7 +39,9 @@ void operator delete(void* data) noexcept { std::free(data); }
 void operator delete(void* data, size_t) noexcept { std::free(data); }
 
 namespace backpass {
-namespace BACKPASS_ISA { extern const Isa isa; }
+namespace BACKPASS_ISA {
+extern const Isa isa;
+}
 }  // namespace backpass
 using namespace backpass;
 
@@ -84,9 +86,8 @@ struct Problem {
     Source targets() const { return rows_of(Y, UNITS); }
 
     explicit Problem(int entries = 4)
-        : X(ROWS * WIDTH), Y(ROWS * UNITS),
-          theta(WIDTH * HIDDEN + HIDDEN + HIDDEN * UNITS + UNITS), rates(ROWS / BATCH, 0.1),
-          costs(2 * ROWS / BATCH) {
+        : X(ROWS * WIDTH), Y(ROWS * UNITS), theta(WIDTH * HIDDEN + HIDDEN + HIDDEN * UNITS + UNITS),
+          rates(ROWS / BATCH, 0.1), costs(2 * ROWS / BATCH) {
         for (std::vector<float>* numbers : {&X, &Y, &theta})
             for (float& x : *numbers) x = draw();
         for (int64_t n = 0; n < ROWS; n++) order.push_back(n * 7 % ROWS);
@@ -123,7 +124,8 @@ std::vector<float> trained(int n_threads) {
     run.set_rows(with_targets(p.dense(), p));
     for (int epoch = 0; epoch < 3; epoch++)
         require(run.advance(p.order.data(), ROWS, p.rates.data(), p.costs.data(), Poll{}) ==
-                    ROWS / BATCH, "all batches");
+                    ROWS / BATCH,
+                "all batches");
     run.store(p.theta.data());
     return p.theta;
 }
@@ -176,8 +178,9 @@ void no_memory(bool sparse_first) {
         run.load(p.theta.data());
         run.set_steps(0);
         rows(run, !sparse_first);
-        require(run.advance(p.order.data(), ROWS, p.rates.data(), costs.data(), Poll{}) ==
-                    ROWS / BATCH, "the batches of a run whose evaluation failed");
+        require(
+            run.advance(p.order.data(), ROWS, p.rates.data(), costs.data(), Poll{}) == ROWS / BATCH,
+            "the batches of a run whose evaluation failed");
         run.evaluate(p.order.data(), ROWS, cost.data(), gradient.data(), nullptr, Poll{});
         run.store(got.data());
         got.insert(got.end(), gradient.begin(), gradient.end());
@@ -203,16 +206,28 @@ struct Owner {
 // Numbers change with the array; no place out of bounds is read or written.
 void changed_meanwhile(int entries, int n_threads) {
     void (*const changes[])(Problem&) = {
-        [](Problem& p) { for (int32_t& x : p.starts) x = 1 << 30; },
-        [](Problem& p) { for (int32_t& x : p.starts) x -= 1 << 30; },
-        [](Problem& p) { for (size_t n = 0; n < p.starts.size(); n += 2) p.starts[n] = 1 << 30; },
+        [](Problem& p) {
+            for (int32_t& x : p.starts) x = 1 << 30;
+        },
+        [](Problem& p) {
+            for (int32_t& x : p.starts) x -= 1 << 30;
+        },
+        [](Problem& p) {
+            for (size_t n = 0; n < p.starts.size(); n += 2) p.starts[n] = 1 << 30;
+        },
         [](Problem& p) {  // every other row has all the entries: more than there is room for
             for (size_t n = 1; n < p.starts.size(); n += 2) p.starts[n - 1] = 0;
             for (size_t n = 1; n < p.starts.size(); n += 2) p.starts[n] = (int)p.columns.size();
         },
-        [](Problem& p) { for (int32_t& c : p.columns) c = 1 << 30; },
-        [](Problem& p) { for (int32_t& c : p.columns) c = -1 - c; },
-        [](Problem& p) { for (int32_t& c : p.columns) c = WIDTH - 1 - c; },  // out of order
+        [](Problem& p) {
+            for (int32_t& c : p.columns) c = 1 << 30;
+        },
+        [](Problem& p) {
+            for (int32_t& c : p.columns) c = -1 - c;
+        },
+        [](Problem& p) {
+            for (int32_t& c : p.columns) c = WIDTH - 1 - c;
+        },  // out of order
     };
     for (const auto change : changes) {
         for (const int call : {0, 1, 2, 3}) {
