@@ -19,7 +19,7 @@ from backpass.core.parameters import Model
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.checking import autograd_oracle as by_autograd
 from backpass.derivatives.checking import compare, relative_error
-from backpass.derivatives.checking.error_bounds import Rounding
+from backpass.derivatives.checking.comparison import Rounding
 from backpass.derivatives.checking.numerical import COMPLEX_STEP, DIFFERENCES, Costs
 from backpass.engines.extension import missing
 from backpass.errors import BackpassError, InputError

@@ -12,9 +12,9 @@ from backpass.derivatives.notation import NOTATIONS
 from backpass.derivatives.notation.symbols import symbol
 from backpass.derivatives.notation.table import register
 from backpass.derivatives.tracing import FORMS, example
+from backpass.derivatives.tracing.formatter import Limits, cuts, show
 from backpass.derivatives.tracing.formulas import leaves
-from backpass.derivatives.tracing.layout import Limits, cuts, show
-from backpass.derivatives.tracing.mathml import MathPainter
+from backpass.derivatives.tracing.to_html import MathPainter
 from backpass.derivatives.tracing.to_latex import LatexPainter
 from backpass.derivatives.tracing.to_text import TextPainter
 from backpass.errors import InputError

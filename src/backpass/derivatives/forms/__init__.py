@@ -10,10 +10,7 @@ Numbering follows the notes: layers are 1 … L, ``W[l]`` is W^l, ``a[0]`` is th
 where they leave out the mean over samples, ``share`` = s_n / S puts it back.
 """
 
-from backpass.derivatives.forms.common import FORMS, Form
-from backpass.derivatives.forms.counting import finite_differences, multiplications
-from backpass.derivatives.forms.note_2 import recursion
-from backpass.derivatives.forms.note_3 import Factor, thin_chain
+from backpass.derivatives.forms.common import FORMS, Form, finite_differences, multiplications
 from backpass.derivatives.forms.note_4 import (
     LayerJacobians,
     jacobian,
@@ -22,6 +19,7 @@ from backpass.derivatives.forms.note_4 import (
     prefix,
 )
 from backpass.derivatives.forms.notes_1_and_5 import batch, per_parameter, per_sample
+from backpass.derivatives.forms.notes_2_and_3 import Factor, recursion, thin_chain
 
 __all__ = [
     "FORMS",

@@ -9,19 +9,22 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.homework.answers import KINDS, Part, has_too_few_digits, parts_of, title
-from backpass.derivatives.homework.comparison import (
+from backpass.derivatives.homework.faulty_pass import Fault, Pass
+from backpass.derivatives.homework.search import (
     DIFFERENCES,
     EXACT,
+    Candidates,
     Comparison,
+    Explanation,
+    Search,
     distance,
     rounding,
 )
-from backpass.derivatives.homework.faulty_pass import Fault, Pass
-from backpass.derivatives.homework.search import Candidates, Explanation, Search
 from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
 from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
 
+# l is a layer, as in the notes
 # ruff: noqa: E741
 
 __all__ = ["explain_mismatch"]

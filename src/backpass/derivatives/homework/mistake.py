@@ -1,16 +1,50 @@
-"""What a mistake is: a name, what went wrong, and the ways in which it changes a gradient."""
+"""What a mistake is, and the small changes of the two passes that mistakes are made of."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from backpass.core.arrays import Array
-from backpass.derivatives.homework.faulty_pass import Fault, Pass
+import numpy as np
 
-# l is a layer throughout, as in the notes
+from backpass.core import backprop
+from backpass.core.arrays import Array
+from backpass.derivatives.homework.faulty_pass import (
+    CannotPlantError,
+    Fault,
+    Pass,
+    Rule,
+    output_derivative,
+)
+
+# l is a layer, as in the notes
 # ruff: noqa: E741
 
-__all__ = ["Mistake", "Result", "Value", "Way"]
+__all__ = [
+    "Mistake",
+    "Result",
+    "Value",
+    "Way",
+    "below",
+    "by",
+    "by_S",
+    "every",
+    "fitting",
+    "from_the_other_end",
+    "has_classes",
+    "hidden",
+    "is_elementwise",
+    "is_smoothed",
+    "is_softmax",
+    "output",
+    "shifted",
+    "slope_ways",
+    "softmax_over",
+    "square",
+    "times",
+    "times_S",
+    "transposed",
+    "twice",
+]
 
 Value: TypeAlias = Callable[[str, int], Array | None]
 Result: TypeAlias = Callable[[Pass, Value, str, int], Array | None]
@@ -104,3 +138,138 @@ class Mistake:
         """Yield every way in which it can be made in a network, the commonest first."""
         for way in self.ways:
             yield from way.expanded(w)
+
+
+# --- in which networks, and in which layers ------------------------------------------------------
+
+
+def hidden(w: Pass) -> range:
+    """Return the hidden layers."""
+    return range(1, w.L)
+
+
+def output(w: Pass) -> range:
+    """Return the output layer."""
+    return range(w.L, w.L + 1)
+
+
+def every(w: Pass) -> range:
+    """Return all layers."""
+    return range(1, w.L + 1)
+
+
+def below(w: Pass) -> range:
+    """Return the layers that B2a is computed for, the input (0) included."""
+    return range(w.L)
+
+
+def is_softmax(w: Pass) -> bool:
+    """Return whether the output activation mixes the units of a row."""
+    return not w.phi[w.L].elementwise
+
+
+def is_elementwise(w: Pass) -> bool:
+    """Return whether the output activation takes every unit alone."""
+    return bool(w.phi[w.L].elementwise)
+
+
+def has_classes(w: Pass) -> bool:
+    """Return whether the targets are classes, one-hot or smoothed, a column each."""
+    y = w.targets
+    one_hot = bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+    return y.shape[1] > 1 and (one_hot or is_smoothed(w))
+
+
+def is_smoothed(w: Pass) -> bool:
+    """Return whether the loss smooths the labels."""
+    return bool(w.loss.numbers.get("label_smoothing"))
+
+
+# --- of a result ---------------------------------------------------------------------------------
+
+
+def times(number: float) -> Result:
+    """Return a change: the result times a number."""
+
+    def scaled(w: Pass, value: Value, kind: str, l: int) -> Array | None:
+        right = value(kind, l)
+        return None if right is None else number * right
+
+    return scaled
+
+
+def times_S(w: Pass, value: Value, kind: str, l: int) -> Array | None:
+    """Return a result times S, the sum of the sample weights."""
+    return times(w.S)(w, value, kind, l)
+
+
+def transposed(w: Pass, value: Value, kind: str, l: int) -> Array | None:
+    """Return a matrix transposed; a vector stays as it is."""
+    right = value(kind, l)
+    return None if right is None else right.T
+
+
+def shifted(by: int) -> Result:
+    """Return a change: the same result of another layer."""
+    return lambda w, value, kind, l: value(kind, l + by)
+
+
+def from_the_other_end(w: Pass, value: Value, kind: str, l: int) -> Array | None:
+    """Return the result of the layer that has this number counted from the output."""
+    return value(kind, w.L + 1 - l)
+
+
+# --- of the passes -------------------------------------------------------------------------------
+
+
+def by(number: float, *names: str) -> tuple[Fault, ...]:
+    """Return faults that multiply what rules give by a number."""
+    return tuple(Fault(name, factor=lambda w, l: number) for name in names)
+
+
+def by_S(power: int, *names: str) -> tuple[Fault, ...]:
+    """Return faults that multiply what rules give by S (power 1) or divide it by S (−1)."""
+    return tuple(Fault(name, factor=lambda w, l: float(w.S) ** power) for name in names)
+
+
+def slope_ways(rule: Rule, *, softmax: bool = False) -> tuple[Way, ...]:
+    """Return the ways to take φ′ wrongly: in hidden layers, at the output, everywhere."""
+    faults = (Fault("slope", rule),)
+    possible = None if softmax else is_elementwise
+    return (
+        Way("in the hidden layers", faults, layers=hidden),
+        Way("at the output", faults, layers=output, possible=possible),
+        Way("in every layer", faults, possible=possible),
+    )
+
+
+def named(what: str, ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    """Return ways that say what was taken before they say where."""
+    return tuple(replace(way, where=f"{what} {way.where}") for way in ways)
+
+
+def twice(w: Pass, l: int) -> Array:
+    """Return ∂C/∂z_L with the derivative of the output activation applied once more."""
+    return backprop.chained_derivative(output_derivative(w, l), w.do("slope", l))
+
+
+def fitting(wrong: Array | None, right: Array) -> Array:
+    """Return `wrong` where it can stand for `right`."""
+    if wrong is None or wrong.shape != right.shape:
+        raise CannotPlantError
+    return wrong
+
+
+def square(W: Array) -> Array:
+    """Return a matrix that may be confused with its transpose."""
+    return fitting(W, W.T)
+
+
+def softmax_over(maximum: int, total: int) -> Rule:
+    """Return softmax with the maximum and the sum along these axes; 1 is right."""
+
+    def rule(w: Pass, l: int) -> Array:
+        e = np.exp(w.z[l] - w.z[l].max(axis=maximum, keepdims=True))
+        return e / e.sum(axis=total, keepdims=True)
+
+    return rule

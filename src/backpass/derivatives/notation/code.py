@@ -1,8 +1,7 @@
 """Our own notation: samples in rows, W (in, out), the operators of NumPy."""
 
 from backpass.core.layouts import LAYOUTS
-from backpass.derivatives.notation.symbol_table import symbols_of
-from backpass.derivatives.notation.symbols import symbol
+from backpass.derivatives.notation.symbols import symbol, symbols_of
 from backpass.derivatives.notation.table import Formula, Notation, Operators, register
 
 __all__ = ["CODE"]

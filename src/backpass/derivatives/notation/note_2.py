@@ -1,8 +1,7 @@
 """Note 2, "Bro, do you even backprop?": ∂L/∂b is the recursion, W (out, in), the mean last."""
 
 from backpass.core.layouts import LAYOUTS
-from backpass.derivatives.notation.symbol_table import symbols_of
-from backpass.derivatives.notation.symbols import derivative, plain, symbol
+from backpass.derivatives.notation.symbols import derivative, plain, symbol, symbols_of
 from backpass.derivatives.notation.table import Formula, Notation, register
 
 __all__ = ["CHAIN"]

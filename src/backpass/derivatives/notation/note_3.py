@@ -1,8 +1,7 @@
 """Note 3, "Backpropagation": a before and h after activation, ∇, W (out, in), columns."""
 
 from backpass.core.layouts import LAYOUTS
-from backpass.derivatives.notation.symbol_table import symbols_of
-from backpass.derivatives.notation.symbols import derivative, nabla, plain, symbol
+from backpass.derivatives.notation.symbols import derivative, nabla, plain, symbol, symbols_of
 from backpass.derivatives.notation.table import Formula, Notation, register
 
 __all__ = ["NABLA"]

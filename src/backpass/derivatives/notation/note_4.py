@@ -3,8 +3,14 @@
 from dataclasses import replace
 
 from backpass.core.layouts import LAYOUTS
-from backpass.derivatives.notation.symbol_table import symbols_of
-from backpass.derivatives.notation.symbols import Symbol, derivative, nabla, plain, symbol
+from backpass.derivatives.notation.symbols import (
+    Symbol,
+    derivative,
+    nabla,
+    plain,
+    symbol,
+    symbols_of,
+)
 from backpass.derivatives.notation.table import Formula, Notation, register
 
 __all__ = ["OMEGA"]

@@ -1,7 +1,7 @@
 """Note 5, "Notation and summary": (l) in brackets, bold, W (in, out), samples in columns."""
 
 from backpass.core.layouts import LAYOUTS
-from backpass.derivatives.notation.symbol_table import symbols_of
+from backpass.derivatives.notation.symbols import symbols_of
 from backpass.derivatives.notation.table import Formula, Notation, register
 
 __all__ = ["BRACKET"]

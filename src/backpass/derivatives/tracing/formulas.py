@@ -11,6 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 __all__ = [
+    "SCALARS",
+    "THIN",
+    "VECTORS",
     "Applied",
     "Binary",
     "Braced",
@@ -26,6 +29,16 @@ __all__ = [
     "leaves",
     "parse",
 ]
+
+
+SCALARS = {"N", "S", "J", "lambda", "rate", "penalty"}
+"""Quantities that are numbers."""
+
+VECTORS = {"w", "dha", "dhw", "Pw", "dfw"}
+"""Quantities of one unit that are vectors all the same."""
+
+THIN = {"da_dz", "dz_da", "dz_dW"}
+"""Fractions of a thin network, which are numbers."""
 
 
 @dataclass(frozen=True)

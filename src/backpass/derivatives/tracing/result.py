@@ -3,26 +3,34 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from backpass.core.registry import shown
 from backpass.derivatives.notation import Notation
-from backpass.derivatives.tracing.layout import Limits
+from backpass.derivatives.tracing.formatter import Limits, show
+from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.recording import Recording
-from backpass.derivatives.tracing.steps import Section
+from backpass.derivatives.tracing.steps import Line, Section, Step
+from backpass.derivatives.tracing.svg import graph_picture, network_picture
+from backpass.derivatives.tracing.to_html import html_page, html_part
+from backpass.derivatives.tracing.to_latex import LatexPainter, latex_page
+from backpass.derivatives.tracing.to_text import TextPainter, text_page
 from backpass.errors import InputError
 from backpass.network.network import Network
 
-__all__ = ["Traced"]
+__all__ = ["Trace"]
 
 SHOWN_NAMES = 12
 """The most names of inputs or outputs that are listed."""
 
 
 @dataclass(frozen=True)
-class Traced:
+class Trace:
     """What an observer of the two passes saw, and the steps to show of it.
 
     Indexing gives the numbers themselves: ``trace["delta", 2]`` is the error signal of layer 2 in
     our layout, (N, n_2); layers are 1 … L, ``trace["a", 0]`` is X, ``trace["J"]`` the cost.
+    It is made by :func:`trace`, prints as text, and shows itself as HTML in notebooks.
 
     Parameters
     ----------
@@ -83,3 +91,106 @@ class Traced:
             told += [f"… ({left} more)"] * (left > 0)
             lines += [f"{what}: {', '.join(told)}"] * bool(names)
         return lines
+
+    def __str__(self) -> str:
+        return text_page(self)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.network.sizes))
+        steps = sum(len(section.steps) for section in self.sections)
+        return f"<Trace of a {sizes} network, notation {self.notation.name}: {steps} steps>"
+
+    def _repr_html_(self) -> str:
+        return html_part(self)
+
+    def to_html(self) -> str:
+        """Return a whole page: MathML and SVG, no script, nothing loaded from elsewhere."""
+        return html_page(self)
+
+    def to_latex(self) -> str:
+        """Return a document that plain amsmath compiles."""
+        return latex_page(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain lists and numbers; ``json.dumps`` takes them."""
+        return _as_dict(self)
+
+    def graph(self) -> str:
+        """Return the computational graph as SVG: both passes, a node each quantity."""
+        return graph_picture(self)
+
+    def picture(self, row: int = 0) -> str:
+        """Return the network as SVG, with the activations and error signals of one row.
+
+        Raises
+        ------
+        InputError
+            When there is no such row.
+        """
+        if not 0 <= row < len(self["s"]):
+            raise InputError(f"row must be 0 … {len(self['s']) - 1}, not {row}")
+        return network_picture(self, row)
+
+
+def _as_dict(trace: Trace) -> dict[str, Any]:
+    """Return the trace as JSON holds it; arrays lie as the notation has them.
+
+    An array of more than ``max_elements`` entries is cut, and ``left_out`` counts the rest.
+    """
+    activations, loss = trace.network.model.specs()
+    return {
+        "format": "backpass trace 1",
+        "network": {
+            "sizes": list(trace.network.sizes),
+            "activations": activations,
+            "loss": loss,
+        },
+        "notation": {"name": trace.notation.name, "note": trace.notation.note},
+        "form": trace.form,
+        "inputs": list(trace.input_names),
+        "outputs": list(trace.output_names),
+        "rows": len(trace["s"]),
+        "sections": [
+            {"title": section.title, "steps": [_step(trace, step) for step in section.steps]}
+            for section in trace.sections
+        ],
+    }
+
+
+def _step(trace: Trace, step: Step) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "layer": step.layer,
+        "title": step.title,
+        "place": step.place,
+        "remarks": list(step.remarks),
+        "lines": [_line(trace, line) for line in step.lines],
+    }
+
+
+def _line(trace: Trace, line: Line) -> dict[str, Any]:
+    notation = trace.notation
+    painter = LatexPainter(notation.operators, from_zero=notation.from_zero)
+    plain = TextPainter(notation.operators, from_zero=notation.from_zero)
+    shown = show(line, painter, trace.limits, batch=trace.batch)
+    seen: dict[str, Any] = {}
+    for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+        name = leaf.key + (f"_{leaf.layer}" if leaf.layer is not None else "")
+        name += f"_sample_{leaf.sample + 1}" if leaf.sample is not None else ""
+        name += "".join(f"_{i + 1}" for i in leaf.entry)
+        seen[name] = _array(line.values(leaf), trace.limits)
+    text = show(line, plain, trace.limits, batch=trace.batch).symbols.lines
+    return {
+        "formula": text[0].strip(),
+        "latex": shown.symbols,
+        "left": next(iter(seen), ""),
+        "quantities": seen,
+    }
+
+
+def _array(value: Any, limits: Limits) -> Any:
+    if np.ndim(value) < 2:
+        return {"shape": [], "values": float(value), "left_out": 0}
+    part = limits.cut(value)
+    values = value[: len(part.rows), : len(part.columns)].tolist()
+    return {"shape": list(part.shape), "values": values, "left_out": part.left_out}

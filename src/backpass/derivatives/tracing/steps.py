@@ -20,8 +20,7 @@ from backpass.derivatives.tracing.formulas import (
     Transposed,
     parse,
 )
-from backpass.derivatives.tracing.recording import Recording
-from backpass.derivatives.tracing.values import ROWS, Values
+from backpass.derivatives.tracing.recording import ROWS, Recording, Values
 
 __all__ = [
     "Line",

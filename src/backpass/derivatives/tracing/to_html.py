@@ -2,16 +2,132 @@
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
-from backpass.derivatives.tracing.layout import cuts, show, symbol_of
-from backpass.derivatives.tracing.mathml import MathPainter
-from backpass.derivatives.tracing.result import Traced
+from backpass.derivatives.notation.symbols import Symbol
+from backpass.derivatives.notation.table import Operators
+from backpass.derivatives.tracing.formatter import Cut, cuts, show, symbol_of
 from backpass.derivatives.tracing.steps import Line, Step
-from backpass.derivatives.tracing.svg_graph import graph_picture
-from backpass.derivatives.tracing.svg_network import network_picture
+from backpass.derivatives.tracing.svg import graph_picture, network_picture
 from backpass.derivatives.tracing.to_text import TextPainter
 
-__all__ = ["html_excerpt", "html_page", "html_part"]
+__all__ = ["MathPainter", "html_excerpt", "html_page", "html_part"]
+
+
+def bold(letter: str) -> str:
+    """Return a letter of the Latin alphabet as its bold mathematical character."""
+    if letter.isascii() and letter.isalpha():
+        start = 0x1D400 - ord("A") if letter.isupper() else 0x1D41A - ord("a")
+        return chr(ord(letter) + start)
+    return letter
+
+
+class MathPainter:
+    """Paints with MathML elements.
+
+    Parameters
+    ----------
+    operators : Operators
+        The notation's.
+    from_zero : bool
+        Whether elements are counted from 0.
+    """
+
+    def __init__(self, operators: Operators, *, from_zero: bool = False) -> None:
+        self.operators, self.from_zero = operators, from_zero
+
+    def row(self, pieces: Sequence[str]) -> str:
+        """Return pieces beside one another."""
+        return f"<mrow>{''.join(pieces)}</mrow>"
+
+    def sign(self, text: str) -> str:
+        """Return an operator with space around it."""
+        return f"<mo>{html.escape(text)}</mo>"
+
+    def group(self, piece: str) -> str:
+        """Return a piece in parentheses."""
+        return f"<mrow><mo>(</mo>{piece}<mo>)</mo></mrow>"
+
+    def transposed(self, piece: str) -> str:
+        """Return a piece with the sign of transposition."""
+        if self.operators.transpose.startswith("."):
+            return f"<mrow>{piece}<mo>{self.operators.transpose}</mo></mrow>"
+        inner = piece if piece.startswith("<mi") else self.group(piece)
+        return f"<msup>{inner}<mi mathvariant='normal'>T</mi></msup>"
+
+    def fraction(self, top: str, bottom: str) -> str:
+        """Return a fraction."""
+        return f"<mfrac>{top}{bottom}</mfrac>"
+
+    def apply(self, function: str, argument: str) -> str:
+        """Return a function of something."""
+        return f"<mrow>{function}<mo>&#x2061;</mo>{self.group(argument)}</mrow>"
+
+    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> str:
+        """Return a symbol with its indices."""
+        if symbol.of:
+            inner = [
+                self.symbol(part, layer, part_entry)
+                for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
+            ]
+            if symbol.letter == "∇" and len(inner) == 2:
+                return f"<mrow><msub><mo>∇</mo>{inner[0]}</msub>{inner[1]}</mrow>"
+            if len(inner) == 2:
+                parts = [f"<mrow><mo>∂</mo>{part}</mrow>" for part in inner]
+                return self.fraction(*parts)
+            if symbol.prefix:
+                return f"<mrow><mo>∇</mo>{inner[0]}</mrow>"
+            return f"<msub><mo>∇</mo>{inner[0]}</msub>"
+        piece = self._indexed(symbol, layer, entry)
+        if symbol.transposed:
+            inner_piece = f"<mrow><mo>[</mo>{piece}<mo>]</mo></mrow>"
+            return f"<msup>{inner_piece}<mi mathvariant='normal'>T</mi></msup>"
+        return piece
+
+    def _indexed(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...]) -> str:
+        letter = f"<mi>{bold(symbol.letter) if symbol.bold else symbol.letter}</mi>"
+        above, below = symbol.placed(layer, entry, 1 - self.from_zero)
+        if above and below:
+            return f"<msubsup>{letter}<mn>{below}</mn><mn>{above}</mn></msubsup>"
+        if above:
+            return f"<msup>{letter}<mn>{above}</mn></msup>"
+        return f"<msub>{letter}<mn>{below}</mn></msub>" if below else letter
+
+    def of_sample(self, piece: str, number: int) -> str:
+        """Return a piece with the number of the sample that it belongs to."""
+        return f"<msub><mrow><mo>[</mo>{piece}<mo>]</mo></mrow><mn>{number}</mn></msub>"
+
+    def under(self, piece: str, text: str) -> str:
+        """Return a piece with a line of text under it."""
+        return f"<munder>{piece}<mtext>{text}</mtext></munder>"
+
+    def brace(self, piece: str, text: str) -> str:
+        """Return a piece with a brace under it, and text under the brace."""
+        under = f"<munder>{piece}<mo stretchy='true'>⏟</mo></munder>"
+        return f"<munder>{under}<mtext>{html.escape(text)}</mtext></munder>"
+
+    def matrix(self, part: Cut) -> str:
+        """Return an array; the page draws its brackets, for which fonts may lack the parts."""
+        rows = [[f"<mn>{text.replace('-', '−')}</mn>" for text in row] for row in part.texts]
+        if len(part.columns) < part.shape[1]:
+            rows = [[*row, "<mo>…</mo>"] for row in rows]
+        if len(part.rows) < part.shape[0]:
+            rows.append(["<mo>⋮</mo>"] * len(rows[0]))
+        body = "".join(
+            "<mtr>" + "".join(f"<mtd>{cell}</mtd>" for cell in row) + "</mtr>" for row in rows
+        )
+        return f"<mtable>{body}</mtable>"
+
+    def number(self, text: str) -> str:
+        """Return a number."""
+        return f"<mn>{text.replace('-', '−')}</mn>"
+
+    def words(self, text: str) -> str:
+        """Return upright text."""
+        if text == "′":
+            return "<mo>′</mo>"
+        return f"<mi mathvariant='normal'>{html.escape(text)}</mi>"
+
 
 STYLE = """
 .bp-trace { --ink: #1b1b1b; --soft: #5b5b5b; --rule: #d9d9d9; --mark: #8a4400;
@@ -48,7 +164,7 @@ STYLE = """
 """
 
 
-def html_page(trace: Traced) -> str:
+def html_page(trace: Any) -> str:
     """Return a whole page."""
     sizes = "-".join(map(str, trace.network.sizes))
     return (
@@ -61,7 +177,7 @@ def html_page(trace: Traced) -> str:
     )
 
 
-def html_part(trace: Traced) -> str:
+def html_part(trace: Any) -> str:
     """Return what a notebook shows: an article with its own style."""
     parts = [f'<article class="bp-trace"><style>{STYLE}</style>', *_heading(trace)]
     several = len(trace["s"]) > 1
@@ -78,19 +194,19 @@ def html_part(trace: Traced) -> str:
     return "".join([*parts, "</article>"])
 
 
-def html_excerpt(trace: Traced, equations: Sequence[str]) -> str:
+def html_excerpt(trace: Any, equations: Sequence[str]) -> str:
     """Return the steps of some equations only, by their ids; layers as the trace has them."""
     steps = [step for section in trace.sections for step in section.steps]
     shown = "".join(_step(trace, step) for step in steps if step.id in equations)
     return f'<article class="bp-trace"><style>{STYLE}</style>{shown}</article>'
 
 
-def _heading(trace: Traced) -> list[str]:
+def _heading(trace: Any) -> list[str]:
     title = f"<h2>Trace of a {'-'.join(map(str, trace.network.sizes))} network</h2>"
     return [title, *(f"<p>{html.escape(line)}</p>" for line in trace.heading())]
 
 
-def _step(trace: Traced, step: Step) -> str:
+def _step(trace: Any, step: Step) -> str:
     place = f' <span class="bp-place">{html.escape(step.place)}</span>' if step.place else ""
     parts = [
         f'<section class="bp-step"><h4><span class="bp-id">{step.id}</span>'
@@ -101,7 +217,7 @@ def _step(trace: Traced, step: Step) -> str:
     return "".join([*parts, "</section>"])
 
 
-def _line(trace: Traced, line: Line) -> str:
+def _line(trace: Any, line: Line) -> str:
     notation = trace.notation
     painter = MathPainter(notation.operators, from_zero=notation.from_zero)
     shown = show(line, painter, trace.limits, batch=trace.batch)

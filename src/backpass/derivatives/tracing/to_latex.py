@@ -1,12 +1,11 @@
 """A trace as LaTeX."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from backpass.derivatives.notation.symbols import Symbol
 from backpass.derivatives.notation.table import Operators
-from backpass.derivatives.tracing.formatter import Cut
-from backpass.derivatives.tracing.layout import cuts, show, symbol_of
-from backpass.derivatives.tracing.result import Traced
+from backpass.derivatives.tracing.formatter import Cut, cuts, show, symbol_of
 from backpass.derivatives.tracing.steps import Line, Step
 
 __all__ = ["LatexPainter", "escaped", "latex_page"]
@@ -171,7 +170,7 @@ HEAD = r"""\documentclass[a4paper,landscape]{article}
 """
 
 
-def latex_page(trace: Traced) -> str:
+def latex_page(trace: Any) -> str:
     """Return a whole document."""
     sizes = "-".join(map(str, trace.network.sizes))
     parts = [
@@ -185,7 +184,7 @@ def latex_page(trace: Traced) -> str:
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
 
 
-def _step(trace: Traced, step: Step) -> str:
+def _step(trace: Any, step: Step) -> str:
     place = f" ({escaped(step.place)})" if step.place else ""
     parts = [rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}"]
     for line in step.lines:
@@ -194,7 +193,7 @@ def _step(trace: Traced, step: Step) -> str:
     return "\n".join(parts)
 
 
-def _line(trace: Traced, line: Line) -> str:
+def _line(trace: Any, line: Line) -> str:
     notation = trace.notation
     painter = LatexPainter(notation.operators, from_zero=notation.from_zero)
     shown = show(line, painter, trace.limits, batch=trace.batch)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from backpass.derivatives.notation.symbols import Symbol
 from backpass.derivatives.notation.table import Operators
-from backpass.derivatives.tracing.formatter import Cut
-from backpass.derivatives.tracing.layout import cuts, show, symbol_of
-from backpass.derivatives.tracing.result import Traced
+from backpass.derivatives.tracing.formatter import Cut, cuts, show, symbol_of
 from backpass.derivatives.tracing.steps import Line, Step
 
 __all__ = ["Box", "TextPainter", "folded", "lower", "text_page", "upper"]
@@ -193,7 +192,7 @@ def _bracket(piece: Box, signs: str, after: str = "", before: str = "") -> Box:
     return Box(tuple(f"{before}{sign}{after}" for sign in column), piece.base if n > 1 else 0)
 
 
-def text_page(trace: Traced, width: int = 100) -> str:
+def text_page(trace: Any, width: int = 100) -> str:
     """Return the whole trace as text, in lines of at most `width` characters where possible."""
     parts = trace.heading()
     for section in trace.sections:
@@ -204,7 +203,7 @@ def text_page(trace: Traced, width: int = 100) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _step(trace: Traced, step: Step, width: int) -> str:
+def _step(trace: Any, step: Step, width: int) -> str:
     place = f"  ({step.place})" if step.place else ""
     texts = [f"{step.id}  layer {step.layer}  {step.title}{place}"]
     for line in step.lines:
@@ -213,7 +212,7 @@ def _step(trace: Traced, step: Step, width: int) -> str:
     return "\n".join(texts)
 
 
-def _line(trace: Traced, line: Line, width: int) -> list[str]:
+def _line(trace: Any, line: Line, width: int) -> list[str]:
     notation = trace.notation
     painter = TextPainter(notation.operators, from_zero=notation.from_zero)
     shown = show(line, painter, trace.limits, batch=trace.batch)

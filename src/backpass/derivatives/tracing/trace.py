@@ -11,31 +11,25 @@ import numpy as np
 from backpass.core.optimizers import OPTIMIZERS, Optimizer
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.notation import Notation, get_notation
-from backpass.derivatives.tracing.jacobians import (
+from backpass.derivatives.tracing.formatter import Limits
+from backpass.derivatives.tracing.other_forms import (
     chain_steps,
     check_thin,
+    element_steps,
     jacobian_steps,
     neuron_steps,
 )
-from backpass.derivatives.tracing.layout import Limits
-from backpass.derivatives.tracing.per_parameter import element_steps
 from backpass.derivatives.tracing.recording import (
     Recording,
+    Values,
     record,
     record_jacobians,
     record_neurons,
     record_thin_chain,
     record_update,
 )
-from backpass.derivatives.tracing.result import Traced
+from backpass.derivatives.tracing.result import Trace
 from backpass.derivatives.tracing.steps import Section, Step, batch_steps, mean_steps, update_step
-from backpass.derivatives.tracing.svg_graph import graph_picture
-from backpass.derivatives.tracing.svg_network import network_picture
-from backpass.derivatives.tracing.to_dict import as_dict
-from backpass.derivatives.tracing.to_html import html_page, html_part
-from backpass.derivatives.tracing.to_latex import latex_page
-from backpass.derivatives.tracing.to_text import text_page
-from backpass.derivatives.tracing.values import Values
 from backpass.errors import InputError
 from backpass.network.network import Network
 
@@ -43,54 +37,6 @@ __all__ = ["Trace", "trace"]
 
 SHOWN_SAMPLES = 4
 """The most samples that are shown one by one."""
-
-
-class Trace(Traced):
-    """What an observer of the two passes saw, ready to be shown.
-
-    Indexing gives the numbers themselves: ``trace["delta", 2]`` is the error signal of layer 2 in
-    our layout, (N, n_2); layers are 1 … L, ``trace["a", 0]`` is X, ``trace["J"]`` the cost.
-    It is made by :func:`trace`, prints as text, and shows itself as HTML in notebooks.
-    """
-
-    def __str__(self) -> str:
-        return text_page(self)
-
-    def __repr__(self) -> str:
-        sizes = "-".join(map(str, self.network.sizes))
-        steps = sum(len(section.steps) for section in self.sections)
-        return f"<Trace of a {sizes} network, notation {self.notation.name}: {steps} steps>"
-
-    def _repr_html_(self) -> str:
-        return html_part(self)
-
-    def to_html(self) -> str:
-        """Return a whole page: MathML and SVG, no script, nothing loaded from elsewhere."""
-        return html_page(self)
-
-    def to_latex(self) -> str:
-        """Return a document that plain amsmath compiles."""
-        return latex_page(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain lists and numbers; ``json.dumps`` takes them."""
-        return as_dict(self)
-
-    def graph(self) -> str:
-        """Return the computational graph as SVG: both passes, a node each quantity."""
-        return graph_picture(self)
-
-    def picture(self, row: int = 0) -> str:
-        """Return the network as SVG, with the activations and error signals of one row.
-
-        Raises
-        ------
-        InputError
-            When there is no such row.
-        """
-        if not 0 <= row < len(self["s"]):
-            raise InputError(f"row must be 0 … {len(self['s']) - 1}, not {row}")
-        return network_picture(self, row)
 
 
 def trace(

@@ -1,0 +1,307 @@
+"""The other forms' steps: one parameter at a time, note 4's Jacobians, note 3's thin network."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from itertools import islice, product
+from typing import Any
+
+from backpass.core.equations import EQUATIONS
+from backpass.derivatives.forms import Factor
+from backpass.derivatives.tracing.formulas import (
+    Applied,
+    Binary,
+    Braced,
+    Equation,
+    Leaf,
+    More,
+    Node,
+    parse,
+)
+from backpass.derivatives.tracing.recording import Values
+from backpass.derivatives.tracing.steps import Line, Step, formula_step, is_residual, penalty_slope
+from backpass.errors import InputError
+from backpass.network.network import Network
+
+__all__ = ["chain_steps", "check_thin", "element_steps", "jacobian_steps", "neuron_steps"]
+
+SHOWN_LINES, SHOWN_TERMS = 12, 8
+"""The most elements of an array, and the most terms of a sum, that are written out."""
+
+
+def element_steps(values: Values, network: Network, alpha: float) -> list[Step]:
+    """Return the steps of one sample, every element of every array on a line of its own.
+
+    Parameters
+    ----------
+    values : Values
+        Of one sample.
+    network : Network
+    alpha : float
+        L2 strength.
+    """
+    sizes, last = network.sizes, len(network.sizes) - 1
+    steps = []
+    for layer in range(1, last + 1):
+        steps.append(_step("F1", layer, values, _pre_activations(sizes, layer)))
+        if network.model.activations[layer - 1].elementwise:
+            steps.append(_step("F2", layer, values, _activations(sizes, layer)))
+        else:
+            steps.append(formula_step("F2", layer, values))
+    steps.append(formula_step("C", last, values, alpha))
+    fused = "B1f" if ("y", None) in values.recording.arrays else "B1z"
+    steps.append(_step(fused, last, values, _output_errors(values, sizes[-1], last)))
+    for layer in range(last, 0, -1):
+        steps.append(_step("B3", layer, values, _weight_gradients(sizes, layer, alpha)))
+        if values.notation.formula("B4", batch=False):  # note 2's δ is ∂L/∂b itself
+            steps.append(_step("B4", layer, values, _bias_gradients(sizes, layer)))
+        below = _hidden_errors if layer > 1 else _input_derivatives
+        steps.append(_step("B2b" if layer > 1 else "B2a", layer - 1, values, below(sizes, layer)))
+    return steps
+
+
+def _step(equation: str, layer: int, values: Values, found: Iterator[Equation]) -> Step:
+    lines = tuple(Line(told, values) for told in islice(found, SHOWN_LINES))
+    key = lines[0].equation.left
+    count = values.recording.arrays[key.key, key.layer].size if isinstance(key, Leaf) else 0
+    left = count - len(lines)
+    remarks = (f"{left} of {count} elements left out",) if left else ()
+    place = values.notation.place(equation)
+    return Step(equation, layer, EQUATIONS[equation].title, place, lines, remarks)
+
+
+def _sum(terms: Iterator[Node], count: int) -> Node:
+    """Return a sum, of whose terms the first few are written out."""
+    total: Node | None = None
+    for _, term in zip(range(SHOWN_TERMS), terms, strict=False):
+        total = term if total is None else Binary("+", total, term)
+    assert total is not None
+    return total if count <= SHOWN_TERMS else Binary("+", total, More(count - SHOWN_TERMS))
+
+
+def _at(key: str, layer: int, *entry: int) -> Leaf:
+    return Leaf(key, layer, entry=entry)
+
+
+def _pre_activations(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
+    # z_j = Σ_i w_ij a_i + b_j (note 5)
+    for j in range(sizes[layer]):
+        terms = (
+            Binary("*", _at("W", layer, i, j), _at("a", layer - 1, i))
+            for i in range(sizes[layer - 1])
+        )
+        total = Binary("+", _sum(terms, sizes[layer - 1]), _at("b", layer, j))
+        yield Equation(_at("z", layer, j), total)
+
+
+def _activations(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
+    # a_j = f(z_j)
+    for j in range(sizes[layer]):
+        yield Equation(_at("a", layer, j), Applied("f", layer, _at("z", layer, j)))
+
+
+def _output_errors(values: Values, k: int, last: int) -> Iterator[Equation]:
+    # e_j = a_j − y_j, or ∂C/∂a_j f'(z_j), or Σ_i ∂C/∂a_i ∂a_i/∂z_j
+    known = values.recording.arrays
+    for j in range(k):
+        right: Node
+        if ("y", None) in known:
+            right = Binary("-", _at("a", last, j), Leaf("y", entry=(j,)))
+            right = right if is_residual(known, last) else _at("dz", last, j)
+        elif ("jac", last) in known:
+            terms = (Binary("*", _at("dC", last, i), _at("jac", last, 0, i, j)) for i in range(k))
+            right = _sum(terms, k)
+        else:
+            right = Binary("*", _at("dC", last, j), _at("dphi", last, j))
+        yield Equation(_at("delta", last, j), right)
+
+
+def _hidden_errors(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
+    # e_j = (Σ_k w_jk e_k) f'(z_j) (notes 1 and 5)
+    for j in range(sizes[layer - 1]):
+        total = _through_weights(sizes, layer, j)
+        right = Binary("*", total, _at("dphi", layer - 1, j))
+        yield Equation(_at("delta", layer - 1, j), right)
+
+
+def _through_weights(sizes: tuple[int, ...], layer: int, j: int) -> Node:
+    terms = (
+        Binary("*", _at("W", layer, j, k), _at("delta", layer, k)) for k in range(sizes[layer])
+    )
+    return _sum(terms, sizes[layer])
+
+
+def _input_derivatives(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
+    # ∂J/∂x_i = Σ_k w_ik e_k
+    for i in range(sizes[0]):
+        yield Equation(_at("g", 0, i), _through_weights(sizes, layer, i))
+
+
+def _weight_gradients(sizes: tuple[int, ...], layer: int, alpha: float) -> Iterator[Equation]:
+    # ∂J/∂w_ij = a_i e_j (+ α/S w_ij)
+    for i, j in product(range(sizes[layer - 1]), range(sizes[layer])):
+        right: Node = Binary("*", _at("a", layer - 1, i), _at("delta", layer, j))
+        if alpha:
+            right = Binary("+", right, penalty_slope(_at("W", layer, i, j)))
+        yield Equation(_at("dW", layer, i, j), right)
+
+
+def _bias_gradients(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
+    # ∂J/∂b_j = e_j
+    for j in range(sizes[layer]):
+        yield Equation(_at("db", layer, j), _at("delta", layer, j))
+
+
+_LAYER = (
+    ("B2a", "dfa[l] = {slopes} @ {W}", "Jacobian of the layer to its input"),
+    ("B2a", "P[l-1] = P[l] @ dfa[l]", "derivative to the activations below"),
+    ("B4", "dfb[l] = {slopes}", "Jacobian of the layer to its biases"),
+    ("B4", "Pb[l] = P[l] @ dfb[l]", "bias gradient"),
+    ("B3", "Pw[l] = P[l] @ dfw[l]", "weight gradient of the first unit; the others are alike"),
+)
+"""What note 4 computes at a layer; 𝒫 is handed down, ∂f/∂a, ∂f/∂b and ∂f/∂w are the layer's."""
+
+_NEURON = (
+    "z = {product} + b",
+    "a = f(z)",
+    "dha[l] = dphi * T(w)",
+    "dhw[l] = dphi * {input}",
+    "dhb[l] = dphi",
+)
+
+SHOWN_NEURONS = 4
+
+
+def jacobian_steps(values: Values, network: Network) -> list[Step]:
+    """Return the product of Jacobians of one sample, from the cost down to the input.
+
+    Parameters
+    ----------
+    values : Values
+        Of one sample.
+    network : Network
+    """
+    notation, place = values.notation, values.notation.place("jacobian")
+    last = len(network.sizes) - 1
+    output = "P[l] = T(dC[l])" if notation.samples_in_columns else "P[l] = dC[l]"
+    steps = []
+    if notation.symbols["P"] != notation.symbols["dC"]:  # 𝒫, a symbol of its own
+        steps.append(_jacobian_step("B1z", "derivative to the output", output, last, values, place))
+    W = "W[l]" if notation.weights_transposed else "T(W[l])"
+    for layer in range(last, 0, -1):
+        mixing = not network.model.activations[layer - 1].elementwise
+        slopes = "jac[l]" if mixing else "diag(dphi[l])"
+        for equation, text, title in _LAYER:
+            filled = text.format(slopes=slopes, W=W)
+            steps.append(_jacobian_step(equation, title, filled, layer, values, place))
+    return steps
+
+
+def _jacobian_step(
+    equation: str, title: str, text: str, layer: int, values: Values, place: str
+) -> Step:
+    shown = _of_first_unit(parse(text, layer))
+    return Step(equation, layer, title, place, (Line(shown, values),))
+
+
+def _of_first_unit(node: Any) -> Any:
+    """Return a formula in which ∂f/∂w and its product with 𝒫 are those of the first unit."""
+    if isinstance(node, Leaf):
+        return replace(node, entry=(0,)) if node.key in ("dfw", "Pw") else node
+    parts = {
+        field.name: _of_first_unit(getattr(node, field.name))
+        for field in fields(node)
+        if is_dataclass(getattr(node, field.name))
+    }
+    return replace(node, **parts)
+
+
+def neuron_steps(values: Values, network: Network, layer: int) -> list[Step]:
+    """Return what the single neurons of one layer compute, and their derivatives.
+
+    Parameters
+    ----------
+    values : Values
+        Of one sample.
+    network : Network
+    layer : int
+
+    Raises
+    ------
+    InputError
+        When the layer's activation mixes its units.
+    """
+    phi = network.model.activations[layer - 1]
+    if not phi.elementwise:
+        raise InputError(
+            f"form neuron: layer {layer} is {phi.name}, which mixes its units; choose another "
+            f"of 1 … {len(network.sizes) - 1}"
+        )
+    notation, units = values.notation, network.sizes[layer]
+    columns = notation.samples_in_columns
+    words = {"product": "T(w) @ x" if columns else "x @ w", "input": "T(x)" if columns else "x"}
+    steps = []
+    for unit in range(min(units, SHOWN_NEURONS)):
+        lines = tuple(
+            Line(_of_unit(parse(text.format(**words), layer), layer, unit), values)
+            for text in _NEURON
+        )
+        title = f"neuron {unit + 1 - notation.from_zero} of {units}"
+        steps.append(Step("F1", layer, title, notation.place("neuron"), lines))
+    if units > SHOWN_NEURONS:
+        remark = f"{units - SHOWN_NEURONS} more neurons left out"
+        steps[-1] = replace(steps[-1], remarks=(remark,))
+    return steps
+
+
+def _of_unit(node: Any, layer: int, unit: int) -> Any:
+    """Return a formula of the neuron's own w, b, z and a for one unit of a layer."""
+    if isinstance(node, Leaf):
+        if node.key == "x":
+            return Leaf("a", layer - 1)
+        return Leaf(node.key, layer, entry=(unit,))
+    parts = {
+        field.name: _of_unit(getattr(node, field.name), layer, unit)
+        for field in fields(node)
+        if is_dataclass(getattr(node, field.name))
+    }
+    return replace(node, **parts)
+
+
+def check_thin(network: Network) -> None:
+    """Refuse a network that note 3's chain of fractions cannot be written for."""
+    if set(network.sizes) != {1}:
+        raise InputError(
+            "form chain is note 3's thin network, one unit in every layer; this one is "
+            f"{'-'.join(map(str, network.sizes))}"
+        )
+
+
+def chain_steps(values: Values, network: Network, factors: list[Factor]) -> list[Step]:
+    """Return the chain of fractions of ∂ℒ/∂W_111, grouped under note 3's braces.
+
+    Parameters
+    ----------
+    values : Values
+        Of one sample.
+    network : Network
+        With one unit in every layer.
+    factors : list of Factor
+        From the loss down to the weight.
+    """
+    last = len(network.sizes) - 1
+    leaves = [Leaf("dC", last), Leaf("da_dz", last)]
+    for layer in range(last - 1, 0, -1):
+        leaves += [Leaf("dz_da", layer + 1), Leaf("da_dz", layer)]
+    leaves.append(Leaf("dz_dW", 1))
+    groups: list[Node] = []
+    for start in range(0, len(leaves), 2):
+        pair = leaves[start : start + 2]
+        inner: Node = pair[0] if len(pair) == 1 else Binary("*", *pair)
+        groups.append(Braced(inner, factors[start].brace))
+    total = groups[0]
+    for group in groups[1:]:
+        total = Binary("*", total, group)
+    left = Braced(Leaf("dW", 1, entry=(0, 0)), "talk to the weight directly")
+    line = Line(Equation(left, total), values)
+    place = values.notation.place("chain")
+    return [Step("B3", 1, "the chain of fractions", place, (line,))]
