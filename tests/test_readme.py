@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from house import PACKAGES
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -42,3 +44,8 @@ def test_the_set_up_is_two_lines():
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         assert (ROOT / target).exists(), target
+
+
+def test_it_names_every_package_in_its_order():
+    rows = re.findall(r"^\| \[`(\w+)/`\]\(src/backpass/\w+\) \|", TEXT, re.MULTILINE)
+    assert rows == PACKAGES
