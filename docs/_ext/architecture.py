@@ -13,7 +13,7 @@ from typing import Any
 
 from docutils import nodes
 from house_picture import NATIVE_NOTE, picture
-from records import _inline, _paragraph, _table
+from records import inline, paragraph, table
 from sphinx.util.docutils import SphinxDirective
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
@@ -81,7 +81,7 @@ class Packages(SphinxDirective):
         anchor = f"package-{name}"
         section = nodes.section(ids=[anchor], names=[anchor])
         section += nodes.title("", "", nodes.literal("", f"{name}/"))
-        section += _paragraph(text)
+        section += paragraph(text)
         return section
 
     def _package(self, package: str) -> nodes.section:
@@ -100,14 +100,14 @@ class Packages(SphinxDirective):
         for name, path in files:
             folder = name.removesuffix("__init__.py")
             shown = folder if folder else name  # a package within the package by its folder
-            text = _inline(sentence(path))
+            text = inline(sentence(path))
             if folder.endswith("/"):
                 text = [nodes.strong("", "", *text)]
             rows.append([
                 [nodes.paragraph("", "", nodes.literal("", shown))],
                 [nodes.paragraph("", "", *text)],
             ])  # fmt: skip
-        return _table(["file", "what it holds"], rows, [28, 72], "modules")
+        return table(["file", "what it holds"], rows, [28, 72], "modules")
 
 
 def defines_something(path: Path) -> bool:
@@ -167,7 +167,7 @@ def shown_place(place: str) -> list[nodes.Node]:
     parts: list[nodes.Node] = [nodes.literal("", where)]
     if name:
         parts = [nodes.literal("", name), nodes.Text(" in "), *parts]
-    return [*parts, nodes.Text(": "), *_inline(text)] if text else parts
+    return [*parts, nodes.Text(": "), *inline(text)] if text else parts
 
 
 class Places(SphinxDirective):
@@ -184,8 +184,8 @@ class Places(SphinxDirective):
             except LookupError as error:
                 raise self.error(f"{what}: {error}") from None
             cell = [nodes.paragraph("", "", *place) for place in shown]
-            rows.append([[_paragraph(what)], cell])
-        return [_table(["looked for", "found"], rows, [28, 72], "modules")]
+            rows.append([[paragraph(what)], cell])
+        return [table(["looked for", "found"], rows, [28, 72], "modules")]
 
 
 def way_to_the_engine() -> list[str]:

@@ -24,7 +24,7 @@ from backpass.core.registry import Registry
 from backpass.core.schedules import SCHEDULES
 from backpass.derivatives.homework import MISTAKES
 
-__all__ = ["REGISTRIES", "setup"]
+__all__ = ["REGISTRIES", "inline", "paragraph", "setup", "table"]
 
 REGISTRIES: dict[str, Registry[Any]] = {
     "activations": ACTIVATIONS,
@@ -49,7 +49,7 @@ def _math(latex: str, owner: SphinxDirective) -> nodes.math_block:
     return node
 
 
-def _inline(text: str) -> list[nodes.Node]:
+def inline(text: str) -> list[nodes.Node]:
     """Return text with ``code`` in backquotes."""
     return [
         nodes.literal("", part.strip("`")) if part.startswith("`") else nodes.Text(part)
@@ -58,8 +58,8 @@ def _inline(text: str) -> list[nodes.Node]:
     ]
 
 
-def _paragraph(text: str, *classes: str) -> nodes.paragraph:
-    return nodes.paragraph("", "", *_inline(text), classes=list(classes))
+def paragraph(text: str, *classes: str) -> nodes.paragraph:
+    return nodes.paragraph("", "", *inline(text), classes=list(classes))
 
 
 def _summary(maker: Any) -> str:
@@ -70,7 +70,7 @@ def _summary(maker: Any) -> str:
     return line[:1].upper() + line[1:] if re.match(r"[a-z]+[ ,’']", line) else line
 
 
-def _table(head: list[str], rows: list[list[list[nodes.Node]]], widths: list[int], *classes: str):
+def table(head: list[str], rows: list[list[list[nodes.Node]]], widths: list[int], *classes: str):
     group = nodes.tgroup(cols=len(head))
     group += [nodes.colspec(colwidth=width) for width in widths]
     titles = nodes.row("", *(nodes.entry("", nodes.paragraph("", h)) for h in head))
@@ -122,7 +122,7 @@ class Records(SphinxDirective):
         anchor = f"{registry.kind}-{name.replace('_', '-')}"
         section = nodes.section(ids=[anchor], names=[anchor])
         section += nodes.title("", "", nodes.literal("", name))
-        section += _paragraph(_summary(registry[name]))
+        section += paragraph(_summary(registry[name]))
         body = nodes.container(classes=["record-body"])
         mathematics = nodes.container(classes=["record-mathematics"])
         if len(lines := self._mathematics(record)) > 0:
@@ -130,7 +130,7 @@ class Records(SphinxDirective):
         picture = nodes.container("", *self._pictures(kind, record), classes=["record-picture"])
         body += [mathematics, picture]
         section += body
-        section += [_paragraph(fact, "record-facts") for fact in self._facts(registry, record)]
+        section += [paragraph(fact, "record-facts") for fact in self._facts(registry, record)]
         return section
 
     def _mathematics(self, record: Any) -> list[nodes.Node]:
@@ -138,7 +138,7 @@ class Records(SphinxDirective):
         found: list[nodes.Node] = [_math(self._broken(latex), self)]
         for output, pair in getattr(record, "fused", {}).items():
             found += [
-                _paragraph(f"With output `{output}`, in one formula:"),
+                paragraph(f"With output `{output}`, in one formula:"),
                 _math(aligned(pair.derivation), self),
             ]
         return found
@@ -183,12 +183,12 @@ class Equations(SphinxDirective):
             what = nodes.paragraph("", "", mark, nodes.Text(equation.id))
             code = nodes.paragraph("", "", nodes.literal("", equation.code, classes=["wrap"]))
             rows.append([
-                [what, _paragraph(equation.title)],
-                [_math(equation.latex, self), code, _paragraph(equation.shapes, "record-facts")],
-                [_paragraph(equation.source, "record-facts")],
+                [what, paragraph(equation.title)],
+                [_math(equation.latex, self), code, paragraph(equation.shapes, "record-facts")],
+                [paragraph(equation.source, "record-facts")],
             ])  # fmt: skip
         head = ["", "equation, code and shapes", "in the notes"]
-        return [_table(head, rows, [18, 54, 28], "equations")]
+        return [table(head, rows, [18, 54, 28], "equations")]
 
 
 class Outputs(SphinxDirective):
@@ -200,14 +200,14 @@ class Outputs(SphinxDirective):
             usual, *others = loss.outputs
             fused = ", ".join(f"`{o}`" for o in loss.fused) or "–"
             rows.append([
-                [_paragraph(f"`{loss.name}`")],
-                [_paragraph(loss.task)],
-                [_paragraph(f"`{usual}`")],
-                [_paragraph(", ".join(f"`{o}`" for o in others) or "–")],
-                [_paragraph(fused)],
+                [paragraph(f"`{loss.name}`")],
+                [paragraph(loss.task)],
+                [paragraph(f"`{usual}`")],
+                [paragraph(", ".join(f"`{o}`" for o in others) or "–")],
+                [paragraph(fused)],
             ])  # fmt: skip
         head = ["loss", "a prediction is", "usual output", "also", "fused error signal"]
-        return [_table(head, rows, [20, 14, 14, 34, 18])]
+        return [table(head, rows, [20, 14, 14, 34, 18])]
 
 
 class Mistakes(SphinxDirective):
@@ -217,18 +217,18 @@ class Mistakes(SphinxDirective):
         rows = []
         for mistake in MISTAKES.values():
             ways = [way.where for way in mistake.ways if way.where]
-            what = [_paragraph(f"{_capital(mistake.sentence)}. {_capital(mistake.mend)}.")]
+            what = [paragraph(f"{_capital(mistake.sentence)}. {_capital(mistake.mend)}.")]
             if ways:
-                what += [_paragraph(f"Ways: {'; '.join(ways)}.", "record-facts")]
+                what += [paragraph(f"Ways: {'; '.join(ways)}.", "record-facts")]
             right = EQUATIONS[mistake.equation]
             rule = nodes.paragraph("", f"{right.id}: ", classes=["record-facts"])
             rule += [
                 nodes.literal("", right.code, classes=["wrap"]),
                 nodes.Text(f"; {mistake.source}"),
             ]
-            rows.append([[_paragraph(mistake.name)], [*what, rule]])
+            rows.append([[paragraph(mistake.name)], [*what, rule]])
         head = ["mistake", "what went wrong, how to mend it, and what is right"]
-        return [_table(head, rows, [28, 72], "equations")]
+        return [table(head, rows, [28, 72], "equations")]
 
 
 def _capital(text: str) -> str:
