@@ -60,9 +60,9 @@ sanitize-short: sanitized
 # says whether there was a report; the interpreter is not instrumented, and needs no suppressions.
 # Left out are arrays that change meanwhile: those are races, of the caller's own. The short set has
 # every kind of call once, with all numbers of threads.
-THREAD_TESTS = tests/test_native_threads.py
+THREAD_TESTS = tests/test_native_threads.py tests/test_native_rows.py
 THREAD_SHORT = (everything-float32 and (avx2 or neon)) or pieces or below_the_normal or fewer_threads \
-    or (predictions_do and 1000)
+    or (predictions_do and 1000) or (any_number and 2049 and float32)
 THREAD_SANITIZED = BACKPASS_REQUIRE_NATIVE=1 TSAN_OPTIONS=exitcode=66 \
     LD_PRELOAD="$$($(CXX) -print-file-name=libtsan.so)" setarch "$$(uname -m)" --addr-no-randomize
 
