@@ -19,9 +19,9 @@ __all__ = ["CALLS"]
 # --- estimators ----------------------------------------------------------------------------------
 
 PREDICTING = {
-    "predict another width": Call(lambda g: g.classifier.predict(g.X[:, :2]), ValueError, "2 3"),
+    "predict another width": Call(lambda g: g.classifier.predict(g.X[:, :2]), InputError, "2 3"),
     "predict sparse of another width": Call(
-        lambda g: g.classifier.predict(sp.csr_matrix(g.X[:, :2])), ValueError, "2 features 3"
+        lambda g: g.classifier.predict(sp.csr_matrix(g.X[:, :2])), InputError, "2 features 3"
     ),
     "predict columns in another order": Call(
         lambda g: g.framed.predict(g.frame[["b", "a", "c"]]), ValueError, "same order"
@@ -59,7 +59,7 @@ PREDICTING = {
         "intercepts_ not finite",
     ),
     "score too few targets": Call(
-        lambda g: g.classifier.score(g.X, g.y[:3]), ValueError, "[3, 40]"
+        lambda g: g.classifier.score(g.X, g.y[:3]), InputError, "[3, 40]"
     ),
     "an unknown parameter": Call(lambda g: again(g, hidden=3), ValueError, "'hidden' Valid"),
     "an unknown engine to predict": Call(

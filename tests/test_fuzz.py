@@ -5,6 +5,7 @@ import io
 import sys
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -308,11 +309,11 @@ def test_a_finding_can_be_tried_again(module, tmp_path):
     path.write_text("adam:epsilon=inf")
     fuzz = module("fuzz")
     assert fuzz.replay(path) == ""
-    record = OPTIMIZERS.get_record("adam")
-    record.numbers["epsilon"] = np.inf
-    OPTIMIZERS._makers["unsound"] = lambda: record
+    adam = OPTIMIZERS.get_record("adam")
+    unsound = replace(adam, name="unsound", numbers={**adam.numbers, "epsilon": np.inf})
+    OPTIMIZERS.register(lambda: unsound)
     try:
         path.write_text("unsound")
         assert "epsilon" in fuzz.replay(path)
     finally:
-        del OPTIMIZERS._makers["unsound"]
+        OPTIMIZERS.unregister("unsound")

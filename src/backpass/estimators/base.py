@@ -28,6 +28,7 @@ from backpass.estimators.checks import (
     check_parameters,
     check_unchanged,
     hidden_sizes,
+    in_one_line,
     is_plain,
     is_plain_target,
     listed_activation,
@@ -219,26 +220,26 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if is_plain(X) and is_plain_target(y, len(X)) and self._fits(X, reset):
             self.n_features_in_ = X.shape[1]
         else:
-            check_container(X)
             # "numeric" leaves numbers as they are: batches are converted, never the whole array
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse="csr",
-                multi_output=True,
-                dtype="numeric",
-                y_numeric=self._y_is_numeric,
-                ensure_all_finite=False,
-                reset=reset,
-            )
+            with in_one_line():
+                X, y = validate_data(
+                    self,
+                    check_container(X),
+                    y,
+                    accept_sparse="csr",
+                    multi_output=True,
+                    dtype="numeric",
+                    y_numeric=self._y_is_numeric,
+                    ensure_all_finite=False,
+                    reset=reset,
+                )
             X = as_floats(X)
         check_finite(X, self)
         return X, y
 
     def _check_weights(self, X: Any, y: Any, sample_weight: Any) -> Any:
         weights = self._class_weights(y)
-        with np.errstate(over="ignore"):  # infinite ones are refused below
+        with np.errstate(over="ignore"), in_one_line():  # infinite ones are refused below
             if sample_weight is not None:
                 own = _check_sample_weight(sample_weight, X, dtype=np.float64)
                 weights = own if weights is None else own * weights
@@ -332,7 +333,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         judged_y = y if rows is None else y[rows]
         judged_weights = weights if rows is None or weights is None else weights[rows]
         metric = self.early_stopping_metric
-        scorer = None if metric is None else get_scorer(metric)
+        with in_one_line():
+            scorer = None if metric is None else get_scorer(metric)
 
         def score(output: Any, loss: float) -> float:
             if scorer is None:
@@ -377,10 +379,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             check_is_fitted(self)  # which says it, but takes longer than a row does
         plain = is_plain(X) and self._fits(X, reset=False)
         if not plain:
-            check_container(X)
-            X = validate_data(
-                self, X, accept_sparse="csr", dtype="numeric", ensure_all_finite=False, reset=False
-            )
+            with in_one_line():
+                X = validate_data(
+                    self,
+                    check_container(X),
+                    accept_sparse="csr",
+                    dtype="numeric",
+                    ensure_all_finite=False,
+                    reset=False,
+                )
             X = as_floats(X)
         check_finite(X, self)
         network = self.network_

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from backpass.core.validation import (
     check_values,
     number,
 )
-from backpass.errors import InputError
+from backpass.errors import BackpassError, InputError
 from backpass.network.network import hidden_records
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "check_targets",
     "check_unchanged",
     "hidden_sizes",
+    "in_one_line",
     "is_plain",
     "is_plain_target",
     "listed_activation",
@@ -109,26 +111,77 @@ FEW = 1 << 12  # numbers that are checked at once
 LARGEST = 1 << 53
 
 
-def check_container(X: Any) -> None:
-    """Refuse what scikit-learn would take for other numbers than it holds.
+class WrongTypeError(InputError, TypeError):
+    """An InputError where scikit-learn raises a TypeError, for code that catches that."""
+
+
+MENDS = {
+    "contains NaN": "fill missing values in, or leave such rows out",
+    "contains infinity": "correct such values, or leave such rows out",
+    "Reshape your data": "Reshape your data: X.reshape(1, -1) if it is a row, (-1, 1) if a column",
+    "Complex data not supported": "give real numbers",
+}
+"""How to mend what scikit-learn says in several lines, by its words."""
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Raise what scikit-learn, NumPy and data frames refuse as an InputError of one line.
+
+    Names of columns that differ are listed in scikit-learn's lines: its checks ask for them.
+
+    Examples
+    --------
+    >>> with in_one_line():
+    ...     np.asarray("a").astype(float)
+    Traceback (most recent call last):
+    backpass.errors.InputError: could not convert string to float: np.str_('a')
+    """
+    try:
+        yield
+    except BackpassError:
+        raise
+    except (TypeError, ValueError) as error:
+        told = str(error)
+        if told.startswith("The feature names should match"):
+            raise
+        kind = InputError if isinstance(error, ValueError) else WrongTypeError
+        for words, mend in MENDS.items():
+            if words in told:
+                raise kind(f"{told.splitlines()[0].rstrip('.:')}; {mend}") from None
+        raise kind(" ".join(told.split())) from None
+
+
+def check_container(X: Any) -> Any:
+    """Return `X` for scikit-learn, which would take some things for other numbers than they are.
 
     Raises
     ------
     InputError
-        When values are masked, or columns have the same name.
+        When values are masked, columns have the same name, or a text is no number.
 
     Examples
     --------
+    >>> check_container([["1", "2.5"]])
+    array([[1. , 2.5]])
     >>> check_container(np.ma.masked_less([[1.0, -9.0]], 0))
     Traceback (most recent call last):
     backpass.errors.InputError: X has masked values, which would be used; fill them in: X.filled(…)
     """
+    if isinstance(X, list | tuple):
+        X = np.asarray(X)
+    if type(X) is np.ndarray and X.dtype.kind in "SU":  # numbers, as they stand in a file
+        try:
+            return X.astype(np.float64)
+        except ValueError as error:
+            raise InputError(f"X holds texts: {error}; encode them as numbers") from None
     if np.ma.is_masked(X):
         raise InputError("X has masked values, which would be used; fill them in: X.filled(…)")
     names = list(X.columns) if hasattr(X, "iloc") and hasattr(X, "columns") else []
     twice = [repr(name) for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"X: column names appear twice: {', '.join(twice)}; rename them")
+    return X
 
 
 def is_plain(X: Any) -> bool:
@@ -192,7 +245,7 @@ def check_finite(X: Any, estimator: Any) -> None:
         data = data.T  # blocks that lie together
     per_block = max(1, BLOCK_BYTES // max(1, data[:1].nbytes))
     name = type(estimator).__name__
-    with np.errstate(invalid="ignore"):  # of its sum, where +inf meets -inf
+    with np.errstate(invalid="ignore"), in_one_line():  # of its sum, where +inf meets -inf
         for start in range(0, len(data), per_block):
             block = data[start : start + per_block]
             assert_all_finite(block, estimator_name=name, input_name="X")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -14,7 +15,7 @@ from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
-from backpass.estimators.checks import plain_labels, smallest_codes
+from backpass.estimators.checks import in_one_line, plain_labels, smallest_codes
 from backpass.estimators.compat import ClassifierMixin, with_callbacks
 from backpass.estimators.rollback import as_before_on_failure
 from backpass.training.checkpoints import Checkpoints
@@ -300,7 +301,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             if classes is not None:
                 classes = _labels_in(classes, "classes")
                 if first:
-                    self._set_classes(classes, type_of_target(y).startswith("multilabel"))
+                    with in_one_line():
+                        multilabel = type_of_target(y).startswith("multilabel")
+                    self._set_classes(classes, multilabel)
                 elif not np.array_equal(self.classes_, classes):
                     raise InputError(
                         f"classes={classes!r} is not the same as on the last call: "
@@ -346,6 +349,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of the predictions, for labels as :meth:`fit` takes them.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), optional
+        """
+        predicted = self.predict(X)
+        with in_one_line():
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     # --- what the base asks for ------------------------------------------------------------------
 
@@ -482,15 +498,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
 def _check_labels(y: Any) -> None:
     """Refuse what are no labels, as scikit-learn does, and labels that cannot be sorted."""
-    try:
-        check_classification_targets(y)
-    except TypeError as error:
-        raise InputError(f"y holds labels of different types: {error}; give one") from None
+    with in_one_line():
+        try:
+            check_classification_targets(y)
+        except TypeError as error:
+            raise InputError(f"y holds labels of different types: {error}; give one") from None
 
 
 def _labels_in(y: Any, name: str) -> Any:
     """Return the sorted labels in `y`."""
-    try:
-        return unique_labels(y)
-    except TypeError as error:
-        raise InputError(f"{name} holds labels of different types: {error}; give one") from None
+    with in_one_line():
+        try:
+            return unique_labels(y)
+        except TypeError as error:
+            raise InputError(f"{name} holds labels of different types: {error}; give one") from None

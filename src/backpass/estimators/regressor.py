@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_array, column_or_1d
 
 from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
-from backpass.estimators.checks import check_targets
+from backpass.estimators.checks import check_targets, in_one_line
 from backpass.estimators.compat import RegressorMixin, with_callbacks
 from backpass.network.blockwise import r_squared
 from backpass.training.checkpoints import Checkpoints
@@ -289,13 +289,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² of the predictions, as scikit-learn defines it, for numbers of any size.
 
+        Targets and weights may have any form that :meth:`fit` takes.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
         """
-        return r_squared(y, self.predict(X), sample_weight)
+        predicted = self.predict(X)
+        with in_one_line():
+            weights = sample_weight
+            if weights is not None:
+                weights = _check_sample_weight(weights, predicted, dtype=np.float64)
+            y = _numbers(check_array(y, ensure_2d=False, dtype=None, input_name="y"))
+            return r_squared(_one_column_flat(y), predicted, weights)
 
     # --- what the base asks for ------------------------------------------------------------------
 
@@ -308,11 +316,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return loss
 
     def _check_y(self, y: Any, classes: str) -> Any:
-        if is_sparse(y):
-            raise InputError("y is sparse; give y.toarray()")
-        y = np.asarray(y)
-        if y.dtype.kind in "mM":
-            raise InputError(f"y holds dates or times ({y.dtype}); convert them to numbers")
+        y = _numbers(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         # what the loss asks of its targets is found out here, before training
@@ -327,5 +331,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return r_squared(y, _one_column_flat(output), sample_weight)
 
 
+def _numbers(y: Any) -> Any:
+    """Return targets as numbers, those that are written as text, too."""
+    if is_sparse(y):
+        raise InputError("y is sparse; give y.toarray()")
+    y = np.asarray(y)
+    if y.dtype.kind in "mM":
+        raise InputError(f"y holds dates or times ({y.dtype}); convert them to numbers")
+    if y.dtype.kind in "OSU":
+        with in_one_line():
+            y = y.astype(np.float64)
+    if y.dtype.kind == "f" and not np.isfinite(y).all():  # of None, say
+        raise InputError("y holds missing or infinite values; leave such rows out")
+    return y
+
+
 def _one_column_flat(output: Any) -> Any:
-    return output[:, 0] if output.shape[1] == 1 else output
+    """Return (N, 1) as (N,)."""
+    return output[:, 0] if output.ndim == 2 and output.shape[1] == 1 else output
