@@ -309,9 +309,11 @@ def test_a_finding_can_be_tried_again(module, tmp_path):
     path.write_text("adam:epsilon=inf")
     fuzz = module("fuzz")
     assert fuzz.replay(path) == ""
-    adam = OPTIMIZERS.get_record("adam")
-    unsound = replace(adam, name="unsound", numbers={**adam.numbers, "epsilon": np.inf})
-    OPTIMIZERS.register(lambda: unsound)
+
+    def unsound(epsilon=np.inf):
+        return replace(OPTIMIZERS.get_record("adam"), name="unsound", numbers={"epsilon": epsilon})
+
+    OPTIMIZERS.register(unsound)
     try:
         path.write_text("unsound")
         assert "epsilon" in fuzz.replay(path)
