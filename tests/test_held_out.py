@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from backpass.estimators.validation_split import hold_out
+from backpass.estimators.validation import hold_out
 
 
 def outcome(split):

@@ -12,7 +12,7 @@ import sklearn
 
 from backpass import MLPClassifier, MLPRegressor
 from backpass.core.parameters import MOST_UNITS
-from backpass.estimators.checks import BLOCK_BYTES, check_finite, check_targets, smallest_codes
+from backpass.estimators.data import BLOCK_BYTES, check_finite, check_targets, smallest_codes
 from backpass.network.blockwise import mean_loss
 from backpass.network.network import Network
 

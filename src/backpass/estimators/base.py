@@ -20,28 +20,34 @@ from backpass.core.schedules import SCHEDULES
 from backpass.core.settings import Settings
 from backpass.core.validation import usable_weights
 from backpass.errors import InputError
-from backpass.estimators.callbacks import Reporter, warn_of_dead_units, warn_of_the_end
-from backpass.estimators.checks import (
-    as_floats,
-    check_container,
-    check_finite,
-    check_parameters,
-    check_unchanged,
-    hidden_sizes,
-    in_one_line,
-    is_plain,
-    is_plain_target,
-    listed_activation,
-)
 from backpass.estimators.compat import (
     BaseEstimator,
     CallbackSupportMixin,
     EpochCallbacks,
     validate_data,
 )
-from backpass.estimators.rollback import as_before_on_failure
-from backpass.estimators.settings import fit_settings
-from backpass.estimators.validation_split import hold_out
+from backpass.estimators.data import (
+    as_floats,
+    check_container,
+    check_finite,
+    in_one_line,
+    is_plain,
+    is_plain_target,
+)
+from backpass.estimators.fitting import (
+    Reporter,
+    as_before_on_failure,
+    warn_of_dead_units,
+    warn_of_the_end,
+)
+from backpass.estimators.parameters import (
+    check_parameters,
+    check_unchanged,
+    fit_settings,
+    hidden_sizes,
+    listed_activation,
+)
+from backpass.estimators.validation import hold_out
 from backpass.network.blockwise import refuse_overflow
 from backpass.network.network import Network
 from backpass.training.batches import row_numbers

@@ -8,16 +8,22 @@ import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
-from backpass.estimators.checks import in_one_line, plain_labels, smallest_codes
 from backpass.estimators.compat import ClassifierMixin, with_callbacks
-from backpass.estimators.rollback import as_before_on_failure
+from backpass.estimators.data import (
+    check_labels,
+    in_one_line,
+    labels_in,
+    plain_labels,
+    smallest_codes,
+)
+from backpass.estimators.fitting import as_before_on_failure
 from backpass.training.checkpoints import Checkpoints
 
 __all__ = ["MLPClassifier"]
@@ -299,7 +305,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise InputError("classes must be passed on the first call to partial_fit")
         with as_before_on_failure(self, first):
             if classes is not None:
-                classes = _labels_in(classes, "classes")
+                classes = labels_in(classes, "classes")
                 if first:
                     with in_one_line():
                         multilabel = type_of_target(y).startswith("multilabel")
@@ -395,10 +401,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         y = y.toarray() if is_sparse(y) else np.asarray(y)
         labels, multilabel = plain_labels(y), False
         if labels is None:
-            _check_labels(y)
+            check_labels(y)
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
-            labels, multilabel = _labels_in(y, "y"), y.ndim == 2
+            labels, multilabel = labels_in(y, "y"), y.ndim == 2
         if classes == "new":
             self._set_classes(labels, multilabel)
         else:
@@ -494,21 +500,3 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _check_labels(y: Any) -> None:
-    """Refuse what are no labels, as scikit-learn does, and labels that cannot be sorted."""
-    with in_one_line():
-        try:
-            check_classification_targets(y)
-        except TypeError as error:
-            raise InputError(f"y holds labels of different types: {error}; give one") from None
-
-
-def _labels_in(y: Any, name: str) -> Any:
-    """Return the sorted labels in `y`."""
-    with in_one_line():
-        try:
-            return unique_labels(y)
-        except TypeError as error:
-            raise InputError(f"{name} holds labels of different types: {error}; give one") from None

@@ -227,7 +227,7 @@ class TabularModel(LearntColumns):
         if checkpoints is not None:
             seconds += checkpoints.seconds  # of what was not trained again
         if recipe.activation == "relu":  # the estimators load half of scikit-learn
-            from backpass.estimators.callbacks import warn_of_dead_units
+            from backpass.estimators.fitting import warn_of_dead_units
 
             warn_of_dead_units(network, X[kept[:DEAD_ROWS]])
         return cls(

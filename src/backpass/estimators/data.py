@@ -1,6 +1,5 @@
-"""What `fit` accepts: parameters, data, and what training may go on from."""
+"""What `fit`, `predict` and `score` take: rows, targets and weights, and how they are refused."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,101 +8,25 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from backpass.core.arrays import is_sparse
-from backpass.core.registry import shown
-from backpass.core.validation import (
-    COUNT,
-    FLAG,
-    FRACTION,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SIZE,
-    THREADS,
-    Requirement,
-    as_numbers,
-    check_values,
-    number,
-)
+from backpass.core.validation import as_numbers
 from backpass.errors import BackpassError, InputError
-from backpass.network.network import hidden_records
 
 __all__ = [
-    "CHECKS",
-    "SOLVERS",
     "as_floats",
     "check_container",
     "check_finite",
-    "check_parameters",
+    "check_labels",
     "check_targets",
-    "check_unchanged",
-    "hidden_sizes",
     "in_one_line",
     "is_plain",
     "is_plain_target",
-    "listed_activation",
+    "labels_in",
     "plain_labels",
     "smallest_codes",
 ]
-
-SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
-
-
-CHECKS = {
-    "solver": Requirement(
-        lambda v: isinstance(v, str) and v in SOLVERS, f"one of {', '.join(SOLVERS)}"
-    ),
-    "alpha": SIZE,
-    "batch_size": Requirement(
-        lambda v: (isinstance(v, str) and v == "auto") or COUNT.met_by(v),
-        "'auto' or an integer ≥ 1",
-    ),
-    "learning_rate_init": POSITIVE,
-    "power_t": SIZE,
-    "max_iter": COUNT,
-    "shuffle": FLAG,
-    "tol": NOT_NEGATIVE,
-    "verbose": Requirement(
-        lambda v: FLAG.met_by(v) or NOT_NEGATIVE.met_by(v), "True, False or an integer ≥ 0"
-    ),
-    "warm_start": FLAG,
-    "momentum": Requirement(number(0, 1), "a number between 0 and 1"),
-    "nesterovs_momentum": FLAG,
-    "early_stopping": FLAG,
-    "validation_fraction": FRACTION,
-    "beta_1": FRACTION,
-    "beta_2": FRACTION,
-    "epsilon": POSITIVE,
-    "n_iter_no_change": Requirement(
-        lambda v: COUNT.met_by(v) or (isinstance(v, float) and v == math.inf),
-        "an integer ≥ 1 or inf",
-    ),
-    "max_fun": COUNT,
-    "dropout": FRACTION,
-    "clip_norm": POSITIVE.or_none,
-    "time_limit": POSITIVE.or_none,
-    "n_threads": THREADS.or_none,
-    "early_stopping_metric": Requirement(
-        lambda v: v is None or isinstance(v, str) or callable(v),
-        "None, the name of a scorer, or a scorer",
-    ),
-    "gradient_norms": FLAG,
-}
-"""What each parameter must be."""
-
-
-def check_parameters(estimator: object) -> None:
-    """Raise an :class:`InputError` naming the first parameter that cannot be used."""
-    check_values(estimator, CHECKS)
-
-
-def hidden_sizes(sizes: Any) -> list[int]:
-    """Return `hidden_layer_sizes`, one integer or several, as a list."""
-    listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-    if not all(map(COUNT.met_by, listed)):
-        raise InputError(f"hidden_layer_sizes must be integers > 0, got {sizes!r}")
-    return [int(n) for n in listed]
-
 
 BLOCK_BYTES = 1 << 22
 BLOCK_ROWS = 1 << 16
@@ -296,49 +219,19 @@ def smallest_codes(classes: Any, y: Any) -> Any:
     return codes
 
 
-def listed_activation(activation: Any) -> Any:
-    """Return the parameter `activation` as a network takes it: a name, a record, or a list.
-
-    Examples
-    --------
-    >>> listed_activation("relu"), listed_activation(("relu", "tanh"))
-    ('relu', ['relu', 'tanh'])
-    """
-    several = not isinstance(activation, str) and hasattr(activation, "__iter__")
-    return list(activation) if several else activation
+def check_labels(y: Any) -> None:
+    """Refuse what are no labels, as scikit-learn does, and labels that cannot be sorted."""
+    with in_one_line():
+        try:
+            check_classification_targets(y)
+        except TypeError as error:
+            raise InputError(f"y holds labels of different types: {error}; give one") from None
 
 
-def check_unchanged(estimator: Any) -> None:
-    """Refuse to go on with a network that the estimator's parameters no longer describe.
-
-    Parameters
-    ----------
-    estimator : MLPClassifier or MLPRegressor
-        Fitted.
-
-    Raises
-    ------
-    InputError
-        When its hidden layers, their activations or its loss were changed since.
-    """
-    network = estimator.network_
-    n_hidden = len(network.sizes) - 2
-
-    def activations() -> tuple[str, ...]:
-        records = hidden_records(listed_activation(estimator.activation), n_hidden)
-        return tuple(map(shown, records))
-
-    asked: dict[str, tuple[Callable[[], Any], Any]] = {
-        "hidden_layer_sizes": (
-            lambda: hidden_sizes(estimator.hidden_layer_sizes),
-            list(network.sizes[1:-1]),
-        ),
-        "activation": (activations, tuple(map(shown, network.model.activations[:-1]))),
-        "loss": (lambda: shown(estimator._loss_record()), shown(network.model.loss)),
-    }
-    for name, (new, old) in asked.items():
-        if new() != old:
-            raise InputError(
-                f"{name}={getattr(estimator, name)!r} is not that of the network to go on with; "
-                "set it back, or train a new one: fit with warm_start=False"
-            )
+def labels_in(y: Any, name: str) -> Any:
+    """Return the sorted labels in `y`."""
+    with in_one_line():
+        try:
+            return unique_labels(y)
+        except TypeError as error:
+            raise InputError(f"{name} holds labels of different types: {error}; give one") from None
