@@ -135,6 +135,9 @@ def test_a_file_whose_parts_do_not_fit_is_refused(dear, tmp_path):
     with pytest.raises(ModelFileError, match=r"m\.backpass.*does not fit"):
         TabularModel.load(path)
     meta["network"]["sizes"][0] -= 1
+    write_container(path, "model", meta, {**tensors, "encoder.x": np.zeros(3)})
+    with pytest.raises(ModelFileError, match=r"m\.backpass: tensor 'encoder\.x' belongs to no"):
+        TabularModel.load(path)
     tensors["network.flat"][3] = np.nan
     write_container(path, "model", meta, tensors)
     with pytest.raises(ModelFileError, match="not a finite number"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,17 +17,20 @@ from rich.text import Text
 
 from backpass.tabular.formatting import (
     STOPPED,
+    Cell,
+    Grid,
     baseline_name,
-    column_heads,
+    best_values,
+    column_grid,
     count,
-    metric,
+    error_grid,
+    evaluation_grid,
     number,
     one_line,
+    score_grid,
     seconds,
     share,
-    short_name,
 )
-from backpass.tabular.metrics import best_values
 
 if TYPE_CHECKING:
     from backpass.tabular.encoder import ColumnSummary
@@ -116,6 +120,36 @@ def _grid(columns: Iterable[str], *, left: int = 1) -> Table:
     return table
 
 
+_STYLES = {
+    "ours": "bold",
+    "best": "bold green",
+    "right": "bold green",
+    "wrong": "red",
+    "dropped": "dim",
+}
+
+
+def _painted(view: Grid, *, widest: int | None = None) -> Table:
+    """Return a table with its colours; given, `widest` keeps rows on one line, but for notes."""
+    table = _grid([head for head, _ in view.columns])
+    for column, (_, kind) in zip(table.columns, view.columns, strict=True):
+        column.justify = "left" if kind in ("text", "name", "note") else "right"
+        column.no_wrap = widest is not None and kind != "note"
+    if widest is not None:
+        table.columns[0].max_width, table.columns[0].overflow = widest, "ellipsis"
+    for row in view.rows:
+        table.add_row(
+            *(_painted_cell(c, kind) for c, (_, kind) in zip(row, view.columns, strict=True))
+        )
+    return table
+
+
+def _painted_cell(cell: Cell, kind: str) -> Text:
+    if cell.mark in ("right", "wrong") and not cell.text:
+        return _text("·", "bold green" if cell.mark == "right" else "dim")
+    return _text(cell.text, "dim" if kind == "note" else _STYLES.get(cell.mark, ""))
+
+
 def _titled(title: str, body: RenderableType) -> RenderableType:
     # a title of the table itself would be wrapped to the table's width
     return Group(_text(title, "bold"), body)
@@ -164,24 +198,12 @@ def _target(table: Understanding) -> str:
 
 
 def _columns(table: Understanding) -> RenderableType:
-    grid = _grid(("column", "kind", "missing", "levels", "inputs", ""))
-    for column in grid.columns[1:2] + grid.columns[5:]:
-        column.justify = "left"
     shown = table.columns
     if len(shown) > MOST_COLUMNS:  # numbers without gaps have nothing to tell
         shown = [column for column in shown if not _is_plain(column)][:MOST_COLUMNS]
-    for head in grid.columns[:5]:  # only the notes are folded
-        head.no_wrap = True
-    grid.columns[0].max_width, grid.columns[0].overflow = 26, "ellipsis"
-    for summary in shown:
-        style = "dim" if summary.kind == "dropped" else ""
-        grid.add_row(
-            _text(summary.name, style),
-            _text(summary.kind, style),
-            *(_text(n or "", style) for n in (summary.missing, summary.levels, summary.outputs)),
-            # the median of a number tells little and takes much room
-            _text("" if summary.note.startswith("median") else summary.note, "dim"),
-        )
+    # the median of a number tells little and takes much room
+    brief = [replace(c, note="") if c.note.startswith("median") else c for c in shown]
+    grid = _painted(column_grid(brief), widest=26)
     left_out = [column for column in table.columns if column not in shown]
     if not left_out:
         return grid
@@ -214,21 +236,8 @@ def training(model: TabularModel) -> RenderableType:
 def results(experiment: Experiment) -> RenderableType:
     """Return metrics beside the baselines, and where the predictions err."""
     remarks = [_text(remark, "yellow") for remark in remarks_on(experiment)]
-    return Group(_metrics(experiment), *remarks, _errors(experiment.test))
-
-
-def _metrics(experiment: Experiment) -> RenderableType:
-    names = list(experiment.test.metrics)
-    rows = {"this network": {**experiment.test.metrics, "seconds": experiment.model.seconds}}
-    rows |= experiment.baselines
-    best = best_values(names, list(rows.values()))
-    grid = _grid(["", *map(short_name, names), "training"])
-    for name, row in rows.items():
-        cells = [_text(metric(m, row[m]), "bold green" if row[m] == best[m] else "") for m in names]
-        style = "bold" if name == "this network" else ""
-        label = baseline_name(name, experiment.table.task)
-        grid.add_row(_text(label, style), *cells, _text(seconds(row["seconds"])))
-    return _titled(f"test scores, {count(experiment.test.rows)} rows", grid)
+    scores = score_grid(experiment)
+    return Group(_titled(scores.title, _painted(scores)), *remarks, _errors(experiment.test))
 
 
 def remarks_on(experiment: Experiment) -> list[str]:
@@ -266,53 +275,18 @@ def _errors(test: Evaluation) -> RenderableType:
         grid = _grid(labels, left=0)
         grid.add_row(*(_text(number(value)) for value in test.residuals.values()))
         return _titled("errors, predicted − actual", grid)
-    if len(test.classes) > MOST_CLASSES:
-        return _confusions(test)
-    return _matrix(test)
-
-
-def _matrix(test: Evaluation) -> RenderableType:
-    assert test.confusion is not None
-    rows, columns = column_heads(test.classes, max(3, 54 // len(test.classes) - 2))
-    grid = _grid(["", *columns, "right"])
-    for head in grid.columns:
-        head.no_wrap = True
-    grid.columns[0].max_width, grid.columns[0].overflow = 22, "ellipsis"
-    for i, name in enumerate(rows):
-        row = test.confusion[i]
-        cells = [
-            _text(n or "·", "bold green" if i == j else "red" if n else "dim")
-            for j, n in enumerate(row.tolist())
-        ]
-        grid.add_row(_text(name), *cells, _text(share(row[i], row.sum())))
-    return _titled("confusion matrix: actual classes in rows, predicted ones in columns", grid)
-
-
-def _confusions(test: Evaluation) -> RenderableType:
-    """Return the most frequent confusions of many classes, whose matrix nobody could read."""
-    assert test.confusion is not None
-    wrong = test.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:MOST_CONFUSIONS]
-    grid = _grid(["actual", "predicted", "rows", "of actual"], left=2)
-    for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True):
-        if wrong[i, j]:
-            part = share(wrong[i, j], test.confusion[i].sum())
-            cells = (test.classes[i], test.classes[j], wrong[i, j], part)
-            grid.add_row(*map(_text, cells))
-    if not grid.row_count:
+    width, many = max(3, 54 // len(test.classes) - 2), len(test.classes) > MOST_CLASSES
+    view = error_grid(test, width, MOST_CLASSES, MOST_CONFUSIONS)
+    if not view.rows:
         return _text("no row was given a wrong class", "green")
-    return _titled(f"most frequent confusions of {len(test.classes)} classes", grid)
+    return _titled(view.title, _painted(view, widest=None if many else 22))
 
 
 def evaluation(test: Evaluation, model: TabularModel, source: str) -> RenderableType:
     """Return the metrics of a model on another table."""
     name = "standard input" if source == "-" else source
-    grid = _grid(["", *map(short_name, test.metrics)])
-    values = (metric(m, value) for m, value in test.metrics.items())
-    grid.add_row(_text(model.target.name, "bold"), *map(_text, values))
-    title = f"{name}, {count(test.rows)} rows"
-    return Group(_titled(title, grid), _errors(test))
+    view = evaluation_grid(test, name, model.target.name)
+    return Group(_titled(view.title, _painted(view)), _errors(test))
 
 
 # --- where it went ---------------------------------------------------------------------------

@@ -7,10 +7,9 @@ numbers and texts, which a model file can hold without executing anything when i
 
 from __future__ import annotations
 
-import difflib
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +18,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from backpass.core.hints import closest
 from backpass.errors import InputError, ModelFileError, TableError, TableWarning
 from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Schema, Text, check
 from backpass.tabular.columns import (
@@ -32,13 +32,12 @@ from backpass.tabular.columns import (
     state_of,
 )
 from backpass.tabular.frames import as_frame, has_names
-from backpass.tabular.leakage import suspicious_columns
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["STATE_SCHEMA", "ColumnSummary", "TableEncoder", "suspicious_columns"]
+__all__ = ["STATE_SCHEMA", "ColumnSummary", "TableEncoder"]
 
 #: What `TableEncoder.to_state` returns, for checking a model file.
 STATE_SCHEMA: dict[str, Schema] = {
@@ -54,7 +53,7 @@ STATE_SCHEMA: dict[str, Schema] = {
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """What became of one column, for a person to read."""
+    """How one column is encoded, for a person to read."""
 
     name: str
     kind: str
@@ -273,53 +272,35 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     # --- state -------------------------------------------------------------------------------
 
-    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return settings and everything learnt as JSON values and arrays.
-
-        Returns
-        -------
-        state : dict
-            JSON values.
-        arrays : dict of str to ndarray
-            Empty: the few numbers for each column are exact in JSON, too.
-        """
+    def to_state(self) -> dict[str, Any]:
+        """Return settings and everything learnt as JSON values, in which every number is exact."""
         check_is_fitted(self)
         settings = {**self.get_params(), "categorical": list(self.categorical)}
         columns = [state_of(column) for column in self.columns_]
-        named = hasattr(self, "feature_names_in_")
-        return {**settings, "named": named, "columns": columns}, {}
+        return {**settings, "named": hasattr(self, "feature_names_in_"), "columns": columns}
 
     @classmethod
-    def from_state(cls, state: Any, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Rebuild an encoder from what `to_state` returned.
+    def from_state(cls, state: Any) -> Self:
+        """Rebuild an encoder, which encodes as the original does, bit for bit.
 
         Parameters
         ----------
         state : dict
-            JSON values; they are checked, since they may come from a stranger's file.
-        arrays : mapping of str to ndarray
-            Must be empty.
-
-        Returns
-        -------
-        TableEncoder
-            Encodes as the original does, bit for bit.
+            What `to_state` returned; it is checked, since it may come from a stranger's file.
 
         Raises
         ------
         ModelFileError
-            If the state is not one that `to_state` could have returned.
+            If `to_state` could not have returned it.
 
         Examples
         --------
         >>> from backpass.tabular.encoder import TableEncoder
         >>> encoder = TableEncoder().fit({"size": [1.0, 2.0]})
-        >>> TableEncoder.from_state(*encoder.to_state()).describe() == encoder.describe()
+        >>> TableEncoder.from_state(encoder.to_state()).describe() == encoder.describe()
         True
         """
         check(state, STATE_SCHEMA, "encoder")
-        if arrays:
-            raise ModelFileError(f"encoder: {len(arrays)} arrays where none belongs")
         columns = [column_of(column) for column in state["columns"]]
         names = [column.name for column in columns]
         if len(set(names)) < len(names):
@@ -408,11 +389,10 @@ def _listed(names: list[str]) -> str:
 
 
 def _missing_columns(absent: list[str], present: list[str]) -> str:
-    """Return ``no column 'citty' (did you mean 'city'?)``."""
+    """Return ``the table has no column 'citty' (did you mean 'city'?)``."""
     parts = []
-    folded = {name.casefold(): name for name in present}
     for name in absent[:5]:
-        close = difflib.get_close_matches(name.casefold(), folded, n=1)
-        parts.append(repr(name) + (f" (did you mean {folded[close[0]]!r}?)" if close else ""))
+        meant = closest(name, present, elsewhere=())
+        parts.append(repr(name) + (f" (did you mean {meant!r}?)" if meant else ""))
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
     return f"the table has no column {', '.join(parts)}{more}"

@@ -1,22 +1,35 @@
-"""How names, numbers and times are written, in the terminal and on the page alike."""
+"""How results are written, in the terminal and on the page alike: numbers, times and tables."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backpass.tabular.encoder import ColumnSummary
+    from backpass.tabular.experiment import Experiment
+    from backpass.tabular.metrics import Evaluation
 
 __all__ = [
     "STOPPED",
+    "Cell",
+    "Grid",
     "baseline_name",
+    "best_values",
     "clock",
-    "column_heads",
+    "column_grid",
+    "confusion_grid",
     "count",
+    "error_grid",
+    "evaluation_grid",
     "metric",
     "number",
     "one_line",
+    "score_grid",
     "seconds",
     "share",
-    "short_name",
 ]
 
 STOPPED = {
@@ -63,11 +76,6 @@ def metric(name: str, value: float) -> str:
     return f"{round(value, 4) + 0.0:.4f}"  # + 0 makes −0 positive
 
 
-def short_name(name: str) -> str:
-    """Return a metric's name as the head of a narrow column."""
-    return {"balanced accuracy": "balanced"}.get(name, name)
-
-
 def baseline_name(name: str, task: str) -> str:
     """Return a baseline's name for one task."""
     trivial = "majority class" if task == "classification" else "mean"
@@ -83,23 +91,6 @@ def count(value: int) -> str:
     '61,395'
     """
     return f"{value:,}" if abs(value) >= 10_000 else str(value)
-
-
-def column_heads(names: Sequence[str], width: int) -> tuple[list[str], list[str]]:
-    """Return the heads of a matrix's rows and columns: numbers, where names are too wide.
-
-    Examples
-    --------
-    >>> column_heads(["no", "yes"], 5)
-    (['no', 'yes'], ['no', 'yes'])
-    >>> column_heads(["medical", "major"], 5)
-    (['1 medical', '2 major'], ['1', '2'])
-    """
-    plain = [one_line(name) for name in names]
-    if max(map(len, plain)) <= width:
-        return plain, plain
-    numbers = [str(i) for i in range(1, len(plain) + 1)]
-    return [f"{i} {name}" for i, name in zip(numbers, plain, strict=True)], numbers
 
 
 def share(part: float, whole: float) -> str:
@@ -136,3 +127,168 @@ def clock(value: float) -> str:
     minutes, rest = divmod(int(value), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text in a table, and what is to be seen of it at a glance.
+
+    Parameters
+    ----------
+    text : str
+    mark : {"", "ours", "best", "right", "wrong", "dropped"}
+        This network's row; the best in its column; rows given their class, or another; a column
+        that was dropped.
+    part : float
+        Of a confusion matrix: the part of the actual class, which the page shades.
+    """
+
+    text: str
+    mark: str = ""
+    part: float = 0.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as terminal and page show it, each in its own way.
+
+    Parameters
+    ----------
+    title : str
+    columns : sequence of (str, str)
+        The head of each column, and what it holds: "text", "name" (which may be long), "note",
+        "metric", "share" (of the row) or "number".
+    rows : list of list of Cell
+    """
+
+    title: str
+    columns: Sequence[tuple[str, str]]
+    rows: list[list[Cell]] = field(default_factory=list)
+
+
+LOWER_IS_BETTER = ("log-loss", "RMSE", "MAE")
+
+
+def best_values(names: list[str], rows: list[dict[str, float]]) -> dict[str, float]:
+    """Return the best value of each metric, NaN where there is nothing to compare.
+
+    Examples
+    --------
+    >>> best_values(["R²", "MAE"], [{"R²": 0.5, "MAE": 2.0}, {"R²": 0.7, "MAE": 3.0}])
+    {'R²': 0.7, 'MAE': 2.0}
+    """
+    if len(rows) < 2:
+        return dict.fromkeys(names, float("nan"))
+    return {m: (min if m in LOWER_IS_BETTER else max)(row[m] for row in rows) for m in names}
+
+
+def score_grid(experiment: Experiment) -> Grid:
+    """Return the test scores of the network and of the models beside it."""
+    scores = experiment.test.metrics
+    lines = {"this network": {**scores, "seconds": experiment.model.seconds}}
+    lines |= experiment.baselines
+    best = best_values(list(scores), list(lines.values()))
+    title = f"test scores, {count(experiment.test.rows)} rows"
+    grid = Grid(title, [("", "text"), *_metric_heads(scores), ("training", "number")])
+    for name, row in lines.items():
+        label = Cell(
+            baseline_name(name, experiment.table.task), "ours" if name == "this network" else ""
+        )
+        cells = [Cell(metric(m, row[m]), "best" if row[m] == best[m] else "") for m in scores]
+        grid.rows.append([label, *cells, Cell(seconds(row["seconds"]))])
+    return grid
+
+
+def evaluation_grid(test: Evaluation, table: str, target: str) -> Grid:
+    """Return the metrics of a model on another table."""
+    values = [Cell(metric(name, value)) for name, value in test.metrics.items()]
+    columns = [("", "text"), *_metric_heads(test.metrics)]
+    return Grid(f"{table}, {count(test.rows)} rows", columns, [[Cell(target, "ours"), *values]])
+
+
+def _metric_heads(names: Iterable[str]) -> list[tuple[str, str]]:
+    narrow = {"balanced accuracy": "balanced"}
+    return [(narrow.get(name, name), "metric") for name in names]
+
+
+def error_grid(test: Evaluation, width: int, most_classes: int, most_confusions: int) -> Grid:
+    """Return where a classification errs: the matrix, or of many classes the main confusions.
+
+    Parameters
+    ----------
+    test : Evaluation
+    width : int
+        Most characters of a class as the head of a column.
+    most_classes : int
+        Of a matrix.
+    most_confusions : int
+        To be listed where there are more classes.
+    """
+    if len(test.classes) > most_classes:
+        return _confusions(test, most_confusions)
+    return confusion_grid(test, width)
+
+
+def confusion_grid(test: Evaluation, width: int) -> Grid:
+    """Return the confusion matrix, whose heads are numbers where names are wider than `width`."""
+    assert test.confusion is not None
+    names, heads = _heads(test.classes, width)
+    grid = Grid(
+        "confusion matrix: actual classes in rows, predicted ones in columns",
+        [("", "text"), *((head, "number") for head in heads), ("right", "share")],
+    )
+    for i, (name, counts) in enumerate(zip(names, test.confusion.tolist(), strict=True)):
+        total = sum(counts)
+        cells = [
+            Cell(str(n or ""), "right" if i == j else "wrong", n / total if total else 0.0)
+            for j, n in enumerate(counts)
+        ]
+        grid.rows.append([Cell(name), *cells, Cell(share(counts[i], total))])
+    return grid
+
+
+def _confusions(test: Evaluation, most: int) -> Grid:
+    """Return the most frequent confusions of many classes, whose matrix nobody could read."""
+    assert test.confusion is not None
+    grid = Grid(
+        f"most frequent confusions of {len(test.classes)} classes",
+        [("actual", "name"), ("predicted", "name"), ("rows", "number"), ("of actual", "number")],
+    )
+    counts = test.confusion.tolist()
+    pairs = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
+    for n, i, j in sorted(pairs, reverse=True)[:most]:
+        part = share(n, sum(counts[i]))
+        grid.rows.append([Cell(x) for x in (test.classes[i], test.classes[j], str(n), part)])
+    return grid
+
+
+def _heads(names: Sequence[str], width: int) -> tuple[list[str], list[str]]:
+    """Return the heads of a matrix's rows and columns: numbers, where names are too wide.
+
+    Examples
+    --------
+    >>> _heads(["no", "yes"], 5)
+    (['no', 'yes'], ['no', 'yes'])
+    >>> _heads(["medical", "major"], 5)
+    (['1 medical', '2 major'], ['1', '2'])
+    """
+    plain = [one_line(name) for name in names]
+    if max(map(len, plain)) <= width:
+        return plain, plain
+    numbers = [str(i) for i in range(1, len(plain) + 1)]
+    return [f"{i} {name}" for i, name in zip(numbers, plain, strict=True)], numbers
+
+
+def column_grid(columns: Sequence[ColumnSummary]) -> Grid:
+    """Return what the encoder made of the columns."""
+    counts = [(head, "number") for head in ("missing", "levels", "inputs")]
+    grid = Grid("columns", [("column", "name"), ("kind", "text"), *counts, ("", "note")])
+    for column in columns:
+        mark = "dropped" if column.kind == "dropped" else ""
+        counted = (str(n or "") for n in (column.missing, column.levels, column.outputs))
+        texts = (column.name, column.kind, *counted, column.note)
+        grid.rows.append([Cell(text, mark) for text in texts])
+    return grid

@@ -16,7 +16,6 @@ __all__ = [
     "QUANTILES",
     "Evaluation",
     "accuracy",
-    "best_values",
     "class_metrics",
     "evaluate_classes",
     "evaluate_numbers",
@@ -28,22 +27,6 @@ Floats = NDArray[Any]
 
 MAIN_METRIC = {"classification": "accuracy", "regression": "R²"}
 """The metric shown first."""
-
-
-LOWER_IS_BETTER = ("log-loss", "RMSE", "MAE")
-
-
-def best_values(names: list[str], rows: list[dict[str, float]]) -> dict[str, float]:
-    """Return the best value of each metric, NaN where there is nothing to compare.
-
-    Examples
-    --------
-    >>> best_values(["R²", "MAE"], [{"R²": 0.5, "MAE": 2.0}, {"R²": 0.7, "MAE": 3.0}])
-    {'R²': 0.7, 'MAE': 2.0}
-    """
-    if len(rows) < 2:
-        return dict.fromkeys(names, float("nan"))
-    return {m: (min if m in LOWER_IS_BETTER else max)(row[m] for row in rows) for m in names}
 
 
 def accuracy(y: NDArray[Any], probabilities: Floats, weights: Floats | None = None) -> float:

@@ -19,6 +19,7 @@ from backpass.tabular.targets import TARGET_SCHEMAS, ClassTarget, Target, target
 __all__ = ["MODEL_SCHEMA", "read_model", "write_model"]
 
 KIND = "model"
+TENSOR = "network.flat"  # the only one
 
 MODEL_SCHEMA: dict[str, Schema] = {
     "target": AnyOf(*TARGET_SCHEMAS.values()),
@@ -55,15 +56,14 @@ def write_model(
     ModelFileError
         When it cannot be written; an old file of that name is then untouched.
     """
-    state, arrays = encoder.to_state()
     try:
         network_meta = network_json(network.model)
     except ModelFileError as error:
         message = f"{shown_path(path)}: cannot be written: {error}; nothing was written"
         raise ModelFileError(message) from None
-    meta = {**told, "target": target.state(), "encoder": state, "network": network_meta}
-    tensors = {f"encoder.{name}": array for name, array in arrays.items()}
-    write_container(path, KIND, meta, {**tensors, "network.flat": network.parameters.flat})
+    meta = {**told, "target": target.state(), "encoder": encoder.to_state()}
+    tensors = {TENSOR: network.parameters.flat}
+    write_container(path, KIND, {**meta, "network": network_meta}, tensors)
 
 
 def read_model(path: str | Path) -> tuple[Target, TableEncoder, Network, dict[str, Any]]:
@@ -83,13 +83,10 @@ def read_model(path: str | Path) -> tuple[Target, TableEncoder, Network, dict[st
     meta, tensors = read_container(path, KIND, MODEL_SCHEMA)
     try:
         target = target_from_state(meta["target"])
-        arrays = {
-            name.removeprefix("encoder."): array
-            for name, array in tensors.items()
-            if name != "network.flat"
-        }
-        encoder = TableEncoder.from_state(meta["encoder"], arrays)
-        network = _network_from(meta["network"], tensors.get("network.flat"), target, encoder)
+        encoder = TableEncoder.from_state(meta["encoder"])
+        if strange := tensors.keys() - {TENSOR}:
+            raise ModelFileError(f"tensor {min(strange)!r} belongs to no model; train again")
+        network = _network_from(meta["network"], tensors.get(TENSOR), target, encoder)
     except ModelFileError as error:
         raise ModelFileError(f"{shown_path(path)}: {error}") from None
     return target, encoder, network, meta
@@ -102,7 +99,7 @@ def _network_from(
     sizes, n_inputs = told["sizes"], sum(len(column.outputs) for column in encoder.columns_)
     n_outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
     if flat is None or flat.dtype.kind != "f" or flat.shape != (parameter_count(sizes),):
-        raise ModelFileError(f"tensor 'network.flat' does not fit {shown_sizes(sizes)}")
+        raise ModelFileError(f"tensor {TENSOR!r} does not fit {shown_sizes(sizes)}")
     if sizes[0] != n_inputs or sizes[-1] != n_outputs:
         raise ModelFileError(
             f"the network is {sizes[0]} to {sizes[-1]}, but the encoder gives {n_inputs} "

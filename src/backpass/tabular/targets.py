@@ -135,12 +135,7 @@ class ClassTarget:
 
     def state(self) -> dict[str, Any]:
         """Return JSON values for the model file."""
-        return {
-            "task": self.task,
-            "name": self.name,
-            "classes": list(self.classes),
-            "values": self.values,
-        }
+        return {"task": self.task, **vars(self), "classes": list(self.classes)}
 
 
 def _is_integer(text: str) -> bool:
@@ -203,12 +198,7 @@ class NumberTarget:
 
     def state(self) -> dict[str, Any]:
         """Return JSON values for the model file."""
-        return {
-            "task": self.task,
-            "name": self.name,
-            "center": self.center,
-            "scale": self.scale,
-        }
+        return {"task": self.task, **vars(self)}
 
 
 Target = ClassTarget | NumberTarget

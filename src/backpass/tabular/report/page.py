@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from backpass.storage.atomic_write import durable_write
 from backpass.tabular.experiment import Experiment
 from backpass.tabular.formatting import (
     STOPPED,
-    baseline_name,
-    column_heads,
+    Cell,
+    Grid,
+    column_grid,
     count,
+    error_grid,
     metric,
     number,
+    score_grid,
     seconds,
-    share,
 )
-from backpass.tabular.metrics import Evaluation, best_values
+from backpass.tabular.metrics import Evaluation
 from backpass.tabular.report.charts import Line, Markup, element, join, line_chart, scatter_chart
 
 __all__ = [
@@ -79,20 +79,36 @@ def _section(title: str, *children: Markup, wide: bool = False) -> Markup:
     return element("section", element("h2", title), *children, class_="wide" if wide else None)
 
 
-def _table(
-    head: Sequence[str], rows: Sequence[Markup], *, left: Sequence[int] = (0,), **attributes: Any
-) -> Markup:
-    """Return a table whose columns `left` hold texts."""
-    cells = [
-        element("th", name, class_="text" if i in left else None) for i, name in enumerate(head)
+def _table(view: Grid, **attributes: Any) -> Markup:
+    heads = [
+        element("th", head, class_="text" if kind in ("text", "name", "note") else None)
+        for head, kind in view.columns
     ]
-    table = element(
-        "table",
-        element("thead", element("tr", *cells)),
-        element("tbody", *rows),
-        **attributes,
-    )
-    return element("div", table, class_="scroll")
+    rows = [
+        element(
+            "tr",
+            *(_cell(cell, kind) for cell, (_, kind) in zip(row, view.columns, strict=True)),
+            class_=row[0].mark or None,
+        )
+        for row in view.rows
+    ]
+    body = (element("thead", element("tr", *heads)), element("tbody", *rows))
+    return element("div", element("table", *body, **attributes), class_="scroll")
+
+
+def _cell(cell: Cell, kind: str) -> Markup:
+    metric = "best" if cell.mark == "best" else "plain"
+    classes = {"number": None, "share": "text dim", "metric": metric}
+    if cell.mark not in ("right", "wrong") or not cell.text:
+        return element("td", cell.text, class_=classes.get(kind, kind))
+    # a part of a hundredth must be visible, too: the eye sees the square root
+    strength = round(math.sqrt(cell.part), 2)
+    colour = f"background: rgb(var(--{'good' if cell.mark == 'right' else 'bad'}) / {strength})"
+    return element("td", cell.text, style=colour + ("; color: #fff" if strength > 0.6 else ""))
+
+
+def _title(view: Grid) -> str:
+    return view.title[0].upper() + view.title[1:]
 
 
 def _header(experiment: Experiment, title: str) -> Markup:
@@ -117,30 +133,20 @@ def _header(experiment: Experiment, title: str) -> Markup:
 
 
 def _scores(experiment: Experiment) -> Markup:
-    names = list(experiment.test.metrics)
-    ours = {**experiment.test.metrics, "seconds": experiment.model.seconds}
-    rows = {"this network": ours, **experiment.baselines}
-    best = best_values(names, list(rows.values()))
-    lines = []
-    for name, row in rows.items():
-        cells = [
-            element("td", metric(m, row[m]), class_="best" if row[m] == best[m] else "plain")
-            for m in names
-        ]
-        time = element("td", seconds(row["seconds"]))
-        label = baseline_name(name, experiment.table.task)
-        css = "ours" if name == "this network" else None
-        lines.append(element("tr", element("td", label, class_="text"), *cells, time, class_=css))
+    view = score_grid(experiment)
     note = element("p", "★ best in its column, on the same test rows.", class_="dim")
-    return _section("Test scores", _table(["", *names, "training"], lines), note, wide=True)
+    return _section(_title(view), _table(view), note, wide=True)
 
 
 def _errors(test: Evaluation) -> Markup:
     if test.pairs is not None:
         return _scatter(test)
-    if len(test.classes) > MOST_CLASSES:
-        return _confusions(test)
-    return _matrix(test)
+    k = len(test.classes)
+    view = error_grid(test, 12 if k <= 4 else 8 if k <= 8 else 4, MOST_CLASSES, MOST_CONFUSIONS)
+    if k > MOST_CLASSES:
+        return _section(_title(view), _table(view))
+    note = element("p", "Darker: a larger part of the row.", class_="dim")
+    return _section(_title(view), _table(view, class_="matrix"), note, wide=k > 8)
 
 
 def _scatter(test: Evaluation) -> Markup:
@@ -154,50 +160,6 @@ def _scatter(test: Evaluation) -> Markup:
         f"median {middle}, from {low} to {high}."
     )
     return _section("Predicted and actual", chart, element("p", told, class_="dim"))
-
-
-def _matrix(test: Evaluation) -> Markup:
-    assert test.confusion is not None
-    k, rows = len(test.classes), []
-    names, heads = column_heads(test.classes, 12 if k <= 4 else 8 if k <= 8 else 4)
-    for i, name in enumerate(names):
-        counts = test.confusion[i].tolist()
-        total = sum(counts)
-        cells = [_cell(n, n / total if total else 0, i == j) for j, n in enumerate(counts)]
-        right = element("td", share(counts[i], total), class_="text dim")
-        rows.append(element("tr", element("td", name, class_="text"), *cells, right))
-    head = ["actual", *heads, "right"]
-    note = "Rows: actual class; columns: predicted class. Darker: a larger part of the row."
-    return _section(
-        "Confusion matrix",
-        _table(head, rows, class_="matrix"),
-        element("p", note, class_="dim"),
-        wide=k > 8,
-    )
-
-
-def _cell(rows: int, part: float, right: bool) -> Markup:
-    # a part of a hundredth must be visible, too: the eye sees the square root
-    strength = round(math.sqrt(part), 2)
-    colour = f"background: rgb(var(--{'good' if right else 'bad'}) / {strength})"
-    light = "; color: #fff" if strength > 0.6 else ""
-    return element("td", rows or "", style=colour + light if rows else None)
-
-
-def _confusions(test: Evaluation) -> Markup:
-    assert test.confusion is not None
-    wrong = test.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:MOST_CONFUSIONS]
-    rows = []
-    for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True):
-        if wrong[i, j]:
-            part = share(wrong[i, j], test.confusion[i].sum())
-            names = [element("td", test.classes[c], class_="name") for c in (i, j)]
-            cells = [element("td", value) for value in (wrong[i, j], part)]
-            rows.append(element("tr", *names, *cells))
-    title = f"Most frequent confusions of {len(test.classes)} classes"
-    return _section(title, _table(["actual", "predicted", "rows", "of actual"], rows, left=(0, 1)))
 
 
 # --- curves ----------------------------------------------------------------------------------
@@ -296,19 +258,8 @@ def _warnings(messages: Sequence[str]) -> Markup | None:
 
 
 def _columns(experiment: Experiment) -> Markup:
-    rows = [
-        element(
-            "tr",
-            element("td", column.name, class_="name"),
-            element("td", column.kind, class_="text"),
-            *(element("td", n or "") for n in (column.missing, column.levels, column.outputs)),
-            element("td", column.note, class_="note"),
-            class_="dropped" if column.kind == "dropped" else None,
-        )
-        for column in experiment.table.columns
-    ]
-    head = ["column", "kind", "missing", "levels", "inputs", ""]
-    return _section("Columns", _table(head, rows, left=(0, 1, 5)), wide=True)
+    view = column_grid(experiment.table.columns)
+    return _section(_title(view), _table(view), wide=True)
 
 
 STYLE = """
