@@ -12,7 +12,7 @@ from backpass.derivatives.notation import NOTATIONS
 from backpass.derivatives.notation.symbols import symbol
 from backpass.derivatives.notation.table import register
 from backpass.derivatives.tracing import FORMS, example
-from backpass.derivatives.tracing.formatter import Limits, cuts, show
+from backpass.derivatives.tracing.formatter import Limits, cuts
 from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.to_html import MathPainter
 from backpass.derivatives.tracing.to_latex import LatexPainter
@@ -54,10 +54,7 @@ def whole(line):
 
 
 def show_with(painter, line, limits, batch=True):
-    notation = line.values.notation
-    return show(
-        line, painter(notation.operators, from_zero=notation.from_zero), limits, batch=batch
-    )
+    return painter(line.values.notation).show(line, limits, batch=batch)
 
 
 def activation(network, notation, layer):
@@ -325,7 +322,7 @@ def test_large_arrays_are_cut_with_a_count():
     for _, line in lines_of(seen):
         for leaf, part in cuts(line, seen.limits):
             value = line.values(leaf)
-            kept = value[np.ix_(part.rows, part.columns)]
+            kept = value[: part.rows, : part.columns]
             printed = np.array(part.texts, dtype=float)
             assert np.allclose(printed, kept, rtol=5.1e-4, atol=0)
             assert part.left_out == value.size - kept.size > 0

@@ -334,9 +334,7 @@ class Search:
         )
 
     def _keep(
-        self,
-        trials: Sequence[Trial],
-        match: tuple[tuple[tuple[str, int], ...], float] | None,
+        self, trials: Sequence[Trial], match: tuple[tuple[tuple[str, int], ...], float] | None
     ) -> None:
         """Keep what explains the answer, in the first of the ways of the same mistakes."""
         key = frozenset(trial.mistake.name for trial in trials)

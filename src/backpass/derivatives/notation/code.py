@@ -6,19 +6,7 @@ from backpass.derivatives.notation.table import Formula, Notation, Operators, re
 
 __all__ = ["CODE"]
 
-LETTERS = {
-    "z": "zz",
-    "a": "aa",
-    "W": "WW",
-    "b": "b",
-    "delta": "δδ",
-    "y": "yy",
-    "ones": "𝟏",
-    "N": "N",
-    "lambda": "α",
-    "rate": "η",
-    "f": "φ",
-}
+LETTERS = {"z": "zz", "a": "aa", "W": "WW", "delta": "δδ", "y": "yy", "lambda": "α", "f": "φ"}
 
 CODE = register(
     Notation(
@@ -28,11 +16,7 @@ CODE = register(
         weights_transposed=LAYOUTS["code"].weights_transposed,
         samples_in_columns=False,
         symbols=symbols_of(
-            "low",
-            LETTERS,
-            cost="J",
-            sample_cost="C",
-            g=(symbol("g", "low"), symbol("g", "low")),
+            "low", LETTERS, cost="J", sample_cost="C", g=(symbol("g", "low"), symbol("g", "low"))
         ),
         formulas={
             "F1": Formula("z[l] = a[l-1] @ W[l] + b[l]"),

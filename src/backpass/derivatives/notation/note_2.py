@@ -2,23 +2,11 @@
 
 from backpass.core.layouts import LAYOUTS
 from backpass.derivatives.notation.symbols import derivative, plain, symbol, symbols_of
-from backpass.derivatives.notation.table import Formula, Notation, register
+from backpass.derivatives.notation.table import IN_COLUMNS, Formula, Notation, register
 
 __all__ = ["CHAIN"]
 
-LETTERS = {
-    "z": "zz",
-    "a": "aa",
-    "W": "wW",
-    "b": "b",
-    "delta": "bb",
-    "y": "yy",
-    "ones": "𝟏",
-    "N": "N",
-    "lambda": "λ",
-    "rate": "η",
-    "f": "f",
-}
+LETTERS = {"z": "zz", "a": "aa", "W": "wW", "delta": "bb", "y": "yy", "f": "f"}
 
 BIAS_DERIVATIVE = derivative(plain("L"), symbol("b", "up", bold=True))
 
@@ -38,15 +26,10 @@ CHAIN = register(
             delta=(BIAS_DERIVATIVE, BIAS_DERIVATIVE),
             terms=(plain("g"), plain("g")),
         ),
-        formulas={
+        formulas=IN_COLUMNS
+        | {
             "F1": Formula("z[l] = W[l] @ a[l-1] + b[l]"),
-            "F2": Formula("a[l] = f(z[l])"),
-            "C": Formula("J = total(terms)", "J = 1 / N * total(terms)"),
-            "Cw": Formula("", "J = total(terms @ diag(share))"),
             "B1z": Formula("delta[l] = diag(dphi[l]) @ dC[l]"),
-            "B1zj": Formula("delta[l] = T(jac[l]) @ dC[l]"),
-            "B1f": Formula("delta[l] = a[l] - y"),
-            "B1fg": Formula("delta[l] = residual(a[l], y)"),
             "B2a": Formula("g[l] = T(W[l+1]) @ delta[l+1]"),
             "B2b": Formula("delta[l] = diag(dphi[l]) @ T(W[l+1]) @ delta[l+1]"),
             "B3": Formula("dW[l] = delta[l] @ T(a[l-1])"),

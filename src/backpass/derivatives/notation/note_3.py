@@ -2,23 +2,11 @@
 
 from backpass.core.layouts import LAYOUTS
 from backpass.derivatives.notation.symbols import derivative, nabla, plain, symbol, symbols_of
-from backpass.derivatives.notation.table import Formula, Notation, register
+from backpass.derivatives.notation.table import IN_COLUMNS, Formula, Notation, register
 
 __all__ = ["NABLA"]
 
-LETTERS = {
-    "z": "aA",
-    "a": "hH",
-    "W": "WW",
-    "b": "b",
-    "delta": "aA",
-    "y": "eE",
-    "ones": "𝟏",
-    "N": "m",
-    "lambda": "λ",
-    "rate": "η",
-    "f": "g",
-}
+LETTERS = {"z": "aA", "a": "hH", "W": "WW", "delta": "aA", "y": "eE", "N": "m", "f": "g"}
 
 a, A = symbol("a", "low", element="a"), symbol("A", "low", element="a")
 h, H = symbol("h", "low", element="h"), symbol("H", "low", element="h")
@@ -43,17 +31,10 @@ NABLA = register(
             dC=(derivative(LOSS, h), derivative(LOSS, H)),
             dz=(derivative(LOSS, a), derivative(LOSS, A)),
         ),
-        formulas={
+        formulas=IN_COLUMNS
+        | {
             "F1": Formula("z[l] = W[l] @ a[l-1] + b[l]", "z[l] = W[l] @ a[l-1] + b[l] @ T(ones)"),
-            "F2": Formula("a[l] = f(z[l])"),
-            "C": Formula("J = total(terms)", "J = 1 / N * total(terms)"),
-            "Cw": Formula("", "J = total(terms @ diag(share))"),
-            "B1z": Formula("delta[l] = dC[l] * dphi[l]", "dz[l] = dC[l] * dphi[l]"),
-            "B1zj": Formula("delta[l] = T(jac[l]) @ dC[l]"),
             "B1f": Formula("delta[l] = -(y - a[l])", "dz[l] = a[l] - y"),
-            "B1fg": Formula("delta[l] = residual(a[l], y)", "dz[l] = residual(a[l], y)"),
-            "B1": Formula("", "delta[l] = 1 / N * dz[l]"),
-            "B1w": Formula("", "delta[l] = dz[l] @ diag(share)"),
             "B2a": Formula("g[l] = T(W[l+1]) @ delta[l+1]"),
             "B2b": Formula("delta[l] = g[l] * dphi[l]"),
             "B3": Formula("dW[l] = delta[l] @ T(a[l-1])"),

@@ -11,23 +11,11 @@ from backpass.derivatives.notation.symbols import (
     symbol,
     symbols_of,
 )
-from backpass.derivatives.notation.table import Formula, Notation, register
+from backpass.derivatives.notation.table import IN_COLUMNS, Formula, Notation, register
 
 __all__ = ["OMEGA"]
 
-LETTERS = {
-    "z": "ζζ",
-    "a": "αα",
-    "W": "ωΩ",
-    "b": "β",
-    "delta": "ℬℬ",
-    "y": "ρρ",
-    "ones": "𝟏",
-    "N": "N",
-    "lambda": "λ",
-    "rate": "η",
-    "f": "Φ",
-}
+LETTERS = {"z": "ζζ", "a": "αα", "W": "ωΩ", "b": "β", "delta": "ℬℬ", "y": "ρρ", "f": "Φ"}
 
 P = Symbol(
     "𝒫", "up", shift=1, transposed=True, of_elements=Symbol("𝒫", "up", shift=1)
@@ -65,15 +53,10 @@ OMEGA = register(
             db=(nabla(symbol("b", "up"), COST, named=True),) * 2,
             y=(plain("ρ"), plain("ρ")),
         ),
-        formulas={
+        formulas=IN_COLUMNS
+        | {
             "F1": Formula("z[l] = T(W[l]) @ a[l-1] + b[l]"),
-            "F2": Formula("a[l] = f(z[l])"),
-            "C": Formula("J = total(terms)", "J = 1 / N * total(terms)"),
-            "Cw": Formula("", "J = total(terms @ diag(share))"),
             "B1z": Formula("delta[l] = dphi[l] * dC[l]"),
-            "B1zj": Formula("delta[l] = T(jac[l]) @ dC[l]"),
-            "B1f": Formula("delta[l] = a[l] - y"),
-            "B1fg": Formula("delta[l] = residual(a[l], y)"),
             "B2a": Formula("g[l] = W[l+1] @ delta[l+1]"),
             "B2b": Formula("delta[l] = dphi[l] * g[l]"),
             "B3": Formula("dW[l] = a[l-1] @ T(delta[l])"),
@@ -81,9 +64,7 @@ OMEGA = register(
         },
         places={
             "C": "slide Evaluating how well an MLP is doing",
-            "B1z": "Backpropagation algorithm, line 1",
-            "B1zj": "Backpropagation algorithm, line 1",
-            "B1f": "Backpropagation algorithm, line 1",
+            **dict.fromkeys(["B1z", "B1zj", "B1f"], "Backpropagation algorithm, line 1"),
             "B2a top": "Backpropagation algorithm, line 2",
             "B2a": "Backpropagation algorithm, line 5",
             "B2b": "Backpropagation algorithm, line 4",

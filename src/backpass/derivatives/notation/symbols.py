@@ -154,6 +154,10 @@ QUANTITIES = {
 """What a notation has a symbol for; the keys are the names in its formulas."""
 
 
+USUAL_LETTERS = {"b": "b", "ones": "𝟏", "N": "N", "lambda": "λ", "rate": "η"}
+"""What most notations call the bias, a vector of ones, N, the L2 strength and the learning rate."""
+
+
 def symbols_of(
     place: Place,
     letters: Mapping[str, str],
@@ -170,8 +174,8 @@ def symbols_of(
     place : str
         Where the layer stands.
     letters : mapping
-        Small and capital letter of z, a, W, b, delta, y, ones, N, S, lambda, rate, f:
-        ``{"z": "zZ"}``.
+        Small and capital letter of z, a, W, delta, y and f, as ``{"z": "zZ"}``, and those that
+        differ from :data:`USUAL_LETTERS`.
     cost, sample_cost : str
         J over a batch, C of one sample.
     bold : bool
@@ -179,6 +183,7 @@ def symbols_of(
     others
         What is not written as a derivative of the cost, or is written otherwise.
     """
+    letters = USUAL_LETTERS | dict(letters)
 
     def pair(key: str) -> tuple[Symbol, Symbol]:
         small, capital = letters[key][0], letters[key][-1]

@@ -8,7 +8,9 @@ from backpass.core.arrays import Array
 from backpass.derivatives.notation.symbols import QUANTITIES, Symbol
 from backpass.errors import InputError
 
-__all__ = ["NOTATIONS", "Formula", "Notation", "Operators", "get_notation", "register"]
+__all__ = [
+    "IN_COLUMNS", "NOTATIONS", "Formula", "Notation", "Operators", "get_notation", "register",
+]  # fmt: skip
 
 
 class Operators(NamedTuple):
@@ -29,6 +31,20 @@ class Formula(NamedTuple):
 
     one: str
     batch: str = ""
+
+
+IN_COLUMNS = {
+    "F2": Formula("a[l] = f(z[l])"),
+    "C": Formula("J = total(terms)", "J = 1 / N * total(terms)"),
+    "Cw": Formula("", "J = total(terms @ diag(share))"),
+    "B1z": Formula("delta[l] = dC[l] * dphi[l]", "dz[l] = dC[l] * dphi[l]"),
+    "B1zj": Formula("delta[l] = T(jac[l]) @ dC[l]"),
+    "B1f": Formula("delta[l] = a[l] - y", "dz[l] = a[l] - y"),
+    "B1fg": Formula("delta[l] = residual(a[l], y)", "dz[l] = residual(a[l], y)"),
+    "B1": Formula("", "delta[l] = 1 / N * dz[l]"),
+    "B1w": Formula("", "delta[l] = dz[l] @ diag(share)"),
+}
+"""What the notations with a sample in each column write alike."""
 
 
 @dataclass(frozen=True)

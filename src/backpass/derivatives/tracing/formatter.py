@@ -1,15 +1,15 @@
 """How a line is shown, whatever paints it: symbols with shapes, then numbers, then the result."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from backpass.derivatives.notation import Notation
 from backpass.derivatives.notation.symbols import Symbol
-from backpass.derivatives.notation.table import Operators
 from backpass.derivatives.tracing.formulas import (
     SCALARS,
     THIN,
@@ -28,20 +28,7 @@ from backpass.derivatives.tracing.formulas import (
 )
 from backpass.derivatives.tracing.steps import Line
 
-__all__ = [
-    "SCALARS",
-    "VECTORS",
-    "Cut",
-    "Limits",
-    "Painter",
-    "Shown",
-    "cut",
-    "cuts",
-    "paint",
-    "printed",
-    "show",
-    "symbol_of",
-]
+__all__ = ["Cut", "Limits", "Painter", "Shown", "cuts", "printed"]
 
 
 @dataclass(frozen=True)
@@ -52,21 +39,39 @@ class Cut:
     ----------
     shape : tuple of int
         Of the whole array.
-    rows, columns : list of int
-        The rows and columns that are shown; the others are left out.
     texts : list of list of str
-        The entries that are shown.
+        The entries that are shown, of its upper left corner; the others are left out.
     """
 
     shape: tuple[int, int]
-    rows: list[int]
-    columns: list[int]
     texts: list[list[str]]
+
+    @property
+    def rows(self) -> int:
+        """How many rows are shown."""
+        return len(self.texts)
+
+    @property
+    def columns(self) -> int:
+        """How many columns are shown."""
+        return len(self.texts[0])
 
     @property
     def left_out(self) -> int:
         """How many entries are not shown."""
-        return self.shape[0] * self.shape[1] - len(self.rows) * len(self.columns)
+        return self.shape[0] * self.shape[1] - self.rows * self.columns
+
+    def dotted(self, right: str, below: str) -> list[list[str]]:
+        """Return the entries, with signs where columns on the right or rows below are left out."""
+        rows = [[*row, right] if self.columns < self.shape[1] else row for row in self.texts]
+        return [*rows, [below] * len(rows[0])] if self.rows < self.shape[0] else rows
+
+    def note(self, symbol: str, times: str = "×") -> str:
+        """Return a sentence that says how much of the array with this symbol is shown."""
+        return (
+            f"{symbol}: {self.rows}{times}{self.columns} of {self.shape[0]}{times}"
+            f"{self.shape[1]} shown, {self.left_out} entries left out"
+        )
 
 
 def printed(value: Any, digits: int = 4) -> str:
@@ -81,144 +86,260 @@ def printed(value: Any, digits: int = 4) -> str:
     return "0" if text == "-0" else text
 
 
-def cut(array: Any, max_elements: int | None, digits: int = 4) -> Cut:
-    """Return a matrix as it is shown: whole, or its upper left corner of `max_elements` entries.
-
-    Parameters
-    ----------
-    array : array of shape (m, n)
-    max_elements : int or None
-        None shows all.
-    digits : int
-        Significant digits.
+@dataclass(frozen=True)
+class Limits:
+    """How much is shown: entries of an array (None: all), and significant digits.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> part = cut(np.zeros((784, 512)), 64)
-    >>> len(part.rows), len(part.columns), part.left_out
+    >>> part = Limits(64).cut(np.zeros((784, 512)))
+    >>> part.rows, part.columns, part.left_out
     (8, 8, 401344)
     """
-    m, n = array.shape
-    shown_columns, shown_rows = n, m
-    if max_elements is not None and m * n > max_elements:
-        side = math.isqrt(max_elements)  # factors of a product are cut alike
-        shown_rows, shown_columns = min(m, side), min(n, side)
-    texts = [[printed(v, digits) for v in row] for row in array[:shown_rows, :shown_columns]]
-    return Cut((m, n), list(range(shown_rows)), list(range(shown_columns)), texts)
+
+    max_elements: int | None = 64
+    digits: int = 4
+
+    def cut(self, array: Any) -> Cut:
+        """Return a matrix as it is shown: whole, or its upper left corner."""
+        m, n = array.shape
+        if self.max_elements is not None and m * n > self.max_elements:
+            side = math.isqrt(self.max_elements)  # factors of a product are cut alike
+            array = array[: min(m, side), : min(n, side)]
+        return Cut((m, n), [[printed(v, self.digits) for v in row] for row in array])
 
 
 P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Shown(Generic[P]):
+    """A line: the formula in symbols, with this run's numbers, and the result."""
+
+    symbols: P
+    numbers: P | None
+    result: P
+
 
 _FUNCTIONS = {"diag": "diag", "residual": "∂C/∂z"}
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
 
 
-class Painter(Protocol[P]):
-    """Draws the pieces of a formula, and puts them together."""
-
-    operators: Operators
-
-    def row(self, pieces: Sequence[P]) -> P:
-        """Return pieces beside one another."""
-
-    def sign(self, text: str) -> P:
-        """Return an operator with space around it."""
-
-    def group(self, piece: P) -> P:
-        """Return a piece in parentheses."""
-
-    def transposed(self, piece: P) -> P:
-        """Return a piece with the sign of transposition."""
-
-    def fraction(self, top: P, bottom: P) -> P:
-        """Return a fraction."""
-
-    def apply(self, function: P, argument: P) -> P:
-        """Return a function of something."""
-
-    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> P:
-        """Return a symbol with its indices."""
-
-    def of_sample(self, piece: P, number: int) -> P:
-        """Return a piece with the number of the sample that it belongs to."""
-
-    def under(self, piece: P, text: str) -> P:
-        """Return a piece with a line of text under it."""
-
-    def brace(self, piece: P, text: str) -> P:
-        """Return a piece with a brace under it, and text under the brace."""
-
-    def matrix(self, part: Cut) -> P:
-        """Return an array in brackets."""
-
-    def number(self, text: str) -> P:
-        """Return a number."""
-
-    def words(self, text: str) -> P:
-        """Return upright text, such as the name of a function."""
-
-
-def paint(
-    node: Node,
-    painter: Painter[P],
-    leaf: Callable[[Leaf, bool], P],
-    function: Callable[[int | None], P],
-) -> P:
-    """Return what a tree looks like.
+class Painter(ABC, Generic[P]):
+    """Writes lines in one notation; a subclass draws the pieces, which are of its type P.
 
     Parameters
     ----------
-    node : Node
-    painter : Painter
-    leaf : callable
-        ``leaf(quantity, transposed)``: its symbol, or its numbers.
-    function : callable
-        The symbol of a layer's activation function.
+    notation : Notation
     """
 
-    def inner(part: Node) -> P:
-        return paint(part, painter, leaf, function)
+    def __init__(self, notation: Notation) -> None:
+        self.notation, self.operators = notation, notation.operators
 
-    if isinstance(node, Leaf):
-        return leaf(node, False)
-    if isinstance(node, Transposed):
-        return leaf(node.inner, True)
-    if isinstance(node, Constant):
-        return painter.number(f"{node.value:.4g}")
-    if isinstance(node, Braced):
-        return painter.brace(inner(node.inner), node.words)
-    if isinstance(node, More):
-        return painter.words(f"… ({node.count} more)")
-    if isinstance(node, Total):
-        return painter.apply(painter.words("Σ"), inner(node.inner))
-    if isinstance(node, Negative):
-        return painter.row([painter.sign("−"), _grouped(node.inner, painter, inner, 2)])
-    if isinstance(node, Applied):
-        known = _FUNCTIONS.get(node.function, node.function.partition("update ")[2])
-        name = painter.words(known) if known else function(node.layer)
-        return painter.apply(name, inner(node.inner))
-    return _binary(node, painter, inner)
+    def show(self, line: Line, limits: Limits, *, batch: bool) -> Shown[P]:
+        """Return the pieces of one line.
 
+        Parameters
+        ----------
+        line : Line
+        limits : Limits
+        batch : bool
+            Whether the symbols are those of a batch.
+        """
+        values, last = line.values, line.values.last
 
-def _binary(node: Binary, painter: Painter[P], inner: Callable[[Node], P]) -> P:
-    if node.operator == ",":
-        return painter.row([inner(node.left), painter.words(", "), inner(node.right)])
-    if node.operator == "/" and _is_scalar(node.left):
-        return painter.fraction(inner(node.left), inner(node.right))
-    sign = {"+": "+", "-": "−", "/": "/", "@": painter.operators.times}.get(node.operator, "")
-    if node.operator == "*":
-        scalar = _is_scalar(node.left) or _is_scalar(node.right)
-        sign = painter.operators.elementwise
-        sign = ("·" if sign == "⊙" else sign) if scalar else sign
-    strength = _STRENGTH[node.operator]
-    pieces = [
-        _grouped(node.left, painter, inner, strength, same=node.operator),
-        painter.sign(sign),
-        _grouped(node.right, painter, inner, strength, same=node.operator),
-    ]
-    return painter.row(pieces)
+        def function(layer: int | None) -> P:
+            told = self.notation.symbol("f", batch=batch, at_output=layer == last)
+            return self.symbol(told, None)
+
+        def with_shape(leaf: Leaf, transposed: bool) -> P:
+            piece = self.symbol_of(leaf, batch=batch, last=last)
+            piece = self._transposed(piece) if transposed else piece
+            value = values(leaf)
+            if np.ndim(value) < 2:
+                return piece
+            m, n = value.shape[::-1] if transposed else value.shape
+            return self._under(piece, f"{m}×{n}")
+
+        def numbers(leaf: Leaf, transposed: bool) -> P:
+            value = values(leaf)
+            if np.ndim(value) < 2:
+                number = self._number(printed(value, limits.digits))
+                return self._group(number) if value < 0 and leaf not in bare else number
+            return self._matrix(limits.cut(value.T if transposed else value))
+
+        equation = line.equation
+        left = equation.left.inner if isinstance(equation.left, Braced) else equation.left
+        bare = {left, *_arguments(equation.right)}  # in no need of parentheses
+        sides = [self._paint(x, with_shape, function) for x in (equation.left, equation.right)]
+        symbols = self._row([sides[0], self._sign(equation.sign), sides[1]])
+        filled = None
+        if not isinstance(equation.right, Leaf):
+            filled = self._paint(equation.right, numbers, function)
+        return Shown(symbols, filled, numbers(left, False) if isinstance(left, Leaf) else symbols)
+
+    def symbol_of(self, leaf: Leaf, *, batch: bool, last: int) -> P:
+        """Return the symbol of a quantity; f′(z) for the derivative of an activation.
+
+        Layer `last` is the output, which some notations write otherwise.
+        """
+        notation, at_output = self.notation, leaf.layer == last
+        capital = batch and leaf.sample is None and not leaf.entry
+        if leaf.key == "dphi":
+            name = self.symbol(notation.symbol("f", batch=capital, at_output=at_output), None)
+            inner = self.symbol_of(replace(leaf, key="z"), batch=batch, last=last)
+            return self._apply(self._row([name, self._words("′")]), inner)
+        told = notation.symbol(leaf.key, batch=capital, at_output=at_output)
+        entry = leaf.entry[1:] if leaf.key == "jac" else leaf.entry  # without the sample's
+        if leaf.key in ("W", "dW") and notation.weights_transposed:
+            entry = entry[::-1]
+        piece = self.symbol(told.entry() if entry else told, leaf.layer, entry)
+        if leaf.sample is not None and not leaf.entry:
+            return self._of_sample(piece, leaf.sample + 1 - notation.from_zero)
+        return piece
+
+    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> P:
+        """Return a symbol with its indices."""
+        if not symbol.of:
+            above, below = symbol.placed(layer, entry, 1 - self.notation.from_zero)
+            piece = self._letter(symbol, above, below)
+            return self._in_brackets_transposed(piece) if symbol.transposed else piece
+        parts = zip(symbol.of, symbol.entries(entry), strict=True)
+        inner = [self.symbol(part, layer, part_entry) for part, part_entry in parts]
+        if symbol.letter == "∂":
+            return self._derivative(*inner)
+        return self._nabla(inner[0], inner[1] if len(inner) == 2 else None, symbol.prefix)
+
+    def _paint(
+        self, node: Node, leaf: Callable[[Leaf, bool], P], function: Callable[[int | None], P]
+    ) -> P:
+        """Return what a tree looks like.
+
+        Parameters
+        ----------
+        node : Node
+        leaf : callable
+            ``leaf(quantity, transposed)``: its symbol, or its numbers.
+        function : callable
+            The symbol of a layer's activation function.
+        """
+
+        def inner(part: Node) -> P:
+            return self._paint(part, leaf, function)
+
+        if isinstance(node, Leaf):
+            return leaf(node, False)
+        if isinstance(node, Transposed):
+            return leaf(node.inner, True)
+        if isinstance(node, Constant):
+            return self._number(f"{node.value:.4g}")
+        if isinstance(node, Braced):
+            return self._brace(inner(node.inner), node.words)
+        if isinstance(node, More):
+            return self._words(f"… ({node.count} more)")
+        if isinstance(node, Total):
+            return self._apply(self._words("Σ"), inner(node.inner))
+        if isinstance(node, Negative):
+            return self._row([self._sign("−"), self._grouped(node.inner, inner, 2)])
+        if isinstance(node, Applied):
+            known = _FUNCTIONS.get(node.function, node.function.partition("update ")[2])
+            name = self._words(known) if known else function(node.layer)
+            return self._apply(name, inner(node.inner))
+        return self._binary(node, inner)
+
+    def _binary(self, node: Binary, inner: Callable[[Node], P]) -> P:
+        if node.operator == ",":
+            return self._row([inner(node.left), self._words(", "), inner(node.right)])
+        if node.operator == "/" and _is_scalar(node.left):
+            return self._fraction(inner(node.left), inner(node.right))
+        sign = {"+": "+", "-": "−", "/": "/", "@": self.operators.times}.get(node.operator, "")
+        if node.operator == "*":
+            scalar = _is_scalar(node.left) or _is_scalar(node.right)
+            sign = self.operators.elementwise
+            sign = ("·" if sign == "⊙" else sign) if scalar else sign
+        strength = _STRENGTH[node.operator]
+        left, right = (
+            self._grouped(side, inner, strength, same=node.operator)
+            for side in (node.left, node.right)
+        )
+        return self._row([left, self._sign(sign), right])
+
+    def _grouped(self, node: Node, inner: Callable[[Node], P], strength: int, same: str = "") -> P:
+        """Return a piece, in parentheses where it would be read otherwise without."""
+        loose = isinstance(node, Negative) or (
+            isinstance(node, Binary)
+            and not (node.operator in "/*" and _is_scalar(node.left))
+            and (
+                _STRENGTH[node.operator] < strength
+                or (_STRENGTH[node.operator] == strength == 2 and node.operator != same)
+            )
+        )
+        return self._group(inner(node)) if loose else inner(node)
+
+    @abstractmethod
+    def _row(self, pieces: Sequence[P]) -> P:
+        """Return pieces beside one another."""
+
+    @abstractmethod
+    def _sign(self, text: str) -> P:
+        """Return an operator with space around it."""
+
+    @abstractmethod
+    def _group(self, piece: P) -> P:
+        """Return a piece in parentheses."""
+
+    @abstractmethod
+    def _transposed(self, piece: P) -> P:
+        """Return a piece with the sign of transposition."""
+
+    @abstractmethod
+    def _fraction(self, top: P, bottom: P) -> P:
+        """Return a fraction."""
+
+    @abstractmethod
+    def _apply(self, function: P, argument: P) -> P:
+        """Return a function of something."""
+
+    @abstractmethod
+    def _letter(self, symbol: Symbol, above: str, below: str) -> P:
+        """Return a symbol's letter with what stands above and below."""
+
+    @abstractmethod
+    def _in_brackets_transposed(self, piece: P) -> P:
+        """Return a letter in brackets, with the sign of transposition."""
+
+    @abstractmethod
+    def _derivative(self, of: P, by: P) -> P:
+        """Return ∂of/∂by."""
+
+    @abstractmethod
+    def _nabla(self, by: P, of: P | None, prefix: bool) -> P:
+        """Return ∇ with `by` under it and `of` behind it, or before `by` where `prefix` is true."""
+
+    @abstractmethod
+    def _of_sample(self, piece: P, number: int) -> P:
+        """Return a piece with the number of the sample that it belongs to."""
+
+    @abstractmethod
+    def _under(self, piece: P, text: str) -> P:
+        """Return a piece with a line of text under it."""
+
+    @abstractmethod
+    def _brace(self, piece: P, text: str) -> P:
+        """Return a piece with a brace under it, and text under the brace."""
+
+    @abstractmethod
+    def _matrix(self, part: Cut) -> P:
+        """Return an array in brackets."""
+
+    @abstractmethod
+    def _number(self, text: str) -> P:
+        """Return a number."""
+
+    @abstractmethod
+    def _words(self, text: str) -> P:
+        """Return upright text, such as the name of a function."""
 
 
 def _is_scalar(node: Node) -> bool:
@@ -231,94 +352,6 @@ def _is_scalar(node: Node) -> bool:
     return isinstance(node, Constant | Total | More)
 
 
-def _grouped(
-    node: Node, painter: Painter[P], inner: Callable[[Node], P], strength: int, same: str = ""
-) -> P:
-    """Return a piece, in parentheses where it would be read otherwise without."""
-    loose = isinstance(node, Negative) or (
-        isinstance(node, Binary)
-        and not (node.operator == "/" and _is_scalar(node.left))
-        and not (node.operator == "*" and _is_scalar(node.left))
-        and (
-            _STRENGTH[node.operator] < strength
-            or (_STRENGTH[node.operator] == strength == 2 and node.operator != same)
-        )
-    )
-    return painter.group(inner(node)) if loose else inner(node)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much is shown: entries of an array (None: all), and significant digits."""
-
-    max_elements: int | None = 64
-    digits: int = 4
-
-    def cut(self, value: Any) -> Cut:
-        """Return a matrix as it is shown."""
-        return cut(value, self.max_elements, self.digits)
-
-
-@dataclass(frozen=True)
-class Shown(Generic[P]):
-    """A line: the formula in symbols, with this run's numbers, and the result."""
-
-    symbols: P
-    numbers: P | None
-    result: P
-
-
-def show(line: Line, painter: Painter[P], limits: Limits, *, batch: bool) -> Shown[P]:
-    """Return the pieces of one line.
-
-    Parameters
-    ----------
-    line : Line
-    painter : Painter
-    limits : Limits
-    batch : bool
-        Whether the symbols are those of a batch.
-    """
-    notation, values, last = line.values.notation, line.values, line.values.last
-
-    def function(layer: int | None) -> P:
-        return painter.symbol(notation.symbol("f", batch=batch, at_output=layer == last), None)
-
-    def symbol(leaf: Leaf) -> P:
-        return symbol_of(leaf, painter, notation, batch=batch, last=last)
-
-    def with_shape(leaf: Leaf, transposed: bool) -> P:
-        piece = symbol(leaf)
-        piece = painter.transposed(piece) if transposed else piece
-        value = values(leaf)
-        if np.ndim(value) < 2:
-            return piece
-        shape = value.shape[::-1] if transposed else value.shape
-        return painter.under(piece, f"{shape[0]}×{shape[1]}")
-
-    def numbers(leaf: Leaf, transposed: bool) -> P:
-        value = values(leaf)
-        if np.ndim(value) < 2:
-            number = painter.number(printed(value, limits.digits))
-            return painter.group(number) if value < 0 and leaf not in bare else number
-        return painter.matrix(limits.cut(value.T if transposed else value))
-
-    equation = line.equation
-    left = equation.left.inner if isinstance(equation.left, Braced) else equation.left
-    bare = {left, *_arguments(equation.right)}  # in no need of parentheses
-    sides = [paint(side, painter, with_shape, function) for side in _sides(line)]
-    symbols = painter.row([sides[0], painter.sign(equation.sign), sides[1]])
-    filled = None
-    if not isinstance(equation.right, Leaf):
-        filled = paint(equation.right, painter, numbers, function)
-    result = numbers(left, False) if isinstance(left, Leaf) else symbols
-    return Shown(symbols, filled, result)
-
-
-def _sides(line: Line) -> tuple[Node, Node]:
-    return line.equation.left, line.equation.right
-
-
 def _arguments(node: Node) -> Iterator[Node]:
     """Yield what functions are applied to, which stands in parentheses anyway."""
     if isinstance(node, Applied):
@@ -327,36 +360,9 @@ def _arguments(node: Node) -> Iterator[Node]:
         yield from (*_arguments(node.left), *_arguments(node.right))
 
 
-def symbol_of(leaf: Leaf, painter: Painter[P], notation: Notation, *, batch: bool, last: int) -> P:
-    """Return the symbol of a quantity; f′(z) for the derivative of an activation.
-
-    Layer `last` is the output, which some notations write otherwise.
-    """
-    at_output = leaf.layer == last
-    capital = batch and leaf.sample is None and not leaf.entry
-    if leaf.key == "dphi":
-        name = painter.symbol(notation.symbol("f", batch=capital, at_output=at_output), None)
-        of = replace(leaf, key="z")
-        inner = symbol_of(of, painter, notation, batch=batch, last=last)
-        return painter.apply(painter.row([name, painter.words("′")]), inner)
-    told = notation.symbol(leaf.key, batch=capital, at_output=at_output)
-    entry = leaf.entry[1:] if leaf.key == "jac" else leaf.entry  # without the sample's
-    if leaf.key in ("W", "dW") and notation.weights_transposed:
-        entry = entry[::-1]
-    piece = painter.symbol(told.entry() if entry else told, leaf.layer, entry)
-    if leaf.sample is not None and not leaf.entry:
-        return painter.of_sample(piece, leaf.sample + 1 - notation.from_zero)
-    return piece
-
-
 def cuts(line: Line, limits: Limits) -> Iterator[tuple[Leaf, Cut]]:
     """Yield what is not shown whole: the quantity, and how it was cut."""
-    seen = set()
-    for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+    for leaf in dict.fromkeys([*leaves(line.equation.left), *leaves(line.equation.right)]):
         value = line.values(leaf)
-        if leaf in seen or np.ndim(value) < 2:
-            continue
-        seen.add(leaf)
-        part = limits.cut(value)
-        if part.left_out:
-            yield leaf, part
+        if np.ndim(value) == 2 and limits.cut(value).left_out:
+            yield leaf, limits.cut(value)

@@ -1,14 +1,12 @@
-"""Formulas as trees: read from the text of a notation's table, shown by painters, evaluated.
+"""Formulas as trees: read from the text of a notation's table, shown by painters.
 
 A tree holds no numbers: its leaves name quantities, which are looked up when it is shown.
 """
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeAlias
-
-import numpy as np
 
 __all__ = [
     "SCALARS",
@@ -25,8 +23,8 @@ __all__ = [
     "Node",
     "Total",
     "Transposed",
-    "evaluate",
     "leaves",
+    "mapped",
     "parse",
 ]
 
@@ -196,42 +194,15 @@ def leaves(node: Node) -> list[Leaf]:
     return [] if isinstance(node, Constant | More) else leaves(node.inner)
 
 
-_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "@": lambda x, y: x @ y,
-    "*": lambda x, y: x * y,
-    "+": lambda x, y: x + y,
-    "-": lambda x, y: x - y,
-    "/": lambda x, y: x / y,
-}
+def mapped(node: Any, change: Callable[[Leaf], Leaf]) -> Any:
+    """Return a tree or an equation in which every quantity is what `change` makes of it.
 
-
-def evaluate(node: Node, value: Callable[[Leaf], Any], apply: Callable[[int, Any], Any]) -> Any:
-    """Return the value of a tree, from those of its leaves; only tests need it.
-
-    Parameters
-    ----------
-    node : Node
-    value : callable
-        The value of a leaf, laid out as the notation has it.
-    apply : callable
-        ``apply(layer, z)``: the activation of that layer.
+    Examples
+    --------
+    >>> mapped(parse("a = b").right, lambda leaf: Leaf(leaf.key, 3)).layer
+    3
     """
     if isinstance(node, Leaf):
-        return value(node)
-    if isinstance(node, Constant):
-        return node.value
-    if isinstance(node, More):
-        raise ValueError(f"{node.count} terms of the sum are left out")
-    if isinstance(node, Transposed):
-        return value(node.inner).T
-    if isinstance(node, Total):
-        return np.sum(evaluate(node.inner, value, apply))
-    if isinstance(node, Binary):
-        sides = (evaluate(side, value, apply) for side in (node.left, node.right))
-        return _ARITHMETIC[node.operator](*sides)
-    inner = evaluate(node.inner, value, apply)
-    if isinstance(node, Braced):
-        return inner
-    if isinstance(node, Negative):
-        return -inner
-    return np.diag(np.ravel(inner)) if node.function == "diag" else apply(node.layer or 0, inner)
+        return change(node)
+    parts = {field.name: getattr(node, field.name) for field in fields(node)}
+    return replace(node, **{k: mapped(x, change) for k, x in parts.items() if is_dataclass(x)})

@@ -1,9 +1,8 @@
 """The other forms' steps: one parameter at a time, note 4's Jacobians, note 3's thin network."""
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from itertools import islice, product
-from typing import Any
 
 from backpass.core.equations import EQUATIONS
 from backpass.derivatives.forms import Factor
@@ -15,6 +14,7 @@ from backpass.derivatives.tracing.formulas import (
     Leaf,
     More,
     Node,
+    mapped,
     parse,
 )
 from backpass.derivatives.tracing.recording import Values
@@ -199,20 +199,13 @@ def jacobian_steps(values: Values, network: Network) -> list[Step]:
 def _jacobian_step(
     equation: str, title: str, text: str, layer: int, values: Values, place: str
 ) -> Step:
-    shown = _of_first_unit(parse(text, layer))
+    shown = mapped(parse(text, layer), _of_first_unit)
     return Step(equation, layer, title, place, (Line(shown, values),))
 
 
-def _of_first_unit(node: Any) -> Any:
-    """Return a formula in which ∂f/∂w and its product with 𝒫 are those of the first unit."""
-    if isinstance(node, Leaf):
-        return replace(node, entry=(0,)) if node.key in ("dfw", "Pw") else node
-    parts = {
-        field.name: _of_first_unit(getattr(node, field.name))
-        for field in fields(node)
-        if is_dataclass(getattr(node, field.name))
-    }
-    return replace(node, **parts)
+def _of_first_unit(leaf: Leaf) -> Leaf:
+    """Return ∂f/∂w and its product with 𝒫 as those of the first unit."""
+    return replace(leaf, entry=(0,)) if leaf.key in ("dfw", "Pw") else leaf
 
 
 def neuron_steps(values: Values, network: Network, layer: int) -> list[Step]:
@@ -241,10 +234,7 @@ def neuron_steps(values: Values, network: Network, layer: int) -> list[Step]:
     words = {"product": "T(w) @ x" if columns else "x @ w", "input": "T(x)" if columns else "x"}
     steps = []
     for unit in range(min(units, SHOWN_NEURONS)):
-        lines = tuple(
-            Line(_of_unit(parse(text.format(**words), layer), layer, unit), values)
-            for text in _NEURON
-        )
+        lines = tuple(Line(_of_unit(text.format(**words), layer, unit), values) for text in _NEURON)
         title = f"neuron {unit + 1 - notation.from_zero} of {units}"
         steps.append(Step("F1", layer, title, notation.place("neuron"), lines))
     if units > SHOWN_NEURONS:
@@ -253,18 +243,14 @@ def neuron_steps(values: Values, network: Network, layer: int) -> list[Step]:
     return steps
 
 
-def _of_unit(node: Any, layer: int, unit: int) -> Any:
+def _of_unit(text: str, layer: int, unit: int) -> Equation:
     """Return a formula of the neuron's own w, b, z and a for one unit of a layer."""
-    if isinstance(node, Leaf):
-        if node.key == "x":
-            return Leaf("a", layer - 1)
-        return Leaf(node.key, layer, entry=(unit,))
-    parts = {
-        field.name: _of_unit(getattr(node, field.name), layer, unit)
-        for field in fields(node)
-        if is_dataclass(getattr(node, field.name))
-    }
-    return replace(node, **parts)
+
+    def own(leaf: Leaf) -> Leaf:
+        return Leaf("a", layer - 1) if leaf.key == "x" else Leaf(leaf.key, layer, entry=(unit,))
+
+    equation: Equation = mapped(parse(text, layer), own)
+    return equation
 
 
 def check_thin(network: Network) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from backpass.core.registry import shown
 from backpass.derivatives.notation import Notation
-from backpass.derivatives.tracing.formatter import Limits, show
+from backpass.derivatives.tracing.formatter import Limits
 from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.recording import Recording
 from backpass.derivatives.tracing.steps import Line, Section, Step
@@ -140,11 +140,7 @@ def _as_dict(trace: Trace) -> dict[str, Any]:
     activations, loss = trace.network.model.specs()
     return {
         "format": "backpass trace 1",
-        "network": {
-            "sizes": list(trace.network.sizes),
-            "activations": activations,
-            "loss": loss,
-        },
+        "network": {"sizes": list(trace.network.sizes), "activations": activations, "loss": loss},
         "notation": {"name": trace.notation.name, "note": trace.notation.note},
         "form": trace.form,
         "inputs": list(trace.input_names),
@@ -169,20 +165,17 @@ def _step(trace: Trace, step: Step) -> dict[str, Any]:
 
 
 def _line(trace: Trace, line: Line) -> dict[str, Any]:
-    notation = trace.notation
-    painter = LatexPainter(notation.operators, from_zero=notation.from_zero)
-    plain = TextPainter(notation.operators, from_zero=notation.from_zero)
-    shown = show(line, painter, trace.limits, batch=trace.batch)
+    latex = LatexPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
+    text = TextPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     seen: dict[str, Any] = {}
     for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
         name = leaf.key + (f"_{leaf.layer}" if leaf.layer is not None else "")
         name += f"_sample_{leaf.sample + 1}" if leaf.sample is not None else ""
         name += "".join(f"_{i + 1}" for i in leaf.entry)
         seen[name] = _array(line.values(leaf), trace.limits)
-    text = show(line, plain, trace.limits, batch=trace.batch).symbols.lines
     return {
-        "formula": text[0].strip(),
-        "latex": shown.symbols,
+        "formula": text.lines[0].strip(),
+        "latex": latex,
         "left": next(iter(seen), ""),
         "quantities": seen,
     }
@@ -192,5 +185,5 @@ def _array(value: Any, limits: Limits) -> Any:
     if np.ndim(value) < 2:
         return {"shape": [], "values": float(value), "left_out": 0}
     part = limits.cut(value)
-    values = value[: len(part.rows), : len(part.columns)].tolist()
+    values = value[: part.rows, : part.columns].tolist()
     return {"shape": list(part.shape), "values": values, "left_out": part.left_out}

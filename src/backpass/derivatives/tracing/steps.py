@@ -17,7 +17,7 @@ from backpass.derivatives.tracing.formulas import (
     Leaf,
     More,
     Node,
-    Transposed,
+    mapped,
     parse,
 )
 from backpass.derivatives.tracing.recording import ROWS, Recording, Values
@@ -179,10 +179,7 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
     return Step(equation.id, layer, title, place, tuple(lines), remarks)
 
 
-TITLES = {
-    "B1": "the mean over the samples",
-    "B1w": "the weighted mean over the samples",
-}
+TITLES = {"B1": "the mean over the samples", "B1w": "the weighted mean over the samples"}
 """What the error signal at the output is, where ∂C/∂z stands above it."""
 
 
@@ -221,15 +218,9 @@ def _only(recording: Recording, n: int) -> Recording:
     return Recording(arrays)
 
 
-def _of_sample(node: Node, n: int) -> Node:
+def _of_sample(node: Node, n: int) -> Any:
     """Return the term of one sample."""
-    if isinstance(node, Leaf):
-        return replace(node, sample=n)
-    if isinstance(node, Binary):
-        return Binary(node.operator, _of_sample(node.left, n), _of_sample(node.right, n))
-    if isinstance(node, Transposed):
-        return Transposed(replace(node.inner, sample=n))
-    return node
+    return mapped(node, lambda leaf: replace(leaf, sample=n))
 
 
 def _remarks(values: Values, layer: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backpass.derivatives.tracing.formatter import printed, symbol_of
+from backpass.derivatives.tracing.formatter import printed
 from backpass.derivatives.tracing.formulas import Leaf
 from backpass.derivatives.tracing.recording import Values
 from backpass.derivatives.tracing.to_text import TextPainter
@@ -69,8 +69,7 @@ class _Drawing:
     def letter(self) -> str:
         """What the notation calls an error signal."""
         notation = self.trace.notation
-        painter = TextPainter(notation.operators)
-        return painter.symbol(notation.symbols["delta"][0], None).lines[0]
+        return TextPainter(notation).symbol(notation.symbols["delta"][0], None).lines[0]
 
     @property
     def left(self) -> int:
@@ -303,11 +302,9 @@ def _corner(node: _Node) -> tuple[float, float]:
 def _box(trace: Any, node: _Node) -> str:
     x, y = _corner(node)
     notation = trace.notation
-    painter = TextPainter(notation.operators, from_zero=notation.from_zero)
-    symbol = symbol_of(
-        Leaf(node.key, node.layer), painter, notation, batch=trace.batch, last=trace.last
-    ).lines[0]
-    value = Values(notation, trace.recording)(Leaf(node.key, node.layer))
+    painter, leaf = TextPainter(notation), Leaf(node.key, node.layer)
+    symbol = painter.symbol_of(leaf, batch=trace.batch, last=trace.last).lines[0]
+    value = Values(notation, trace.recording)(leaf)
     if not np.ndim(value):
         told = printed(value)
     else:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backpass.derivatives.notation.symbols import Symbol
-from backpass.derivatives.notation.table import Operators
-from backpass.derivatives.tracing.formatter import Cut, cuts, show, symbol_of
+from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
 from backpass.derivatives.tracing.svg import graph_picture, network_picture
 from backpass.derivatives.tracing.to_text import TextPainter
@@ -22,108 +21,74 @@ def bold(letter: str) -> str:
     return letter
 
 
-class MathPainter:
-    """Paints with MathML elements.
+class MathPainter(Painter[str]):
+    """Paints with MathML elements."""
 
-    Parameters
-    ----------
-    operators : Operators
-        The notation's.
-    from_zero : bool
-        Whether elements are counted from 0.
-    """
-
-    def __init__(self, operators: Operators, *, from_zero: bool = False) -> None:
-        self.operators, self.from_zero = operators, from_zero
-
-    def row(self, pieces: Sequence[str]) -> str:
-        """Return pieces beside one another."""
+    def _row(self, pieces: Sequence[str]) -> str:
         return f"<mrow>{''.join(pieces)}</mrow>"
 
-    def sign(self, text: str) -> str:
-        """Return an operator with space around it."""
+    def _sign(self, text: str) -> str:
         return f"<mo>{html.escape(text)}</mo>"
 
-    def group(self, piece: str) -> str:
-        """Return a piece in parentheses."""
+    def _group(self, piece: str) -> str:
         return f"<mrow><mo>(</mo>{piece}<mo>)</mo></mrow>"
 
-    def transposed(self, piece: str) -> str:
-        """Return a piece with the sign of transposition."""
+    def _transposed(self, piece: str) -> str:
         if self.operators.transpose.startswith("."):
             return f"<mrow>{piece}<mo>{self.operators.transpose}</mo></mrow>"
-        inner = piece if piece.startswith("<mi") else self.group(piece)
+        inner = piece if piece.startswith("<mi") else self._group(piece)
         return f"<msup>{inner}<mi mathvariant='normal'>T</mi></msup>"
 
-    def fraction(self, top: str, bottom: str) -> str:
-        """Return a fraction."""
+    def _fraction(self, top: str, bottom: str) -> str:
         return f"<mfrac>{top}{bottom}</mfrac>"
 
-    def apply(self, function: str, argument: str) -> str:
-        """Return a function of something."""
-        return f"<mrow>{function}<mo>&#x2061;</mo>{self.group(argument)}</mrow>"
+    def _apply(self, function: str, argument: str) -> str:
+        return f"<mrow>{function}<mo>&#x2061;</mo>{self._group(argument)}</mrow>"
 
-    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> str:
-        """Return a symbol with its indices."""
-        if symbol.of:
-            inner = [
-                self.symbol(part, layer, part_entry)
-                for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
-            ]
-            if symbol.letter == "∇" and len(inner) == 2:
-                return f"<mrow><msub><mo>∇</mo>{inner[0]}</msub>{inner[1]}</mrow>"
-            if len(inner) == 2:
-                parts = [f"<mrow><mo>∂</mo>{part}</mrow>" for part in inner]
-                return self.fraction(*parts)
-            if symbol.prefix:
-                return f"<mrow><mo>∇</mo>{inner[0]}</mrow>"
-            return f"<msub><mo>∇</mo>{inner[0]}</msub>"
-        piece = self._indexed(symbol, layer, entry)
-        if symbol.transposed:
-            inner_piece = f"<mrow><mo>[</mo>{piece}<mo>]</mo></mrow>"
-            return f"<msup>{inner_piece}<mi mathvariant='normal'>T</mi></msup>"
-        return piece
-
-    def _indexed(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...]) -> str:
+    def _letter(self, symbol: Symbol, above: str, below: str) -> str:
         letter = f"<mi>{bold(symbol.letter) if symbol.bold else symbol.letter}</mi>"
-        above, below = symbol.placed(layer, entry, 1 - self.from_zero)
         if above and below:
             return f"<msubsup>{letter}<mn>{below}</mn><mn>{above}</mn></msubsup>"
         if above:
             return f"<msup>{letter}<mn>{above}</mn></msup>"
         return f"<msub>{letter}<mn>{below}</mn></msub>" if below else letter
 
-    def of_sample(self, piece: str, number: int) -> str:
-        """Return a piece with the number of the sample that it belongs to."""
+    def _in_brackets_transposed(self, piece: str) -> str:
+        inner = f"<mrow><mo>[</mo>{piece}<mo>]</mo></mrow>"
+        return f"<msup>{inner}<mi mathvariant='normal'>T</mi></msup>"
+
+    def _derivative(self, of: str, by: str) -> str:
+        return self._fraction(*(f"<mrow><mo>∂</mo>{part}</mrow>" for part in (of, by)))
+
+    def _nabla(self, by: str, of: str | None, prefix: bool) -> str:
+        if prefix:
+            return f"<mrow><mo>∇</mo>{by}</mrow>"
+        sign = f"<msub><mo>∇</mo>{by}</msub>"
+        return sign if of is None else f"<mrow>{sign}{of}</mrow>"
+
+    def _of_sample(self, piece: str, number: int) -> str:
         return f"<msub><mrow><mo>[</mo>{piece}<mo>]</mo></mrow><mn>{number}</mn></msub>"
 
-    def under(self, piece: str, text: str) -> str:
-        """Return a piece with a line of text under it."""
+    def _under(self, piece: str, text: str) -> str:
         return f"<munder>{piece}<mtext>{text}</mtext></munder>"
 
-    def brace(self, piece: str, text: str) -> str:
-        """Return a piece with a brace under it, and text under the brace."""
+    def _brace(self, piece: str, text: str) -> str:
         under = f"<munder>{piece}<mo stretchy='true'>⏟</mo></munder>"
         return f"<munder>{under}<mtext>{html.escape(text)}</mtext></munder>"
 
-    def matrix(self, part: Cut) -> str:
-        """Return an array; the page draws its brackets, for which fonts may lack the parts."""
-        rows = [[f"<mn>{text.replace('-', '−')}</mn>" for text in row] for row in part.texts]
-        if len(part.columns) < part.shape[1]:
-            rows = [[*row, "<mo>…</mo>"] for row in rows]
-        if len(part.rows) < part.shape[0]:
-            rows.append(["<mo>⋮</mo>"] * len(rows[0]))
+    def _matrix(self, part: Cut) -> str:
+        # the page draws the brackets, for which fonts may lack the parts
+        signs = {"…": "<mo>…</mo>", "⋮": "<mo>⋮</mo>"}
         body = "".join(
-            "<mtr>" + "".join(f"<mtd>{cell}</mtd>" for cell in row) + "</mtr>" for row in rows
+            f"<mtr>{''.join(f'<mtd>{signs.get(x) or self._number(x)}</mtd>' for x in row)}</mtr>"
+            for row in part.dotted("…", "⋮")
         )
         return f"<mtable>{body}</mtable>"
 
-    def number(self, text: str) -> str:
-        """Return a number."""
+    def _number(self, text: str) -> str:
         return f"<mn>{text.replace('-', '−')}</mn>"
 
-    def words(self, text: str) -> str:
-        """Return upright text."""
+    def _words(self, text: str) -> str:
         if text == "′":
             return "<mo>′</mo>"
         return f"<mi mathvariant='normal'>{html.escape(text)}</mi>"
@@ -218,9 +183,8 @@ def _step(trace: Any, step: Step) -> str:
 
 
 def _line(trace: Any, line: Line) -> str:
-    notation = trace.notation
-    painter = MathPainter(notation.operators, from_zero=notation.from_zero)
-    shown = show(line, painter, trace.limits, batch=trace.batch)
+    painter, names = MathPainter(trace.notation), TextPainter(trace.notation)
+    shown = painter.show(line, trace.limits, batch=trace.batch)
     equals = "<mo>=</mo>"
     rows = [shown.symbols]
     if shown.numbers is not None:
@@ -229,11 +193,7 @@ def _line(trace: Any, line: Line) -> str:
     if not any("<mtable" in row or "<munder" in row for row in rows):
         rows = [f"<mrow>{''.join(rows)}</mrow>"]  # numbers alone need one line
     parts = [f'<div class="bp-line"><math displaystyle="true">{row}</math></div>' for row in rows]
-    names = TextPainter(notation.operators, from_zero=notation.from_zero)
     for leaf, part in cuts(line, trace.limits):
-        symbol = symbol_of(leaf, names, notation, batch=trace.batch, last=trace.last).lines[0]
-        parts.append(
-            f'<p class="bp-cut">{html.escape(symbol)}: {len(part.rows)}×{len(part.columns)} of '
-            f"{part.shape[0]}×{part.shape[1]} shown, {part.left_out} entries left out</p>"
-        )
+        symbol = names.symbol_of(leaf, batch=trace.batch, last=trace.last).lines[0]
+        parts.append(f'<p class="bp-cut">{html.escape(part.note(symbol))}</p>')
     return "".join(parts)

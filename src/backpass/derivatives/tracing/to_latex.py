@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backpass.derivatives.notation.symbols import Symbol
-from backpass.derivatives.notation.table import Operators
-from backpass.derivatives.tracing.formatter import Cut, cuts, show, symbol_of
+from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
 
 __all__ = ["LatexPainter", "escaped", "latex_page"]
@@ -57,98 +56,67 @@ def escaped(text: str) -> str:
     return plain.replace("<", "$<$").replace("^", r"\^{}")
 
 
-class LatexPainter:
-    """Paints with LaTeX's commands.
+class LatexPainter(Painter[str]):
+    """Paints with commands of amsmath."""
 
-    Parameters
-    ----------
-    operators : Operators
-        The notation's.
-    from_zero : bool
-        Whether elements are counted from 0.
-    """
-
-    def __init__(self, operators: Operators, *, from_zero: bool = False) -> None:
-        self.operators, self.from_zero = operators, from_zero
-
-    def row(self, pieces: Sequence[str]) -> str:
-        """Return pieces beside one another."""
+    def _row(self, pieces: Sequence[str]) -> str:
         return " ".join(pieces)
 
-    def sign(self, text: str) -> str:
-        """Return an operator."""
+    def _sign(self, text: str) -> str:
         return _SIGNS.get(text, text)
 
-    def group(self, piece: str) -> str:
-        """Return a piece in parentheses."""
+    def _group(self, piece: str) -> str:
         return rf"\left( {piece} \right)"
 
-    def transposed(self, piece: str) -> str:
-        """Return a piece with the sign of transposition."""
+    def _transposed(self, piece: str) -> str:
         if self.operators.transpose.startswith("."):
             return rf"{piece}\mathtt{{.T}}"
         inner = piece if piece.isalpha() else rf"\left({piece}\right)"
         return f"{inner}^T"
 
-    def fraction(self, top: str, bottom: str) -> str:
-        """Return a fraction."""
+    def _fraction(self, top: str, bottom: str) -> str:
         return rf"\frac{{{top}}}{{{bottom}}}"
 
-    def apply(self, function: str, argument: str) -> str:
-        """Return a function of something."""
-        return f"{function} {self.group(argument)}"
+    def _apply(self, function: str, argument: str) -> str:
+        return f"{function} {self._group(argument)}"
 
-    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> str:
-        """Return a symbol with its indices."""
-        if symbol.of:
-            inner = [
-                self.symbol(part, layer, part_entry)
-                for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
-            ]
-            if symbol.letter == "∇" and len(inner) == 2:
-                return rf"\nabla_{{{inner[0]}}} {inner[1]}"
-            if len(inner) == 2:
-                return self.fraction(*(rf"\partial {part}" for part in inner))
-            return rf"\nabla {inner[0]}" if symbol.prefix else rf"\nabla_{{{inner[0]}}}"
-        piece = self._indexed(symbol, layer, entry)
-        return rf"\left[{piece}\right]^T" if symbol.transposed else piece
-
-    def _indexed(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...]) -> str:
+    def _letter(self, symbol: Symbol, above: str, below: str) -> str:
         letter = _LETTERS.get(symbol.letter, symbol.letter)
         letter = rf"\mathbf{{{letter}}}" if symbol.bold else letter
-        above, below = symbol.placed(layer, entry, 1 - self.from_zero)
         return letter + (f"_{{{below}}}" if below else "") + (f"^{{{above}}}" if above else "")
 
-    def of_sample(self, piece: str, number: int) -> str:
-        """Return a piece with the number of the sample that it belongs to."""
+    def _in_brackets_transposed(self, piece: str) -> str:
+        return rf"\left[{piece}\right]^T"
+
+    def _derivative(self, of: str, by: str) -> str:
+        return self._fraction(rf"\partial {of}", rf"\partial {by}")
+
+    def _nabla(self, by: str, of: str | None, prefix: bool) -> str:
+        sign = rf"\nabla {by}" if prefix else rf"\nabla_{{{by}}}"
+        return sign if of is None else f"{sign} {of}"
+
+    def _of_sample(self, piece: str, number: int) -> str:
         return rf"\left[{piece}\right]_{{{number}}}"
 
-    def under(self, piece: str, text: str) -> str:
-        """Return a piece with a line of text under it."""
+    def _under(self, piece: str, text: str) -> str:
         return rf"\underset{{{text.replace('×', chr(92) + 'times ')}}}{{{piece}}}"
 
-    def brace(self, piece: str, text: str) -> str:
-        """Return a piece with a brace under it, and text under the brace."""
+    def _brace(self, piece: str, text: str) -> str:
         return rf"\underbrace{{{piece}}}_{{\text{{{escaped(text)}}}}}"
 
-    def matrix(self, part: Cut) -> str:
-        """Return an array in brackets."""
-        rows = [list(map(self.number, row)) for row in part.texts]
-        if len(part.columns) < part.shape[1]:
-            rows = [[*row, r"\cdots"] for row in rows]
-        if len(part.rows) < part.shape[0]:
-            rows.append([r"\vdots"] * len(rows[0]))
+    def _matrix(self, part: Cut) -> str:
+        rows = [list(map(self._number, row)) for row in part.dotted(r"\cdots", r"\vdots")]
         body = r" \\ ".join(" & ".join(row) for row in rows)
         columns = "r" * len(rows[0])
         return rf"\left[\begin{{array}}{{{columns}}} {body} \end{{array}}\right]"
 
-    def number(self, text: str) -> str:
-        """Return a number."""
+    def _number(self, text: str) -> str:
+        if text.startswith("\\"):  # dots
+            return text
         mantissa, _, exponent = text.partition("e")
         return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else text
 
-    def words(self, text: str) -> str:
-        """Return upright text."""
+    def _words(self, text: str) -> str:
         if text.startswith("…"):
             return rf"\dots \text{{{escaped(text[1:])}}}"
         if text == "∂C/∂z":
@@ -194,18 +162,14 @@ def _step(trace: Any, step: Step) -> str:
 
 
 def _line(trace: Any, line: Line) -> str:
-    notation = trace.notation
-    painter = LatexPainter(notation.operators, from_zero=notation.from_zero)
-    shown = show(line, painter, trace.limits, batch=trace.batch)
+    painter = LatexPainter(trace.notation)
+    shown = painter.show(line, trace.limits, batch=trace.batch)
     rows = [shown.symbols]
     rows += [f"&= {shown.numbers}"] if shown.numbers is not None else []
     rows.append(f"&= {shown.result}")
     body = " \\\\\n".join([f"& {rows[0]}", *rows[1:]])
     texts = [f"\\begin{{align*}}\n{body}\n\\end{{align*}}"]
     for leaf, part in cuts(line, trace.limits):
-        symbol = symbol_of(leaf, painter, notation, batch=trace.batch, last=trace.last)
-        texts.append(
-            f"${symbol}$: {len(part.rows)} by {len(part.columns)} of {part.shape[0]} by "
-            f"{part.shape[1]} shown, {part.left_out} entries left out"
-        )
+        symbol = painter.symbol_of(leaf, batch=trace.batch, last=trace.last)
+        texts.append(part.note(f"${symbol}$", " by "))
     return "\n".join(texts)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backpass.derivatives.notation.symbols import Symbol
-from backpass.derivatives.notation.table import Operators
-from backpass.derivatives.tracing.formatter import Cut, cuts, show, symbol_of
+from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
 
 __all__ = ["Box", "TextPainter", "folded", "lower", "text_page", "upper"]
@@ -82,92 +81,60 @@ def _flat(box: Box, width: int) -> list[Box]:
     return [inner for part in box.parts for inner in _flat(part, width)]
 
 
-class TextPainter:
-    """Paints with characters; formulas stay in one line, matrices take several.
+class TextPainter(Painter[Box]):
+    """Paints with characters; formulas stay in one line, matrices take several."""
 
-    Parameters
-    ----------
-    operators : Operators
-        The notation's.
-    from_zero : bool
-        Whether elements are counted from 0.
-    """
-
-    def __init__(self, operators: Operators, *, from_zero: bool = False) -> None:
-        self.operators, self.from_zero = operators, from_zero
-
-    def row(self, pieces: Sequence[Box]) -> Box:
-        """Return pieces beside one another."""
+    def _row(self, pieces: Sequence[Box]) -> Box:
         return _beside(pieces)
 
-    def sign(self, text: str) -> Box:
-        """Return an operator with space around it."""
+    def _sign(self, text: str) -> Box:
         return Box((f" {text} " if text else " ",))
 
-    def group(self, piece: Box) -> Box:
-        """Return a piece in parentheses."""
+    def _group(self, piece: Box) -> Box:
         return _beside([_bracket(piece, "(⎛⎜⎝"), piece, _bracket(piece, ")⎞⎟⎠")])
 
-    def transposed(self, piece: Box) -> Box:
-        """Return a piece with the sign of transposition."""
+    def _transposed(self, piece: Box) -> Box:
         sign = self.operators.transpose
         simple = len(piece.lines) == 1 and (piece.width < 2 or sign.startswith("."))
-        inner = piece if simple else self.group(piece)
-        return _beside([inner, Box((sign,))])
+        return _beside([piece if simple else self._group(piece), Box((sign,))])
 
-    def fraction(self, top: Box, bottom: Box) -> Box:
-        """Return a fraction, in the line."""
-        return _beside([top, Box(("/",)), self.group(bottom) if bottom.parts else bottom])
+    def _fraction(self, top: Box, bottom: Box) -> Box:
+        return _beside([top, Box(("/",)), self._group(bottom) if bottom.parts else bottom])
 
-    def apply(self, function: Box, argument: Box) -> Box:
-        """Return a function of something."""
-        return _beside([function, self.group(argument)])
+    def _apply(self, function: Box, argument: Box) -> Box:
+        return _beside([function, self._group(argument)])
 
-    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> Box:
-        """Return a symbol with its indices."""
-        return Box((self._symbol(symbol, layer, entry),))
+    def _letter(self, symbol: Symbol, above: str, below: str) -> Box:
+        return Box((symbol.letter + upper(above) + lower(below),))
 
-    def _symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> str:
-        if symbol.of:
-            inner = [
-                self._symbol(part, layer, part_entry)
-                for part, part_entry in zip(symbol.of, symbol.entries(entry), strict=True)
-            ]
-            if symbol.letter == "∂":
-                return f"∂{inner[0]}/∂{inner[1]}"
-            if len(inner) == 2:
-                return f"∇_{inner[0]} {inner[1]}"
-            return f"∇{inner[0]}" if symbol.prefix else f"∇_{inner[0]}"
-        above, below = symbol.placed(layer, entry, 1 - self.from_zero)
-        text = symbol.letter + upper(above) + lower(below)
-        return f"[{text}]{self.operators.transpose}" if symbol.transposed else text
+    def _in_brackets_transposed(self, piece: Box) -> Box:
+        return Box((f"[{piece.lines[0]}]{self.operators.transpose}",))
 
-    def of_sample(self, piece: Box, number: int) -> Box:
-        """Return a piece with the number of the sample that it belongs to."""
+    def _derivative(self, of: Box, by: Box) -> Box:
+        return Box((f"∂{of.lines[0]}/∂{by.lines[0]}",))
+
+    def _nabla(self, by: Box, of: Box | None, prefix: bool) -> Box:
+        sign = f"∇{by.lines[0]}" if prefix else f"∇_{by.lines[0]}"
+        return Box((sign if of is None else f"{sign} {of.lines[0]}",))
+
+    def _of_sample(self, piece: Box, number: int) -> Box:
         return _beside([Box(("[",)), piece, Box((f"]{lower(str(number))}",))])
 
-    def under(self, piece: Box, text: str) -> Box:
-        """Return a piece with a line of text under it."""
+    def _under(self, piece: Box, text: str) -> Box:
         width = max(piece.width, len(text))
         lines = tuple(line.center(width) for line in (*piece.lines, text))
         return Box(lines, piece.base, labelled=True)
 
-    def brace(self, piece: Box, text: str) -> Box:
-        """Return a piece with a brace under it, and text under the brace."""
+    def _brace(self, piece: Box, text: str) -> Box:
         if len(piece.lines) > 1:
-            return self.under(piece, text)
+            return self._under(piece, text)
         width = max(piece.width, len(text))
         lines = (piece.lines[0], "└" + "─" * (width - 2) + "┘", text)
         centred = tuple(line.center(width) for line in lines)
         return _beside([Box((" ",)), Box(centred, piece.base, labelled=True), Box((" ",))])
 
-    def matrix(self, part: Cut) -> Box:
-        """Return an array in brackets, its columns flush right."""
-        rows = [
-            [*texts, "…"] if len(part.columns) < part.shape[1] else texts for texts in part.texts
-        ]
-        if len(part.rows) < part.shape[0]:
-            rows = [*rows, ["⋮"] * len(rows[0])]
+    def _matrix(self, part: Cut) -> Box:
+        rows = part.dotted("…", "⋮")
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = tuple(
             " ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
@@ -176,12 +143,10 @@ class TextPainter:
         inner = Box(lines, (len(lines) - 1) // 2)
         return _beside([_bracket(inner, "[⎡⎢⎣", " "), inner, _bracket(inner, "]⎤⎥⎦", "", " ")])
 
-    def number(self, text: str) -> Box:
-        """Return a number."""
+    def _number(self, text: str) -> Box:
         return Box((text,))
 
-    def words(self, text: str) -> Box:
-        """Return upright text."""
+    def _words(self, text: str) -> Box:
         return Box((text,))
 
 
@@ -213,19 +178,15 @@ def _step(trace: Any, step: Step, width: int) -> str:
 
 
 def _line(trace: Any, line: Line, width: int) -> list[str]:
-    notation = trace.notation
-    painter = TextPainter(notation.operators, from_zero=notation.from_zero)
-    shown = show(line, painter, trace.limits, batch=trace.batch)
+    painter = TextPainter(trace.notation)
+    shown = painter.show(line, trace.limits, batch=trace.batch)
     texts = _indented(shown.symbols, "    ", "    ", width)
     for piece in filter(None, (shown.numbers, shown.result)):
         low = len(shown.symbols.lines) == len(piece.lines) == 1  # numbers, not matrices
         texts += [*[""] * (not low), *_indented(piece, "      = ", "        ", width)]
     for leaf, part in cuts(line, trace.limits):
-        symbol = symbol_of(leaf, painter, notation, batch=trace.batch, last=trace.last).lines[0]
-        texts.append(
-            f"    {symbol}: {len(part.rows)}×{len(part.columns)} of "
-            f"{part.shape[0]}×{part.shape[1]} shown, {part.left_out} entries left out"
-        )
+        symbol = painter.symbol_of(leaf, batch=trace.batch, last=trace.last).lines[0]
+        texts.append(f"    {part.note(symbol)}")
     return texts
 
 

@@ -4,13 +4,7 @@ import numpy as np
 
 from backpass.core import backprop
 from backpass.derivatives.homework.faulty_pass import Fault
-from backpass.derivatives.homework.mistake import (
-    Mistake,
-    Way,
-    by_S,
-    every,
-    times,
-)
+from backpass.derivatives.homework.mistake import Mistake, Way, by_S, every, times
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
@@ -46,7 +40,7 @@ SAMPLES = (
                     Fault("B3 a", lambda w, l: w.a[l - 1][-1:]),
                     Fault("B3 delta", lambda w, l: w.delta[l][-1:]),
                     Fault("B4 delta", lambda w, l: w.delta[l][-1:]),
-                ),
+                )
             ),
         ),
     ),

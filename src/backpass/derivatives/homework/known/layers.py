@@ -177,10 +177,7 @@ WEIGHTS = (
         source="note 3, section 4.3.2 (∇_{h_i} = W_{i+1}ᵀ ∇_{a_{i+1}})",
         mend="multiply the error signal by the weights that it came through",
         ways=(
-            Way(
-                faults=(Fault("B2a", lambda w, l: fitting(w.delta[l + 1], w.a[l])),),
-                layers=below,
-            ),
+            Way(faults=(Fault("B2a", lambda w, l: fitting(w.delta[l + 1], w.a[l])),), layers=below),
         ),
     ),
     Mistake(
