@@ -5,10 +5,5 @@ from backpass.derivatives.checking.comparison import Comparison, GroupCheck, com
 from backpass.derivatives.checking.result import GradientCheck
 
 __all__ = [
-    "Comparison",
-    "GradientCheck",
-    "GroupCheck",
-    "check_gradients",
-    "compare",
-    "relative_error",
-]
+    "Comparison", "GradientCheck", "GroupCheck", "check_gradients", "compare", "relative_error",
+]  # fmt: skip

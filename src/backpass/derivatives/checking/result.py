@@ -26,15 +26,6 @@ class GradientCheck:
     ----------
     table : list of GroupCheck
         From the inputs to the output, then the records' own derivatives.
-    passed : bool
-        Whether no derivative is wrong.
-    worst : GroupCheck
-        The row with the most severe verdict, and of these the largest relative error.
-    failures, origins : list of GroupCheck
-        The rows that did not pass, and those of them where an error begins.
-    blame : list of str
-        Which equation or record is wrong, in which layer; empty where nothing is. An error
-        that only follows from one nearer to the output is not listed.
 
     Examples
     --------
@@ -74,7 +65,10 @@ class GradientCheck:
 
     @property
     def blame(self) -> list[str]:
-        """Which equation or record is wrong, in which layer."""
+        """Which equation or record is wrong, in which layer; empty where nothing is.
+
+        An error that only follows from one nearer to the output is not listed.
+        """
         return [text for row in self.failures if (text := self._blamed(row))]
 
     def _blamed(self, row: GroupCheck) -> str | None:
@@ -113,13 +107,7 @@ class GradientCheck:
             "blame": self.blame,
             "table": [
                 {
-                    "layer": row.layer,
-                    "kind": row.kind,
-                    "equation": row.equation,
-                    "record": row.record,
-                    "entries": row.entries,
-                    "checked": row.checked,
-                    "verdict": row.verdict,
+                    **{key: getattr(row, key) for key in DESCRIBED},
                     "where": list(row.where),
                     "claimed": plain(row.claimed),
                     "found": plain(row.found),
@@ -178,6 +166,7 @@ class GradientCheck:
         return as_html(self)
 
 
+DESCRIBED = ("layer", "kind", "equation", "record", "entries", "checked", "verdict")
 NAMES = {
     "W": "the weights' gradient",
     "W data": "the weights' gradient without L2",

@@ -22,19 +22,7 @@ from backpass.derivatives.forms.notes_1_and_5 import batch, per_parameter, per_s
 from backpass.derivatives.forms.notes_2_and_3 import Factor, recursion, thin_chain
 
 __all__ = [
-    "FORMS",
-    "Factor",
-    "Form",
-    "LayerJacobians",
-    "batch",
-    "finite_differences",
-    "jacobian",
-    "layer_jacobians",
-    "multiplications",
-    "neuron_derivatives",
-    "per_parameter",
-    "per_sample",
-    "prefix",
-    "recursion",
-    "thin_chain",
-]
+    "FORMS", "Factor", "Form", "LayerJacobians", "batch", "finite_differences", "jacobian",
+    "layer_jacobians", "multiplications", "neuron_derivatives", "per_parameter", "per_sample",
+    "prefix", "recursion", "thin_chain",
+]  # fmt: skip

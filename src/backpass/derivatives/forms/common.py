@@ -23,9 +23,10 @@ __all__ = [
     "from_one",
     "matrix_of",
     "multiplications",
+    "one_neuron",
     "slope_of",
     "zeros",
-]
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,13 @@ def form(title: str, source: str) -> Callable[[F], F]:
 def from_one(layers: Sequence[Any]) -> dict[int, Any]:
     """Return L things, one a layer, numbered 1 … L as the notes do."""
     return dict(enumerate(layers, start=1))
+
+
+def one_neuron() -> tuple[Model, Array, Array, Array]:
+    """Return the examples' neuron σ(2x − 1) with the squared error, a row, a target, a weight."""
+    theta = Parameters([1, 1], np.array([2.0, -1.0]))
+    neuron = Model.from_specs(theta, ["logistic"], "squared_error")
+    return neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)
 
 
 def zeros(model: Model, X: Array) -> tuple[Gradients, dict[int, Any], dict[int, Any], Array]:
@@ -133,11 +141,8 @@ def finite_differences(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from backpass.core.parameters import Model, Parameters
-    >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
-    >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
-    >>> finite_differences(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat.round(8)
+    >>> from backpass.derivatives.forms.common import one_neuron
+    >>> finite_differences(*one_neuron()).flat.round(8)
     array([-0.0625, -0.125 ])
     """
     theta, gradient = model.parameters, model.parameters.copy()

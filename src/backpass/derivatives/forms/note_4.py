@@ -170,10 +170,8 @@ def jacobian(
 
     Examples
     --------
-    >>> from backpass.core.parameters import Model, Parameters
-    >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
-    >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
-    >>> jacobian(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat
+    >>> from backpass.derivatives.forms.common import one_neuron
+    >>> jacobian(*one_neuron()).flat
     array([-0.0625, -0.125 ])
     """
     Omega, beta = from_one(model.parameters.weights), from_one(model.parameters.biases)

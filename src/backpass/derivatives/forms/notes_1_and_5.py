@@ -66,11 +66,8 @@ def per_parameter(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0
 
     Examples
     --------
-    >>> from backpass.core.parameters import Model, Parameters
-    >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
-    >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
-    >>> X, y, s = np.array([[0.5]]), np.array([[1.0]]), np.ones(1)
-    >>> per_parameter(neuron, X, y, s).flat  # z = 0, a = ½, e = (a − y)·a(1 − a) = −⅛
+    >>> from backpass.derivatives.forms.common import one_neuron
+    >>> per_parameter(*one_neuron()).flat  # z = 0, a = ½, e = (a − y)·a(1 − a) = −⅛
     array([-0.0625, -0.125 ])
     """
     W, f = from_one(model.parameters.weights), from_one(model.activations)
@@ -110,10 +107,8 @@ def per_sample(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0) -
 
     Examples
     --------
-    >>> from backpass.core.parameters import Model, Parameters
-    >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
-    >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
-    >>> per_sample(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat
+    >>> from backpass.derivatives.forms.common import one_neuron
+    >>> per_sample(*one_neuron()).flat
     array([-0.0625, -0.125 ])
     """
     W, f = from_one(model.parameters.weights), from_one(model.activations)
@@ -153,10 +148,8 @@ def batch(
 
     Examples
     --------
-    >>> from backpass.core.parameters import Model, Parameters
-    >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
-    >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
-    >>> batch(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat
+    >>> from backpass.derivatives.forms.common import one_neuron
+    >>> batch(*one_neuron()).flat
     array([-0.0625, -0.125 ])
     """
     passed = backprop.forward(model, X)

@@ -39,10 +39,8 @@ def recursion(model: Model, X: Array, y: Array, s: Array, alpha: float = 0.0) ->
 
     Examples
     --------
-    >>> from backpass.core.parameters import Model, Parameters
-    >>> theta = Parameters([1, 1], np.array([2.0, -1.0]))
-    >>> neuron = Model.from_specs(theta, ["logistic"], "squared_error")
-    >>> recursion(neuron, np.array([[0.5]]), np.array([[1.0]]), np.ones(1)).flat
+    >>> from backpass.derivatives.forms.common import one_neuron
+    >>> recursion(*one_neuron()).flat
     array([-0.0625, -0.125 ])
     """
     W = from_one([weights.T for weights in model.parameters.weights])  # note 2's layout

@@ -7,12 +7,6 @@ from backpass.derivatives.homework.search import Explanation
 from backpass.derivatives.homework.verdict import Difference, PartResult, Verdict
 
 __all__ = [
-    "MISTAKES",
-    "Difference",
-    "Explanation",
-    "Mistake",
-    "PartResult",
-    "Verdict",
-    "Way",
+    "MISTAKES", "Difference", "Explanation", "Mistake", "PartResult", "Verdict", "Way",
     "explain_mismatch",
-]
+]  # fmt: skip

@@ -20,31 +20,11 @@ from backpass.derivatives.homework.faulty_pass import (
 # ruff: noqa: E741
 
 __all__ = [
-    "Mistake",
-    "Result",
-    "Value",
-    "Way",
-    "below",
-    "by",
-    "by_S",
-    "every",
-    "fitting",
-    "from_the_other_end",
-    "has_classes",
-    "hidden",
-    "is_elementwise",
-    "is_smoothed",
-    "is_softmax",
-    "output",
-    "shifted",
-    "slope_ways",
-    "softmax_over",
-    "square",
-    "times",
-    "times_S",
-    "transposed",
-    "twice",
-]
+    "Mistake", "Result", "Value", "Way", "below", "by", "by_S", "every", "fitting",
+    "from_the_other_end", "has_classes", "hidden", "is_elementwise", "is_smoothed", "is_softmax",
+    "output", "shifted", "slope_ways", "softmax_over", "square", "times", "times_S", "transposed",
+    "twice", "wrong",
+]  # fmt: skip
 
 Value: TypeAlias = Callable[[str, int], Array | None]
 Result: TypeAlias = Callable[[Pass, Value, str, int], Array | None]
@@ -232,14 +212,25 @@ def by_S(power: int, *names: str) -> tuple[Fault, ...]:
     return tuple(Fault(name, factor=lambda w, l: float(w.S) ** power) for name in names)
 
 
+def wrong(
+    name: str,
+    rule: Rule,
+    where: str = "",
+    *,
+    layers: Callable[[Pass], range] | None = None,
+    possible: Callable[[Pass], bool] | None = None,
+) -> Way:
+    """Return the way that takes a single rule wrongly."""
+    return Way(where, (Fault(name, rule),), layers=layers, possible=possible)
+
+
 def slope_ways(rule: Rule, *, softmax: bool = False) -> tuple[Way, ...]:
     """Return the ways to take φ′ wrongly: in hidden layers, at the output, everywhere."""
-    faults = (Fault("slope", rule),)
     possible = None if softmax else is_elementwise
     return (
-        Way("in the hidden layers", faults, layers=hidden),
-        Way("at the output", faults, layers=output, possible=possible),
-        Way("in every layer", faults, possible=possible),
+        wrong("slope", rule, "in the hidden layers", layers=hidden),
+        wrong("slope", rule, "at the output", layers=output, possible=possible),
+        wrong("slope", rule, "in every layer", possible=possible),
     )
 
 

@@ -19,16 +19,9 @@ from backpass.derivatives.homework.mistake import Mistake, Value, Way, times
 # ruff: noqa: E741
 
 __all__ = [
-    "DIFFERENCES",
-    "EXACT",
-    "Candidates",
-    "Comparison",
-    "Explanation",
-    "Made",
-    "Search",
-    "distance",
-    "rounding",
-]
+    "DIFFERENCES", "EXACT", "Candidates", "Comparison", "Explanation", "Made", "Search",
+    "distance", "rounding",
+]  # fmt: skip
 
 EXACT = 1e-9  # relative to the largest entry: what formulas reach
 DIFFERENCES = 1e-6  # what finite differences reach

@@ -201,7 +201,6 @@ class Verdict:
             ],
             "explanations": [_as_dict(e) for e in self.explanations],
             "unexplained": list(self.unexplained),
-            "cancelling": ", as much as rounding may change where terms cancel",
             "differences": [{**vars(d), "index": list(d.index)} for d in self.differences],
             "untried": self.untried,
             "too_few_digits": self.too_few_digits,

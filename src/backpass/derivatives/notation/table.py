@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from backpass.core.arrays import Array
+from backpass.core.layouts import LAYOUTS
 from backpass.derivatives.notation.symbols import QUANTITIES, Symbol
 from backpass.errors import InputError
 
@@ -54,13 +55,9 @@ class Notation:
     Parameters
     ----------
     name : str
-        Its key in :data:`NOTATIONS`.
-    note : int
-        The number of the lecture note; 0 is our own.
+        Its key in :data:`NOTATIONS` and :data:`~backpass.core.layouts.LAYOUTS`.
     title : str
         The note's title.
-    weights_transposed : bool
-        Whether its W has one row a unit of the layer above, (out, in), where ours is (in, out).
     samples_in_columns : bool
         Whether a batch has one column a sample, where ours has one row a sample.
     symbols : mapping of str to (Symbol, Symbol)
@@ -91,9 +88,7 @@ class Notation:
     """
 
     name: str
-    note: int
     title: str
-    weights_transposed: bool
     samples_in_columns: bool
     symbols: Mapping[str, tuple[Symbol, Symbol]]
     formulas: Mapping[str, Formula]
@@ -103,6 +98,16 @@ class Notation:
     from_zero: bool = False
     operators: Operators = field(default_factory=Operators)
     output: Mapping[str, tuple[Symbol, Symbol]] = field(default_factory=dict)
+
+    @property
+    def note(self) -> int:
+        """The number of the lecture note; 0 is our own."""
+        return LAYOUTS[self.name].note
+
+    @property
+    def weights_transposed(self) -> bool:
+        """Whether its W has one row a unit of the layer above, (out, in); ours is (in, out)."""
+        return LAYOUTS[self.name].weights_transposed
 
     def from_our_weights(self, W: Array) -> Array:
         """Return `W` (in, out) as this notation lays it out; the same call turns it back."""

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from backpass.derivatives.tracing.formulas import (
     leaves,
 )
 from backpass.derivatives.tracing.steps import Line
+from backpass.errors import InputError
 
 __all__ = ["Cut", "Limits", "Painter", "Shown", "cuts", "printed"]
 
@@ -99,6 +101,13 @@ class Limits:
 
     max_elements: int | None = 64
     digits: int = 4
+
+    def __post_init__(self) -> None:
+        most, digits = self.max_elements, self.digits
+        if most is not None and not (isinstance(most, Integral) and most >= 1):
+            raise InputError(f"max_elements must be at least 1, or None for all, not {most!r}")
+        if not (isinstance(digits, Integral) and 1 <= digits <= 17):
+            raise InputError(f"digits must be 1 … 17, not {digits!r}")
 
     def cut(self, array: Any) -> Cut:
         """Return a matrix as it is shown: whole, or its upper left corner."""
@@ -216,13 +225,8 @@ class Painter(ABC, Generic[P]):
     ) -> P:
         """Return what a tree looks like.
 
-        Parameters
-        ----------
-        node : Node
-        leaf : callable
-            ``leaf(quantity, transposed)``: its symbol, or its numbers.
-        function : callable
-            The symbol of a layer's activation function.
+        ``leaf(quantity, transposed)`` is its symbol or its numbers, ``function(layer)`` the symbol
+        of the layer's activation.
         """
 
         def inner(part: Node) -> P:

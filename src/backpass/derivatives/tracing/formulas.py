@@ -9,24 +9,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeAlias
 
 __all__ = [
-    "SCALARS",
-    "THIN",
-    "VECTORS",
-    "Applied",
-    "Binary",
-    "Braced",
-    "Constant",
-    "Equation",
-    "Leaf",
-    "More",
-    "Negative",
-    "Node",
-    "Total",
-    "Transposed",
-    "leaves",
-    "mapped",
-    "parse",
-]
+    "SCALARS", "THIN", "VECTORS", "Applied", "Binary", "Braced", "Constant", "Equation", "Leaf",
+    "More", "Negative", "Node", "Total", "Transposed", "leaves", "mapped", "parse",
+]  # fmt: skip
 
 
 SCALARS = {"N", "S", "J", "lambda", "rate", "penalty"}

@@ -17,7 +17,7 @@ from backpass.derivatives.tracing.formulas import (
     mapped,
     parse,
 )
-from backpass.derivatives.tracing.recording import Values
+from backpass.derivatives.tracing.recording import Values, chain_keys
 from backpass.derivatives.tracing.steps import Line, Step, formula_step, is_residual, penalty_slope
 from backpass.errors import InputError
 from backpass.network.network import Network
@@ -274,11 +274,7 @@ def chain_steps(values: Values, network: Network, factors: list[Factor]) -> list
     factors : list of Factor
         From the loss down to the weight.
     """
-    last = len(network.sizes) - 1
-    leaves = [Leaf("dC", last), Leaf("da_dz", last)]
-    for layer in range(last - 1, 0, -1):
-        leaves += [Leaf("dz_da", layer + 1), Leaf("da_dz", layer)]
-    leaves.append(Leaf("dz_dW", 1))
+    leaves = [Leaf(*key) for key in chain_keys(len(network.sizes) - 1)]
     groups: list[Node] = []
     for start in range(0, len(leaves), 2):
         pair = leaves[start : start + 2]

@@ -17,15 +17,9 @@ from backpass.derivatives.tracing.formulas import VECTORS, Leaf
 from backpass.errors import InputError
 
 __all__ = [
-    "ROWS",
-    "Recording",
-    "Values",
-    "record",
-    "record_jacobians",
-    "record_neurons",
-    "record_thin_chain",
-    "record_update",
-]
+    "ROWS", "Recording", "Values", "chain_keys", "record", "record_jacobians", "record_neurons",
+    "record_thin_chain", "record_update",
+]  # fmt: skip
 
 MOST_JACOBIANS = 20_000_000
 """The most numbers that a layer's ∂f/∂w may have."""
@@ -152,13 +146,17 @@ def record_thin_chain(subject: Subject, seen: Recording) -> list[Factor]:
     """Add the fractions of note 3's chain, and return them from the loss down to the weight."""
     x, y = subject.X[0, 0], subject.y[0, 0]
     factors, _ = thin_chain(subject.network.model, x, y)
-    last = len(subject.network.weights)
-    keys: list[tuple[str, int]] = [("dC", last), ("da_dz", last)]
-    for layer in range(last - 1, 0, -1):
-        keys += [("dz_da", layer + 1), ("da_dz", layer)]
-    for key, factor in zip([*keys, ("dz_dW", 1)], factors, strict=True):
+    for key, factor in zip(chain_keys(len(subject.network.weights)), factors, strict=True):
         seen.arrays[key] = np.array(factor.value)
     return factors
+
+
+def chain_keys(last: int) -> list[tuple[str, int]]:
+    """Return name and layer of each of the chain's fractions, from the loss down to the weight."""
+    keys = [("dC", last), ("da_dz", last)]
+    for layer in range(last - 1, 0, -1):
+        keys += [("dz_da", layer + 1), ("da_dz", layer)]
+    return [*keys, ("dz_dW", 1)]
 
 
 def record_neurons(subject: Subject, seen: Recording, layer: int) -> None:

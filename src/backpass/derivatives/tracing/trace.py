@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -109,7 +108,7 @@ def trace(
     table = get_notation(notation)
     if form not in FORMS:
         raise InputError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
-    limits = Limits(*_checked_limits(max_elements, digits))
+    limits = Limits(max_elements, digits)
     batch = subject(model, X, y, sample_weight, alpha=alpha)
     _check_layer(layer, batch.network)
     whole = record(batch)
@@ -223,11 +222,3 @@ def _checked_names(option: str, names: Sequence[str] | None, units: int) -> tupl
     if len(names) != units:
         raise InputError(f"{option}: {len(names)} names for {units} units")
     return tuple(map(str, names))
-
-
-def _checked_limits(max_elements: int | None, digits: int) -> tuple[int | None, int]:
-    if max_elements is not None and not (isinstance(max_elements, Integral) and max_elements >= 1):
-        raise InputError(f"max_elements must be at least 1, or None for all, not {max_elements!r}")
-    if not (isinstance(digits, Integral) and 1 <= digits <= 17):
-        raise InputError(f"digits must be 1 … 17, not {digits!r}")
-    return max_elements, digits

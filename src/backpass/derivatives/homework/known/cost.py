@@ -4,7 +4,7 @@ import numpy as np
 
 from backpass.core import backprop
 from backpass.derivatives.homework.faulty_pass import Fault
-from backpass.derivatives.homework.mistake import Mistake, Way, by_S, every, times
+from backpass.derivatives.homework.mistake import Mistake, Way, by_S, every, times, wrong
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
@@ -58,7 +58,7 @@ SAMPLES = (
         equation="B1",
         source="our mean Σ s_n C_n / S (no note has weights)",
         mend="multiply the error signal of sample n by s_n/S",
-        ways=(Way(faults=(Fault("s", lambda w, l: np.ones_like(w.weights)),)),),
+        ways=(wrong("s", lambda w, l: np.ones_like(w.weights)),),
     ),
     Mistake(
         "N for S",
@@ -80,15 +80,7 @@ SAMPLES = (
         equation="B1",
         source="our mean Σ s_n C_n / S (no note has weights)",
         mend="s_n enters once, in δ_L",
-        ways=(
-            Way(
-                faults=(
-                    Fault(
-                        "B1", lambda w, l: backprop.output_error(w.s, w.s[:, None] * w.derivative)
-                    ),
-                )
-            ),
-        ),
+        ways=(wrong("B1", lambda w, l: backprop.output_error(w.s, w.s[:, None] * w.derivative)),),
     ),
 )
 
@@ -100,7 +92,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's (no note has a penalty)",
         mend="add (α/S) W to ∂J/∂W",
-        ways=(Way(faults=(Fault("alpha", lambda w, l: 0.0),), layers=every),),
+        ways=(wrong("alpha", lambda w, l: 0.0, layers=every),),
     ),
     Mistake(
         "regularisation without 1/S",
@@ -108,7 +100,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="divide α W by S, the number of samples (the sum of their weights)",
-        ways=(Way(faults=(Fault("alpha", lambda w, l: w.alpha * w.S),)),),
+        ways=(wrong("alpha", lambda w, l: w.alpha * w.S),),
     ),
     Mistake(
         "biases regularised",
@@ -117,12 +109,9 @@ PENALTY = (
         source="our cost, as scikit-learn's: Σ‖W‖² without b",
         mend="add (α/S) W to ∂J/∂W and nothing to ∂J/∂b",
         ways=(
-            Way(
-                faults=(
-                    Fault(
-                        "B4", lambda w, l: w.do("B4 delta", l).sum(axis=0) + w.alpha / w.S * w.b[l]
-                    ),
-                ),
+            wrong(
+                "B4",
+                lambda w, l: w.do("B4 delta", l).sum(axis=0) + w.alpha / w.S * w.b[l],
                 layers=every,
             ),
         ),
@@ -133,7 +122,7 @@ PENALTY = (
         equation="C",
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="the 2 of the derivative and the ½ cancel: add (α/S) W",
-        ways=(Way(faults=(Fault("alpha", lambda w, l: 2 * w.alpha),)),),
+        ways=(wrong("alpha", lambda w, l: 2 * w.alpha),),
     ),
     Mistake(
         "penalty's sign",
@@ -141,7 +130,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's: + ½ α Σ‖W‖² / S",
         mend="add (α/S) W to ∂J/∂W",
-        ways=(Way(faults=(Fault("alpha", lambda w, l: -w.alpha),)),),
+        ways=(wrong("alpha", lambda w, l: -w.alpha),),
     ),
     Mistake(
         "constant factor",

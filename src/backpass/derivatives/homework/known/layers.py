@@ -18,6 +18,7 @@ from backpass.derivatives.homework.mistake import (
     slope_ways,
     square,
     twice,
+    wrong,
 )
 
 # l is a layer, as in the notes
@@ -81,10 +82,11 @@ SLOPES = (
         source="note 3, section 4.3.2 (from ∇_h to ∇_a once in a layer)",
         mend="multiply by φ′(z) once; an error signal ŷ − y of the output holds its φ′ already",
         ways=(
-            Way("at the output", (Fault("B1z", twice),), possible=is_elementwise),
-            Way(
+            wrong("B1z", twice, "at the output", possible=is_elementwise),
+            wrong(
+                "slope",
+                lambda w, l: w.phi[l].derivative(w.z[l], w.a[l]) ** 2,
                 "in the hidden layers",
-                (Fault("slope", lambda w, l: w.phi[l].derivative(w.z[l], w.a[l]) ** 2),),
                 layers=hidden,
             ),
         ),
@@ -101,12 +103,10 @@ WEIGHTS = (
         "out): W e",
         mend="forward a @ W, backward δ @ W.T, where W is (in, out) and samples are rows",
         ways=(
-            Way(
-                "backward",
-                (Fault("B2a", lambda w, l: w.delta[l + 1] @ square(w.W[l + 1])),),
-                layers=below,
+            wrong(
+                "B2a", lambda w, l: w.delta[l + 1] @ square(w.W[l + 1]), "backward", layers=below
             ),
-            Way("forward", (Fault("F1", lambda w, l: w.a[l - 1] @ square(w.W[l]).T + w.b[l]),)),
+            wrong("F1", lambda w, l: w.a[l - 1] @ square(w.W[l]).T + w.b[l], "forward"),
         ),
     ),
     Mistake(
@@ -118,9 +118,10 @@ WEIGHTS = (
         ways=(
             Way("the result of the layer above", result=shifted(1)),
             Way("the result of the layer below", result=shifted(-1)),
-            Way(
+            wrong(
+                "B3 a",
+                lambda w, l: fitting(w.a[l], w.a[l - 1]),
                 "a_l for a_{l−1} in the weight gradient",
-                (Fault("B3 a", lambda w, l: fitting(w.a[l], w.a[l - 1])),),
                 layers=every,
             ),
             Way(
@@ -131,33 +132,26 @@ WEIGHTS = (
                 ),
                 layers=hidden,
             ),
-            Way(
+            wrong(
+                "B2a",
+                lambda w, l: w.delta[l + 1] @ fitting(w.W.get(l), w.W[l + 1]).T,
                 "W_l for W_{l+1} in the error signal",
-                (Fault("B2a", lambda w, l: w.delta[l + 1] @ fitting(w.W.get(l), w.W[l + 1]).T),),
                 layers=hidden,
             ),
-            Way(
+            wrong(
+                "slope",
+                lambda w, l: w.phi[l].derivative(
+                    fitting(w.z[l + 1], w.z[l]), fitting(w.a[l + 1], w.a[l])
+                ),
                 "φ′ of layer l + 1 in the error signal",
-                (
-                    Fault(
-                        "slope",
-                        lambda w, l: w.phi[l].derivative(
-                            fitting(w.z[l + 1], w.z[l]), fitting(w.a[l + 1], w.a[l])
-                        ),
-                    ),
-                ),
                 layers=hidden,
             ),
-            Way(
-                "φ′ of layer l − 1 in the error signal",
-                (
-                    Fault(
-                        "slope",
-                        lambda w, l: w.phi[l].derivative(
-                            fitting(w.z.get(l - 1), w.z[l]), fitting(w.a[l - 1], w.a[l])
-                        ),
-                    ),
+            wrong(
+                "slope",
+                lambda w, l: w.phi[l].derivative(
+                    fitting(w.z.get(l - 1), w.z[l]), fitting(w.a[l - 1], w.a[l])
                 ),
+                "φ′ of layer l − 1 in the error signal",
                 layers=hidden,
             ),
         ),
@@ -176,9 +170,7 @@ WEIGHTS = (
         equation="B2a",
         source="note 3, section 4.3.2 (∇_{h_i} = W_{i+1}ᵀ ∇_{a_{i+1}})",
         mend="multiply the error signal by the weights that it came through",
-        ways=(
-            Way(faults=(Fault("B2a", lambda w, l: fitting(w.delta[l + 1], w.a[l])),), layers=below),
-        ),
+        ways=(wrong("B2a", lambda w, l: fitting(w.delta[l + 1], w.a[l]), layers=below),),
     ),
     Mistake(
         "bias forgotten",
@@ -186,7 +178,7 @@ WEIGHTS = (
         equation="F1",
         source="note 3, section 2 (a_i = b_i + W_i h_{i−1}), note 5, step 1",
         mend="z = a W + b",
-        ways=(Way(faults=(Fault("F1", lambda w, l: w.a[l - 1] @ w.W[l]),), layers=every),),
+        ways=(wrong("F1", lambda w, l: w.a[l - 1] @ w.W[l], layers=every),),
     ),
     Mistake(
         "activation forgotten",
@@ -205,12 +197,8 @@ WEIGHTS = (
                 ),
                 layers=hidden,
             ),
-            Way(
-                "in the hidden layers, and so in φ′",
-                (Fault("F2", lambda w, l: w.z[l]),),
-                layers=hidden,
-            ),
-            Way("at the output", (Fault("F2", lambda w, l: w.z[l]),), layers=output),
+            wrong("F2", lambda w, l: w.z[l], "in the hidden layers, and so in φ′", layers=hidden),
+            wrong("F2", lambda w, l: w.z[l], "at the output", layers=output),
         ),
     ),
     Mistake(
@@ -220,8 +208,9 @@ WEIGHTS = (
         source="note 1 (a^{l−1} (e^l)ᵀ), note 3, section 5.2 (H_{k−1}, not A_{k−1})",
         mend="∂J/∂W_l = a_{l−1}ᵀ δ_l: what entered the layer; mind that note 3's a is z",
         ways=(
-            Way(
-                faults=(Fault("B3 a", lambda w, l: w.a[0] if l == 1 else w.z[l - 1]),),
+            wrong(
+                "B3 a",
+                lambda w, l: w.a[0] if l == 1 else w.z[l - 1],
                 layers=lambda w: range(2, w.L + 1),
             ),
         ),

@@ -18,6 +18,7 @@ from backpass.derivatives.homework.mistake import (
     times_S,
     transposed,
     twice,
+    wrong,
 )
 from backpass.derivatives.notation import NOTATIONS
 
@@ -113,12 +114,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (∂ŷ_ℓ/∂a_{Li} by the quotient rule)",
         mend="with cross-entropy use ŷ − e_ℓ; otherwise multiply ∂C/∂ŷ by softmax's Jacobian",
-        ways=(
-            Way(
-                faults=(Fault("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l])),),
-                possible=is_softmax,
-            ),
-        ),
+        ways=(wrong("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l]), possible=is_softmax),),
     ),
     Mistake(
         "softmax Jacobian twice",
@@ -126,7 +122,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (∇a_L = −(e_ℓ − ŷ))",
         mend="do not multiply ŷ − e_ℓ by softmax's Jacobian",
-        ways=(Way(faults=(Fault("B1z", twice),), possible=is_softmax),),
+        ways=(wrong("B1z", twice, possible=is_softmax),),
     ),
     Mistake(
         "softmax like a logistic",
@@ -135,11 +131,7 @@ AT_OUTPUT = (
         source="note 3, section 4.3.1 (ŷ_k(1_{k=i} − ŷ_i): every output depends on every a_{Li})",
         mend="take the whole Jacobian, or ŷ − e_ℓ with cross-entropy",
         ways=(
-            Way(
-                faults=(Fault("slope", lambda w, l: w.a[l] * (1 - w.a[l])),),
-                layers=output,
-                possible=is_softmax,
-            ),
+            wrong("slope", lambda w, l: w.a[l] * (1 - w.a[l]), layers=output, possible=is_softmax),
         ),
     ),
     Mistake(
@@ -148,7 +140,7 @@ AT_OUTPUT = (
         equation="F2",
         source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
         mend="take the maximum over the outputs of one sample: axis=1, keepdims=True",
-        ways=(Way(faults=(Fault("F2", softmax_over(0, 1)),), layers=output, possible=is_softmax),),
+        ways=(wrong("F2", softmax_over(0, 1), layers=output, possible=is_softmax),),
     ),
     Mistake(
         "softmax sum over the batch",
@@ -157,12 +149,9 @@ AT_OUTPUT = (
         source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
         mend="sum over the outputs of one sample: axis=1, keepdims=True",
         ways=(
-            Way(faults=(Fault("F2", softmax_over(1, 0)),), layers=output, possible=is_softmax),
-            Way(
-                "and so the maximum",
-                (Fault("F2", softmax_over(0, 0)),),
-                layers=output,
-                possible=is_softmax,
+            wrong("F2", softmax_over(1, 0), layers=output, possible=is_softmax),
+            wrong(
+                "F2", softmax_over(0, 0), "and so the maximum", layers=output, possible=is_softmax
             ),
         ),
     ),
@@ -173,9 +162,8 @@ AT_OUTPUT = (
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="encode the labels: np.eye(k)[labels]",
         ways=(
-            Way(
-                faults=(Fault("y", lambda w, l: 0 * w.targets + w.targets.argmax(1)[:, None]),),
-                possible=has_classes,
+            wrong(
+                "y", lambda w, l: 0 * w.targets + w.targets.argmax(1)[:, None], possible=has_classes
             ),
         ),
     ),
@@ -187,16 +175,8 @@ AT_OUTPUT = (
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="class ℓ is column ℓ, counted from 0",
         ways=(
-            Way(
-                "up",
-                (Fault("y", lambda w, l: np.roll(w.targets, 1, axis=1)),),
-                possible=has_classes,
-            ),
-            Way(
-                "down",
-                (Fault("y", lambda w, l: np.roll(w.targets, -1, axis=1)),),
-                possible=has_classes,
-            ),
+            wrong("y", lambda w, l: np.roll(w.targets, 1, axis=1), "up", possible=has_classes),
+            wrong("y", lambda w, l: np.roll(w.targets, -1, axis=1), "down", possible=has_classes),
         ),
     ),
     Mistake(
@@ -206,10 +186,7 @@ AT_OUTPUT = (
         source="our loss cross_entropy:label_smoothing (no note has it)",
         mend="take (1 − ε) e_ℓ + ε/k as the target",
         ways=(
-            Way(
-                faults=(Fault("y", lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)]),),
-                possible=is_smoothed,
-            ),
+            wrong("y", lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)], possible=is_smoothed),
         ),
     ),
     Mistake(

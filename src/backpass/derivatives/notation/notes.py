@@ -1,0 +1,271 @@
+"""The tables of our own notation and of the five notes': letters, symbols, formulas, places."""
+
+from dataclasses import replace
+
+from backpass.derivatives.notation.symbols import (
+    Symbol,
+    derivative,
+    nabla,
+    plain,
+    symbol,
+    symbols_of,
+)
+from backpass.derivatives.notation.table import IN_COLUMNS, Formula, Notation, Operators, register
+
+__all__ = ["BRACKET", "CHAIN", "CODE", "ERROR", "NABLA", "OMEGA"]
+
+# Our own notation: samples in rows, W (in, out), the operators of NumPy.
+
+CODE = register(
+    Notation(
+        name="code",
+        title="the layout of this package",
+        samples_in_columns=False,
+        symbols=symbols_of(
+            "low",
+            {"z": "zz", "a": "aa", "W": "WW", "delta": "δδ", "y": "yy", "lambda": "α", "f": "φ"},
+            cost="J",
+            sample_cost="C",
+            g=(symbol("g", "low"), symbol("g", "low")),
+        ),
+        formulas={
+            "F1": Formula("z[l] = a[l-1] @ W[l] + b[l]"),
+            "F2": Formula("a[l] = f(z[l])"),
+            "C": Formula("J = total(terms)", "J = total(terms) / N"),
+            "Cw": Formula("", "J = total(diag(share) @ terms)"),
+            "B1z": Formula("delta[l] = dC[l] * dphi[l]", "dz[l] = dC[l] * dphi[l]"),
+            "B1zj": Formula("delta[l] = dC[l] @ jac[l]"),
+            "B1f": Formula("delta[l] = a[l] - y", "dz[l] = a[l] - y"),
+            "B1fg": Formula("delta[l] = residual(a[l], y)", "dz[l] = residual(a[l], y)"),
+            "B1": Formula("", "delta[l] = dz[l] / N"),
+            "B1w": Formula("", "delta[l] = diag(share) @ dz[l]"),
+            "B2a": Formula("g[l] = delta[l+1] @ T(W[l+1])"),
+            "B2b": Formula("delta[l] = g[l] * dphi[l]"),
+            "B3": Formula("dW[l] = T(a[l-1]) @ delta[l]"),
+            "B4": Formula("db[l] = delta[l]", "db[l] = T(ones) @ delta[l]"),
+        },
+        from_zero=True,
+        operators=Operators("@", "*", ".T"),
+    )
+)
+
+# Note 1, "Derivatives of all layers": e, W (in, out), samples in columns.
+
+ERROR = register(
+    Notation(
+        name="error",
+        title="Derivatives of all layers",
+        samples_in_columns=True,
+        symbols=symbols_of(
+            "up",
+            {"z": "zZ", "a": "aA", "W": "wW", "delta": "eE", "y": "yY", "f": "f"},
+            cost="J",
+            sample_cost="C",
+        ),
+        formulas=IN_COLUMNS
+        | {
+            "F1": Formula(
+                "z[l] = T(W[l]) @ a[l-1] + b[l]", "z[l] = T(W[l]) @ a[l-1] + b[l] @ T(ones)"
+            ),
+            "B2a": Formula("g[l] = W[l+1] @ delta[l+1]"),
+            "B2b": Formula("delta[l] = (W[l+1] @ delta[l+1]) * dphi[l]"),
+            "B3": Formula("dW[l] = a[l-1] @ T(delta[l])"),
+            "B4": Formula("db[l] = delta[l]", "db[l] = delta[l] @ ones"),
+            "B4 sum": Formula("", "db[l] = delta[l]"),
+        },
+        places={
+            **dict.fromkeys(["F1", "F2"], "Feedforward Step"),
+            **dict.fromkeys(["B1z", "B1f", "B1"], "For the output layer"),
+            **dict.fromkeys(["B2a", "B2b"], "For layers l = L-1, …, 1"),
+            **dict.fromkeys(
+                ["B3", "B4"], "Updating the Derivatives for the Weight Matrices and Bias Vectors"
+            ),
+        },
+    )
+)
+
+# Note 2, "Bro, do you even backprop?": ∂L/∂b is the recursion, W (out, in), the mean last.
+
+BIAS_DERIVATIVE = derivative(plain("L"), symbol("b", "up", bold=True))
+
+CHAIN = register(
+    Notation(
+        name="chain",
+        title="Bro, do you even backprop?",
+        samples_in_columns=True,
+        symbols=symbols_of(
+            "up",
+            {"z": "zz", "a": "aa", "W": "wW", "delta": "bb", "y": "yy", "f": "f"},
+            cost="L",
+            sample_cost="L",
+            bold=True,
+            delta=(BIAS_DERIVATIVE, BIAS_DERIVATIVE),
+            terms=(plain("g"), plain("g")),
+        ),
+        formulas=IN_COLUMNS
+        | {
+            "F1": Formula("z[l] = W[l] @ a[l-1] + b[l]"),
+            "B1z": Formula("delta[l] = diag(dphi[l]) @ dC[l]"),
+            "B2a": Formula("g[l] = T(W[l+1]) @ delta[l+1]"),
+            "B2b": Formula("delta[l] = diag(dphi[l]) @ T(W[l+1]) @ delta[l+1]"),
+            "B3": Formula("dW[l] = delta[l] @ T(a[l-1])"),
+        },
+        places={
+            "C": "the loss function",
+            "B1z": "For the output layer",
+            "B1f": "For the output layer",
+            "B2a": "For an interior layer l",
+            "B2b": "For an interior layer l",
+            "B3": "Derivatives with respect to W^l",
+            "mean": "the mean over the samples, taken last",
+        },
+        samples_alone=True,
+    )
+)
+
+# Note 3, "Backpropagation": a before and h after activation, ∇, W (out, in), columns.
+
+a, A = symbol("a", "low", element="a"), symbol("A", "low", element="a")
+h, H = symbol("h", "low", element="h"), symbol("H", "low", element="h")
+LOSS = plain("ℒ")
+
+NABLA = register(
+    Notation(
+        name="nabla",
+        title="Backpropagation",
+        samples_in_columns=True,
+        symbols=symbols_of(
+            "low",
+            {"z": "aA", "a": "hH", "W": "WW", "delta": "aA", "y": "eE", "N": "m", "f": "g"},
+            cost="L",
+            sample_cost="ℒ",
+            delta=(nabla(a, LOSS), nabla(A, LOSS, prefix=True)),
+            g=(nabla(h, LOSS), nabla(H, LOSS, prefix=True)),
+            dW=(nabla(symbol("W", "low", element="W"), LOSS, prefix=True),) * 2,
+            db=(nabla(symbol("b", "low"), LOSS, prefix=True),) * 2,
+            dC=(derivative(LOSS, h), derivative(LOSS, H)),
+            dz=(derivative(LOSS, a), derivative(LOSS, A)),
+        ),
+        formulas=IN_COLUMNS
+        | {
+            "F1": Formula("z[l] = W[l] @ a[l-1] + b[l]", "z[l] = W[l] @ a[l-1] + b[l] @ T(ones)"),
+            "B1f": Formula("delta[l] = -(y - a[l])", "dz[l] = a[l] - y"),
+            "B2a": Formula("g[l] = T(W[l+1]) @ delta[l+1]"),
+            "B2b": Formula("delta[l] = g[l] * dphi[l]"),
+            "B3": Formula("dW[l] = delta[l] @ T(a[l-1])"),
+            "B4": Formula("db[l] = delta[l]", "db[l] = delta[l] @ ones"),
+        },
+        places={
+            "F1": "sections 2 and 5.2",
+            "F2": "sections 2 and 5.2",
+            "C": "section 3",
+            "chain": "sections 4.1 and 4.2",
+            "B1": "section 5.2",
+            "B1z": "section 4.3.1",
+            "B1f": "section 4.3.1",
+            "B2a": "section 4.3.2",
+            "B2b": "section 4.3.2",
+            "B3": "section 4.3.3",
+            "B4": "section 4.3.3",
+        },
+        output={
+            "a": (plain("ŷ"), plain("Ŷ")),
+            "f": (plain("O"), plain("O")),
+            "dC": (derivative(LOSS, plain("ŷ")), derivative(LOSS, plain("Ŷ"))),
+        },
+    )
+)
+
+# Note 4, slides of a course: α, Ω, β, ζ, Φ, 𝒫, ℬ; one sample, two algorithms.
+
+P = Symbol(
+    "𝒫", "up", shift=1, transposed=True, of_elements=Symbol("𝒫", "up", shift=1)
+)  # [𝒫^{j+1}]ᵀ is ∂C/∂a^j as a column
+ROW = Symbol("𝒫", "up", shift=1)
+LAYER = symbol("f", "up")
+BELOW = Symbol("a", "up", shift=-1)
+COST = plain("ℰ")
+COST_TO_OUTPUT = nabla(symbol("α", "up"), plain("𝒞"), named=True)
+
+OMEGA = register(
+    Notation(
+        name="omega",
+        title="Slides of a course on multilayer perceptrons",
+        samples_in_columns=True,
+        symbols=symbols_of(
+            "up",
+            {"z": "ζζ", "a": "αα", "W": "ωΩ", "b": "β", "delta": "ℬℬ", "y": "ρρ", "f": "Φ"},
+            cost="ℰ",
+            sample_cost="𝒞",
+            g=(P, P),
+            P=(ROW, ROW),
+            dfa=(derivative(LAYER, BELOW),) * 2,
+            dfw=(derivative(LAYER, symbol("w", "up")),) * 2,
+            dha=(replace(derivative(plain("h"), plain("a")), indices="none"),) * 2,
+            dhw=(replace(derivative(plain("h"), plain("w")), indices="none"),) * 2,
+            dhb=(replace(derivative(plain("h"), plain("b")), indices="none"),) * 2,
+            dfb=(derivative(LAYER, symbol("b", "up")),) * 2,
+            Pw=(derivative(plain("𝒞"), symbol("w", "up")),) * 2,
+            Pb=(derivative(plain("𝒞"), symbol("b", "up")),) * 2,
+            dC=(COST_TO_OUTPUT, COST_TO_OUTPUT),
+            dW=(nabla(symbol("W", "up", element="w"), COST, named=True),) * 2,
+            db=(nabla(symbol("b", "up"), COST, named=True),) * 2,
+            y=(plain("ρ"), plain("ρ")),
+        ),
+        formulas=IN_COLUMNS
+        | {
+            "F1": Formula("z[l] = T(W[l]) @ a[l-1] + b[l]"),
+            "B1z": Formula("delta[l] = dphi[l] * dC[l]"),
+            "B2a": Formula("g[l] = W[l+1] @ delta[l+1]"),
+            "B2b": Formula("delta[l] = dphi[l] * g[l]"),
+            "B3": Formula("dW[l] = a[l-1] @ T(delta[l])"),
+            "B4": Formula("db[l] = delta[l]"),
+        },
+        places={
+            "C": "slide Evaluating how well an MLP is doing",
+            **dict.fromkeys(["B1z", "B1zj", "B1f"], "Backpropagation algorithm, line 1"),
+            "B2a top": "Backpropagation algorithm, line 2",
+            "B2a": "Backpropagation algorithm, line 5",
+            "B2b": "Backpropagation algorithm, line 4",
+            "B3": "Gradient computation, line 2",
+            "B4": "Gradient computation, line 3",
+            "jacobian": "slide Back to partial derivatives for an entire network",
+            "neuron": "slide Partial derivatives for a single neuron",
+            "mean": "slide Gradient descent: the mean over the samples",
+        },
+        samples_alone=True,
+        gradients_last=True,
+    )
+)
+
+# Note 5, "Notation and summary": (l) in brackets, bold, W (in, out), samples in columns.
+
+BRACKET = register(
+    Notation(
+        name="bracket",
+        title="Notation and summary",
+        samples_in_columns=True,
+        symbols=symbols_of(
+            "bracket",
+            {"z": "zZ", "a": "aA", "W": "wW", "delta": "eE", "y": "yY", "rate": "α", "f": "𝐟"},
+            cost="ℒ",
+            sample_cost="ℒₙ",
+            bold=True,
+        ),
+        formulas=IN_COLUMNS
+        | {
+            "F1": Formula("z[l] = T(W[l]) @ a[l-1] + b[l]", "z[l] = T(W[l]) @ a[l-1] + bs[l]"),
+            "B2a": Formula("g[l] = W[l+1] @ delta[l+1]"),
+            "B2b": Formula("delta[l] = (W[l+1] @ delta[l+1]) * dphi[l]"),
+            "B3": Formula("dW[l] = a[l-1] @ T(delta[l])"),
+            "B4": Formula("db[l] = delta[l]", "db[l] = delta[l] @ ones"),
+            "B3 sum": Formula("", "dW[l] = a[l-1] @ T(delta[l])"),
+            "B4 sum": Formula("", "db[l] = delta[l]"),
+        },
+        places={
+            **dict.fromkeys(["F1", "F2"], "Summary, step 1"),
+            **dict.fromkeys(["C", "B1z", "B1f", "B1", "B2a", "B2b", "B3", "B4"], "Summary, step 2"),
+            "U": "Summary, step 3",
+        },
+    )
+)
