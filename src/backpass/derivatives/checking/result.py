@@ -16,7 +16,7 @@ import math
 
 from backpass.derivatives.checking.comparison import FAILS
 
-__all__ = ["GradientCheck", "as_html", "as_rich", "as_text", "heading", "notes"]
+__all__ = ["GradientCheck", "heading", "notes"]
 
 
 class GradientCheck:
@@ -113,11 +113,9 @@ class GradientCheck:
                     "found": plain(row.found),
                     "methods": {
                         method: {
+                            **{key: getattr(c, key) for key in ("verdict", "kinks", "too_small")},
                             "worst": plain(c.worst),
                             "median": plain(c.median),
-                            "verdict": c.verdict,
-                            "kinks": c.kinks,
-                            "too_small": c.too_small,
                         }
                         for method, c in row.comparisons.items()
                     },
@@ -151,19 +149,50 @@ class GradientCheck:
         return f"GradientCheck({said}: {checked} derivatives in {len(self.table)} arrays)"
 
     def __str__(self) -> str:
-        from backpass.derivatives.checking.result import as_text
-
-        return as_text(self)
+        rows = [HEADS, *map(_cells, self.table)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADS))]
+        lines = [
+            "  ".join(
+                cell.ljust(w) if i in LEFT else cell.rjust(w)
+                for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        return "\n".join([heading(self), *lines, *notes(self)])
 
     def __rich__(self) -> Any:
-        from backpass.derivatives.checking.result import as_rich
+        from rich import box
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
 
-        return as_rich(self)
+        grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for i, head in enumerate(HEADS):
+            grid.add_column(Text(head), justify="left" if i in LEFT else "right", overflow="fold")
+        for row in self.table:
+            style = "bold red" if row.verdict in FAILS else ""
+            grid.add_row(*(Text(cell, style=style) for cell in _cells(row)))
+        title = Text(heading(self), style="bold green" if self.passed else "bold red")
+        return Group(title, grid, *(Text(note) for note in notes(self)))
 
     def _repr_html_(self) -> str:
-        from backpass.derivatives.checking.result import as_html
+        def cells(tag: str, values: tuple[str, ...], style: str = "") -> str:
+            return "".join(
+                f'<{tag} class="{"bp-left" if i in LEFT else ""} {style}">'
+                f"{html.escape(value)}</{tag}>"
+                for i, value in enumerate(values)
+            )
 
-        return as_html(self)
+        rows = "".join(
+            f"<tr>{cells('td', _cells(row), 'bp-wrong' if row.verdict in FAILS else '')}</tr>"
+            for row in self.table
+        )
+        said = "".join(f"<div>{html.escape(note)}</div>" for note in notes(self))
+        head = f"<thead><tr>{cells('th', HEADS)}</tr></thead>"
+        return (
+            f"{STYLE}<div><strong>{html.escape(heading(self))}</strong></div>"
+            f'<table class="bp-check">{head}<tbody>{rows}</tbody></table>{said}'
+        )
 
 
 DESCRIBED = ("layer", "kind", "equation", "record", "entries", "checked", "verdict")
@@ -206,7 +235,7 @@ def _cells(row: GroupCheck) -> tuple[str, ...]:
     )
 
 
-def heading(check: Any) -> str:
+def heading(check: GradientCheck) -> str:
     """Return the verdict in a line."""
     n = len(check.costs.given.X)
     over = f"{check.claim.source}, {n} row{'s' * (n != 1)}"
@@ -215,7 +244,7 @@ def heading(check: Any) -> str:
     return f"wrong: {'; '.join(check.blame)} ({over})"
 
 
-def _methods(check: Any) -> str:
+def _methods(check: GradientCheck) -> str:
     """Return what was compared with, and the largest relative error by each."""
     worst: dict[str, float] = {}
     for row in check.table:
@@ -227,7 +256,7 @@ def _methods(check: Any) -> str:
     return f"{checked} of {entries} derivatives; largest relative error by method: {figures}"
 
 
-def notes(check: Any) -> list[str]:
+def notes(check: GradientCheck) -> list[str]:
     """Return what is said below the table: the methods, and the worst entry where errors begin."""
     told = [_methods(check)] + [
         f"layer {row.layer}, {SYMBOLS[row.kind]}[{', '.join(map(str, row.where))}]: "
@@ -239,37 +268,6 @@ def notes(check: Any) -> list[str]:
     return told
 
 
-def as_text(check: Any) -> str:
-    """Return the certificate as plain text, a line a row."""
-    rows = [HEADS, *map(_cells, check.table)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADS))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i in LEFT else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([heading(check), *lines, *notes(check)])
-
-
-def as_rich(check: Any) -> Any:
-    """Return the certificate for rich's console."""
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for i, head in enumerate(HEADS):
-        grid.add_column(Text(head), justify="left" if i in LEFT else "right", overflow="fold")
-    for row in check.table:
-        style = "bold red" if row.verdict in FAILS else ""
-        grid.add_row(*(Text(cell, style=style) for cell in _cells(row)))
-    title = Text(heading(check), style="bold green" if check.passed else "bold red")
-    return Group(title, grid, *(Text(note) for note in notes(check)))
-
-
 STYLE = (
     "<style>.bp-check{border-collapse:collapse;font-variant-numeric:tabular-nums}"
     ".bp-check th,.bp-check td{padding:.2em .6em;text-align:right;"
@@ -278,24 +276,3 @@ STYLE = (
     ".bp-check .bp-wrong{font-weight:bold}"
     ".bp-check .bp-wrong:first-child{border-left:.3em solid #b35806}</style>"
 )
-
-
-def as_html(check: Any) -> str:
-    """Return the certificate for a notebook: no script, in the page's own colours."""
-
-    def cells(tag: str, values: tuple[str, ...], style: str = "") -> str:
-        return "".join(
-            f'<{tag} class="{"bp-left" if i in LEFT else ""} {style}">{html.escape(value)}</{tag}>'
-            for i, value in enumerate(values)
-        )
-
-    rows = "".join(
-        f"<tr>{cells('td', _cells(row), 'bp-wrong' if row.verdict in FAILS else '')}</tr>"
-        for row in check.table
-    )
-    said = "".join(f"<div>{html.escape(note)}</div>" for note in notes(check))
-    head = f"<thead><tr>{cells('th', HEADS)}</tr></thead>"
-    return (
-        f"{STYLE}<div><strong>{html.escape(heading(check))}</strong></div>"
-        f'<table class="bp-check">{head}<tbody>{rows}</tbody></table>{said}'
-    )

@@ -129,16 +129,24 @@ Candidates = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Made:
-    """A mistake, and where it was made.
+    """A mistake in one of its ways.
 
     Parameters
     ----------
     mistake : Mistake
-    where : str
+    way : Way
+    rank : int
+        How common the mistake is; 0 is the commonest.
     """
 
     mistake: Mistake
-    where: str = ""
+    way: Way
+    rank: int
+
+    @property
+    def where(self) -> str:
+        """Where it was made; empty where its name says that already."""
+        return self.way.where
 
     def __str__(self) -> str:
         return f"{self.mistake.name} ({self.where})" if self.where else self.mistake.name
@@ -171,20 +179,7 @@ class Explanation:
         return " and ".join(map(str, self.made))
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A mistake in one of its ways, to be tried."""
-
-    mistake: Mistake
-    way: Way
-    rank: int
-
-    @property
-    def key(self) -> frozenset[str]:
-        """The mistake alone, as a key of what was found."""
-        return frozenset([self.mistake.name])
-
-
+@dataclass
 class Search:
     """What could have given an answer.
 
@@ -201,18 +196,15 @@ class Search:
         The results that each part may stand for.
     """
 
-    def __init__(
-        self,
-        run: Callable[[Sequence[Fault]], Pass],
-        right: Pass,
-        compare: Comparison,
-        parts: Sequence[Part],
-        candidates: Sequence[Candidates],
-    ) -> None:
-        self.run, self.right, self.compare = run, right, compare
-        self.parts, self.candidates = parts, candidates
+    run: Callable[[Sequence[Fault]], Pass]
+    right: Pass
+    compare: Comparison
+    parts: Sequence[Part]
+    candidates: Sequence[Candidates]
+
+    def __post_init__(self) -> None:
         # next to the output first: the least has to be computed to see that they differ
-        self.order = sorted(range(len(parts)), key=lambda i: -candidates[i][0][1])
+        self.order = sorted(range(len(self.parts)), key=lambda i: -self.candidates[i][0][1])
         self.found: dict[frozenset[str], Explanation] = {}
 
     def explain(self) -> tuple[list[Explanation], int]:
@@ -229,14 +221,14 @@ class Search:
         best = min((explanation.off for explanation in found), default=0.0)
         return [e for e in found if e.off <= FARTHER * best + EXACT], left
 
-    def _trials(self) -> list[Trial]:
+    def _trials(self) -> list[Made]:
         return [
-            Trial(mistake, way, rank)
+            Made(mistake, way, rank)
             for rank, mistake in enumerate(MISTAKES.values())
             for way in mistake.expanded(self.right)
         ]
 
-    def _try(self, trial: Trial) -> bool:
+    def _try(self, trial: Made) -> bool:
         """Try one mistake; return whether it changes anything here."""
         try:
             value = self._value(trial)
@@ -247,7 +239,7 @@ class Search:
             return False
         return True
 
-    def _try_pairs(self, trials: Sequence[Trial]) -> int:
+    def _try_pairs(self, trials: Sequence[Made]) -> int:
         """Try two mistakes together; return how many pairs were left out to save time."""
         pairs = [
             (one, other)
@@ -255,7 +247,7 @@ class Search:
             if one.mistake is not other.mistake
             and not _far_fetched(one.way, other.way)
             and not one.way.clashes(other.way)
-            and not {one.key, other.key} & self.found.keys()
+            and not any(frozenset([made.mistake.name]) in self.found for made in (one, other))
         ]
         pairs.sort(key=lambda pair: pair[0].rank + pair[1].rank)
         most = int(WORK / self._operations())
@@ -271,7 +263,7 @@ class Search:
                     self._keep(pair, match)
         return max(0, len(pairs) - most)
 
-    def _try_factors(self, trials: Sequence[Trial]) -> None:
+    def _try_factors(self, trials: Sequence[Made]) -> None:
         """Look for one number that the answer is a multiple by: of what is right, or nearly."""
         if sum(part.numbers.size for part in self.parts) < FEWEST:
             return
@@ -280,7 +272,7 @@ class Search:
             with contextlib.suppress(CannotPlantError):
                 self._try_factor(trial)
 
-    def _try_factor(self, *trials: Trial) -> None:
+    def _try_factor(self, *trials: Made) -> None:
         value, part = self._value(*trials), self.parts[self.order[0]]
         for kind, l in self.candidates[self.order[0]]:
             found = value(kind, l)
@@ -289,11 +281,11 @@ class Search:
                 continue
             number = float(np.vdot(found, shaped[0]) / np.vdot(found, found))
             way = Way(f"{number:.4g}", result=times(number))
-            multiple = (*trials, Trial(MISTAKES["constant factor"], way, len(MISTAKES)))
+            multiple = (*trials, Made(MISTAKES["constant factor"], way, len(MISTAKES)))
             if math.isfinite(number) and number != 0:
                 self._keep(multiple, self._match(self._value(*multiple)))
 
-    def _value(self, *trials: Trial) -> Value:
+    def _value(self, *trials: Made) -> Value:
         """Return what comes out where these mistakes are made."""
         w = self.run([fault for trial in trials for fault in trial.way.faults])
         value: Value = w.value
@@ -327,13 +319,12 @@ class Search:
         )
 
     def _keep(
-        self, trials: Sequence[Trial], match: tuple[tuple[tuple[str, int], ...], float] | None
+        self, trials: Sequence[Made], match: tuple[tuple[tuple[str, int], ...], float] | None
     ) -> None:
         """Keep what explains the answer, in the first of the ways of the same mistakes."""
         key = frozenset(trial.mistake.name for trial in trials)
         if match is not None and key not in self.found:
-            made = tuple(Made(trial.mistake, trial.way.where) for trial in trials)
-            self.found[key] = Explanation(made, *match)
+            self.found[key] = Explanation(tuple(trials), *match)
 
     def _operations(self) -> float:
         """Return about how many operations a pass takes, its overhead included."""

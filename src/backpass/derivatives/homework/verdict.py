@@ -12,6 +12,7 @@ from backpass.derivatives.homework.search import Explanation
 
 __all__ = ["Difference", "PartResult", "Verdict"]
 
+TOLD = ("name", "sentence", "equation", "source", "mend")  # of a mistake
 MOST_SHOWN = 5  # explanations, and entries that differ
 HOW = {
     "exact": "",
@@ -224,13 +225,9 @@ def _as_dict(explanation: Explanation) -> dict[str, Any]:
     return {
         "mistakes": [
             {
-                "name": made.mistake.name,
+                **{key: getattr(made.mistake, key) for key in TOLD},
                 "where": made.where,
-                "sentence": made.mistake.sentence,
-                "equation": made.mistake.equation,
                 "right": EQUATIONS[made.mistake.equation].code,
-                "source": made.mistake.source,
-                "mend": made.mistake.mend,
             }
             for made in explanation.made
         ],

@@ -10,7 +10,13 @@ from backpass.derivatives.notation.symbols import (
     symbol,
     symbols_of,
 )
-from backpass.derivatives.notation.table import IN_COLUMNS, Formula, Notation, Operators, register
+from backpass.derivatives.notation.table import (
+    USUAL_FORMULAS,
+    Formula,
+    Notation,
+    Operators,
+    register,
+)
 
 __all__ = ["BRACKET", "CHAIN", "CODE", "ERROR", "NABLA", "OMEGA"]
 
@@ -28,15 +34,12 @@ CODE = register(
             sample_cost="C",
             g=(symbol("g", "low"), symbol("g", "low")),
         ),
-        formulas={
+        formulas=USUAL_FORMULAS
+        | {
             "F1": Formula("z[l] = a[l-1] @ W[l] + b[l]"),
-            "F2": Formula("a[l] = f(z[l])"),
             "C": Formula("J = total(terms)", "J = total(terms) / N"),
             "Cw": Formula("", "J = total(diag(share) @ terms)"),
-            "B1z": Formula("delta[l] = dC[l] * dphi[l]", "dz[l] = dC[l] * dphi[l]"),
             "B1zj": Formula("delta[l] = dC[l] @ jac[l]"),
-            "B1f": Formula("delta[l] = a[l] - y", "dz[l] = a[l] - y"),
-            "B1fg": Formula("delta[l] = residual(a[l], y)", "dz[l] = residual(a[l], y)"),
             "B1": Formula("", "delta[l] = dz[l] / N"),
             "B1w": Formula("", "delta[l] = diag(share) @ dz[l]"),
             "B2a": Formula("g[l] = delta[l+1] @ T(W[l+1])"),
@@ -62,7 +65,7 @@ ERROR = register(
             cost="J",
             sample_cost="C",
         ),
-        formulas=IN_COLUMNS
+        formulas=USUAL_FORMULAS
         | {
             "F1": Formula(
                 "z[l] = T(W[l]) @ a[l-1] + b[l]", "z[l] = T(W[l]) @ a[l-1] + b[l] @ T(ones)"
@@ -102,7 +105,7 @@ CHAIN = register(
             delta=(BIAS_DERIVATIVE, BIAS_DERIVATIVE),
             terms=(plain("g"), plain("g")),
         ),
-        formulas=IN_COLUMNS
+        formulas=USUAL_FORMULAS
         | {
             "F1": Formula("z[l] = W[l] @ a[l-1] + b[l]"),
             "B1z": Formula("delta[l] = diag(dphi[l]) @ dC[l]"),
@@ -112,10 +115,8 @@ CHAIN = register(
         },
         places={
             "C": "the loss function",
-            "B1z": "For the output layer",
-            "B1f": "For the output layer",
-            "B2a": "For an interior layer l",
-            "B2b": "For an interior layer l",
+            **dict.fromkeys(["B1z", "B1f"], "For the output layer"),
+            **dict.fromkeys(["B2a", "B2b"], "For an interior layer l"),
             "B3": "Derivatives with respect to W^l",
             "mean": "the mean over the samples, taken last",
         },
@@ -146,7 +147,7 @@ NABLA = register(
             dC=(derivative(LOSS, h), derivative(LOSS, H)),
             dz=(derivative(LOSS, a), derivative(LOSS, A)),
         ),
-        formulas=IN_COLUMNS
+        formulas=USUAL_FORMULAS
         | {
             "F1": Formula("z[l] = W[l] @ a[l-1] + b[l]", "z[l] = W[l] @ a[l-1] + b[l] @ T(ones)"),
             "B1f": Formula("delta[l] = -(y - a[l])", "dz[l] = a[l] - y"),
@@ -156,17 +157,13 @@ NABLA = register(
             "B4": Formula("db[l] = delta[l]", "db[l] = delta[l] @ ones"),
         },
         places={
-            "F1": "sections 2 and 5.2",
-            "F2": "sections 2 and 5.2",
+            **dict.fromkeys(["F1", "F2"], "sections 2 and 5.2"),
             "C": "section 3",
             "chain": "sections 4.1 and 4.2",
             "B1": "section 5.2",
-            "B1z": "section 4.3.1",
-            "B1f": "section 4.3.1",
-            "B2a": "section 4.3.2",
-            "B2b": "section 4.3.2",
-            "B3": "section 4.3.3",
-            "B4": "section 4.3.3",
+            **dict.fromkeys(["B1z", "B1f"], "section 4.3.1"),
+            **dict.fromkeys(["B2a", "B2b"], "section 4.3.2"),
+            **dict.fromkeys(["B3", "B4"], "section 4.3.3"),
         },
         output={
             "a": (plain("ŷ"), plain("Ŷ")),
@@ -212,7 +209,7 @@ OMEGA = register(
             db=(nabla(symbol("b", "up"), COST, named=True),) * 2,
             y=(plain("ρ"), plain("ρ")),
         ),
-        formulas=IN_COLUMNS
+        formulas=USUAL_FORMULAS
         | {
             "F1": Formula("z[l] = T(W[l]) @ a[l-1] + b[l]"),
             "B1z": Formula("delta[l] = dphi[l] * dC[l]"),
@@ -252,7 +249,7 @@ BRACKET = register(
             sample_cost="ℒₙ",
             bold=True,
         ),
-        formulas=IN_COLUMNS
+        formulas=USUAL_FORMULAS
         | {
             "F1": Formula("z[l] = T(W[l]) @ a[l-1] + b[l]", "z[l] = T(W[l]) @ a[l-1] + bs[l]"),
             "B2a": Formula("g[l] = W[l+1] @ delta[l+1]"),

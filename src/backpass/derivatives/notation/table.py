@@ -10,7 +10,13 @@ from backpass.derivatives.notation.symbols import QUANTITIES, Symbol
 from backpass.errors import InputError
 
 __all__ = [
-    "IN_COLUMNS", "NOTATIONS", "Formula", "Notation", "Operators", "get_notation", "register",
+    "NOTATIONS",
+    "USUAL_FORMULAS",
+    "Formula",
+    "Notation",
+    "Operators",
+    "get_notation",
+    "register",
 ]  # fmt: skip
 
 
@@ -34,7 +40,7 @@ class Formula(NamedTuple):
     batch: str = ""
 
 
-IN_COLUMNS = {
+USUAL_FORMULAS = {
     "F2": Formula("a[l] = f(z[l])"),
     "C": Formula("J = total(terms)", "J = 1 / N * total(terms)"),
     "Cw": Formula("", "J = total(terms @ diag(share))"),
@@ -45,7 +51,7 @@ IN_COLUMNS = {
     "B1": Formula("", "delta[l] = 1 / N * dz[l]"),
     "B1w": Formula("", "delta[l] = dz[l] @ diag(share)"),
 }
-"""What the notations with a sample in each column write alike."""
+"""What most notations, those with a sample in each column, write alike."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from backpass.derivatives.tracing.formulas import (
     More,
     Negative,
     Node,
-    Total,
     Transposed,
     leaves,
 )
@@ -130,7 +129,7 @@ class Shown(Generic[P]):
     result: P
 
 
-_FUNCTIONS = {"diag": "diag", "residual": "∂C/∂z"}
+_FUNCTIONS = {"diag": "diag", "total": "Σ", "residual": "∂C/∂z"}
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
 
@@ -242,8 +241,6 @@ class Painter(ABC, Generic[P]):
             return self._brace(inner(node.inner), node.words)
         if isinstance(node, More):
             return self._words(f"… ({node.count} more)")
-        if isinstance(node, Total):
-            return self._apply(self._words("Σ"), inner(node.inner))
         if isinstance(node, Negative):
             return self._row([self._sign("−"), self._grouped(node.inner, inner, 2)])
         if isinstance(node, Applied):
@@ -353,7 +350,9 @@ def _is_scalar(node: Node) -> bool:
         return node.key in SCALARS | THIN or (bool(node.entry) and node.key not in VECTORS)
     if isinstance(node, Braced):
         return _is_scalar(node.inner)
-    return isinstance(node, Constant | Total | More)
+    if isinstance(node, Applied):
+        return node.function == "total"
+    return isinstance(node, Constant | More)
 
 
 def _arguments(node: Node) -> Iterator[Node]:

@@ -4,13 +4,15 @@ A tree holds no numbers: its leaves name quantities, which are looked up when it
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import reduce
+from itertools import islice
 from typing import Any, TypeAlias
 
 __all__ = [
     "SCALARS", "THIN", "VECTORS", "Applied", "Binary", "Braced", "Constant", "Equation", "Leaf",
-    "More", "Negative", "Node", "Total", "Transposed", "leaves", "mapped", "parse",
+    "More", "Negative", "Node", "Transposed", "joined", "leaves", "mapped", "parse", "summed",
 ]  # fmt: skip
 
 
@@ -60,17 +62,10 @@ class Negative:
 
 @dataclass(frozen=True)
 class Applied:
-    """A function of a quantity: the activation ``f``, or ``diag``."""
+    """A function of a quantity: the activation ``f``, ``diag``, or the ``total`` of its entries."""
 
     function: str
     layer: int | None
-    inner: "Node"
-
-
-@dataclass(frozen=True)
-class Total:
-    """The sum over all entries of a quantity."""
-
     inner: "Node"
 
 
@@ -98,7 +93,7 @@ class Braced:
     words: str
 
 
-Node: TypeAlias = Leaf | Constant | More | Transposed | Negative | Applied | Total | Binary | Braced
+Node: TypeAlias = Leaf | Constant | More | Transposed | Negative | Applied | Binary | Braced
 
 
 @dataclass(frozen=True)
@@ -150,8 +145,6 @@ def _node(part: ast.expr, layer: int | None) -> Node:
         if len(part.args) == 2:
             both = Binary(",", inner, _node(part.args[1], layer))
             return Applied(part.func.id, None, both)
-        if part.func.id == "total":
-            return Total(inner)
         if part.func.id == "T" and isinstance(inner, Leaf):
             return Transposed(inner)
         return Applied(part.func.id, getattr(inner, "layer", None), inner)
@@ -177,6 +170,17 @@ def leaves(node: Node) -> list[Leaf]:
     if isinstance(node, Binary):
         return leaves(node.left) + leaves(node.right)
     return [] if isinstance(node, Constant | More) else leaves(node.inner)
+
+
+def joined(operator: str, terms: Iterable[Node]) -> Node:
+    """Return terms with an operator between them, from left to right."""
+    return reduce(lambda left, right: Binary(operator, left, right), terms)
+
+
+def summed(terms: Iterable[Node], count: int, most: int) -> Node:
+    """Return a sum of `count` terms, of which the first `most` are written out."""
+    shown = list(islice(terms, most))
+    return joined("+", [*shown, More(count - most)] if count > most else shown)
 
 
 def mapped(node: Any, change: Callable[[Leaf], Leaf]) -> Any:

@@ -12,10 +12,11 @@ from backpass.derivatives.tracing.formulas import (
     Braced,
     Equation,
     Leaf,
-    More,
     Node,
+    joined,
     mapped,
     parse,
+    summed,
 )
 from backpass.derivatives.tracing.recording import Values, chain_keys
 from backpass.derivatives.tracing.steps import Line, Step, formula_step, is_residual, penalty_slope
@@ -69,15 +70,6 @@ def _step(equation: str, layer: int, values: Values, found: Iterator[Equation]) 
     return Step(equation, layer, EQUATIONS[equation].title, place, lines, remarks)
 
 
-def _sum(terms: Iterator[Node], count: int) -> Node:
-    """Return a sum, of whose terms the first few are written out."""
-    total: Node | None = None
-    for _, term in zip(range(SHOWN_TERMS), terms, strict=False):
-        total = term if total is None else Binary("+", total, term)
-    assert total is not None
-    return total if count <= SHOWN_TERMS else Binary("+", total, More(count - SHOWN_TERMS))
-
-
 def _at(key: str, layer: int, *entry: int) -> Leaf:
     return Leaf(key, layer, entry=entry)
 
@@ -89,7 +81,7 @@ def _pre_activations(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
             Binary("*", _at("W", layer, i, j), _at("a", layer - 1, i))
             for i in range(sizes[layer - 1])
         )
-        total = Binary("+", _sum(terms, sizes[layer - 1]), _at("b", layer, j))
+        total = Binary("+", summed(terms, sizes[layer - 1], SHOWN_TERMS), _at("b", layer, j))
         yield Equation(_at("z", layer, j), total)
 
 
@@ -109,7 +101,7 @@ def _output_errors(values: Values, k: int, last: int) -> Iterator[Equation]:
             right = right if is_residual(known, last) else _at("dz", last, j)
         elif ("jac", last) in known:
             terms = (Binary("*", _at("dC", last, i), _at("jac", last, 0, i, j)) for i in range(k))
-            right = _sum(terms, k)
+            right = summed(terms, k, SHOWN_TERMS)
         else:
             right = Binary("*", _at("dC", last, j), _at("dphi", last, j))
         yield Equation(_at("delta", last, j), right)
@@ -127,7 +119,7 @@ def _through_weights(sizes: tuple[int, ...], layer: int, j: int) -> Node:
     terms = (
         Binary("*", _at("W", layer, j, k), _at("delta", layer, k)) for k in range(sizes[layer])
     )
-    return _sum(terms, sizes[layer])
+    return summed(terms, sizes[layer], SHOWN_TERMS)
 
 
 def _input_derivatives(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
@@ -280,9 +272,7 @@ def chain_steps(values: Values, network: Network, factors: list[Factor]) -> list
         pair = leaves[start : start + 2]
         inner: Node = pair[0] if len(pair) == 1 else Binary("*", *pair)
         groups.append(Braced(inner, factors[start].brace))
-    total = groups[0]
-    for group in groups[1:]:
-        total = Binary("*", total, group)
+    total = joined("*", groups)
     left = Braced(Leaf("dW", 1, entry=(0, 0)), "talk to the weight directly")
     line = Line(Equation(left, total), values)
     place = values.notation.place("chain")

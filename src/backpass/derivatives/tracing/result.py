@@ -155,10 +155,7 @@ def _as_dict(trace: Trace) -> dict[str, Any]:
 
 def _step(trace: Trace, step: Step) -> dict[str, Any]:
     return {
-        "id": step.id,
-        "layer": step.layer,
-        "title": step.title,
-        "place": step.place,
+        **{key: getattr(step, key) for key in ("id", "layer", "title", "place")},
         "remarks": list(step.remarks),
         "lines": [_line(trace, line) for line in step.lines],
     }

@@ -15,10 +15,10 @@ from backpass.derivatives.tracing.formulas import (
     Constant,
     Equation,
     Leaf,
-    More,
     Node,
     mapped,
     parse,
+    summed,
 )
 from backpass.derivatives.tracing.recording import ROWS, Recording, Values
 
@@ -160,14 +160,11 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
         title = EQUATIONS["B1"].title
     remarks = _remarks(values, layer) if part == "B2b" else ()
     lines = [Line(shown, values)]
-    if (
-        part == "B1zj"
-        and isinstance(shown.left, Leaf)
-        and len(values.recording.arrays["s", None]) > 1
-    ):
+    several = len(values.recording.arrays["s", None]) > 1
+    if part == "B1zj" and several:
         lines, remarks = _one_by_one(shown.right, layer, values)
     by_sample = notation.formula(f"{part} sum", batch=True)
-    if by_sample and len(values.recording.arrays["s", None]) > 1:
+    if by_sample and several:
         lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
     return Step(equation.id, layer, title, place, tuple(lines), remarks)
 
@@ -178,7 +175,7 @@ TITLES = {"B1": "the mean over the samples", "B1w": "the weighted mean over the 
 
 def _one_by_one(right: Node, layer: int, values: Values) -> tuple[list[Line], tuple[str, ...]]:
     """Return ∂C/∂z of every sample: each has a Jacobian of its own."""
-    alone = [_only(values.recording, n) for n in range(len(values.recording.arrays["s", None]))]
+    alone = _alone(values.recording)
     looked_up = Values(values.notation, values.recording, alone)
     lines = [
         Line(Equation(Leaf("dz", layer, sample=n), _of_sample(right, n)), looked_up)
@@ -190,25 +187,23 @@ def _one_by_one(right: Node, layer: int, values: Values) -> tuple[list[Line], tu
 
 def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
     """Return Σ a_n e_nᵀ for A Eᵀ: the same product, a column of each sample at a time."""
-    alone = [_only(values.recording, n) for n in range(len(values.recording.arrays["s", None]))]
-    total = _of_sample(term.right, 0)
-    for n in range(1, min(len(alone), SHOWN_TERMS)):
-        total = Binary("+", total, _of_sample(term.right, n))
-    if len(alone) > SHOWN_TERMS:
-        total = Binary("+", total, More(len(alone) - SHOWN_TERMS))
+    alone = _alone(values.recording)
+    terms = (_of_sample(term.right, n) for n in range(len(alone)))
+    total = summed(terms, len(alone), SHOWN_TERMS)
     if alpha and isinstance(term.left, Leaf):
         total = Binary("+", total, penalty_slope(Leaf("W", term.left.layer)))
     return Line(Equation(term.left, total), Values(values.notation, values.recording, alone))
 
 
-def _only(recording: Recording, n: int) -> Recording:
-    """Return a recording's row n, of what has one row a sample."""
-    arrays = {
-        key: array[n : n + 1]
-        for key, array in recording.arrays.items()
-        if key[0] in ROWS | {"s", "jac"}
+def _alone(recording: Recording) -> list[Recording]:
+    """Return a recording of every row, of what has one row a sample."""
+    by_row = {
+        key: array for key, array in recording.arrays.items() if key[0] in ROWS | {"s", "jac"}
     }
-    return Recording(arrays)
+    return [
+        Recording({key: array[n : n + 1] for key, array in by_row.items()})
+        for n in range(len(recording.arrays["s", None]))
+    ]
 
 
 def _of_sample(node: Node, n: int) -> Any:
@@ -293,13 +288,9 @@ def _mean_cost(values: Values, shares: Any, alpha: float) -> Step:
 
 def _mean(key: str, layer: int | None, shares: Any, equal: bool) -> Node:
     """Return 1/N · (x₁ + x₂ + …), or Σ of s_n/S · x_n."""
-    terms: list[Node] = []
-    for n, share in enumerate(shares[:SHOWN_TERMS]):
-        one = Leaf(key, layer, sample=n)
-        terms.append(one if equal else Binary("*", Constant(float(share)), one))
-    if len(shares) > SHOWN_TERMS:
-        terms.append(More(len(shares) - SHOWN_TERMS))
-    total = terms[0]
-    for term in terms[1:]:
-        total = Binary("+", total, term)
+    ones = [Leaf(key, layer, sample=n) for n in range(len(shares))]
+    weighted = (
+        Binary("*", Constant(float(share)), one) for share, one in zip(shares, ones, strict=True)
+    )
+    total = summed(ones if equal else weighted, len(shares), SHOWN_TERMS)
     return Binary("*", Binary("/", Constant(1), Leaf("N")), total) if equal else total
