@@ -59,6 +59,7 @@ IN_A_ROW = """
 
 @needs_native
 @pytest.mark.skipif(not LINUX, reason="/proc is Linux's")
+@pytest.mark.slow
 def test_three_hundred_fits_leave_nothing_behind():
     fits, threads, files, growth = map(int, run(IN_A_ROW).split())
     assert (fits, threads, files) == (300, 0, 0)
@@ -78,6 +79,7 @@ def test_growth_is_noticed(module):
 
 
 @needs_native
+@pytest.mark.slow
 @posix
 def test_interrupted_fits_leave_usable_estimators(module):
     counts = module("interrupts").interrupt_fits(4, random.Random())
@@ -85,6 +87,7 @@ def test_interrupted_fits_leave_usable_estimators(module):
     assert counts.kinds.total() == 4
 
 
+@pytest.mark.slow
 @posix
 def test_interrupted_commands_leave_the_terminal_in_order(module):
     interrupts = module("interrupts")
@@ -227,6 +230,7 @@ def test_tables_are_refused_in_a_forked_process(monkeypatch):
     assert as_frame({"x": [1.0]}).height == 1
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(module):
     endurance = module("endurance")
     counts = endurance.Others()
