@@ -50,7 +50,7 @@ sanitized: .venv-sanitize/ready
 	    -C build-dir=build/sanitize -C cmake.define.BACKPASS_SANITIZE=address -C install.strip=false
 
 sanitize: sanitized
-	$(SANITIZED) $(SANE)/pytest --quiet -n auto --dist loadfile --capture=sys $(ENGINE_TESTS)
+	$(SANITIZED) $(SANE)/pytest --quiet -n auto --dist loadfile --capture=sys -m "" $(ENGINE_TESTS)
 
 sanitize-short: sanitized
 	$(SANITIZED) $(SANE)/pytest --quiet -n auto --dist loadfile --capture=sys --hypothesis-profile=short -k 'not ($(LONG))' $(ENGINE_TESTS)

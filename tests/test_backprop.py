@@ -85,6 +85,7 @@ def test_every_combination_against_the_complex_step(output, loss):
         check_against_complex_step(case, f"{hidden}: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_every_pair_against_differences(output, loss):
     position = PAIRS.index((output, loss))

@@ -98,6 +98,7 @@ def test_a_worker_that_cannot_work_says_why(module):
     worker.close()
 
 
+@pytest.mark.slow
 def test_every_program_takes_the_same_steps(module):
     """With all rows in each batch the order is no matter, and the losses have to agree."""
     training = module("training")
@@ -111,6 +112,7 @@ def test_every_program_takes_the_same_steps(module):
 # --- the programs ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_training():
     told, results = run("training", "--peers", "reference", "sklearn", "sgemm")
     (measured,) = results["results"].values()
@@ -119,6 +121,7 @@ def test_training():
     assert all(0 < loss < np.log(CLASSES) + 1 for loss in measured["losses"].values())
 
 
+@pytest.mark.slow
 def test_training_steps():
     told, results = run("training", "--steps")
     (seconds,) = results["results"].values()
@@ -126,6 +129,7 @@ def test_training_steps():
     assert min(seconds["Adam, shuffled, uint8"]) > 0
 
 
+@pytest.mark.slow
 def test_prediction():
     told, results = run("prediction")
     assert "scikit-learn, 1 thread" in told
@@ -133,6 +137,7 @@ def test_prediction():
     assert max(measured["differences"].values()) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -147,6 +152,7 @@ def test_the_other_programs(name, expected):
     assert results["results"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="RssAnon is Linux's")
 def test_scaling():
     told, results = run("scaling")

@@ -442,6 +442,7 @@ def test_a_reader_that_stops_is_no_error(model):
     assert len(done.stdout.splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")  # noqa: PTH110
 @pytest.mark.parametrize(
     "arguments", [["predict", "m.backpass", "people.csv"], ["evaluate", "m.backpass", "people.csv"]]
@@ -462,6 +463,7 @@ def test_a_full_disk_under_standard_output(model, arguments):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")  # noqa: PTH110
 @pytest.mark.parametrize("lost", ["reader", "disk"])
 def test_what_cannot_be_told_costs_no_model(folder, lost):
@@ -495,6 +497,7 @@ def test_what_cannot_be_told_costs_no_model(folder, lost):
     assert json.loads((folder / "o.json").read_text())["test"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
 @pytest.mark.parametrize(
     ("arguments", "old"),

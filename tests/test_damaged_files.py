@@ -32,6 +32,7 @@ def test_a_file_cut_at_any_byte_is_refused(case, tmp_path):
     assert all("; the file is damaged" in message for message in counts.messages)
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_changes_what_is_loaded(case, tmp_path):
     damage, kind, source = case
     counts, size = damage.Counts(), source.stat().st_size

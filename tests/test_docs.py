@@ -65,6 +65,7 @@ def run(name, found):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
     [

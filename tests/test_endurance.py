@@ -188,6 +188,7 @@ def test_a_press_waits_for_the_outermost_block():
 # --- the same bytes --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_native
 def test_the_same_bytes_with_any_number_of_threads(module):
     determinism = module("determinism")

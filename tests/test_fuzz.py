@@ -210,6 +210,7 @@ def module(monkeypatch):
     return lambda name: importlib.import_module(f"reliability.{name}")
 
 
+@pytest.mark.slow
 @needs_reliability
 @pytest.mark.parametrize("name", TARGETS)
 def test_hostile_inputs_are_refused_or_used(module, tmp_path, name):

@@ -162,6 +162,7 @@ def test_autograd_and_finite_differences_are_right_at_their_precision():
         assert ("finite differences" in verdict.text) == (off > 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [3, 4, 6, 8])
 @pytest.mark.parametrize("form", ["decimals", "significant"])
 def test_an_answer_that_was_printed_is_right_to_its_digits(digits, form):

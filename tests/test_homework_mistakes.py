@@ -175,6 +175,7 @@ def test_a_planted_mistake_is_named_first(case, name):
     assert not verdict.unexplained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "name", "array"),
     [
@@ -235,6 +236,7 @@ PAIRS_SAME = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "one", "other"), PAIRS)
 def test_two_planted_mistakes_are_named_together(case, one, other):
     case = CASES[case]
@@ -289,6 +291,7 @@ def test_a_mistake_that_changes_nothing_here_is_not_named():
     assert names(verdict)[:2] == [{"sign"}, {"y − ŷ"}]  # without a penalty the same numbers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_random_wrong_answer_fits_nothing(case):
     case, rng = CASES[case], np.random.default_rng(0)

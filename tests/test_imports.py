@@ -71,6 +71,7 @@ def test_importing_backpass_loads_nothing_heavy():
     assert done.stdout.splitlines() == ["[]", "['backpass']"]
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_first():
     """No module leans on another of the package having been imported before it."""
     names = [name for name in MODULES if package_of(name) in {*PACKAGES[:7], "errors"}]

@@ -59,6 +59,7 @@ FIT = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("early", ["early", "all"])
 @pytest.mark.parametrize(("dtype", "order"), [("uint8", "C"), ("float32", "C"), ("float32", "F")])

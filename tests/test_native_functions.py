@@ -165,6 +165,7 @@ def wanted(name: str, dtype: str) -> tuple[Any, Any]:
     return rounded, rest
 
 
+@pytest.mark.slow
 @every_isa
 @every_dtype
 @pytest.mark.parametrize("name", BOUNDS)

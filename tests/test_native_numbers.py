@@ -180,6 +180,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @every_isa
 @every_dtype
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))

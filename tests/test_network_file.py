@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -80,7 +80,6 @@ def networks(draw):
     return network
 
 
-@settings(deadline=None, max_examples=100)
 @given(network=networks())
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")
 def test_any_finite_network_comes_back(tmp_path_factory, network):
@@ -169,7 +168,6 @@ JSON = st.recursive(
 SPEC = st.sampled_from([*specs(ACTIVATIONS), *specs(LOSSES)]) | st.text()
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     meta=st.fixed_dictionaries(
         {

@@ -254,7 +254,7 @@ def test_any_text_is_read_or_refused_in_one_line(text):
 def test_sixty_thousand_rows_take_less_than_seconds(tmp_path):
     numbers = np.random.default_rng(0).normal(size=(60_000, 20))
     pl.DataFrame(numbers).write_csv(tmp_path / "t.csv")
-    begin = time.perf_counter()
+    begin = time.process_time()  # of all threads: what else the machine does is left out
     frame = read_table(tmp_path / "t.csv")
-    assert time.perf_counter() - begin < 3  # measured: 0.3 s; loose for a busy machine
+    assert time.process_time() - begin < 3  # measured: 0.3 s
     assert (frame.to_numpy() == numbers).all()

@@ -710,6 +710,7 @@ np.savez(sys.argv[2], flat=network.parameters.flat, losses=history.loss_curve)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_killed_a_dozen_times_it_ends_with_the_same_bytes(tmp_path):
     def child(name):

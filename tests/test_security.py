@@ -117,6 +117,7 @@ GREEDY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", GREEDY)
 @pytest.mark.parametrize("kind", ["network", "model"])
 def test_memory_follows_the_size_of_the_file(tmp_path, case, kind):

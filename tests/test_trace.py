@@ -282,6 +282,7 @@ def test_the_update_is_the_optimisers():
 # --- what it looks like ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_every_record_can_be_shown(output, loss):
     number = PAIRS.index((output, loss))
