@@ -18,7 +18,7 @@ from reliability._first_loss import first_loss
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.validation import usable_weights
 from backpass.errors import BackpassError, InputError, NonFiniteError
-from backpass.network.blockwise import outputs, refuse_overflow
+from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
 from backpass.storage.container import read_container
 from backpass.training.checkpoints import KIND, checkpoints_in
@@ -137,7 +137,7 @@ def judge_end(network: Network, X: Any, losses: list[float]) -> None:
         raise Wrong(f"losses are not finite: {losses}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        predicted = outputs(network, X)
+        predicted = network.predict(X)
         try:
             refuse_overflow(predicted)
         except InputError:

@@ -15,8 +15,8 @@ from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.cli import main
 from backpass.core.validation import usable_weights
 from backpass.errors import InputError, NonFiniteError, TableError
+from backpass.estimators.data import r_squared
 from backpass.export import onnx_inputs, to_onnx
-from backpass.network.blockwise import r_squared
 from backpass.storage.container import read_container
 from backpass.tabular.metrics import number_metrics
 from backpass.tabular.preparation import PreparedTable, Question

@@ -12,8 +12,8 @@ import sklearn
 
 from backpass import MLPClassifier, MLPRegressor
 from backpass.core.parameters import MOST_UNITS
+from backpass.engines import ENGINES, Problem
 from backpass.estimators.data import BLOCK_BYTES, check_finite, check_targets, smallest_codes
-from backpass.network.blockwise import mean_loss
 from backpass.network.network import Network
 
 COLUMNS, MEGABYTES = 784, 200
@@ -142,16 +142,20 @@ def test_codes_are_small_and_right(count):
     assert codes.dtype == {2: "i1", 127: "i1", 128: "i2", 40_000: "i4"}[count]
 
 
-def test_mean_loss_of_some_rows(monkeypatch):
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("dtype", ["f8", "f2"])  # native code does not read the second
+def test_rows_held_out_are_evaluated_block_by_block(monkeypatch, engine, dtype):
     monkeypatch.setattr("backpass.core.parameters.MOST_ROWS", 7)
+    monkeypatch.setattr("backpass.engines.native.STAGED_ROWS", 7)
     rng = np.random.default_rng(0)
     network = Network([3, 4, 1], "tanh", seed=0)
-    X, y, s = rng.normal(size=(50, 3)), rng.normal(size=50), rng.uniform(size=50)
+    X, y, s = rng.normal(size=(50, 3)).astype(dtype), rng.normal(size=50), rng.uniform(size=50)
     rows = rng.permutation(50)[:20]
     s[rows[:7]] = 0  # a whole block
+    run = ENGINES[engine].start(Problem(network.model, X, y))
     for weights in (None, s):
         few = None if weights is None else weights[rows]
-        np.testing.assert_allclose(
-            mean_loss(network, X, y, weights, rows), network.loss(X[rows], y[rows], few)
-        )
-    assert np.isnan(mean_loss(network, X, y, np.zeros(50), rows))
+        output, loss = run.evaluator(X, y, weights, rows)()
+        np.testing.assert_allclose(output, network.predict(X[rows]), rtol=1e-14)
+        np.testing.assert_allclose(loss, network.loss(X[rows], y[rows], few), rtol=1e-14)
+    assert np.isnan(run.evaluator(X, y, np.zeros(50), rows)()[1])

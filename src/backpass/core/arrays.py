@@ -238,3 +238,19 @@ def dtype_name(dtype: Any) -> str:
 
 
 SQRT_HALF = math.sqrt(0.5)
+
+
+def power_of_two_near(*arrays: Any) -> Any:
+    """Return, for each column, the power of two at or below the largest number of all `arrays`.
+
+    To divide by it loses nothing, and keeps squares and sums in the range of floats.
+
+    Examples
+    --------
+    >>> power_of_two_near(np.array([[3.0, 0.0], [-5.0, 0.0]]))
+    array([4., 1.])
+    """
+    largest = np.max([np.abs(x).max(axis=0, initial=0) for x in arrays], axis=0)
+    usable = np.isfinite(largest) & (largest > 0)
+    exponents = np.frexp(np.where(usable, largest, 1).astype(np.float64))[1]
+    return np.ldexp(1.0, exponents - 1)

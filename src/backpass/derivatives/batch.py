@@ -9,6 +9,7 @@ import numpy as np
 from backpass.core.arrays import Array, is_sparse, namespace, to_numpy
 from backpass.core.parameters import Parameters
 from backpass.errors import InputError
+from backpass.network.batch import check_batch
 from backpass.network.network import Network
 
 __all__ = ["Subject", "subject"]
@@ -107,7 +108,7 @@ def subject(
         raise InputError("y is missing: give the targets of the rows")
     if double:
         network = _in_double(network)
-    X, y, s = network.check_batch(X.toarray() if is_sparse(X) else X, y, sample_weight)
+    X, y, s = check_batch(network.model, X.toarray() if is_sparse(X) else X, y, sample_weight)
     _check_finite(X, y)
     alpha = 0.0 if alpha is None else float(alpha)
     if not 0 <= alpha < math.inf:

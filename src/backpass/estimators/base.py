@@ -48,7 +48,7 @@ from backpass.estimators.parameters import (
     listed_activation,
 )
 from backpass.estimators.validation import hold_out
-from backpass.network.blockwise import refuse_overflow
+from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
 from backpass.training.batches import row_numbers
 from backpass.training.checkpoints import Checkpoints

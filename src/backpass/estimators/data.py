@@ -10,7 +10,7 @@ from sklearn import get_config
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from backpass.core.arrays import is_sparse
+from backpass.core.arrays import is_sparse, power_of_two_near
 from backpass.core.validation import as_numbers
 from backpass.errors import BackpassError, InputError
 
@@ -235,3 +235,26 @@ def labels_in(y: Any, name: str) -> Any:
             return unique_labels(y)
         except TypeError as error:
             raise InputError(f"{name} holds labels of different types: {error}; give one") from None
+
+
+def r_squared(y: Any, predicted: Any, weights: Any = None) -> float:
+    """Return R² as scikit-learn does, of numbers whose squares leave the range of floats, too.
+
+    Examples
+    --------
+    >>> y = np.array([1.0, 2.0, 3.0])
+    >>> [round(r_squared(y * size, (y + 0.5) * size), 12) for size in (1e300, 1, 1e-300)]
+    [0.625, 0.625, 0.625]
+    """
+    from sklearn.metrics import r2_score
+
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    if np.iscomplexobj(y) or y.dtype.kind == "O":
+        return float(r2_score(y, predicted, sample_weight=weights))
+    unit = power_of_two_near(y, predicted)
+    if not ((unit > 1e-12) & (unit < 1e12)).all():
+        y, predicted = y / unit, predicted / unit
+    if weights is not None:
+        weights = weights / power_of_two_near(weights)
+    with np.errstate(over="ignore"):  # −∞, of predictions beyond 1e154 times the spread of y
+        return float(r2_score(y, predicted, sample_weight=weights))

@@ -22,7 +22,7 @@ from backpass.core.validation import (
     number,
 )
 from backpass.errors import InputError
-from backpass.network.network import hidden_records
+from backpass.network.construction import hidden_records
 
 __all__ = [
     "CHECKS",

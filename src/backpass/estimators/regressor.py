@@ -12,8 +12,7 @@ from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
 from backpass.estimators.compat import RegressorMixin, with_callbacks
-from backpass.estimators.data import check_targets, in_one_line
-from backpass.network.blockwise import r_squared
+from backpass.estimators.data import check_targets, in_one_line, r_squared
 from backpass.training.checkpoints import Checkpoints
 
 __all__ = ["MLPRegressor"]

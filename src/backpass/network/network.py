@@ -1,67 +1,31 @@
 r"""The public network: a thin face over the model and the two passes."""
 
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from inspect import signature
 from typing import Any, Never
 
 import numpy as np
 
 from backpass.core import backprop
-from backpass.core.activations import ACTIVATIONS, Activation
-from backpass.core.arrays import Array, in_dtype, is_sparse, namespace, scalar
+from backpass.core.activations import Activation
+from backpass.core.arrays import Array, namespace, scalar
 from backpass.core.gradient_noise import GradientNoise
 from backpass.core.hints import refuse_unknown
-from backpass.core.initializers import INITIALIZERS, Initializer
-from backpass.core.layouts import in_our_layout
-from backpass.core.losses import LOSSES, Loss
-from backpass.core.parameters import Gradients, Model, Parameters, parameter_count
+from backpass.core.initializers import Initializer
+from backpass.core.losses import Loss
+from backpass.core.parameters import Gradients, Model, Parameters
 from backpass.core.registry import shown
 from backpass.core.settings import Settings
-from backpass.core.validation import as_generator, as_numbers, check_alpha, usable_weights
+from backpass.core.validation import check_alpha
 from backpass.engines import Problem, Run, choose, predictor, row_predictor
-from backpass.errors import InputError
+from backpass.network.batch import check_batch, check_rows, rows_for
+from backpass.network.construction import HiddenSpec, model_from_arrays, new_model
 from backpass.network.file import read_network, write_network
 from backpass.network.sklearn_mlp import model_from_sklearn, sklearn_estimator
 from backpass.network.to_torch import torch_sequential
 
-__all__ = ["Network", "hidden_records"]
-
-MOST_PARAMETERS = 1 << 48
-HiddenSpec = str | Activation | Sequence[str | Activation]
-
-
-def hidden_records(activation: HiddenSpec, n_hidden: int) -> tuple[Activation, ...]:
-    """Return one activation a hidden layer, from one for all or one each."""
-    if isinstance(activation, str) or not isinstance(activation, Sequence):
-        return (ACTIVATIONS.get_record(activation),) * n_hidden
-    if len(activation) != n_hidden:
-        raise InputError(
-            f"activation: {len(activation)} activations given for {n_hidden} hidden layer(s); "
-            "give one for all or one each"
-        )
-    return tuple(ACTIVATIONS.get_record(spec) for spec in activation)
-
-
-def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    checked = tuple(sizes) if isinstance(sizes, Iterable) else ()
-    integers = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in checked)
-    if len(checked) < 2 or not integers or any(n < 1 for n in checked):
-        raise InputError(
-            f"sizes must be at least two integers of at least 1, input first; got {sizes!r}"
-        )
-    counted = tuple(int(n) for n in checked)
-    if parameter_count(counted) > MOST_PARAMETERS:
-        raise InputError(f"sizes {sizes!r} make more parameters than memory can hold; take fewer")
-    return counted
-
-
-def _check_dtype(dtype: Any) -> None:
-    with suppress(TypeError):  # where it names no dtype at all
-        if np.dtype(dtype) in (np.dtype("float32"), np.dtype("float64")):
-            return
-    raise InputError(f"dtype must be float32 or float64, not {dtype!r}")
+__all__ = ["Network"]
 
 
 class Network:
@@ -87,7 +51,8 @@ class Network:
     Raises
     ------
     InputError
-        When sizes, names or their combination cannot be used.
+        When sizes, names or their combination cannot be used; by every method that takes rows, when
+        shapes, targets or weights cannot.
 
     Attributes
     ----------
@@ -123,26 +88,7 @@ class Network:
     ) -> None:
         if unknown:
             refuse_unknown(unknown, "argument of Network", signature(Network).parameters)
-        sizes = _check_sizes(sizes)
-        _check_dtype(dtype)
-        activations = (
-            *hidden_records(activation, len(sizes) - 2),
-            ACTIVATIONS.get_record(output),
-        )
-        parameters = Parameters(sizes, np.zeros(parameter_count(sizes), dtype=dtype))
-        self.model = Model(parameters, activations, LOSSES.get_record(loss))
-        # scikit-learn's rule looks at `activation` even where no layer is hidden
-        if isinstance(activation, str) or not isinstance(activation, Sequence):
-            first = ACTIVATIONS.get_record(activation)
-        else:
-            first = activations[0]
-        self._draw(INITIALIZERS.get_record(init), seed, first.name)
-
-    def _draw(self, initializer: Initializer, seed: Any, hidden: str) -> None:
-        rng = as_generator(seed)
-        theta = self.parameters
-        for W, b in zip(theta.weights, theta.biases, strict=True):
-            W[...], b[...] = initializer.draw(rng, W.shape[0], W.shape[1], hidden)
+        self.model = new_model(sizes, activation, output, loss, init, seed, dtype)
 
     @classmethod
     def from_model(cls, model: Model) -> "Network":
@@ -173,10 +119,8 @@ class Network:
         activation, output, loss
             As in the constructor.
         layout : str
-            The notation that the matrices are written in
-            (:data:`backpass.core.layouts.LAYOUTS`): ``W`` is (in, out) in ``"code"``,
-            ``"error"``, ``"omega"`` and ``"bracket"``, (out, in) in ``"chain"`` and
-            ``"nabla"``. `X` has a sample in each row in all of them.
+            The notation that the matrices are written in, of
+            :data:`~backpass.core.layouts.LAYOUTS`; `X` has a sample in each row in all of them.
 
         Raises
         ------
@@ -192,13 +136,8 @@ class Network:
         >>> Network.from_arrays([W.T], [b], layout="nabla").predict(np.array([[1.0, 1.0]]))
         array([[3.5]])
         """
-        weights, biases = in_our_layout(weights, biases, layout)
-        parameters = _parameters_from(weights, biases)
-        activations = (
-            *hidden_records(activation, len(weights) - 1),
-            ACTIVATIONS.get_record(output),
-        )
-        return cls.from_model(Model(parameters, activations, LOSSES.get_record(loss)))
+        model = model_from_arrays(weights, biases, activation, output, loss, layout)
+        return cls.from_model(model)
 
     @property
     def parameters(self) -> Parameters:
@@ -231,7 +170,7 @@ class Network:
         InputError
             When `X` does not fit the input layer.
         """
-        X = self._as_rows(X)
+        X = rows_for(self.model, X)
         return predictor(engine, self.model, X).predict(self.model, X)
 
     def predict_one(self, x: Array) -> Array:
@@ -307,15 +246,10 @@ class Network:
             As in :meth:`loss`.
         observe : callable, optional
             ``observe(id, layer, operands, result)`` sees every equation as it is computed.
-
-        Raises
-        ------
-        InputError
-            When shapes, targets or weights cannot be used.
         """
         check_alpha(alpha)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            X, targets, s = self.check_batch(X, y, sample_weight)
+            X, targets, s = check_batch(self.model, X, y, sample_weight)
             J, gradients = backprop.loss_and_gradients(
                 self.model, X, targets, s, alpha=alpha, observe=observe
             )
@@ -330,11 +264,6 @@ class Network:
         ----------
         X, y
             As in :meth:`loss`.
-
-        Raises
-        ------
-        InputError
-            When shapes or targets cannot be used.
 
         Examples
         --------
@@ -367,11 +296,6 @@ class Network:
         X, y, sample_weight
             As in :meth:`loss`; weights make both means weighted ones.
 
-        Raises
-        ------
-        InputError
-            When shapes, targets or weights cannot be used.
-
         Examples
         --------
         >>> network = Network([2, 3, 1], activation="tanh", seed=0)
@@ -389,77 +313,10 @@ class Network:
     ) -> tuple[Run, Array]:
         """Return what can evaluate these rows, after checking them, and their indices."""
         check_alpha(alpha)
-        X, y = self.check_rows(X, y)
-        n = X.shape[0]
-        s = None if sample_weight is None else self._check_weights(sample_weight, n)
+        X, y, s = check_rows(self.model, X, y, sample_weight)
         settings = Settings(optimizer="sgd", alpha=alpha, batch_size=None)
         problem = Problem(self.model, X, y, s, settings)
-        return choose(engine, problem).start(problem), np.arange(n)
-
-    def _as_rows(self, X: Array) -> Array:
-        """Return X as an array whose rows can be taken, of its own dtype, and of fitting shape."""
-        xp = namespace(self.parameters.flat)
-        X = X.tocsr() if is_sparse(X) else as_numbers("X", X, xp)
-        if X.ndim != 2 or X.shape[1] != self.sizes[0]:
-            raise InputError(
-                f"X has shape {tuple(X.shape)}; this network takes (n_samples, {self.sizes[0]})"
-            )
-        return X
-
-    def check_rows(self, X: Array, y: Array) -> tuple[Array, Array]:
-        """Return rows and targets as arrays of their own dtypes, the targets not yet encoded.
-
-        Parameters
-        ----------
-        X, y
-            As in :meth:`loss`.
-
-        Raises
-        ------
-        InputError
-            When they hold no numbers, or do not fit the network or each other.
-        """
-        X = self._as_rows(X)
-        y = as_numbers("y", y, namespace(self.parameters.flat))
-        self._check_lengths(X.shape[0], y.shape[0] if y.ndim else 0)
-        return X, y
-
-    def _check_X(self, X: Array) -> Array:
-        return in_dtype(self._as_rows(X), self.parameters.flat)
-
-    def check_batch(
-        self, X: Array, y: Array, sample_weight: Array | None = None
-    ) -> tuple[Array, Array, Array]:
-        """Return rows, encoded targets (N, k) and weights (N,) as the equations take them.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in :meth:`loss`.
-
-        Raises
-        ------
-        InputError
-            When shapes, targets or weights cannot be used.
-        """
-        X, flat = self._check_X(X), self.parameters.flat
-        xp = namespace(flat)
-        n = X.shape[0]
-        targets = self.model.loss.encode(as_numbers("y", y, xp), self.sizes[-1], xp, flat.dtype)
-        self._check_lengths(n, targets.shape[0])
-        if sample_weight is None:
-            return X, targets, xp.ones(n, dtype=flat.dtype)
-        return X, targets, self._check_weights(sample_weight, n)
-
-    @staticmethod
-    def _check_lengths(n_rows: int, n_targets: int) -> None:
-        if n_rows == 0 or n_targets != n_rows:
-            raise InputError(
-                f"X has {n_rows} rows and y has {n_targets}; they must match and not be empty"
-            )
-
-    def _check_weights(self, sample_weight: Array, n: int) -> Array:
-        return usable_weights(sample_weight, n, self.parameters.flat)
+        return choose(engine, problem).start(problem), np.arange(X.shape[0])
 
     def copy(self) -> "Network":
         """Return a network with parameters of its own."""
@@ -476,8 +333,7 @@ class Network:
         Raises
         ------
         ModelFileError
-            When it cannot be written, a parameter is not a finite number, or a record is not
-            registered.
+            When it cannot be written, a parameter is not finite, or a record is not registered.
 
         Examples
         --------
@@ -504,15 +360,12 @@ class Network:
         Raises
         ------
         ModelFileError
-            When it is no network file, damaged, too new, or names a record that is not
-            registered; the message says what and where.
+            When it is damaged, too new, or names a record that is not registered; it says where.
         """
         return cls.from_model(read_network(path))
 
     def to_torch(self) -> Any:
         """Return a copy as an ``nn.Sequential`` of PyTorch, where PyTorch is installed.
-
-        Its outputs are the network's to rounding, in the dtype of the parameters.
 
         Raises
         ------
@@ -574,21 +427,15 @@ class Network:
         """
         return sklearn_estimator(self.model, classes)
 
-    def __copy__(self) -> "Network":
-        return self.copy()
+    __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Network":
         return self.copy()
 
     def __getstate__(self) -> dict[str, Any]:
-        activations, loss = self.model.specs()
-        theta = self.parameters
-        return {
-            "sizes": list(theta.sizes),
-            "flat": theta.flat,
-            "activations": activations,
-            "loss": loss,
-        }
+        theta, (activations, loss) = self.parameters, self.model.specs()
+        arrays = {"sizes": list(theta.sizes), "flat": theta.flat}
+        return {**arrays, "activations": activations, "loss": loss}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         parameters = Parameters(state["sizes"], state["flat"])
@@ -600,14 +447,3 @@ class Network:
         same = hidden[0] if len(set(hidden)) == 1 else hidden
         layers = f", activation={same!r}" if hidden else ""
         return f"Network({list(self.sizes)}{layers}, output={activations[-1]!r}, loss={loss!r})"
-
-
-def _parameters_from(weights: Sequence[Array], biases: Sequence[Array]) -> Parameters:
-    """Return parameters holding copies of `weights` (in, out) and `biases` (out,) that fit."""
-    xp = namespace(weights[0])
-    sizes = [int(weights[0].shape[0]), *(int(W.shape[1]) for W in weights)]
-    pieces = [xp.reshape(x, (-1,)) for pair in zip(weights, biases, strict=True) for x in pair]
-    flat = xp.concat(pieces)
-    if not xp.isdtype(flat.dtype, ("real floating", "complex floating")):
-        flat = xp.astype(flat, xp.float64)
-    return Parameters(_check_sizes(sizes), flat)

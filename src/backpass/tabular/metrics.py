@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from backpass.network.blockwise import power_of_two_near
+from backpass.core.arrays import power_of_two_near
 
 __all__ = [
     "MAIN_METRIC",

@@ -14,7 +14,7 @@ import numpy as np
 from backpass.core.hints import closest, hint
 from backpass.core.settings import Settings
 from backpass.errors import InputError
-from backpass.network.blockwise import refuse_overflow
+from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
 from backpass.tabular.frames import as_frame
 from backpass.tabular.metrics import (

@@ -21,11 +21,12 @@ from backpass.core.hints import refuse_unknown
 from backpass.core.optimizers import Optimizer
 from backpass.core.schedules import SCHEDULES, Clock, Schedule
 from backpass.core.settings import Settings
-from backpass.core.validation import as_generator, usable_weights
+from backpass.core.validation import as_generator
 from backpass.engines import Engine, Problem, Run, choose
 from backpass.engines.protocols import Evaluator
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError, NonFiniteError
+from backpass.network.batch import check_rows
 from backpass.network.network import Network
 from backpass.training.batches import Sampler, row_numbers, steps_per_epoch
 from backpass.training.checkpoints import Checkpoints
@@ -410,7 +411,7 @@ def train(
     >>> history.loss_curve[-1] < 0.01, xor.predict(X).argmax(axis=1)
     (True, array([0, 1, 1, 0]))
     """
-    X, y = network.check_rows(X, y)
+    X, y, sample_weight = check_rows(network.model, X, y, sample_weight)
     for name, values in (("X", X), ("y", y)):
         if getattr(values.dtype, "kind", "f") == "c":
             raise InputError(f"{name} holds complex numbers; give real ones")
@@ -432,8 +433,6 @@ def train(
         gradient_norms=gradient_norms,
         n_threads=n_threads,
     )
-    if sample_weight is not None:
-        sample_weight = usable_weights(sample_weight, X.shape[0], network.parameters.flat)
     checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
     rng = as_generator(seed)
     if checkpoints is not None:
