@@ -63,8 +63,10 @@ html_theme_options = {
 
 
 def skip_member(app, what, name, obj, skip, options):
-    """Leave out the methods that scikit-learn writes itself: their texts link to its own pages."""
-    return True if name.startswith("set_") and name.endswith("_request") else None
+    """Leave out the methods that are scikit-learn's own: their texts link to its pages."""
+    written = name.startswith("set_") and name.endswith("_request")
+    theirs = str(getattr(obj, "__module__", None)).startswith("sklearn.")
+    return True if written or theirs else None
 
 
 def setup(app):

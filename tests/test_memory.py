@@ -105,7 +105,7 @@ def test_looking_for_nan_takes_little_memory(dtype, order):
         X[-1, 20] = bad
         ours = message(lambda: check_finite(X, MLPRegressor()))
         assert words in ours
-        assert ours == message(
+        assert ours.partition(";")[0] + "." == message(  # ours adds how to mend it
             lambda: sklearn.utils.assert_all_finite(
                 X, estimator_name="MLPRegressor", input_name="X"
             )

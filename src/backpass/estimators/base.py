@@ -4,12 +4,10 @@ The order of random draws is scikit-learn's (parameters layer by layer, then the
 then the order of each epoch), so that the same seed trains the same network.
 """
 
-import copy
-import math
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
-from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -25,6 +23,7 @@ from backpass.estimators.compat import (
     CallbackSupportMixin,
     EpochCallbacks,
     validate_data,
+    with_callbacks,
 )
 from backpass.estimators.data import (
     as_floats,
@@ -47,19 +46,17 @@ from backpass.estimators.parameters import (
     hidden_sizes,
     listed_activation,
 )
-from backpass.estimators.validation import hold_out
+from backpass.estimators.validation import one_validation_set, validation_of
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
-from backpass.training.batches import row_numbers
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History, Validation
 from backpass.training.lbfgs import train_lbfgs
 from backpass.training.trainer import Trainer
 
-__all__ = ["BaseMLP", "one_validation_set", "steps_are_possible"]
+__all__ = ["BaseMLP", "steps_are_possible"]
 
 FEW_ROWS = 16  # which the network computes one by one faster than together
-VALIDATION_DATA = ("X_val", "y_val", "sample_weight of validation_data")
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -102,6 +99,60 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     # --- fitting -------------------------------------------------------------------------------
 
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        checkpoint_every: float | None = None,
+    ) -> Self:
+        """Train on `X` (N, n_features) and targets `y`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Integer and boolean arrays are converted batch by batch, not whole.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Of a classifier: classes, or an indicator matrix of labels. Of a regressor: numbers.
+        sample_weight : array-like of shape (n_samples,), optional
+        validation_data : tuple, optional
+            ``(X, y)`` or ``(X, y, sample_weight)`` that judge every epoch; the best is restored.
+        X_val, y_val : array-like, optional
+            The same in two parts, so that a pipeline can transform the first
+            (``transform_input=["X_val"]``).
+        checkpoint : str or Path, optional
+            A folder of its own, where training is written down while it runs.
+        resume : bool, default False
+            Whether training goes on from the last checkpoint there, if there is one; it ends with
+            the bytes of a fit that was never interrupted.
+        checkpoint_every : float, optional
+            Seconds between two checkpoints; by default 60, or 100 times as long as writing one
+            takes. 0 writes at every opportunity.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            When a parameter or the data cannot be used.
+        NonFiniteError
+            As soon as the loss, a parameter or the validation is not finite; the estimator is then
+            as it was before.
+        """
+        validation_data = one_validation_set(validation_data, X_val, y_val)
+        checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
+        self._fit(X, y, sample_weight, validation_data, False, checkpoints)
+        return self
+
     def _fit(
         self,
         X: Any,
@@ -135,8 +186,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 checkpoints.note(
                     early_stopping_metric=getattr(metric, "__name__", metric) or "none"
                 )
-            validation, rows = self._validation(
-                X, targets, weights, validation_data, rng, checkpoints
+            validation, rows = validation_of(
+                self, X, targets, weights, validation_data, rng, checkpoints
             )
             settings = fit_settings(self, 1 if incremental else self.max_iter, len(rows))
             callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
@@ -278,86 +329,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _output_activation(self, loss: Loss) -> str:
         return loss.outputs[0]
 
-    # --- validation ----------------------------------------------------------------------------
-
-    def _validation(
-        self,
-        X: Any,
-        y: Any,
-        weights: Any,
-        validation_data: Any,
-        rng: Any,
-        checkpoints: Checkpoints | None,
-    ) -> tuple[Validation | None, Any]:
-        """Return how epochs are judged, if they are, and the rows to train on."""
-        rows = row_numbers(X.shape[0])
-        judged = validation_data is not None or self.early_stopping
-        if self.early_stopping_metric is not None and not judged:
-            raise InputError(
-                "early_stopping_metric judges nothing without early_stopping=True or "
-                "validation_data; give one of them"
-            )
-        if self.solver == "lbfgs":
-            return None, rows
-        if validation_data is not None:
-            judges = self._check_validation_data(validation_data)
-            if checkpoints is not None:
-                checkpoints.note(**dict(zip(VALIDATION_DATA, judges, strict=True)))
-            return self._judge(*judges), rows
-        if not self.early_stopping:
-            return None, rows
-        # indices are split, not rows: the data set is not copied
-        try:
-            rows, held_out = hold_out(len(rows), self.validation_fraction, rng, self._stratify(y))
-        except ValueError as error:  # scikit-learn's
-            raise InputError(
-                f"early_stopping cannot hold out validation_fraction={self.validation_fraction:g} "
-                f"of {len(rows)} rows: {error}; raise it, give more rows, or give validation_data"
-            ) from None
-        if len(held_out) < 2:
-            raise InputError(
-                f"The validation set is too small ({len(held_out)} row(s)): increase "
-                "validation_fraction or the size of your dataset"
-            )
-        return self._judge(X, y, weights, held_out), rows
-
-    def _check_validation_data(self, validation_data: Any) -> tuple[Any, Any, Any]:
-        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
-            raise InputError("validation_data must be (X, y) or (X, y, sample_weight)")
-        X, y = validation_data[0], validation_data[1]
-        weights = validation_data[2] if len(validation_data) == 3 else None
-        X, y = self._check_data(X, y, reset=False)
-        y = self._check_y(y, "known")
-        if (k := self._n_outputs(y)) != self.network_.sizes[-1]:
-            raise InputError(
-                f"validation_data: y has {k} output(s) where training has {self.network_.sizes[-1]}"
-            )
-        return X, y, self._check_weights(X, y, weights) if weights is not None else None
-
-    def _judge(self, X: Any, y: Any, weights: Any, rows: Any = None) -> Validation:
-        """Return how epochs are judged on the given rows, all by default; X is not copied."""
-        judged_y = y if rows is None else y[rows]
-        judged_weights = weights if rows is None or weights is None else weights[rows]
-        metric = self.early_stopping_metric
-        with in_one_line():
-            scorer = None if metric is None else get_scorer(metric)
-
-        def score(output: Any, loss: float) -> float:
-            if scorer is None:
-                if not np.isfinite(output).all():
-                    return math.nan
-                return self._default_score(judged_y, output, judged_weights)
-            extra = {} if weights is None else {"sample_weight": judged_weights}
-            labels = self._original_y(judged_y)
-            if not isinstance(metric, str):  # it may look at the rows themselves
-                return float(scorer(self, X if rows is None else X[rows], labels, **extra))
-            # scikit-learn's own scorers hand what they are given to a prediction, nothing else
-            view: Any = copy.copy(self)
-            view._checked_output = lambda output: output
-            return float(scorer(view, output, labels, **extra))
-
-        return Validation(X, y, weights, rows, score)
-
     # --- after ---------------------------------------------------------------------------------
 
     def _set_results(self, epochs: int) -> None:
@@ -459,21 +430,6 @@ def steps_are_possible(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit needs a stochastic solver; lbfgs is not one")
     return True
-
-
-def one_validation_set(validation_data: Any, X_val: Any, y_val: Any) -> Any:
-    """Return ``validation_data``, given as such or in its two parts.
-
-    Raises
-    ------
-    InputError
-        When it is given both ways, or in half.
-    """
-    if X_val is None and y_val is None:
-        return validation_data
-    if validation_data is not None or X_val is None or y_val is None:
-        raise InputError("give validation_data=(X, y), or both X_val and y_val")
-    return X_val, y_val
 
 
 def _assign(name: str, views: Any, arrays: Any) -> None:

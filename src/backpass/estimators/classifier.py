@@ -1,7 +1,6 @@
 """MLPClassifier: a drop-in for scikit-learn's, and more."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
-from backpass.estimators.base import BaseMLP, one_validation_set, steps_are_possible
+from backpass.estimators.base import BaseMLP, steps_are_possible
 from backpass.estimators.compat import ClassifierMixin, with_callbacks
 from backpass.estimators.data import (
     check_labels,
@@ -24,7 +23,6 @@ from backpass.estimators.data import (
     smallest_codes,
 )
 from backpass.estimators.fitting import as_before_on_failure
-from backpass.training.checkpoints import Checkpoints
 
 __all__ = ["MLPClassifier"]
 
@@ -227,60 +225,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self.gradient_norms = gradient_norms
         self.engine = engine
         self.n_threads = n_threads
-
-    @with_callbacks
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        validation_data: Any = None,
-        *,
-        X_val: Any = None,
-        y_val: Any = None,
-        checkpoint: str | Path | None = None,
-        resume: bool = False,
-        checkpoint_every: float | None = None,
-    ) -> "MLPClassifier":
-        """Train on `X` (N, n_features) and labels `y`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Integer and boolean arrays are converted batch by batch, not whole.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Classes, or an indicator matrix of labels.
-        sample_weight : array-like of shape (n_samples,), optional
-        validation_data : tuple, optional
-            ``(X, y)`` or ``(X, y, sample_weight)`` that judge every epoch; the best is restored.
-        X_val, y_val : array-like, optional
-            The same in two parts, so that a pipeline can transform the first
-            (``transform_input=["X_val"]``).
-        checkpoint : str or Path, optional
-            A folder of its own, where training is written down while it runs.
-        resume : bool, default False
-            Whether training goes on from the last checkpoint there, if there is one; it ends with
-            the bytes of a fit that was never interrupted.
-        checkpoint_every : float, optional
-            Seconds between two checkpoints; by default 60, or 100 times as long as writing one
-            takes. 0 writes at every opportunity.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            When a parameter or the data cannot be used.
-        NonFiniteError
-            As soon as the loss, a parameter or the validation is not finite; the estimator is then
-            as it was before.
-        """
-        validation_data = one_validation_set(validation_data, X_val, y_val)
-        checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
-        self._fit(X, y, sample_weight, validation_data, False, checkpoints)
-        return self
 
     @available_if(steps_are_possible)
     @with_callbacks
