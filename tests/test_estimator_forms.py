@@ -199,3 +199,27 @@ def test_a_frame_of_one_target_can_be_cross_validated():
     scores = cross_val_score(model, X0, pd.DataFrame({"y": NUMBERS}), cv=3)
     np.testing.assert_array_equal(scores, cross_val_score(model, X0, NUMBERS, cv=3))
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "mish"])
+def test_few_rows_are_predicted_as_among_many(dtype, activation):
+    """They take another way, which has to give the same bits and the same refusals."""
+    rows = np.concatenate([X0, 3 * X0]).astype(dtype)
+    for task, (kind, _) in KINDS.items():
+        model = kind(**{**FAST, "hidden_layer_sizes": (33, 8)}, activation=activation)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(X0.astype(dtype), Y[task])
+        whole = model._output(rows)
+        for n in (1, 2, 16, 17):
+            for few in (rows[:n], np.asfortranarray(rows[:n])):
+                np.testing.assert_array_equal(model._checked_output(few), whole[:n])
+            np.testing.assert_array_equal(model._checked_output(rows[::2][:n]), whole[::2][:n])
+        with pytest.raises(InputError, match="X contains NaN"):
+            model.predict(np.where(rows[:1] == rows[0, 0], np.nan, rows[:1]))
+        with pytest.raises(InputError, match=r"X has 2 features, but .* 3"):
+            model.predict(rows[:1, :2])
+        model.network_.parameters.flat[...] = np.finfo(dtype).max
+        with pytest.raises(InputError, match="X, row 1: the network's output is"):
+            model._checked_output(abs(rows[:1]))
