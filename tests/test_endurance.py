@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from backpass.cli import exit_codes as guard
+from backpass.cli import run as guard
 from backpass.cli.interrupts import ONE_PRESS, CtrlC
 from backpass.errors import InputError
 from backpass.tabular import frames

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from backpass.cli.arguments import Output, check_is_file, check_outputs
+from typer import Option
+
+from backpass.cli.arguments import (
+    Json,
+    MaybeWhole,
+    Model,
+    Output,
+    Table,
+    check_is_file,
+    check_outputs,
+)
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 
@@ -18,20 +28,38 @@ WRONG = 1  # a derivative is wrong
 
 
 def run_check(
-    model_path: str, table: str, *, rows: int | None, entries: str, json: str | None
+    model: Model,
+    table: Table,
+    rows: Annotated[
+        MaybeWhole,
+        Option(min=1, metavar="N", help="Rows to check on, evenly spread. [default: 32]"),
+    ] = None,
+    entries: Annotated[
+        str,
+        Option(metavar="N|all", help="Entries of each weight matrix to check, drawn at random."),
+    ] = "100",
+    json: Json = None,
 ) -> int:
-    """Check every derivative of a model on some rows of a table; return the exit code."""
+    """Check every derivative of MODEL on rows of TABLE.
+
+    Each is compared with numerical ones. Exit code 1: a derivative is wrong, and named.
+
+    \b
+    Examples:
+      backpass check churn.backpass churn.csv
+      backpass check churn.backpass churn.csv --rows 8 --entries all --json check.json
+    """  # noqa: D301
     wanted = _entries(entries)
-    check_is_file(model_path)
+    check_is_file(model)
     if json is not None:
-        check_outputs([Output("--json", json, (".json",))], [model_path, table])
+        check_outputs([Output("--json", json, (".json",))], [model, table])
     from backpass.cli import tables as render
     from backpass.tabular.report.as_json import write_json
 
-    check = _check(model_path, table, rows, wanted)
+    check = _check(model, table, rows, wanted)
     render.output().print(check)
     if json:
-        write_json({"model": model_path, "table": table, **check.to_dict()}, json)
+        write_json({"model": model, "table": table, **check.to_dict()}, json)
     return 0 if check.passed else WRONG
 
 

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from backpass.cli.arguments import Output, check_is_file, check_outputs
+from typer import Option
+
+from backpass.cli.arguments import (
+    Json,
+    MaybeText,
+    MaybeWhole,
+    Model,
+    Output,
+    Table,
+    check_is_file,
+    check_outputs,
+)
 from backpass.cli.output import Messages
 from backpass.errors import InputError
 
@@ -17,22 +28,59 @@ __all__ = ["HomeworkOptions", "run_homework"]
 
 @dataclass(frozen=True)
 class HomeworkOptions:
-    """The arguments of ``backpass homework``, as they were given."""
+    """The arguments of ``backpass homework``: their types, their help, and what was given."""
 
-    model: str
-    table: str
-    answer: str
-    rows: int | None
-    row: int | None
-    what: str | None
-    layer: int | None
-    layout: str
-    alpha: float
-    json: str | None
+    model: Model
+    table: Table
+    answer: Annotated[
+        str,
+        Option(
+            "--answer",
+            "-a",
+            metavar="FILE",
+            help="Your gradient: .npy, .npz, .csv (one matrix) or .json.",
+        ),
+    ]
+    rows: Annotated[
+        MaybeWhole,
+        Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]"),
+    ] = None
+    row: Annotated[
+        MaybeWhole,
+        Option("--row", metavar="I", help="One row of TABLE, counted from 1."),
+    ] = None
+    layer: Annotated[
+        MaybeWhole,
+        Option("--layer", metavar="L", help="Layer of a single array, from 1."),
+    ] = None
+    what: Annotated[
+        MaybeText,
+        Option("--what", metavar="W|b|delta|g|X|z|a", help="What a single array is."),
+    ] = None
+    layout: Annotated[
+        str,
+        Option(
+            "--layout",
+            metavar="NOTATION",
+            help="How it lies: code, error, chain, nabla, omega or bracket.",
+        ),
+    ] = "code"
+    alpha: Annotated[
+        float, Option("--alpha", min=0, metavar="NUMBER", help="L2 strength of the cost.")
+    ] = 0.0
+    json: Json = None
 
 
 def run_homework(options: HomeworkOptions) -> int:
-    """Show the verdict on an answer; return 0 where it is right, 1 where it is wrong."""
+    """Say whether a gradient worked out by hand is right, or which mistake explains it.
+
+    The exit code is 0 for a right answer, 1 for a wrong one and 2 for bad input.
+
+    \b
+    Examples:
+      backpass homework iris.backpass example:iris --answer dW2.csv --what W --layer 2
+      backpass homework iris.backpass example:iris --answer all.npz --rows 10 --layout nabla
+    """  # noqa: D301
     if options.rows is not None and options.row is not None:
         raise InputError("give --rows or --row, not both")
     check_is_file(options.model)

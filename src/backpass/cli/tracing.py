@@ -6,9 +6,11 @@ import json as json_text
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from backpass.cli.arguments import Output, check_outputs
+from typer import Argument, Option
+
+from backpass.cli.arguments import MaybeNumber, MaybeText, MaybeWhole, Output, check_outputs
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 
@@ -30,24 +32,74 @@ MOST_ROWS = 1000
 
 @dataclass(frozen=True)
 class TraceOptions:
-    """The arguments of ``backpass trace``, as they were given."""
+    """The arguments of ``backpass trace``: their types, their help, and what was given."""
 
-    model: str
-    table: str | None
-    row: str | None
-    notation: str
-    form: str
-    layer: int | None
-    format: str | None
-    output: str | None
-    max_elements: int
-    digits: int
-    update: str | None
-    learning_rate: float | None
+    model: Annotated[
+        str,
+        Argument(
+            metavar="MODEL",
+            help="Model file that fit has written; or example:xor, :thin, :small, :classes.",
+        ),
+    ]
+    table: Annotated[
+        MaybeText,
+        Argument(metavar="[TABLE]", help="Table whose rows are traced; examples have theirs."),
+    ] = None
+    row: Annotated[
+        MaybeText,
+        Option(metavar="N", help="Row of TABLE, from 1; or several: 1,3 or 2-5. [default: 1]"),
+    ] = None
+    notation: Annotated[
+        str,
+        Option(
+            metavar="NAME",
+            help="Symbols and layout: code, or those of a note: error (1), chain (2), nabla (3), "
+            "omega (4), bracket (5).",
+        ),
+    ] = "code"
+    form: Annotated[
+        str,
+        Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain."),
+    ] = "batch"
+    layer: Annotated[
+        MaybeWhole,
+        Option(metavar="L", help="This layer only, from 1."),
+    ] = None
+    format: Annotated[
+        MaybeText,
+        Option(
+            metavar="NAME",
+            help="text, html, latex or json. [default: that of the suffix, or text]",
+        ),
+    ] = None
+    output: Annotated[
+        MaybeText,
+        Option("--output", "-o", metavar="FILE", help="Write it there instead."),
+    ] = None
+    max_elements: Annotated[
+        int,
+        Option("--max-elements", min=0, metavar="N", help="Most entries of an array; 0 shows all."),
+    ] = 64
+    digits: Annotated[int, Option(min=1, max=17, metavar="N", help="Significant digits.")] = 4
+    update: Annotated[
+        MaybeText,
+        Option(metavar="OPTIMISER", help="Show its first step, too: sgd, adam, …"),
+    ] = None
+    learning_rate: Annotated[
+        MaybeNumber,
+        Option("--learning-rate", metavar="RATE", help="Of that step. [default: 0.1]"),
+    ] = None
 
 
 def run_trace(options: TraceOptions) -> int:
-    """Show every number of one pass over some rows; return the exit code."""
+    """Show every number of the forward and backward pass for rows of TABLE, beside its equation.
+
+    \b
+    Examples:
+      backpass trace example:xor --notation nabla
+      backpass trace churn.backpass churn.csv --row 7 -o row-7.html
+      backpass trace churn.backpass churn.csv --row 1-4 --form sample --format latex
+    """  # noqa: D301
     kind = _format(options)
     if options.learning_rate is not None and options.update is None:
         raise InputError("--learning-rate is that of --update; give --update sgd, too")
