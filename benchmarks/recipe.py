@@ -27,7 +27,7 @@ from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import split_rows
-from backpass.tabular.targets import ClassTarget, NumberTarget, guess_task
+from backpass.tabular.targets import ClassTarget, NumberTarget, explain_task
 
 RESULTS = Path(__file__).parent / "recipe_results"
 MOST_TEST_ROWS = 4000
@@ -256,7 +256,7 @@ def split(
     """Return 80 % and 20 % of the rows, stratified by class, and no more than so many of them."""
     column = frame[target]
     classes = None
-    if guess_task(column) == "classification":
+    if explain_task(column)[0] == "classification":
         learnt = ClassTarget.fit(column)
         y, classes = learnt.encode(column), learnt.classes
     else:

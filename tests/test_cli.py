@@ -144,7 +144,7 @@ def test_fit_writes_strict_json_and_a_page(folder, capsys):
     assert set(told["baselines"]) == {"majority class or mean", "linear model", "boosted trees"}
     assert set(told["baselines"]["linear model"]) == {"R²", "RMSE", "MAE", "seconds"}
     assert told["test"]["residual_quantiles"]["0.5"] is not None
-    assert told["recipe"]["hidden"] == [4]
+    assert told["recipe"]["hidden_layer_sizes"] == [4]
     assert told["files"] == {"model": "a.backpass", "json": "a.json", "report": "a.html"}
     assert told["versions"]["backpass"]
     assert told["command"].startswith("backpass fit people.csv --target income")

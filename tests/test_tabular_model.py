@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.metrics import balanced_accuracy_score, r2_score
 
 from backpass.errors import InputError, ModelFileError, TableError
 from backpass.tabular.files import table_bytes
 from backpass.tabular.metrics import (
     accuracy,
     class_metrics,
+    epoch_r_squared,
     evaluate_classes,
     evaluate_numbers,
     number_metrics,
-    r_squared,
 )
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE, Recipe
@@ -215,9 +216,12 @@ def test_quick_metrics_agree_with_scikit_learn():
         assert accuracy(y, p, weights) == pytest.approx(class_metrics(y, p, weights)["accuracy"])
         numbers = rng.normal(size=50)
         guess = numbers + rng.normal(size=50)
-        want = number_metrics(numbers, guess, weights)["R²"]
-        assert r_squared(numbers, guess, weights) == pytest.approx(want)
-    assert np.isnan(r_squared(np.ones(3), np.ones(3)))
+        want = r2_score(numbers, guess, sample_weight=weights)
+        assert number_metrics(numbers, guess, weights)["R²"] == pytest.approx(want)
+        assert epoch_r_squared(numbers, guess, weights) == pytest.approx(want)
+        want = balanced_accuracy_score(y, p.argmax(axis=1), sample_weight=weights)
+        assert class_metrics(y, p, weights)["balanced accuracy"] == pytest.approx(want)
+    assert np.isnan(epoch_r_squared(np.ones(3), np.ones(3)))
 
 
 def test_evaluations_count_every_row():

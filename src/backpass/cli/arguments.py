@@ -48,7 +48,7 @@ Table = Annotated[str, Argument(metavar="TABLE", help=TABLE_HELP)]
 Model = Annotated[str, Argument(metavar="MODEL", help="Model file that fit has written.")]
 Json = Annotated[
     MaybeText,
-    Option("--json", metavar="FILE.json", help="Write everything that came out as JSON."),
+    Option("--json", metavar="FILE.json", help="Write all results as JSON."),
 ]
 
 _TABLE_SUFFIXES = {".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", ".gz", ".xlsx"}

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from backpass.cli.tables import PatientConsole
     from backpass.tabular.experiment import Experiment, Question
+    from backpass.tabular.model import TabularModel
 
 __all__ = ["FitOptions", "evaluate", "export", "fit", "predict"]
 
@@ -192,7 +193,7 @@ def fit(options: FitOptions) -> int:
     try:
         return _present(options, experiment, model_path, out)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the model is complete, what it came to was not all told") from None
+        raise KeyboardInterrupt("the model is complete, but not all results were shown") from None
 
 
 def _present(
@@ -309,14 +310,13 @@ def predict(
         place = Output("--output", output, (Path(output).suffix.lower(),))
         check_table_suffix(output)
         check_outputs([place], [model, table])
-    from backpass.tabular.files import read_table, table_bytes, write_table
-    from backpass.tabular.model import TabularModel
+    from backpass.tabular.files import table_bytes, write_table
+    from backpass.tabular.selection import original_rows
 
     messages = Messages()
     with messages.catching():
-        loaded = TabularModel.load(model)
-        frame = read_table(table, as_text=loaded.text_columns())
-        with _named(table):
+        loaded, frame = _opened(model, table)
+        with original_rows([], label_of(table)):
             predictions = loaded.predict_table(frame, proba=proba)
     if output is not None:
         write_table(predictions, output)
@@ -338,15 +338,13 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
     if json is not None:
         check_outputs([Output("--json", json, JSON)], [model, table])
     from backpass.cli import tables as render
-    from backpass.tabular.files import read_table
-    from backpass.tabular.model import TabularModel
     from backpass.tabular.report.as_json import evaluation_json, write_json
+    from backpass.tabular.selection import original_rows
 
     messages = Messages()
     with messages.catching():
-        loaded = TabularModel.load(model)
-        frame = read_table(table, as_text=loaded.text_columns())
-        with _named(table):
+        loaded, frame = _opened(model, table)
+        with original_rows([], label_of(table)):
             evaluation = loaded.judge(loaded.encode(frame))
         if left_out := frame.height - evaluation.rows:
             messages.add(f"{left_out} row(s) without target {loaded.target.name!r} are left out")
@@ -356,13 +354,13 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
     return 0
 
 
-def _named(table: str) -> Any:
-    """Put the table's name in front of errors about its values."""
-    import numpy as np
+def _opened(model: str, table: str) -> tuple[TabularModel, pl.DataFrame]:
+    """Load a model, and read a table with the types that it needs."""
+    from backpass.tabular.files import read_table
+    from backpass.tabular.model import TabularModel
 
-    from backpass.tabular.selection import original_rows
-
-    return original_rows(np.arange(0), label_of(table))
+    loaded = TabularModel.load(model)
+    return loaded, read_table(table, as_text=loaded.text_columns())
 
 
 def export(

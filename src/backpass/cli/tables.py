@@ -241,7 +241,7 @@ def results(experiment: Experiment) -> RenderableType:
 
 
 def remarks_on(experiment: Experiment) -> list[str]:
-    """Return what the scores alone would let one overlook."""
+    """Return warnings about scores: few rows, a class never predicted, a better baseline."""
     test, remarks = experiment.test, []
     if test.rows < FEW_TEST_ROWS:
         remark = f"only {count(test.rows)} test rows: a rough score"
@@ -309,7 +309,7 @@ def whereabouts(experiment: Experiment, files: dict[str, str]) -> RenderableType
 
 
 def interruption(experiment: Experiment) -> str:
-    """Return what became of an interrupted run, in a line."""
+    """Return what an interrupted run has kept, in a line."""
     if experiment.history.stop_reason == "interrupted":
         best = experiment.history.best_epoch
         return (

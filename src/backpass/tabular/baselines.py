@@ -1,4 +1,4 @@
-"""What a score means: the same split given to trivial, linear and boosted-tree models."""
+"""Trivial, linear and boosted-tree models on the same split, by which a score can be judged."""
 
 import time
 import warnings
@@ -22,16 +22,16 @@ SMALL_TABLE = 1_000_000  # numbers in the training matrix
 
 
 def tree_matrix(encoder: TableEncoder, encoded: Matrix) -> tuple[Matrix, list[bool]]:
-    """Return the encoded rows as trees like them, and which columns are categories.
+    """Return the encoded rows with one column for each of the table, and which are categories.
 
-    One column for each of the table: a category as the number of its level, a number with NaN
-    where it was missing. Trees do not mind the scaling of numbers, which keeps their order.
+    A category is the number of its level; a number is NaN where it was missing. Trees do not mind
+    the scaling of numbers, which keeps their order.
 
     Parameters
     ----------
     encoder : TableEncoder
     encoded : array of shape (N, d)
-        What it returned.
+        Of `encoder`.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The main job as one function: split a table, learn from one part, be judged on the other.
+"""An experiment: a table is split, a network learns from one part and is judged on the other.
 
-Nothing is printed here: what happens is told to :class:`Hooks`, and what came out is a plain
-record that the terminal, the page and the JSON file draw from.
+Nothing is printed here: every step is told to :class:`Hooks`, and the result is a plain record that
+the terminal, the page and the JSON file show.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Experiment", "Hooks", "Question", "run_experiment"]
 
 
 class Hooks:
-    """What to do while an experiment runs; override what you need.
+    """Called while an experiment runs; override what you need.
 
     Attributes
     ----------
@@ -39,21 +39,21 @@ class Hooks:
     scores: Sequence[float] = ()
 
     def understood(self, table: Understanding) -> None:
-        """Before training."""
+        """Learn what the table holds, before training."""
 
     def epoch(self, history: History) -> bool | None:
-        """After each epoch; a true result stops training."""
+        """Learn of each epoch when it is over; a true result stops training."""
 
     def trained(self, model: TabularModel) -> None:
-        """After training."""
+        """Learn that training is over."""
 
     def comparing(self, baseline: str) -> None:
-        """Before another model is trained on the same split."""
+        """Learn that another model is about to be trained on the same split."""
 
 
 @dataclass
 class Experiment:
-    """What came out.
+    """A trained model, its scores beside those of others, and what was found untidy.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Experiment:
     interrupted : bool
         Whether Ctrl-C ended the training or the comparison early.
     seconds : float
-        All of it took.
+        From reading the columns to the last comparison.
     """
 
     question: Question

@@ -20,7 +20,6 @@ __all__ = [
     "best_values",
     "clock",
     "column_grid",
-    "confusion_grid",
     "count",
     "error_grid",
     "evaluation_grid",
@@ -229,10 +228,10 @@ def error_grid(test: Evaluation, width: int, most_classes: int, most_confusions:
     """
     if len(test.classes) > most_classes:
         return _confusions(test, most_confusions)
-    return confusion_grid(test, width)
+    return _confusion_matrix(test, width)
 
 
-def confusion_grid(test: Evaluation, width: int) -> Grid:
+def _confusion_matrix(test: Evaluation, width: int) -> Grid:
     """Return the confusion matrix, whose heads are numbers where names are wider than `width`."""
     assert test.confusion is not None
     names, heads = _heads(test.classes, width)

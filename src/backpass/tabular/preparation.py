@@ -1,4 +1,4 @@
-"""What is asked of a table, what its columns teach, and the rows that a network is trained on."""
+"""A question about a table, what is learnt of its columns, and the rows to train on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.frames import as_frame
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import input_columns, original_rows, sample_weights, usable_rows
-from backpass.tabular.targets import ClassTarget, NumberTarget, Target, guess_task
+from backpass.tabular.targets import ClassTarget, NumberTarget, Target, explain_task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ TASKS = ("auto", "classification", "regression")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a table, and how it is to be answered.
+    """The column to predict from a table, and every choice of how.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Question:
     Raises
     ------
     InputError
-        When one of them can be used with no table.
+        When one of them fits no table whatever.
     """
 
     target: str
@@ -90,7 +90,7 @@ class Encoded(NamedTuple):
 
 @dataclass
 class LearntColumns:
-    """What the columns of a table taught: how its rows become numbers, and numbers predictions.
+    """What was learnt of a table's columns: how rows become numbers, and numbers predictions.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class PreparedTable(LearntColumns):
         frame = whole[rows]
         with original_rows(rows):
             column = frame[question.target]
-            task = guess_task(column) if question.task == "auto" else question.task
+            task = question.task if question.task != "auto" else explain_task(column)[0]
             return cls.learn(frame, learn_target(column, task, question.recipe), question)
 
     @classmethod
@@ -202,7 +202,7 @@ class PreparedTable(LearntColumns):
 
 
 def learn_target(column: pl.Series, task: str, recipe: Recipe) -> Target:
-    """Return what a target column without missing values is, learnt for one task."""
+    """Return the record of a target column without missing values, for one task."""
     if task == "classification":
         return ClassTarget.fit(column)
     return NumberTarget.fit(column, robust=recipe.robust)

@@ -126,7 +126,7 @@ class NumberColumn(Record):
 
 
 def _mark_missing(column: Record, absent: NDArray[np.bool_], out: NDArray[Any]) -> None:
-    """Fill the indicator, the last output; without one, say what missing values became."""
+    """Fill the indicator, the last output; without one, warn that the median is taken."""
     if column.missing:
         out[:, -1] = absent
     elif absent.any():

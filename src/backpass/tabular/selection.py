@@ -144,13 +144,13 @@ def sample_weights(frame: pl.DataFrame, name: str | None) -> NDArray[np.float64]
 
 
 @contextmanager
-def original_rows(rows: NDArray[np.int64], label: str = "") -> Iterator[None]:
+def original_rows(rows: Sequence[int] | NDArray[np.int64], label: str = "") -> Iterator[None]:
     """Let messages about row i of a part of a table name the row of the whole table.
 
     Parameters
     ----------
-    rows : array of int
-        The number, from 0, that each row of the part has in the table.
+    rows : sequence of int
+        The number, from 0, that each row of the part has in the table; none, where they agree.
     label : str
         The table's name, put in front of errors.
 

@@ -1,4 +1,4 @@
-"""The table of an experiment before training: its two parts, and what was understood of it."""
+"""The table of an experiment before training: its two parts, and a summary to check."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Arrangement", "Understanding", "arrange"]
 
 @dataclass(frozen=True)
 class Arrangement:
-    """All that is known before training.
+    """The parts of a table before training, and a summary of it.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _warn_of_rows(left_out: int, question: Question) -> None:
 
 @dataclass(frozen=True)
 class Understanding:
-    """A table as the model sees it.
+    """A summary of a table, for a person to check before trusting a score.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class Understanding:
     left_out : int
         Without a target, or with a weight of 0.
     target, task, why : str
-        What is predicted, ``"classification"`` or ``"regression"``, and what says so.
+        The column predicted, ``"classification"`` or ``"regression"``, and the reason for it.
     columns : list of ColumnSummary
         The inputs, as the encoder learnt them from the training part; what is missing is
         counted in all rows.
@@ -190,7 +190,7 @@ class Understanding:
 def _understand(
     frame: pl.DataFrame, prepared: PreparedTable, why: str, left_out: int, n_test: int
 ) -> Understanding:
-    """Return what was understood of all the rows that are used."""
+    """Return the summary of all the rows that are used."""
     classes, quantiles, target = {}, [], frame[prepared.target.name]
     if prepared.classes:
         counts = dict(zip(*as_levels(target).value_counts(), strict=True))

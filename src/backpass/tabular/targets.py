@@ -23,7 +23,6 @@ __all__ = [
     "NumberTarget",
     "Target",
     "explain_task",
-    "guess_task",
     "numbers_of",
     "target_from_state",
 ]
@@ -42,8 +41,10 @@ def explain_task(column: pl.Series) -> tuple[str, str]:
     Examples
     --------
     >>> import polars
-    >>> explain_task(polars.Series([0, 1] * 20))
-    ('classification', '2 distinct whole numbers')
+    >>> explain_task(polars.Series([0, 1] * 20)), explain_task(polars.Series(["a", "b"]))
+    (('classification', '2 distinct whole numbers'), ('classification', 'text'))
+    >>> explain_task(polars.Series([1.5, 2.0])), explain_task(polars.Series(range(40)))
+    (('regression', 'numbers with decimals'), ('regression', '40 distinct whole numbers'))
     """
     import polars as pl
 
@@ -60,20 +61,6 @@ def explain_task(column: pl.Series) -> tuple[str, str]:
     few = distinct <= MOST_CLASSES_OF_NUMBERS and values.len() >= 10 * distinct
     why = f"{distinct} distinct whole numbers"
     return ("classification" if few or distinct <= 2 else "regression"), why
-
-
-def guess_task(column: pl.Series) -> str:
-    """Return ``"classification"`` or ``"regression"`` from the values of a target column.
-
-    Examples
-    --------
-    >>> import polars
-    >>> guess_task(polars.Series(["a", "b"])), guess_task(polars.Series([1.5, 2.0]))
-    ('classification', 'regression')
-    >>> guess_task(polars.Series([0, 1] * 20)), guess_task(polars.Series(range(40)))
-    ('classification', 'regression')
-    """
-    return explain_task(column)[0]
 
 
 @dataclass(frozen=True)

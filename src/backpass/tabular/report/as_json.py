@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def experiment_json(
         "versions": _versions(),
         "table": _table(table, source),
         "split": {"train": table.n_train, "test": table.n_test, "seed": question.seed},
-        "recipe": question.recipe.to_json(),
+        "recipe": asdict(question.recipe),
         "network": {"sizes": table.sizes, "parameters": table.parameters},
         "history": _history(experiment),
         "test": _evaluation(experiment.test),

@@ -170,21 +170,23 @@ def _legend(lines: Sequence[Line]) -> Markup:
     return element("ul", *items, class_="legend")
 
 
+def _curves(title: str, lines: Sequence[Line], label: str, note: str, **chart: Any) -> Markup:
+    drawn = line_chart(lines, f"{label} by epoch", **chart)
+    return _section(title, drawn, _legend(lines), element("p", note, class_="dim"))
+
+
 def _losses(experiment: Experiment) -> Markup | None:
     history = experiment.history
+    if not history.loss_curve:
+        return None
     lines = [
         Line("training loss", history.loss_curve, "one"),
         Line("validation loss", history.validation_loss_curve, "two"),
     ]
-    if not history.loss_curve:
-        return None
-    best = history.best_epoch
-    chart = line_chart(
-        lines, "training and validation loss by epoch", mark=best, marked=f"best: epoch {best}"
-    )
-    note = element("p", "Training loss is taken with dropout, validation loss without.")
-    note = note if experiment.question.recipe.dropout else Markup("")
-    return _section("Loss", chart, _legend(lines), element("div", note, class_="dim"))
+    best, dropout = history.best_epoch, experiment.question.recipe.dropout
+    note = "Training loss is taken with dropout, validation loss without." if dropout else ""
+    mark = {"mark": best, "marked": f"best: epoch {best}"}
+    return _curves("Loss", lines, "training and validation loss", note, **mark)
 
 
 def _gradients(experiment: Experiment) -> Markup | None:
@@ -196,11 +198,9 @@ def _gradients(experiment: Experiment) -> Markup | None:
         Line(_layer(i, len(layers)), values, f"layer{round(5 * i / max(1, len(layers) - 1))}")
         for i, values in enumerate(layers)
     ]
-    chart = line_chart(lines, "norm of each layer's gradient by epoch", log=True)
     note = "Curves that fall far apart: some layers learn and others hardly do."
-    return _section(
-        "Gradient norm of each layer", chart, _legend(lines), element("p", note, class_="dim")
-    )
+    label = "norm of each layer's gradient"
+    return _curves("Gradient norm of each layer", lines, label, note, log=True)
 
 
 def _noise(experiment: Experiment) -> Markup | None:
@@ -213,13 +213,11 @@ def _noise(experiment: Experiment) -> Markup | None:
         Line("noise of one row", history.gradient_noise, "layer0"),
         Line("their mean, squared", [both - noise for both, noise in squares], "layer5"),
     ]
-    chart = line_chart(lines, "noise of one row's gradient, and their mean, by epoch", log=True)
     note = (
         "A batch of M rows has 1/M of the noise; where that is above the mean, it mostly jitters."
     )
-    return _section(
-        "Noise of the gradient", chart, _legend(lines), element("p", note, class_="dim")
-    )
+    label = "noise of one row's gradient, and their mean,"
+    return _curves("Noise of the gradient", lines, label, note, log=True)
 
 
 def _layer(i: int, n_layers: int) -> str:
