@@ -9,8 +9,7 @@ import pytest
 
 from backpass import Network, trace
 from backpass.derivatives.notation import NOTATIONS
-from backpass.derivatives.notation.symbols import symbol
-from backpass.derivatives.notation.table import register
+from backpass.derivatives.notation.table import register, symbol
 from backpass.derivatives.tracing import FORMS, example
 from backpass.derivatives.tracing.formatter import Limits, cuts
 from backpass.derivatives.tracing.formulas import leaves

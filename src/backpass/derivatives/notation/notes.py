@@ -2,20 +2,18 @@
 
 from dataclasses import replace
 
-from backpass.derivatives.notation.symbols import (
-    Symbol,
-    derivative,
-    nabla,
-    plain,
-    symbol,
-    symbols_of,
-)
 from backpass.derivatives.notation.table import (
     USUAL_FORMULAS,
     Formula,
     Notation,
     Operators,
+    Symbol,
+    derivative,
+    nabla,
+    plain,
     register,
+    symbol,
+    symbols_of,
 )
 
 __all__ = ["BRACKET", "CHAIN", "CODE", "ERROR", "NABLA", "OMEGA"]

@@ -1,7 +1,6 @@
 """How a line is shown, whatever paints it: symbols with shapes, then numbers, then the result."""
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -10,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from backpass.derivatives.notation import Notation
-from backpass.derivatives.notation.symbols import Symbol
+from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formulas import (
     SCALARS,
     THIN,
@@ -134,13 +133,31 @@ _FUNCTIONS = {"diag": "diag", "total": "Σ", "residual": "∂C/∂z"}
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
 
 
-class Painter(ABC, Generic[P]):
+class Painter(Generic[P]):
     """Writes lines in one notation; a subclass draws the pieces, which are of its type P.
 
     Parameters
     ----------
     notation : Notation
     """
+
+    # how a subclass draws the pieces
+    _row: Callable[[Sequence[P]], P]  # pieces beside one another
+    _sign: Callable[[str], P]  # an operator with space around it
+    _group: Callable[[P], P]  # a piece in parentheses
+    _transposed: Callable[[P], P]  # a piece with the sign of transposition
+    _fraction: Callable[[P, P], P]  # top and bottom
+    _apply: Callable[[P, P], P]  # a function and its argument
+    _letter: Callable[[Symbol, str, str], P]  # a letter, with what stands above and below it
+    _in_brackets_transposed: Callable[[P], P]  # note 4's [𝒫]ᵀ
+    _derivative: Callable[[P, P], P]  # ∂of/∂by
+    _nabla: Callable[[P, P | None, bool], P]  # ∇_by of; ∇by where the last is true
+    _of_sample: Callable[[P, int], P]  # a piece with the number of its sample
+    _under: Callable[[P, str], P]  # a piece with a line of text under it
+    _brace: Callable[[P, str], P]  # a piece with a brace under it, and text under the brace
+    _matrix: Callable[[Cut], P]  # an array in brackets
+    _number: Callable[[str], P]
+    _words: Callable[[str], P]  # upright text, such as the name of a function
 
     def __init__(self, notation: Notation) -> None:
         self.notation, self.operators = notation, notation.operators
@@ -277,70 +294,6 @@ class Painter(ABC, Generic[P]):
             )
         )
         return self._group(inner(node)) if loose else inner(node)
-
-    @abstractmethod
-    def _row(self, pieces: Sequence[P]) -> P:
-        """Return pieces beside one another."""
-
-    @abstractmethod
-    def _sign(self, text: str) -> P:
-        """Return an operator with space around it."""
-
-    @abstractmethod
-    def _group(self, piece: P) -> P:
-        """Return a piece in parentheses."""
-
-    @abstractmethod
-    def _transposed(self, piece: P) -> P:
-        """Return a piece with the sign of transposition."""
-
-    @abstractmethod
-    def _fraction(self, top: P, bottom: P) -> P:
-        """Return a fraction."""
-
-    @abstractmethod
-    def _apply(self, function: P, argument: P) -> P:
-        """Return a function of something."""
-
-    @abstractmethod
-    def _letter(self, symbol: Symbol, above: str, below: str) -> P:
-        """Return a symbol's letter with what stands above and below."""
-
-    @abstractmethod
-    def _in_brackets_transposed(self, piece: P) -> P:
-        """Return a letter in brackets, with the sign of transposition."""
-
-    @abstractmethod
-    def _derivative(self, of: P, by: P) -> P:
-        """Return ∂of/∂by."""
-
-    @abstractmethod
-    def _nabla(self, by: P, of: P | None, prefix: bool) -> P:
-        """Return ∇ with `by` under it and `of` behind it, or before `by` where `prefix` is true."""
-
-    @abstractmethod
-    def _of_sample(self, piece: P, number: int) -> P:
-        """Return a piece with the number of the sample that it belongs to."""
-
-    @abstractmethod
-    def _under(self, piece: P, text: str) -> P:
-        """Return a piece with a line of text under it."""
-
-    @abstractmethod
-    def _brace(self, piece: P, text: str) -> P:
-        """Return a piece with a brace under it, and text under the brace."""
-
-    @abstractmethod
-    def _matrix(self, part: Cut) -> P:
-        """Return an array in brackets."""
-
-    @abstractmethod
-    def _number(self, text: str) -> P:
-        """Return a number."""
-
-    @abstractmethod
-    def _words(self, text: str) -> P:
-        """Return upright text, such as the name of a function."""
 
 
 def _is_scalar(node: Node) -> bool:

@@ -106,12 +106,8 @@ class Equation:
 
 
 _OPERATORS: dict[type, str] = {
-    ast.MatMult: "@",
-    ast.Mult: "*",
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Div: "/",
-}
+    ast.MatMult: "@", ast.Mult: "*", ast.Add: "+", ast.Sub: "-", ast.Div: "/",
+}  # fmt: skip
 
 
 def parse(text: str, layer: int | None = None) -> Equation:

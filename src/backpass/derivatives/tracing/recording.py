@@ -25,17 +25,9 @@ MOST_JACOBIANS = 20_000_000
 """The most numbers that a layer's ∂f/∂w may have."""
 
 _RESULTS = {
-    "F1": "z",
-    "F2": "a",
-    "C": "J",
-    "B1z": "dz",
-    "B1f": "dz",
-    "B1": "delta",
-    "B2a": "g",
-    "B2b": "delta",
-    "B3": "dW",
-    "B4": "db",
-}
+    "F1": "z", "F2": "a", "C": "J", "B1z": "dz", "B1f": "dz", "B1": "delta", "B2a": "g",
+    "B2b": "delta", "B3": "dW", "B4": "db",
+}  # fmt: skip
 """The name of what each equation computes."""
 
 _OPERANDS = {

@@ -62,12 +62,10 @@ class Trace:
     def __getitem__(self, key: str | tuple[str, int]) -> Any:
         name, layer = (key, None) if isinstance(key, str) else key
         if (name, layer) not in self.recording.arrays:
-            known = sorted({k if where is None else f"{k}, layer" for k, where in self._keys()})
+            arrays = self.recording.arrays
+            known = sorted({k if where is None else f"{k}, layer" for k, where in arrays})
             raise InputError(f"this trace has no {key!r}; it has: {'; '.join(known)}")
         return self.recording.arrays[name, layer]
-
-    def _keys(self) -> list[tuple[str, int | None]]:
-        return list(self.recording.arrays)
 
     @property
     def last(self) -> int:

@@ -1,6 +1,6 @@
 """The steps of a trace: the equations of the two passes, in a notation's formulas."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,26 +103,22 @@ def batch_steps(
         if equation == "U":
             steps += [update_step(values, layer, optimizer)] if optimizer else []
             continue
-        for part in _parts(equation, layer, values, batch):
-            text = notation.formula(part, batch=batch)
-            if text:
-                steps.append(_step(part, layer, text, values, alpha))
+        part = _part(equation, layer, values, batch)
+        if text := notation.formula(part, batch=batch):
+            steps.append(_step(part, layer, text, values, alpha))
     return steps
 
 
-def _parts(equation: str, layer: int, values: Values, batch: bool) -> Iterator[str]:
-    """Yield the formula that an equation is shown by, which may depend on the case."""
-    if equation == "C":
-        yield "C" if values.weights_are_equal() or not batch else "Cw"
-    elif equation == "B1z":
-        yield "B1zj" if ("jac", layer) in values.recording.arrays else "B1z"
-    elif equation == "B1f":
-        yield "B1f" if is_residual(values.recording.arrays, layer) else "B1fg"
-    elif equation == "B1":
-        if batch:  # of one sample, s_n / S is 1
-            yield "B1" if values.weights_are_equal() else "B1w"
-    else:
-        yield equation
+def _part(equation: str, layer: int, values: Values, batch: bool) -> str:
+    """Return the formula that an equation is shown by; none ("") where another says it, too."""
+    if equation == "B1z":
+        return "B1zj" if ("jac", layer) in values.recording.arrays else "B1z"
+    if equation == "B1f":
+        return "B1f" if is_residual(values.recording.arrays, layer) else "B1fg"
+    if equation == "B1" and not batch:  # of one sample, s_n / S is 1
+        return ""
+    weighted = equation in ("B1", "C") and batch and not values.weights_are_equal()
+    return equation + "w" * weighted
 
 
 def penalty_slope(weight: Leaf) -> Node:
@@ -260,30 +256,22 @@ def mean_steps(
     alpha : float
         L2 strength.
     """
-    values = Values(notation, whole, list(samples))
-    s = whole.arrays["s", None]
-    shares = s / np.sum(s)
-    steps = [_mean_cost(values, shares, alpha)]
-    for layer in range(1, 1 + sum(key == "dW" for key, _ in whole.arrays)):
-        lines = []
-        for key in ("dW", "db"):
-            right = _mean(key, layer, shares, values.weights_are_equal())
-            if key == "dW" and alpha:
-                right = Binary("+", right, penalty_slope(Leaf("W", layer)))
-            lines.append(Line(Equation(Leaf(key, layer), right), values))
-        place = notation.place("mean")
-        steps.append(Step("B3", layer, "the mean over the samples", place, tuple(lines)))
+    values, place = Values(notation, whole, list(samples)), notation.place("mean")
+    shares = whole.arrays["s", None] / np.sum(whole.arrays["s", None])
+
+    def line(key: str, layer: int | None, penalty: Node | None = None) -> Line:
+        right = _mean(key, layer, shares, values.weights_are_equal())
+        right = Binary("+", right, penalty) if alpha and penalty is not None else right
+        return Line(Equation(Leaf(key, layer), right), values)
+
+    def step(equation: str, layer: int, *lines: Line) -> Step:
+        return Step(equation, layer, "the mean over the samples", place, lines)
+
+    steps = [step("C", values.last, line("J", None, penalty_cost()))]
+    for layer in range(1, values.last + 1):
+        of_weights = line("dW", layer, penalty_slope(Leaf("W", layer)))
+        steps.append(step("B3", layer, of_weights, line("db", layer)))
     return steps
-
-
-def _mean_cost(values: Values, shares: Any, alpha: float) -> Step:
-    """Return the cost of the batch as the mean of the samples' own."""
-    right = _mean("J", None, shares, values.weights_are_equal())
-    if alpha:
-        right = Binary("+", right, penalty_cost())
-    line = Line(Equation(Leaf("J"), right), values)
-    place = values.notation.place("mean")
-    return Step("C", values.last, "the mean over the samples", place, (line,))
 
 
 def _mean(key: str, layer: int | None, shares: Any, equal: bool) -> Node:

@@ -3,45 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from backpass.derivatives.notation.symbols import Symbol
+from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
 
 __all__ = ["LatexPainter", "escaped", "latex_page"]
 
 _LETTERS = {
-    "α": r"\alpha",
-    "β": r"\beta",
-    "δ": r"\delta",
-    "ζ": r"\zeta",
-    "η": r"\eta",
-    "λ": r"\lambda",
-    "ρ": r"\rho",
-    "φ": r"\varphi",
-    "ω": r"\omega",
-    "Ω": r"\Omega",
-    "Φ": r"\Phi",
-    "ℒ": r"\mathcal{L}",
-    "ℬ": r"\mathcal{B}",
-    "ℰ": r"\mathcal{E}",
-    "ℒₙ": r"\mathcal{L}_n",
-    "ŷ": r"\hat{y}",
-    "Ŷ": r"\hat{Y}",
-    "𝒞": r"\mathcal{C}",
-    "𝒫": r"\mathcal{P}",
-    "𝟏": r"\mathbf{1}",
-    "𝐟": r"\mathbf{f}",
-    "Σ‖W‖²": r"\textstyle\sum \lVert W \rVert^2",
-}
+    "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ζ": r"\zeta", "η": r"\eta", "λ": r"\lambda",
+    "ρ": r"\rho", "φ": r"\varphi", "ω": r"\omega", "Ω": r"\Omega", "Φ": r"\Phi",
+    "ℒ": r"\mathcal{L}", "ℬ": r"\mathcal{B}", "ℰ": r"\mathcal{E}", "ℒₙ": r"\mathcal{L}_n",
+    "ŷ": r"\hat{y}", "Ŷ": r"\hat{Y}", "𝒞": r"\mathcal{C}", "𝒫": r"\mathcal{P}",
+    "𝟏": r"\mathbf{1}", "𝐟": r"\mathbf{f}", "Σ‖W‖²": r"\textstyle\sum \lVert W \rVert^2",
+}  # fmt: skip
 
 _SIGNS = {
-    "·": r"\cdot",
-    "⊙": r"\odot",
-    "−": "-",
-    "←": r"\leftarrow",
-    "@": r"\mathbin{@}",
-    "*": r"\ast",
-}
+    "·": r"\cdot", "⊙": r"\odot", "−": "-", "←": r"\leftarrow", "@": r"\mathbin{@}", "*": r"\ast",
+}  # fmt: skip
 
 _WORDS = {"Σ": r"\sum", "′": "'", "diag": r"\operatorname{diag}"}
 
