@@ -1,4 +1,4 @@
-"""What ``backpass check`` does, once its arguments are known."""
+"""The command ``backpass check``, once its arguments are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``backpass homework`` does, once its arguments are known."""
+"""The command ``backpass homework``, once its arguments are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``backpass trace`` does, once its arguments are known."""
+"""The command ``backpass trace``, once its arguments are known."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def bias_gradient(delta: Array) -> Array:  # B4
 
 @dataclass(frozen=True)
 class Forward:
-    """What the forward pass keeps for the backward pass.
+    """The arrays that the forward pass keeps for the backward pass.
 
     Parameters
     ----------

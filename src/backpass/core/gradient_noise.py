@@ -27,7 +27,7 @@ __all__ = ["GradientNoise", "gradient_noise", "squared_gradient_norms"]
 
 
 class GradientNoise(NamedTuple):
-    """How the gradients g_n of the samples scatter about their mean ḡ, at fixed θ.
+    """The scatter of the samples' gradients g_n about their mean ḡ, at fixed θ.
 
     Parameters
     ----------

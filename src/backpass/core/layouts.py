@@ -12,7 +12,7 @@ __all__ = ["LAYOUTS", "Layout", "in_our_layout"]
 
 
 class Layout(NamedTuple):
-    """How one notation lays out a weight matrix.
+    """The layout of a weight matrix in one notation.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What trace, check and homework look at: a network with rows and targets as it takes them."""
+"""A network with rows and targets as it takes them: the input of trace, check and homework."""
 
 import math
 from dataclasses import dataclass, replace

@@ -153,7 +153,7 @@ def _check_finite(costs: Costs) -> None:
 
 
 class _Found(NamedTuple):
-    """What a method found, and how far a right claim may be from it: (m,)."""
+    """The derivatives that a method found, and how far a right claim may be from them: (m,)."""
 
     derivative: Derivative
     floor: Array

@@ -132,7 +132,7 @@ class StepSizeDisplay:
 
 
 class GradientCheck:
-    """What :func:`backpass.check_gradients` found: a row for every array of every layer.
+    """The result of :func:`backpass.check_gradients`: a row for every array of every layer.
 
     Attributes
     ----------
@@ -177,7 +177,7 @@ class GradientCheck:
 
     @property
     def blame(self) -> list[str]:
-        """Which equation or record is wrong, in which layer; empty where nothing is.
+        """The equations and records that are wrong, with their layers; empty where none is.
 
         An error that only follows from one nearer to the output is not listed.
         """

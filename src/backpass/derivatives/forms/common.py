@@ -1,4 +1,4 @@
-"""What the forms of the gradient share: their table, one sample's forward pass, and their cost."""
+"""The forms of the gradient: their table, one sample's forward pass, and what they cost."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

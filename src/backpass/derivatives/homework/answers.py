@@ -103,7 +103,7 @@ KINDS = {
     "z": "z_{l}",
     "a": "a_{l}",
 }
-"""What can be handed in, and how it is called; ``"g"`` of layer 0 is ∂J/∂X."""
+"""The kinds of arrays that can be handed in, and their titles; ``"g"`` of layer 0 is ∂J/∂X."""
 
 NAME = re.compile(r"(?:d|grad_?|grad_of_)?(W|b|delta|g|z|a|X)_?(\d*)")
 

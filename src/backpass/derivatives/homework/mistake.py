@@ -1,4 +1,4 @@
-"""What a mistake is, and the small changes of the two passes that mistakes are made of."""
+"""A mistake, and the small changes of the two passes that mistakes are made of."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

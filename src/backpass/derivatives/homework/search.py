@@ -31,7 +31,7 @@ SAFETY = 8  # covers two computations in different order
 
 @dataclass(frozen=True)
 class Comparison:
-    """How answers are compared.
+    """The comparison of an answer with right numbers.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class Made:
 
     @property
     def where(self) -> str:
-        """Where it was made; empty where its name says that already."""
+        """The place where it was made; empty where its name says that already."""
         return self.way.where
 
     def __str__(self) -> str:
@@ -181,7 +181,7 @@ class Explanation:
 
 @dataclass
 class Search:
-    """What could have given an answer.
+    """The search for mistakes that give an answer.
 
     Parameters
     ----------

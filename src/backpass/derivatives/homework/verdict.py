@@ -1,4 +1,4 @@
-"""What is said about an answer: right, or by which mistakes it is wrong."""
+"""The verdict on an answer: right, or by which mistakes it is wrong."""
 
 import html
 import math
@@ -49,7 +49,7 @@ class PartResult:
 
     @property
     def title(self) -> str:
-        """What it was compared with, as ``"∂J/∂W_2"``."""
+        """The result that it was compared with, as ``"∂J/∂W_2"``."""
         return title(self.kind, self.layer)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a notation is: its symbols, how its matrices lie, and its formulas."""
+"""A notation: its symbols, the layout of its matrices, and its formulas."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ Place = Literal["up", "low", "bracket", "none"]
 
 @dataclass(frozen=True)
 class Symbol:
-    """How one quantity is written.
+    """The symbol of one quantity.
 
     Parameters
     ----------
@@ -158,11 +158,11 @@ QUANTITIES = {
     "rate": "learning rate",
     "f": "activation function",
 }
-"""What a notation has a symbol for; the keys are the names in its formulas."""
+"""Every quantity that a notation has a symbol for; the keys are the names in its formulas."""
 
 
 USUAL_LETTERS = {"b": "b", "ones": "𝟏", "N": "N", "lambda": "λ", "rate": "η"}
-"""What most notations call the bias, a vector of ones, N, the L2 strength and the learning rate."""
+"""The usual letters of the bias, a vector of ones, N, the L2 strength and the learning rate."""
 
 
 def symbols_of(
@@ -249,7 +249,7 @@ def symbols_of(
 
 
 class Operators(NamedTuple):
-    """How products and transposition are written."""
+    """The signs of products and of transposition."""
 
     times: str = "·"
     elementwise: str = "⊙"
@@ -279,7 +279,7 @@ USUAL_FORMULAS = {
     "B1": Formula("", "delta[l] = 1 / N * dz[l]"),
     "B1w": Formula("", "delta[l] = dz[l] @ diag(share)"),
 }
-"""What most notations, those with a sample in each column, write alike."""
+"""The formulas that most notations, those with a sample in each column, write alike."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How a line is shown, whatever paints it: symbols with shapes, then numbers, then the result."""
+"""Formulas as pieces of text, LaTeX or MathML: symbols with shapes, numbers, the result."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -48,17 +48,17 @@ class Cut:
 
     @property
     def rows(self) -> int:
-        """How many rows are shown."""
+        """The number of rows shown."""
         return len(self.texts)
 
     @property
     def columns(self) -> int:
-        """How many columns are shown."""
+        """The number of columns shown."""
         return len(self.texts[0])
 
     @property
     def left_out(self) -> int:
-        """How many entries are not shown."""
+        """The number of entries that are not shown."""
         return self.shape[0] * self.shape[1] - self.rows * self.columns
 
     def dotted(self, right: str, below: str) -> list[list[str]]:
@@ -88,7 +88,7 @@ def printed(value: Any, digits: int = 4) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is shown: entries of an array (None: all), and significant digits.
+    """The most entries of an array that are shown (None: all), and the significant digits.
 
     Examples
     --------

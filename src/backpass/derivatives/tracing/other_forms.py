@@ -150,7 +150,7 @@ _LAYER = (
     ("B4", "Pb[l] = P[l] @ dfb[l]", "bias gradient"),
     ("B3", "Pw[l] = P[l] @ dfw[l]", "weight gradient of the first unit; the others are alike"),
 )
-"""What note 4 computes at a layer; 𝒫 is handed down, ∂f/∂a, ∂f/∂b and ∂f/∂w are the layer's."""
+"""Note 4's formulas of a layer; 𝒫 is handed down, ∂f/∂a, ∂f/∂b and ∂f/∂w are the layer's."""
 
 _NEURON = (
     "z = {product} + b",

@@ -1,4 +1,4 @@
-"""What an observer of the two passes saw, the only source of numbers in a trace, and its layout."""
+"""The recording of a run by an observer, the only source of numbers in a trace, and its layout."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

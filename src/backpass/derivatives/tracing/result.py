@@ -1,4 +1,4 @@
-"""What a trace holds: the recording of a run, and the steps that are shown of it."""
+"""The trace of a run: its recording, the steps to show of it, and the ways to show them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ SHOWN_NAMES = 12
 
 @dataclass(frozen=True)
 class Trace:
-    """What an observer of the two passes saw, and the steps to show of it.
+    """All numbers of one run of the two passes, and the steps to show of it.
 
     Indexing gives the numbers themselves: ``trace["delta", 2]`` is the error signal of layer 2 in
     our layout, (N, n_2); layers are 1 … L, ``trace["a", 0]`` is X, ``trace["J"]`` the cost.

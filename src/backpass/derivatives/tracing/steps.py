@@ -166,7 +166,7 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
 
 
 TITLES = {"B1": "the mean over the samples", "B1w": "the weighted mean over the samples"}
-"""What the error signal at the output is, where ∂C/∂z stands above it."""
+"""Titles of the error signal at the output, where the step before it has shown ∂C/∂z."""
 
 
 def _one_by_one(right: Node, layer: int, values: Values) -> tuple[list[Line], tuple[str, ...]]:

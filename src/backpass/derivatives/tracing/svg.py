@@ -43,7 +43,7 @@ def colour(value: float, largest: float) -> str:
 
 @dataclass(frozen=True)
 class _Drawing:
-    """What is drawn: the shown units of every layer, their places, and the largest values."""
+    """The drawing's measures: units shown in every layer, their places, and the largest values."""
 
     trace: Any
     row: int
@@ -67,7 +67,7 @@ class _Drawing:
 
     @property
     def letter(self) -> str:
-        """What the notation calls an error signal."""
+        """The notation's letter for an error signal."""
         notation = self.trace.notation
         return TextPainter(notation).symbol(notation.symbols["delta"][0], None).lines[0]
 
