@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from reliability._extreme_training import judge_checkpoints
 from reliability._extremes import FEATURES, INPUTS, TARGETS, Wrong
 from sklearn.exceptions import ConvergenceWarning
 
@@ -23,11 +24,8 @@ from backpass.errors import (
 from backpass.estimators.classifier import MLPClassifier
 from backpass.estimators.regressor import MLPRegressor
 from backpass.export import onnx_inputs, to_onnx
-from backpass.storage.container import read_container
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE
-from backpass.training.checkpoints import KIND, checkpoints_in
-from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
 ROWS = 40
 CURVES = (
@@ -35,6 +33,7 @@ CURVES = (
     "best_validation_score_", "gradient_noise_", "mean_squared_gradient_norms_",
     "layer_gradient_norms_",
 )  # fmt: skip
+UNJUDGED = {"best", "own.metric"}  # R² of rows whose targets are all equal is NaN
 KNOWN = (ConvergenceWarning, DeadUnitsWarning, TableWarning)  # said on purpose
 
 
@@ -189,21 +188,11 @@ def model_once(table: Table) -> BackpassError | None:
                 checkpoint=folder, checkpoint_every=0.0,
             )  # fmt: skip
         except BackpassError as error:
-            judge_folder(folder)
+            judge_checkpoints(folder, UNJUDGED)
             return error
-        judge_folder(folder)
+        judge_checkpoints(folder, UNJUDGED)
         judge_model(model, frame, Path(place) / "model.backpass")
     return None
-
-
-def judge_folder(folder: Path) -> None:
-    """Raise Wrong unless all that a checkpoint holds is finite: a resumed run goes on from it."""
-    for path in checkpoints_in(folder) if folder.exists() else []:
-        _, arrays = read_container(path, KIND, SNAPSHOT_SCHEMA)
-        for name, array in arrays.items():
-            # R² of rows whose targets are all equal is NaN, and judges nothing
-            if name not in ("best", "own.metric") and not np.isfinite(array).all():
-                raise Wrong(f"{path.name}: {name} is not finite")
 
 
 def judge_model(model: TabularModel, frame: pl.DataFrame, path: Path) -> None:

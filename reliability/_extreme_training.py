@@ -111,7 +111,8 @@ def run(case: Case, engine: str, counts: Counts, folder: Path | None) -> End:
         end = End(None, losses, max(largest))
     if time.monotonic() - started > SECONDS:
         raise Wrong("it took too long")
-    judge_checkpoints(folder, counts)
+    if folder is not None:  # the best loss is infinite where there is none yet
+        counts.checkpoints += judge_checkpoints(folder, {"best"})
     return end
 
 
@@ -153,15 +154,21 @@ def judge_end(network: Network, X: Any, losses: list[float]) -> None:
             raise Wrong(f"probabilities of a row sum to 1 ± {off:.3g}")
 
 
-def judge_checkpoints(folder: Path | None, counts: Counts) -> None:
-    """Raise Wrong unless all that a checkpoint holds is finite: a resumed run goes on from it."""
-    for path in checkpoints_in(folder) if folder is not None and folder.exists() else []:
+def judge_checkpoints(folder: Path, but: set[str]) -> int:
+    """Raise Wrong unless all that checkpoints hold is finite, as resumed runs go on from it.
+
+    Parameters
+    ----------
+    but : set of str
+        Names of arrays that need not be.
+    """
+    paths = checkpoints_in(folder)
+    for path in paths:
         _, arrays = read_container(path, KIND, SNAPSHOT_SCHEMA)
-        counts.checkpoints += 1
         for name, array in arrays.items():
-            # the best loss or score is infinite where there is none yet
-            if name != "best" and not np.isfinite(array).all():
+            if name not in but and not np.isfinite(array).all():
                 raise Wrong(f"{path.name}: {name} is not finite")
+    return len(paths)
 
 
 def compare_first_loss(case: Case, end: End, counts: Counts) -> Any:
@@ -245,7 +252,6 @@ def networks(cases: int, seed: int) -> Counts:
 
     Parameters
     ----------
-    cases : int
     seed : int
         Of what is drawn.
     """

@@ -38,7 +38,6 @@ def first_loss(network: Network, X: Any, y: Any, s: Any, alpha: float) -> FirstL
 
     Parameters
     ----------
-    network : Network
     X, y, s : arrays
         As the network takes them, in its dtype; s may be None.
     alpha : float

@@ -39,10 +39,8 @@ class Fuzzer:
 
     Parameters
     ----------
-    target : Target
     folder : Path
         Where inputs and findings go.
-    seed : int
     """
 
     def __init__(self, target: Target, folder: Path, seed: int) -> None:

@@ -94,8 +94,6 @@ def edited(rng: Random, value: Any, words: Sequence[str]) -> Any:
 
     Parameters
     ----------
-    rng : Random
-    value : dict or list
     words : sequence of str
         Texts that mean something where they may come to stand.
     """
@@ -161,7 +159,6 @@ def put_together(parts: Parts, change: Any = None) -> bytes:
 
     Parameters
     ----------
-    parts : Parts
     change : callable, optional
         Called with the header, to change it after the sum was taken.
     """
@@ -237,7 +234,6 @@ def damaged_container(rng: Random, data: bytes, other: bytes, words: Sequence[st
 
     Parameters
     ----------
-    rng : Random
     data, other : bytes
         Two files, or what became of them.
     words : sequence of str

@@ -47,12 +47,10 @@ class Draw:
 
     Parameters
     ----------
-    sizes : list of int
     model : Model
         In float64, its parameters to be replaced.
     dtype : dtype
         The run's.
-    batch_size, n_threads : int
     smoothing : float
         Of class labels.
     tampered : bool
@@ -186,11 +184,8 @@ def reference_cost(draw: Draw, flat: Any, given: Any, rows: Any) -> float:
 
     Parameters
     ----------
-    draw : Draw
-    flat : array
     given : sequence
         X, y, labels and weights, as the run was given them.
-    rows : array of int
     """
     X, y, labels, weights = given
     k = draw.sizes[-1]

@@ -40,13 +40,10 @@ class Caller:
 
         Parameters
         ----------
-        name : str
-        function : callable
         right : bool or None
             Whether it must be accepted or refused; None where it may be either.
         reads : sequence of arrays
             What it must not change.
-        writes : sequence of Output
         """
         before = [x.tobytes() for x in reads if isinstance(x, np.ndarray)]
         outputs = [output.room.tobytes() for output in writes]

@@ -37,9 +37,6 @@ def supervise(
     command : callable
         The worker's command line, from a seed and the seconds left. It writes when it began what
         it is at to the board in the folder.
-    folder : Path
-    seconds : float
-    seed : int
     hung : float
         Seconds after which one input is taken to hang.
     """

@@ -77,7 +77,6 @@ def in_terminal(
 
     Parameters
     ----------
-    command : sequence of str
     folder : Path
         Where it runs.
     instants : sequence of float
@@ -159,7 +158,6 @@ def faults_of(ending: Ending, folder: Path, model: Path, old: bytes | None) -> l
 
     Parameters
     ----------
-    ending : Ending
     folder, model : Path
         Where it ran, and the model file that it was to write.
     old : bytes or None

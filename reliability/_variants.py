@@ -71,8 +71,6 @@ def digest(
     ----------
     solver, dtype, variant : str
         Of `SOLVERS`, `DTYPES` and `VARIANTS`.
-    n_threads : int or None
-    engine : str
     """
     settings = {
         "hidden_layer_sizes": (40, 33), "max_iter": 3, "batch_size": 64, "tol": 0.0,

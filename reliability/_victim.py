@@ -4,17 +4,17 @@ It writes into memory that the killer shares when it was last between two steps 
 last checkpoints was taken, so that what a kill cost can be told to the millisecond.
 """
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reliability._fits import fingerprint
 
 from backpass.core.settings import Settings
 from backpass.network.network import Network
 from backpass.training.checkpoints import Checkpoints
-from backpass.training.history import History, Validation
+from backpass.training.history import Validation
 from backpass.training.trainer import Trainer
 
 __all__ = ["BEGAN", "BOUNDARY", "LONGEST", "SLOTS", "WRITTEN", "Telling", "train", "victim"]
@@ -29,7 +29,6 @@ class Telling(Checkpoints):
 
     Parameters
     ----------
-    folder : Path
     board : array of float
         Shared with the killer.
     every : float
@@ -92,18 +91,8 @@ def train(optimizer: str, epochs: int, threads: int, checkpoints: Checkpoints | 
         validation=Validation(X, y, rows=judged),
         checkpoints=checkpoints,
     )
-    return hash_of(network, trainer.train(), trainer.state.optimizer)
-
-
-def hash_of(network: Network, history: History, state: dict[str, Any]) -> str:
-    """Return a hash of everything that a training run ends with."""
-    digest = hashlib.sha256(network.parameters.flat.tobytes())
-    for name in sorted(state):
-        digest.update(np.ascontiguousarray(state[name]).tobytes())
-    for name, value in sorted(vars(history).items()):
-        told = value.tobytes().hex() if isinstance(value, np.ndarray) else repr(value)
-        digest.update(f"{name} {told}".encode())
-    return digest.hexdigest()
+    history, state = trainer.train(), trainer.state.optimizer
+    return fingerprint(network, history, *(state[name] for name in sorted(state)))
 
 
 def victim(

@@ -108,12 +108,10 @@ def cut(kind: Any, source: Path, place: Path, counts: Counts) -> None:
 
     Parameters
     ----------
-    kind : class with ``load`` and ``save``
     source : Path
         The whole file.
     place : Path
         A folder for the damaged ones.
-    counts : Counts
     """
     whole, path = source.read_bytes(), place / "damaged.backpass"
     wanted = meaning(kind.load(source), path)
@@ -191,14 +189,12 @@ def fail_saving(thing: Any, path: Path, fault: str, old: bool, counts: Counts) -
 
     Parameters
     ----------
-    thing : object with ``save``
     path : Path
         In a folder of its own.
     fault : str
         One of `FAULTS`.
     old : bool
         Whether there is an old file.
-    counts : Counts
 
     Returns
     -------

@@ -33,7 +33,6 @@ class Counts:
 
     Parameters
     ----------
-    executions : int
     depths : list of int
         Inputs by the layer that refused them, and those that were accepted.
     messages : int
@@ -57,9 +56,6 @@ def fuzz_target(name: str, seconds: float, seed: int, findings: Path) -> Counts:
 
     Parameters
     ----------
-    name : str
-    seconds : float
-    seed : int
     findings : Path
         A folder for inputs that find something.
     """

@@ -38,7 +38,6 @@ def play(seed: int, number: int, counts: Any) -> str:
 
     Parameters
     ----------
-    seed, number : int
     counts : array
         Calls, refused, accepted, compared: counted on.
     """
@@ -73,8 +72,6 @@ def figures(board: Any, findings: Sequence[str], sanitized: bool) -> dict[str, A
 
     Parameters
     ----------
-    board : array
-    findings : sequence of str
     sanitized : bool
         Whether the extension was built with the sanitizers.
     """

@@ -83,7 +83,6 @@ def interrupt_fits(times: int, rng: random.Random) -> Counts:
 
     Parameters
     ----------
-    times : int
     rng : Random
         Draws the instants.
     """
@@ -123,7 +122,6 @@ def interrupt_commands(times: int, rng: random.Random) -> Counts:
 
     Parameters
     ----------
-    times : int
     rng : Random
         Draws the instants.
     """

@@ -133,7 +133,6 @@ def kill_training(times: int, epochs: int, seed: int) -> Training:
 
     Parameters
     ----------
-    times, epochs : int
     seed : int
         Of the instants.
     """
@@ -241,7 +240,6 @@ def kill_commands(number: int, seed: int) -> Commands:
 
     Parameters
     ----------
-    number : int
     seed : int
         Of the instants.
     """

@@ -35,7 +35,6 @@ def models(
 
     Parameters
     ----------
-    times, seed : int
     draw : callable
         What to fit.
     once : callable

@@ -83,7 +83,6 @@ def finish(
 
     Parameters
     ----------
-    path : Path or None
     title, command : str
         The heading of its section, and what to type for it.
     machine : dict

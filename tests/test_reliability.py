@@ -64,13 +64,13 @@ def test_the_hash_sees_every_part_of_a_result(reliability):
     from backpass import Network
     from backpass.training.history import History
 
-    victim = reliability("_victim")
+    fits = reliability("_fits")
 
     def hashed(change=lambda network, history, state: None):
         network, history = Network([2, 1], seed=0), History(loss_curve=[1.0])
         state = {"m": np.zeros(3)}
         change(network, history, state)
-        return victim.hash_of(network, history, state)
+        return fits.fingerprint(network, history, *state.values())
 
     def moved(network, history, state):
         network.parameters.flat[0] = np.nextafter(network.parameters.flat[0], 9)
