@@ -17,6 +17,11 @@ __all__ = ["GradientFlowDisplay", "LossCurveDisplay", "new_axes", "pyplot"]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from numpy.typing import NDArray
+
+    from backpass.training.history import History
 
 
 def pyplot() -> Any:
@@ -40,20 +45,6 @@ def new_axes() -> "Axes":
     """Return the axes of a new figure."""
     axes: Axes = pyplot().subplots(layout="constrained")[1]
     return axes
-
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-    from numpy.typing import NDArray
-
-    from backpass.training.history import History
-
-
-def _axes(ax: "Axes | None") -> "Axes":
-    """Return `ax`, or the axes of a new figure."""
-    return new_axes() if ax is None else ax
 
 
 def _record(estimator: Any, attribute: str, mend: str) -> Any:
@@ -197,7 +188,7 @@ class LossCurveDisplay:
         ax, log, **kwargs
             As in :meth:`from_estimator`.
         """
-        self.ax_ = _axes(ax)
+        self.ax_ = new_axes() if ax is None else ax
         self.figure_ = self.ax_.figure  # type: ignore[assignment]
         self.lines_ = self._draw("training", self.loss_curve, "-", kwargs)
         if self.validation_loss_curve is not None:
@@ -329,7 +320,7 @@ class GradientFlowDisplay:
             As in :meth:`from_estimator`.
         """
         plt = pyplot()
-        self.ax_ = _axes(ax)
+        self.ax_ = new_axes() if ax is None else ax
         self.figure_ = self.ax_.figure  # type: ignore[assignment]
         n_epochs, n_layers = self.layer_gradient_norms.shape
         norms = np.where(self.layer_gradient_norms > 0, self.layer_gradient_norms, np.nan)
