@@ -47,8 +47,7 @@ TABLE_HELP = (
 Table = Annotated[str, Argument(metavar="TABLE", help=TABLE_HELP)]
 Model = Annotated[str, Argument(metavar="MODEL", help="Model file that fit has written.")]
 Json = Annotated[
-    MaybeText,
-    Option("--json", metavar="FILE.json", help="Write all results as JSON."),
+    MaybeText, Option("--json", metavar="FILE.json", help="Write all results as JSON.")
 ]
 
 _TABLE_SUFFIXES = {".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", ".gz", ".xlsx"}

@@ -42,20 +42,16 @@ class HomeworkOptions:
         ),
     ]
     rows: Annotated[
-        MaybeWhole,
-        Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]"),
+        MaybeWhole, Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]")
     ] = None
     row: Annotated[
-        MaybeWhole,
-        Option("--row", metavar="I", help="One row of TABLE, counted from 1."),
+        MaybeWhole, Option("--row", metavar="I", help="One row of TABLE, counted from 1.")
     ] = None
     layer: Annotated[
-        MaybeWhole,
-        Option("--layer", metavar="L", help="Layer of a single array, from 1."),
+        MaybeWhole, Option("--layer", metavar="L", help="Layer of a single array, from 1.")
     ] = None
     what: Annotated[
-        MaybeText,
-        Option("--what", metavar="W|b|delta|g|X|z|a", help="What a single array is."),
+        MaybeText, Option("--what", metavar="W|b|delta|g|X|z|a", help="What a single array is.")
     ] = None
     layout: Annotated[
         str,

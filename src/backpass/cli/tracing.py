@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "TraceOptions", "run_trace"]
 
-FORMATS = {
-    "text": (".txt",),
-    "html": (".html", ".htm"),
-    "latex": (".tex",),
-    "json": (".json",),
-}
+FORMATS = {"text": (".txt",), "html": (".html", ".htm"), "latex": (".tex",), "json": (".json",)}
 """Every format, and the suffixes that it is chosen by."""
 
 MOST_ROWS = 1000
@@ -58,23 +53,17 @@ class TraceOptions:
         ),
     ] = "code"
     form: Annotated[
-        str,
-        Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain."),
+        str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
     ] = "batch"
-    layer: Annotated[
-        MaybeWhole,
-        Option(metavar="L", help="This layer only, from 1."),
-    ] = None
+    layer: Annotated[MaybeWhole, Option(metavar="L", help="This layer only, from 1.")] = None
     format: Annotated[
         MaybeText,
         Option(
-            metavar="NAME",
-            help="text, html, latex or json. [default: that of the suffix, or text]",
+            metavar="NAME", help="text, html, latex or json. [default: that of the suffix, or text]"
         ),
     ] = None
     output: Annotated[
-        MaybeText,
-        Option("--output", "-o", metavar="FILE", help="Write it there instead."),
+        MaybeText, Option("--output", "-o", metavar="FILE", help="Write it there instead.")
     ] = None
     max_elements: Annotated[
         int,
@@ -82,12 +71,10 @@ class TraceOptions:
     ] = 64
     digits: Annotated[int, Option(min=1, max=17, metavar="N", help="Significant digits.")] = 4
     update: Annotated[
-        MaybeText,
-        Option(metavar="OPTIMISER", help="Show its first step, too: sgd, adam, …"),
+        MaybeText, Option(metavar="OPTIMISER", help="Show its first step, too: sgd, adam, …")
     ] = None
     learning_rate: Annotated[
-        MaybeNumber,
-        Option("--learning-rate", metavar="RATE", help="Of that step. [default: 0.1]"),
+        MaybeNumber, Option("--learning-rate", metavar="RATE", help="Of that step. [default: 0.1]")
     ] = None
 
 

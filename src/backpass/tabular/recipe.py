@@ -8,17 +8,7 @@ from typing import Any, Self
 
 from backpass.core.hints import hint
 from backpass.errors import InputError, ModelFileError
-from backpass.storage.schema import (
-    Bool,
-    Int,
-    ListOf,
-    Number,
-    OneOf,
-    Optional,
-    Schema,
-    Text,
-    check,
-)
+from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Optional, Schema, Text, check
 
 __all__ = ["RECIPE", "RECIPE_SCHEMA", "Recipe"]
 

@@ -24,11 +24,7 @@ from backpass.tabular.formatting import (
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.report.charts import Line, Markup, element, join, line_chart, scatter_chart
 
-__all__ = [
-    "STYLE",
-    "report_page",
-    "write_report",
-]
+__all__ = ["STYLE", "report_page", "write_report"]
 
 MOST_CLASSES = 25  # of a matrix; beyond, its most frequent confusions say more
 MOST_CONFUSIONS = 20
