@@ -11,6 +11,7 @@ where they leave out the mean over samples, ``share`` = s_n / S puts it back.
 """
 
 from backpass.derivatives.forms.common import FORMS, Form, finite_differences, multiplications
+from backpass.derivatives.forms.note_2_and_3 import Factor, recursion, thin_chain
 from backpass.derivatives.forms.note_4 import (
     LayerJacobians,
     jacobian,
@@ -19,7 +20,6 @@ from backpass.derivatives.forms.note_4 import (
     prefix,
 )
 from backpass.derivatives.forms.notes_1_and_5 import batch, per_parameter, per_sample
-from backpass.derivatives.forms.notes_2_and_3 import Factor, recursion, thin_chain
 
 __all__ = [
     "FORMS", "Factor", "Form", "LayerJacobians", "batch", "finite_differences", "jacobian",
