@@ -27,6 +27,8 @@ ROWS_AT_ONCE = 100  # mostly they show that enough units are alive
 class Reporter:
     """Prints progress as scikit-learn does, and tells its callbacks, after every epoch."""
 
+    changes_parameters = False  # callbacks see a copy
+
     def __init__(self, estimator: Any, callbacks: EpochCallbacks) -> None:
         self.estimator, self.callbacks = estimator, callbacks
         self.epochs, self.timed_out = 0, False

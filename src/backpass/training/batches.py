@@ -48,6 +48,14 @@ def row_numbers(n: int) -> Rows:
     return np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
 
 
+FEW = 1 << 20
+"""Rows up to which their order is kept in eight bytes each, which NumPy shuffles twice as fast."""
+
+
+def _order_of(n: int) -> Rows:
+    return np.arange(n) if n <= FEW else row_numbers(n)
+
+
 class Sampler:
     """Draws the batches of each epoch.
 
@@ -75,7 +83,7 @@ class Sampler:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {batch_size}")
         self.rows, self.batch_size, self.sampling, self.rng = rows, batch_size, sampling, rng
-        self.order = row_numbers(len(rows))  # of the present epoch: places in `rows`
+        self.order = _order_of(len(rows))  # of the present epoch: places in `rows`
 
     def __len__(self) -> int:
         return steps_per_epoch(len(self.rows), self.batch_size)
@@ -84,7 +92,7 @@ class Sampler:
         """Draw the order of an epoch: every `batch_size` row indices are a mini-batch."""
         n = len(self.rows)
         if self.sampling == "shuffle":
-            shuffled = row_numbers(n)
+            shuffled = _order_of(n)
             self.rng.shuffle(shuffled)
             self.order = self.order[shuffled]
             del shuffled

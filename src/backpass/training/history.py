@@ -5,10 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from backpass.core.arrays import Array
 from backpass.core.schedules import Clock
 
-__all__ = ["History", "OnEpoch", "Validation"]
+__all__ = ["History", "OnEpoch", "Validation", "epoch_losses"]
+
+FEW_COSTS = 8  # NumPy adds up fewer in the same order, and takes longer than a small step
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,34 @@ class History:
 
 OnEpoch = Callable[[History], bool | None]
 """Called with the history after every epoch; a true result stops training."""
+
+
+def epoch_losses(costs: Any, batch_size: int, n_rows: int, k: int) -> tuple[float, float]:
+    """Return the mean loss of an epoch, and the same with the data's part divided by `k`.
+
+    Parameters
+    ----------
+    costs : array of shape (steps, 2)
+        Mean loss and penalty of each mini-batch; they count by their rows.
+    batch_size, n_rows : int
+        Of a mini-batch, and of all of them: the last has what is left.
+    k : int
+        Outputs, where scikit-learn averages over them.
+
+    Examples
+    --------
+    >>> epoch_losses(np.array([[1.0, 0.5], [4.0, 0.5]]), batch_size=2, n_rows=3, k=2)
+    (2.5, 1.5)
+    """
+    last = n_rows - batch_size * (len(costs) - 1)
+    if len(costs) < FEW_COSTS:
+        sizes = [batch_size] * (len(costs) - 1) + [last]
+        rows = list(zip(sizes, costs.tolist(), strict=True))
+        mean = sum(n * (data + penalty) for n, (data, penalty) in rows) / n_rows
+        return mean, sum(n * (data / k + penalty) for n, (data, penalty) in rows) / n_rows
+    weights = np.full(len(costs), batch_size)
+    weights[-1] = last
+    data, penalty = costs.T
+    with np.errstate(over="ignore"):
+        mean = float((weights * (data + penalty)).sum() / n_rows)
+        return mean, float((weights * (data / k + penalty)).sum() / n_rows)

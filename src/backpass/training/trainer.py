@@ -38,7 +38,7 @@ from backpass.training.divergence import (
     check_parameters,
     check_state,
 )
-from backpass.training.history import History, OnEpoch, Validation
+from backpass.training.history import History, OnEpoch, Validation, epoch_losses
 from backpass.training.snapshots import FINISHED, TrainingState
 
 __all__ = ["Trainer", "train"]
@@ -135,7 +135,8 @@ class Trainer:
         ----------
         epochs : int, optional
         on_epoch : callable, optional
-            Called with the history after every epoch; a true result stops training.
+            Called with the history after every epoch; a true result stops training. It may change
+            parameters, unless its attribute ``changes_parameters`` is false.
 
         Raises
         ------
@@ -198,7 +199,8 @@ class Trainer:
             if on_epoch is not None:
                 if on_epoch(self.history):
                     stop = stop or "callback"
-                self.run.adopt()
+                if getattr(on_epoch, "changes_parameters", True):
+                    self.run.adopt()
             if not in_time:
                 stop = stop or "time_limit"
             if stop:
@@ -245,18 +247,8 @@ class Trainer:
 
     def _record(self, costs: Any, n_rows: int) -> None:
         """Record the epoch's loss: the mean over its mini-batches, weighted by their rows."""
-        M = self.problem.batch_size
         k = self.network.sizes[-1] if self.settings.outputs_averaged else 1
-        if len(costs) == 1:  # NumPy takes longer than a step of a small network
-            data, penalty = costs[0].tolist()
-            mean, judged = data + penalty, data / k + penalty
-        else:
-            sizes = np.full(len(costs), M)
-            sizes[-1] = n_rows - sizes[:-1].sum()
-            data, penalty = costs.T
-            with np.errstate(over="ignore"):
-                mean = float((sizes * (data + penalty)).sum() / n_rows)
-                judged = float((sizes * (data / k + penalty)).sum() / n_rows)
+        mean, judged = epoch_losses(costs, self.problem.batch_size, n_rows, k)
         check_mean("mean loss", mean, self.history.epochs, self.state.last_rate)
         self.history.loss_curve.append(mean)
         self._check_stall(judged)
