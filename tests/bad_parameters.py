@@ -60,11 +60,8 @@ SETTINGS: dict[str, tuple[list[Any], str]] = {
     "alpha": ([-1, NAN, INF, "x"], "at least 0 finite"),
     "dropout": ([1, -1, NAN], "below 1"),
     "clip_norm": ([0, -1, NAN], "positive"),
-    "ceiling": ([NAN, -1, 0], "positive"),
     "tolerance": ([-1, NAN], "at least 0"),
     "patience": ([-1, NAN, "x"], "at least 0"),
-    "early_stopping": (["x", 1], "True or False"),
-    "outputs_averaged": (["x"], "True or False"),
     "gradient_norms": (["x"], "True or False"),
     "time_limit": ([0, -1, NAN], "positive"),
     "n_threads": ([0, -1, 2000], "1024"),
@@ -75,4 +72,12 @@ SETTINGS: dict[str, tuple[list[Any], str]] = {
     "checkpoint_every": ([3, -1], "checkpoint=FOLDER"),
     "checkpoint": (["notes", "notes/run", "a\0b", "run"], "give another folder"),
     "sample_weight": ([np.ones(3), -np.ones(40), np.full(40, NAN), "x"], "sample_weight numbers"),
+    "ceiling": ([1.0], "unknown setting 'ceiling'"),
 }
+
+OTHER_SETTINGS: dict[str, tuple[list[Any], str]] = {
+    "ceiling": ([NAN, -1, 0], "positive"),
+    "early_stopping": (["x", 1], "True or False"),
+    "outputs_averaged": (["x"], "True or False"),
+}
+"""Those that ``train`` does not take: the estimators' own."""

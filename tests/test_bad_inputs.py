@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from backpass import MLPClassifier, MLPRegressor, Network, cli, train
+from backpass import MLPClassifier, MLPRegressor, Network, Settings, cli, train
 from backpass.errors import BackpassError, InputError
 from backpass.tabular.experiment import Question, run_experiment
 from backpass.tabular.model import TabularModel
@@ -20,7 +20,7 @@ from backpass.training.checkpoints import Checkpoints, checkpoints_in
 from bad_arguments import FAST, RECIPE, Given
 from bad_commands import COMMANDS
 from bad_models import CALLS
-from bad_parameters import PARAMETERS, SETTINGS
+from bad_parameters import OTHER_SETTINGS, PARAMETERS, SETTINGS
 from bad_tables import GOOD
 
 
@@ -248,6 +248,15 @@ def test_a_wrong_parameter_is_named_and_the_estimator_stays_as_it_was(given, bef
                 assert set(vars(estimator)) == set(vars(MLPClassifier()))
         given.classifier.set_params(**good)
     assert state(given) == before
+
+
+@pytest.mark.parametrize("name", OTHER_SETTINGS)
+def test_so_is_a_wrong_setting_of_the_estimators_own(name):
+    values, words = OTHER_SETTINGS[name]
+    for value in values:
+        with pytest.raises(InputError) as raised:
+            Settings(**{name: value})
+        check_refusal(raised.value, words)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

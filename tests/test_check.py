@@ -88,7 +88,8 @@ def test_autograd_asks_no_record_for_a_derivative(monkeypatch, output, loss):
     fused = {name: replace(pair, delta=refuse) for name, pair in case.model.loss.fused.items()}
     blind = replace(case.model.loss, derivative=refuse, fused=fused)
     network = Network.from_model(Model(case.model.parameters, phis, blind))
-    monkeypatch.setattr(by_autograd, "is_ours", lambda kind, record: True)
+    for records in (ACTIVATIONS, LOSSES):
+        monkeypatch.setattr(records, "is_ours", lambda record: True)
     costs = Costs(Subject(network, case.X, case.y, case.s, 0.3))
     found = by_autograd.autograd_derivatives(costs)
     for layer in (1, 2):

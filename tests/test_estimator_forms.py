@@ -195,7 +195,7 @@ def test_every_method_does_what_scikit_learns_does(argument, form, task):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_frame_of_one_target_can_be_cross_validated():
-    model = MLPRegressor((8,), solver="lbfgs", max_iter=50, random_state=0)
+    model = MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", max_iter=50, random_state=0)
     scores = cross_val_score(model, X0, pd.DataFrame({"y": NUMBERS}), cv=3)
     np.testing.assert_array_equal(scores, cross_val_score(model, X0, NUMBERS, cv=3))
     assert np.isfinite(scores).all()
@@ -211,7 +211,7 @@ def test_few_rows_are_predicted_as_among_many(dtype, activation):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(X0.astype(dtype), Y[task])
-        whole = model._output(rows)
+        whole = model.network_.predict(rows)
         for n in (1, 2, 16, 17):
             for few in (rows[:n], np.asfortranarray(rows[:n])):
                 np.testing.assert_array_equal(model._checked_output(few), whole[:n])

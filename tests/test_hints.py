@@ -10,9 +10,9 @@ from backpass.core.initializers import INITIALIZERS
 from backpass.core.losses import LOSSES
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES
+from backpass.core.settings import Settings
 from backpass.errors import InputError
 from backpass.tabular.recipe import Recipe
-from backpass.training.history import Settings
 
 NETWORK = ["sizes", "activation", "output", "loss", "init", "seed", "dtype"]
 TRAINING = [*(field.name for field in fields(Settings)), "sample_weight", "seed", "on_epoch"]
