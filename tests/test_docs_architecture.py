@@ -82,7 +82,7 @@ def test_the_picture_has_every_package_and_every_import(architecture, which):
 
 def test_the_way_leads_from_fit_to_a_step_of_an_engine(architecture):
     way = architecture.way_to_the_engine()
-    assert way[0] == "estimators/classifier.py::MLPClassifier.fit"
+    assert way[0] == "estimators/base.py::BaseMLP.fit"
     assert re.fullmatch(r"engines/\w+\.py::\w+\.advance", way[-1])
     assert any(place.startswith("training/trainer.py::") for place in way)
 

@@ -13,6 +13,7 @@ from backpass import (
     MLPClassifier,
     MLPRegressor,
     Network,
+    Recipe,
     check_gradients,
     explain_mismatch,
     trace,
@@ -31,7 +32,8 @@ WEIGHTED = TABLE.with_columns(w=np.arange(30) % 4)
 
 def table_model(table, **options):
     """Return a model of a table that has not been trained long."""
-    return TabularModel.prepare(table, "t", **options)[0]
+    recipe = Recipe(hidden_layer_sizes=(4,), epochs=1)
+    return TabularModel.fit(table, "t", recipe=recipe, **options)
 
 
 def estimator(kind, y):
@@ -57,7 +59,7 @@ def cases():
     rows = scaled.transform(X)
     yield "pipeline", pipeline, X, NUMBERS, (pipeline[-1].network_, rows, NUMBERS, None, 0.5)
     for name, table in (("table", TABLE), ("weighted table", WEIGHTED)):
-        model = table_model(table, weights="w" if "w" in table.columns else None)
+        model = table_model(table, sample_weight="w" if "w" in table.columns else None)
         yield name, model, table, None, (model.network, *model.encode(table), 0.0)
     model = table_model(TABLE)
     yield (

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backpass import Network, trace
+from backpass.core.layouts import LAYOUTS
 from backpass.derivatives.notation import NOTATIONS
 from backpass.derivatives.notation.table import register, symbol
 from backpass.derivatives.tracing import FORMS, example
@@ -371,15 +372,16 @@ def test_wide_formulas_are_folded_and_lose_nothing():
     assert count[0] == count[1]
 
 
-def test_a_sixth_notation_is_a_table_and_nothing_else():
+def test_a_sixth_notation_is_a_table_and_its_layout():
     table = NOTATIONS["error"]
     symbols = {**table.symbols, "delta": (symbol("y", "up"), symbol("Y", "up"))}
-    register(replace(table, name="sixth", note=0, title="mine", symbols=symbols))
+    LAYOUTS["sixth"] = LAYOUTS["error"]
+    register(replace(table, name="sixth", title="mine", symbols=symbols))
     try:
         network, X, y = small()
         assert "Y²" in str(trace(network, X, y, notation="sixth"))
     finally:
-        del NOTATIONS["sixth"]
+        del NOTATIONS["sixth"], LAYOUTS["sixth"]
 
 
 def test_a_notation_without_a_symbol_is_refused():

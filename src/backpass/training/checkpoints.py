@@ -25,7 +25,7 @@ from backpass.engines import Problem
 from backpass.errors import InputError, ModelFileError
 from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
-from backpass.storage.folder_lock import folder_lock
+from backpass.storage.folder_lock import LOCK, folder_lock
 from backpass.training.run_identity import array_text, differences, model_texts, settings_texts
 from backpass.training.snapshots import (
     SNAPSHOT_SCHEMA,
@@ -307,8 +307,8 @@ def checkpoints_in(folder: Path) -> list[Path]:
 
 def _paths_at_rest(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder that no other run is using."""
-    if not folder.is_dir():
-        return []
+    if not (folder / LOCK).exists():  # whoever uses it has made that: nothing is made to look
+        return checkpoints_in(folder)
     with folder_lock(folder):
         return checkpoints_in(folder)
 

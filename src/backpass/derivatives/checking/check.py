@@ -99,6 +99,7 @@ def check_gradients(
 
     Examples
     --------
+    >>> from backpass import Network
     >>> network = Network([2, 3, 1], activation="tanh", seed=0)
     >>> X, y = np.array([[0.0, 1.0], [1.0, 0.5]]), np.array([1.0, 0.0])
     >>> check = check_gradients(network, X, y)
