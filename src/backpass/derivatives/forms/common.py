@@ -141,7 +141,6 @@ def finite_differences(
 
     Examples
     --------
-    >>> from backpass.derivatives.forms.common import one_neuron
     >>> finite_differences(*one_neuron()).flat.round(8)
     array([-0.0625, -0.125 ])
     """

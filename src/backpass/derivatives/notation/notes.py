@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from backpass.core.layouts import LAYOUTS
 from backpass.derivatives.notation.table import (
     USUAL_FORMULAS,
     Formula,
@@ -23,6 +24,7 @@ __all__ = ["BRACKET", "CHAIN", "CODE", "ERROR", "NABLA", "OMEGA"]
 CODE = register(
     Notation(
         name="code",
+        **LAYOUTS["code"]._asdict(),
         title="the layout of this package",
         samples_in_columns=False,
         symbols=symbols_of(
@@ -55,6 +57,7 @@ CODE = register(
 ERROR = register(
     Notation(
         name="error",
+        **LAYOUTS["error"]._asdict(),
         title="Derivatives of all layers",
         samples_in_columns=True,
         symbols=symbols_of(
@@ -92,6 +95,7 @@ BIAS_DERIVATIVE = derivative(plain("L"), symbol("b", "up", bold=True))
 CHAIN = register(
     Notation(
         name="chain",
+        **LAYOUTS["chain"]._asdict(),
         title="Bro, do you even backprop?",
         samples_in_columns=True,
         symbols=symbols_of(
@@ -131,6 +135,7 @@ LOSS = plain("ℒ")
 NABLA = register(
     Notation(
         name="nabla",
+        **LAYOUTS["nabla"]._asdict(),
         title="Backpropagation",
         samples_in_columns=True,
         symbols=symbols_of(
@@ -185,6 +190,7 @@ COST_TO_OUTPUT = nabla(symbol("α", "up"), plain("𝒞"), named=True)
 OMEGA = register(
     Notation(
         name="omega",
+        **LAYOUTS["omega"]._asdict(),
         title="Slides of a course on multilayer perceptrons",
         samples_in_columns=True,
         symbols=symbols_of(
@@ -238,6 +244,7 @@ OMEGA = register(
 BRACKET = register(
     Notation(
         name="bracket",
+        **LAYOUTS["bracket"]._asdict(),
         title="Notation and summary",
         samples_in_columns=True,
         symbols=symbols_of(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from backpass.core.arrays import Array
-from backpass.core.layouts import LAYOUTS
 from backpass.errors import InputError
 
 __all__ = [
@@ -289,9 +288,13 @@ class Notation:
     Parameters
     ----------
     name : str
-        Its key in :data:`NOTATIONS` and :data:`~backpass.core.layouts.LAYOUTS`.
+        Its key in :data:`NOTATIONS`.
+    note : int
+        The number of the lecture note; 0 is our own.
     title : str
         The note's title.
+    weights_transposed : bool
+        Whether its W has one row a unit of the layer above, (out, in), where ours is (in, out).
     samples_in_columns : bool
         Whether a batch has one column a sample, where ours has one row a sample.
     symbols : mapping of str to (Symbol, Symbol)
@@ -322,7 +325,9 @@ class Notation:
     """
 
     name: str
+    note: int
     title: str
+    weights_transposed: bool
     samples_in_columns: bool
     symbols: Mapping[str, tuple[Symbol, Symbol]]
     formulas: Mapping[str, Formula]
@@ -332,16 +337,6 @@ class Notation:
     from_zero: bool = False
     operators: Operators = field(default_factory=Operators)
     output: Mapping[str, tuple[Symbol, Symbol]] = field(default_factory=dict)
-
-    @property
-    def note(self) -> int:
-        """The number of the lecture note; 0 is our own."""
-        return LAYOUTS[self.name].note
-
-    @property
-    def weights_transposed(self) -> bool:
-        """Whether its W has one row a unit of the layer above, (out, in); ours is (in, out)."""
-        return LAYOUTS[self.name].weights_transposed
 
     def from_our_weights(self, W: Array) -> Array:
         """Return `W` (in, out) as this notation lays it out; the same call turns it back."""

@@ -269,9 +269,8 @@ def chain_steps(values: Values, network: Network, factors: list[Factor]) -> list
     leaves = [Leaf(*key) for key in chain_keys(len(network.sizes) - 1)]
     groups: list[Node] = []
     for start in range(0, len(leaves), 2):
-        pair = leaves[start : start + 2]
-        inner: Node = pair[0] if len(pair) == 1 else Binary("*", *pair)
-        groups.append(Braced(inner, factors[start].brace))
+        pair = joined("*", leaves[start : start + 2])
+        groups.append(Braced(pair, factors[start].brace))
     total = joined("*", groups)
     left = Braced(Leaf("dW", 1, entry=(0, 0)), "talk to the weight directly")
     line = Line(Equation(left, total), values)
