@@ -248,12 +248,7 @@ def _fused(model: Model, fused: bool) -> Fused | None:
 
 
 def output_derivative(
-    model: Model,
-    passed: Forward,
-    y: Array,
-    *,
-    fused: bool = True,
-    observe: Observer | None = None,
+    model: Model, passed: Forward, y: Array, *, fused: bool = True, observe: Observer | None = None
 ) -> Array:
     """Return ∂C/∂z_L, (N, k): in one formula where declared (B1f), else by the chain rule (B1z).
 

@@ -398,9 +398,7 @@ def pinball(tau: float = 0.5) -> Loss:
             y - p, tau * (y - p), (1 - tau) * _sign(y - p) * (y - p)
         ),
         derivative=lambda y, p: _where_positive(
-            y - p,
-            -tau * namespace(p).ones_like(p),
-            (tau - 1) * _sign(y - p),
+            y - p, -tau * namespace(p).ones_like(p), (tau - 1) * _sign(y - p)
         ),
         encode=partial(numeric_targets, name="pinball"),
         outputs=REAL_VALUED,

@@ -60,14 +60,7 @@ def numeric_targets(y: Array, k: int, xp: Any, dtype: Any, *, name: str) -> Arra
 
 
 def checked_targets(
-    y: Array,
-    k: int,
-    xp: Any,
-    dtype: Any,
-    *,
-    name: str,
-    good: Callable[[Array], Array],
-    needs: str,
+    y: Array, k: int, xp: Any, dtype: Any, *, name: str, good: Callable[[Array], Array], needs: str
 ) -> Array:
     """Return numeric targets after checking that every one of them is `good`."""
     y = numeric_targets(y, k, xp, dtype, name=name)

@@ -84,8 +84,7 @@ SIZE = Requirement(
     lambda value: number(0)(value) and value < math.inf, "a number of at least 0 and finite"
 )
 THREADS = Requirement(
-    lambda value: _count(value) and value <= MOST_THREADS,
-    f"an integer ≥ 1, at most {MOST_THREADS}",
+    lambda value: _count(value) and value <= MOST_THREADS, f"an integer ≥ 1, at most {MOST_THREADS}"
 )
 
 

@@ -293,10 +293,7 @@ class NativeEngine:
         return None
 
     def start(
-        self,
-        problem: Problem,
-        state: dict[str, Any] | None = None,
-        steps: int = 0,
+        self, problem: Problem, state: dict[str, Any] | None = None, steps: int = 0
     ) -> NativeRun:
         """Begin a run, or go on with the optimiser `state` after so many `steps`."""
         return NativeRun(problem, state, steps)

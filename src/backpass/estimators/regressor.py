@@ -25,100 +25,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         squared_error (half), absolute_error, huber, pinball, shortfall, or poisson (half the
         deviance, on the output activation exp, for targets of at least 0); with numbers, as in
         ``"huber:delta=2"`` or ``"pinball:tau=0.9"``.
-    hidden_layer_sizes : int or sequence of int, default=(100,)
-        Units of the hidden layers; empty for none.
-    activation : str, Activation, or a list of them, default="relu"
-        Of the hidden layers, one for all or one each: identity, logistic, tanh, relu, leaky_relu,
-        elu, selu, gelu, silu, mish, softplus.
-    solver : {"lbfgs", "sgd", "adam", "adamw", "rmsprop"}, default="adam"
-        The optimiser. ``"rmsprop"`` takes its decay from `beta_1`.
-    alpha : float, default=0.0001
-        L2 strength: α Σ‖W‖² / (2 S) is added to the cost. With ``"adamw"`` the decay is decoupled:
-        every step takes η α W off the weights.
-    batch_size : int or "auto", default="auto"
-        Rows of a mini-batch; "auto" is min(200, rows).
-    learning_rate : str, default="constant"
-        The schedule: constant, invscaling, adaptive (these two for ``"sgd"`` only, as in
-        scikit-learn), cosine, linear_warmup.
-    learning_rate_init : float, default=0.001
-        η before the schedule's factor.
-    power_t : float, default=0.5
-        Exponent of ``"invscaling"``.
-    max_iter : int, default=200
-        Most epochs (iterations of ``"lbfgs"``).
-    shuffle : bool, default=True
-        Whether each epoch sees the rows in a new order.
-    random_state : int, RandomState or None, default=None
-        Of the first parameters, the validation split, the order of the rows and dropout. The same
-        seed trains the same network as scikit-learn's estimator of that name.
-    tol : float, default=1e-4
-        Training stalls when the loss (or validation score) improves by less.
-    verbose : bool or int, default=False
-        Whether every epoch is printed.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the present parameters.
-    momentum : float, default=0.9
-        Of ``"sgd"``.
-    nesterovs_momentum : bool, default=True
-        Whether that momentum looks ahead.
-    early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the rows (unless `fit` gets
-        `validation_data`) and stop when their score stalls.
-    validation_fraction : float, default=0.1
-        Part of the rows held out.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Of ``"adam"`` and ``"adamw"``.
-    epsilon : float, default=1e-8
-        Of ``"adam"``, ``"adamw"`` and ``"rmsprop"``.
-    n_iter_no_change : int or inf, default=10
-        Training stops after more than so many epochs without improving.
-    max_fun : int, default=15000
-        Most evaluations of the loss by ``"lbfgs"``.
-    dropout : float, default=0.0
-        Probability of dropping a hidden unit in training (inverted dropout); L-BFGS ignores it.
-    clip_norm : float, optional
-        Largest 2-norm of a gradient; longer ones are scaled down to it. L-BFGS ignores it.
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init
+        As in :class:`~backpass.estimators.classifier.MLPClassifier`, and so are the others but for:
     early_stopping_metric : str, optional
         Name of a scikit-learn scorer that judges epochs; by default R².
-    time_limit : float, optional
-        Most seconds of training.
-    gradient_norms : bool, default=False
-        Whether the norm of each layer's gradient and the noise of a single sample's are recorded
-        every epoch (not by ``"lbfgs"``); the noise takes a further pass over the rows.
-    engine : {"auto", "native", "reference"}, default="auto"
-        Who computes. ``"native"`` is C++ and fails where it cannot do what is asked,
-        ``"reference"`` is the readable NumPy code, ``"auto"`` is the fastest that can; `engine_`
-        says which it was.
-    n_threads : int, optional
-        Threads to compute with. The native engine's results do not depend on it, to the last bit;
-        None measures which number is fastest; more than there are processors is slower, with
-        short steps many times. The reference engine lets its matrix products use
-        so many.
 
     Attributes
     ----------
-    network_ : Network
-        The trained network.
-    coefs_, intercepts_ : list of arrays
-        Its weights (in, out) and biases (out,), as views.
-    loss_, best_loss_ : float
-        The last and the smallest training loss (the latter None with early stopping).
-    loss_curve_ : list of float
-        Training loss of every epoch: mean over samples, sum over outputs, L2 included.
-    validation_scores_, validation_loss_curve_ : list of float or None
-        Score and loss on the validation rows after every epoch.
-    best_validation_score_, best_epoch_ : float and int, or None
-        The best score and its epoch, from 1, whose parameters were restored.
-    layer_gradient_norms_ : list of list of float
-        One list an epoch, one number a layer; only with ``gradient_norms=True``.
-    mean_squared_gradient_norms_, gradient_noise_ : list of float
-        mean ‖g_n‖² and mean ‖g_n − ḡ‖² after every epoch over all rows trained on, at fixed θ, g_n
-        the gradient of one sample's cost without dropout and L2; weighted means where samples or
-        classes have weights. Only with ``gradient_norms=True``.
-    n_iter_, t_ : int
-        Epochs, and samples seen.
-    n_features_in_, n_layers_, n_outputs_ : int
-    out_activation_, engine_, stop_reason_ : str
+    network_, coefs_, intercepts_, loss_curve_, validation_scores_, best_epoch_, n_iter_, engine_
+        As in :class:`~backpass.estimators.classifier.MLPClassifier`, and so are the others; there
+        are no classes.
 
     Notes
     -----

@@ -279,12 +279,7 @@ class Network:
         return namespace(squared).sqrt(squared)
 
     def gradient_noise(
-        self,
-        X: Array,
-        y: Array,
-        sample_weight: Array | None = None,
-        *,
-        engine: str = "auto",
+        self, X: Array, y: Array, sample_weight: Array | None = None, *, engine: str = "auto"
     ) -> GradientNoise:
         """Return how noisy the gradient of one sample is: ``(mean_squared, squared_mean)``.
 

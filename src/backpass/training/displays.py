@@ -106,11 +106,7 @@ class LossCurveDisplay:
     best_line_: "Line2D | None"
 
     def __init__(
-        self,
-        loss_curve: Any,
-        validation_loss_curve: Any = None,
-        *,
-        best_epoch: int | None = None,
+        self, loss_curve: Any, validation_loss_curve: Any = None, *, best_epoch: int | None = None
     ) -> None:
         self.loss_curve = _finite_curve("loss_curve", loss_curve, "(n_epochs,)")
         self.validation_loss_curve = (

@@ -146,11 +146,7 @@ def _minimize(
         jac=True,
         method="L-BFGS-B",
         callback=iteration,
-        options={
-            "maxiter": settings.epochs,
-            "maxfun": max_evaluations,
-            "gtol": settings.tolerance,
-        },
+        options={"maxiter": settings.epochs, "maxfun": max_evaluations, "gtol": settings.tolerance},
     )
     if found.status != 0:
         history.stop_reason = "max_epochs" if found.status == 1 else "abnormal"

@@ -211,10 +211,7 @@ def snapshot(state: TrainingState, stop: str) -> tuple[dict[str, Any], dict[str,
 
 
 def restore(
-    state: TrainingState,
-    slots: Sequence[str],
-    told: Mapping[str, Any],
-    arrays: Mapping[str, Any],
+    state: TrainingState, slots: Sequence[str], told: Mapping[str, Any], arrays: Mapping[str, Any]
 ) -> None:
     """Set the state of a run of the same network, data and settings to that of a snapshot.
 
