@@ -67,6 +67,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _history: History
     network_: Network
 
+    def _keep(self, arguments: dict[str, Any]) -> None:
+        """Keep what a constructor was given, unchanged, as scikit-learn asks of estimators."""
+        for name, value in arguments.items():
+            if name != "self":
+                setattr(self, name, value)
+
     # --- what a subclass says ------------------------------------------------------------------
 
     def _loss_record(self) -> Loss:
