@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from backpass.core.arrays import take_rows
 from backpass.core.losses import Loss
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES
@@ -208,7 +207,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self._set_results(report.epochs)
             warn_of_the_end(self, incremental)
             if not incremental:
-                warn_of_dead_units(self.network_, take_rows(X, rows[:1000]))
+                warn_of_dead_units(self.network_, X, rows)
             callbacks.end()
         return self
 

@@ -16,11 +16,13 @@ from backpass.core.arrays import gather
 from backpass.errors import BackpassError, DeadUnitsWarning
 from backpass.estimators.compat import EpochCallbacks
 from backpass.network.network import Network
+from backpass.training.batches import row_numbers
 from backpass.training.history import History
 
 __all__ = ["Reporter", "as_before_on_failure", "warn_of_dead_units", "warn_of_the_end"]
 
 FEWEST_ROWS = 20  # from which dead units are told
+MOST_ROWS = 1000  # that are looked at
 ROWS_AT_ONCE = 100  # mostly they show that enough units are alive
 
 
@@ -51,21 +53,29 @@ class Reporter:
         return {"network_": self.estimator.network_.copy(), "n_iter_": self.epochs}
 
 
-def warn_of_dead_units(network: Network, X: Any) -> None:
-    """Warn where more than half the units of a ReLU layer are 0 for every row of `X` (N, n_0).
+def warn_of_dead_units(network: Network, X: Any, rows: Any = None) -> None:
+    """Warn where more than half the units of a ReLU layer are 0 for all of the first rows.
 
     A few rows say little: a healthy unit is 0 for about half of them.
+
+    Parameters
+    ----------
+    network : Network
+    X : array or sparse matrix of shape (N, n_0)
+    rows : array of int, optional
+        Which rows of it, all by default; up to 1000 are looked at.
     """
-    hidden, n = network.model.activations[:-1], X.shape[0]
+    rows = row_numbers(X.shape[0])[:MOST_ROWS] if rows is None else rows[:MOST_ROWS]
+    hidden, n = network.model.activations[:-1], len(rows)
     dead = {  # by the layer's number
         layer: np.ones(network.sizes[layer], dtype=bool)
         for layer, phi in enumerate(hidden, start=1)
         if phi.name == "relu" and n >= FEWEST_ROWS
     }
     for start in range(0, n, ROWS_AT_ONCE):
-        rows = np.arange(start, min(start + ROWS_AT_ONCE, n))
+        part = gather(X, rows[start : start + ROWS_AT_ONCE], network.parameters.flat)
         with np.errstate(over="ignore"):  # a unit of inf is alive
-            a = backprop.forward(network.model, gather(X, rows, network.parameters.flat)).a
+            a = backprop.forward(network.model, part).a
         for layer in list(dead):
             dead[layer] &= ~(np.asarray(a[layer]) > 0).any(axis=0)
             if 2 * dead[layer].sum() <= dead[layer].size:
