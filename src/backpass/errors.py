@@ -4,16 +4,6 @@ Every exception is a :class:`BackpassError`; the ones about wrong input are also
 :class:`ValueError`, so that code written for scikit-learn catches them as before.
 """
 
-__all__ = [
-    "BackpassError",
-    "DeadUnitsWarning",
-    "InputError",
-    "ModelFileError",
-    "NonFiniteError",
-    "TableError",
-    "TableWarning",
-]
-
 
 class BackpassError(Exception):
     """Base class of every exception that backpass raises on purpose."""

@@ -19,8 +19,6 @@ from backpass.cli.commands import FitOptions, evaluate, export, fit, predict
 from backpass.cli.homework import HomeworkOptions, run_homework
 from backpass.cli.tracing import TraceOptions, run_trace
 
-__all__ = ["app"]
-
 app = typer.Typer(
     name="backpass",
     help="Train a neural network on a table, judge it honestly, and predict with it.",

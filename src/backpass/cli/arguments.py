@@ -13,27 +13,6 @@ from typer import Argument, Option
 from backpass.errors import InputError
 from backpass.storage.atomic_write import shown_path
 
-__all__ = [
-    "Json",
-    "MaybeNumber",
-    "MaybeText",
-    "MaybeTexts",
-    "MaybeWhole",
-    "Model",
-    "Output",
-    "Table",
-    "check_folder",
-    "check_is_file",
-    "check_model_place",
-    "check_numbers",
-    "check_outputs",
-    "column_names",
-    "default_model",
-    "hidden_sizes",
-    "label_of",
-    "possible_names",
-]
-
 # typer 0.15 evaluates these, and does not know str | None
 MaybeText = Optional[str]  # noqa: UP045
 MaybeTexts = Optional[list[str]]  # noqa: UP045

@@ -21,8 +21,6 @@ from backpass.errors import InputError, TableError
 if TYPE_CHECKING:
     from backpass.derivatives.checking import GradientCheck
 
-__all__ = ["run_check"]
-
 FEW_ROWS = 32
 WRONG = 1  # a derivative is wrong
 

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from backpass.tabular.experiment import Experiment, Question
     from backpass.tabular.model import TabularModel
 
-__all__ = ["FitOptions", "evaluate", "export", "fit", "predict"]
-
 HTML, JSON = (".html", ".htm"), (".json",)
 
 

@@ -23,8 +23,6 @@ from backpass.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["HomeworkOptions", "run_homework"]
-
 
 @dataclass(frozen=True)
 class HomeworkOptions:

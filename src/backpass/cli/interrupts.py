@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["INTERRUPTED", "CtrlC", "ctrl_c"]
-
 INTERRUPTED = 130  # the exit code after Ctrl-C: 128 and the number of the signal
 ONE_PRESS = 0.5  # seconds within which another Ctrl-C is taken for the same one
 

@@ -11,8 +11,6 @@ from typing import TextIO
 
 from backpass.tabular.formatting import one_line
 
-__all__ = ["Messages", "tolerate_encodings"]
-
 # what we print beyond ASCII, as terminals without it show it; the widths stay the same
 _ASCII = str.maketrans("²·–−×→≤≥…ﬁ█▏▎▍▌▋▊▉━╸╺", "2.--x><>.f###########")
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from backpass.training.checkpoints import Checkpoints
     from backpass.training.history import History
 
-__all__ = ["TerminalHooks", "seconds_left"]
-
 
 def seconds_left(elapsed: float, epochs: int, most_epochs: int, time_limit: float | None) -> float:
     """Return how long training takes at most, from how long it has taken so far.

@@ -17,8 +17,6 @@ from backpass.core.hints import closest
 from backpass.errors import BackpassError, NonFiniteError
 from backpass.tabular.formatting import one_line
 
-__all__ = ["BAD_INPUT", "DIVERGED", "guarded", "run"]
-
 DIVERGED, BAD_INPUT, BROKEN_PIPE = 1, 2, 141
 
 _OUTPUT_FAILED = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EBADF}

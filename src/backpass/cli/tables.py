@@ -39,20 +39,6 @@ if TYPE_CHECKING:
     from backpass.tabular.model import TabularModel
     from backpass.tabular.setup import Understanding
 
-__all__ = [
-    "PatientConsole",
-    "evaluation",
-    "interruption",
-    "line",
-    "onnx_values",
-    "output",
-    "patient_output",
-    "results",
-    "training",
-    "understanding",
-    "whereabouts",
-]
-
 MOST_COLUMNS = 20  # of a table, shown in the terminal
 MOST_CLASSES = 12  # of a confusion matrix, which then fits into 80 columns
 MOST_CONFUSIONS = 10

@@ -17,8 +17,6 @@ from backpass.errors import InputError, TableError
 if TYPE_CHECKING:
     from backpass.derivatives.tracing import Trace
 
-__all__ = ["FORMATS", "TraceOptions", "run_trace"]
-
 FORMATS = {"text": (".txt",), "html": (".html", ".htm"), "latex": (".tex",), "json": (".json",)}
 """Every format, and the suffixes that it is chosen by."""
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from backpass.core.arrays import SQRT_HALF, Array, erf, log_one_plus_exp, namespace, real, sigma
 from backpass.core.registry import Record, Registry, require
 
-__all__ = ["ACTIVATIONS", "Activation"]
-
 
 @dataclass(frozen=True)
 class Activation(Record):

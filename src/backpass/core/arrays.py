@@ -10,24 +10,6 @@ from typing import Any, TypeAlias
 import array_api_compat
 import numpy as np
 
-__all__ = [
-    "Array",
-    "dtype_name",
-    "erf",
-    "gather",
-    "in_dtype",
-    "is_sparse",
-    "log_one_plus_exp",
-    "namespace",
-    "norm_and_unit",
-    "real",
-    "row_sums_of_squares",
-    "scalar",
-    "sigma",
-    "take_rows",
-    "to_numpy",
-]
-
 Array: TypeAlias = Any
 """An array of any array-API library (NumPy, PyTorch, CuPy, array-api-strict)."""
 

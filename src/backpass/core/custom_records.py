@@ -18,8 +18,6 @@ from backpass.core.losses import LOSSES, Loss
 from backpass.core.targets import checked_targets, class_targets, is_sign, numeric_targets
 from backpass.errors import InputError
 
-__all__ = ["register_activation", "register_loss"]
-
 SOURCE = "registered by the user"
 TRIALS = 101
 

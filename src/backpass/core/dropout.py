@@ -9,8 +9,6 @@ on the order of evaluation, the number of threads, or what was drawn before.
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["dropout_mask", "philox_4x32"]
-
 Words = NDArray[np.uint64]
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

@@ -7,8 +7,6 @@ evaluates it against the result, so that text and code cannot drift apart.
 
 from dataclasses import dataclass
 
-__all__ = ["EQUATIONS", "Equation"]
-
 
 @dataclass(frozen=True)
 class Equation:

@@ -23,8 +23,6 @@ from backpass.core.backprop import Forward
 from backpass.core.parameters import Model, Parameters, row_blocks
 from backpass.errors import InputError
 
-__all__ = ["GradientNoise", "gradient_noise", "squared_gradient_norms"]
-
 
 class GradientNoise(NamedTuple):
     """The scatter of the samples' gradients g_n about their mean ḡ, at fixed θ.

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 
 from backpass.errors import InputError
 
-__all__ = ["SAME_THING", "closest", "hint", "refuse_unknown"]
-
 SAME_THING = tuple(
     line.split()
     for line in """

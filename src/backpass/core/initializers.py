@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from backpass.core.registry import Record, Registry
 
-__all__ = ["INITIALIZERS", "Initializer"]
-
 Floats = NDArray[np.float64]
 
 

@@ -8,8 +8,6 @@ import numpy as np
 from backpass.core.arrays import Array, namespace
 from backpass.errors import InputError
 
-__all__ = ["LAYOUTS", "Layout", "in_our_layout"]
-
 
 class Layout(NamedTuple):
     """The layout of a weight matrix in one notation.

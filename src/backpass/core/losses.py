@@ -22,8 +22,6 @@ from backpass.core.arrays import Array, log_one_plus_exp, namespace, real, sigma
 from backpass.core.registry import Record, Registry, require
 from backpass.core.targets import checked_targets, class_targets, is_sign, numeric_targets
 
-__all__ = ["LOSSES", "Fused", "Loss"]
-
 HIDDEN = tuple(a.name for a in ACTIVATIONS.records() if a.hidden)
 REAL_VALUED = (*HIDDEN, "exp")
 SIGNED = ("identity", "tanh", "leaky_relu", "elu", "selu", "gelu", "silu", "mish")

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from backpass.core.arrays import Array, namespace
 from backpass.core.registry import Record, Registry, require
 
-__all__ = ["OPTIMIZERS", "Optimizer", "State"]
-
 State = dict[str, Array]
 
 

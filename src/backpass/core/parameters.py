@@ -17,8 +17,6 @@ from backpass.core.arrays import Array, namespace, to_numpy
 from backpass.core.losses import LOSSES, Loss
 from backpass.errors import InputError
 
-__all__ = ["Gradients", "Model", "Parameters", "parameter_count", "row_blocks"]
-
 MOST_ROWS = 4096  # rows of a block
 MOST_UNITS = 1 << 20  # of all layers and rows of a block: 8 MiB in float64, twice (z and a)
 

@@ -16,8 +16,6 @@ from weakref import WeakValueDictionary
 from backpass.core.hints import hint
 from backpass.errors import InputError
 
-__all__ = ["Record", "Registry"]
-
 
 class Record:
     """What every registered record has: a name and the numbers it was made with.

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from backpass.core.registry import Record, Registry, require
 
-__all__ = ["SCHEDULES", "Clock", "Schedule"]
-
 
 class Clock(NamedTuple):
     """How far training has come.

@@ -15,8 +15,6 @@ from backpass.core.validation import (
     check_values,
 )
 
-__all__ = ["Settings"]
-
 SETTINGS = {
     "learning_rate": POSITIVE,
     "batch_size": COUNT.or_none,

@@ -8,8 +8,6 @@ import numpy as np
 from backpass.core.arrays import Array, dtype_name
 from backpass.errors import InputError
 
-__all__ = ["checked_targets", "class_targets", "is_sign", "numeric_targets", "one_hot"]
-
 
 def numeric_targets(y: Array, k: int, xp: Any, dtype: Any, *, name: str) -> Array:
     """Return numeric targets (N,) or (N, k) as (N, k) in `dtype`.

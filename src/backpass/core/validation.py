@@ -10,23 +10,6 @@ import numpy as np
 from backpass.core.arrays import Array, dtype_name, namespace, scalar
 from backpass.errors import InputError
 
-__all__ = [
-    "COUNT",
-    "FLAG",
-    "FRACTION",
-    "NOT_NEGATIVE",
-    "POSITIVE",
-    "SIZE",
-    "THREADS",
-    "Requirement",
-    "as_generator",
-    "as_numbers",
-    "check_alpha",
-    "check_values",
-    "number",
-    "usable_weights",
-]
-
 MOST_THREADS = 1024
 
 

@@ -12,8 +12,6 @@ from backpass.errors import InputError
 from backpass.network.batch import check_batch
 from backpass.network.network import Network
 
-__all__ = ["Subject", "subject"]
-
 
 @dataclass(frozen=True)
 class Subject:

@@ -9,8 +9,6 @@ from typing import Any
 
 from backpass.errors import InputError
 
-__all__ = ["extension", "instruction_set", "missing", "warn_once_if_missing"]
-
 MEND = (
     "install a C++17 compiler (g++ or clang), then install backpass again with pip's options "
     "--force-reinstall --no-deps --no-cache-dir"

@@ -22,8 +22,6 @@ from backpass.engines.native_arrays import is_direct, readable, row_source
 from backpass.engines.protocols import Evaluation, Evaluator, Problem, check_row
 from backpass.engines.threads import Pace, threads_for
 
-__all__ = ["NativeEngine", "NativeRun"]
-
 TARGET_ROWS = 1 << 16  # targets are checked so many at a time
 STAGED_ROWS = 4096  # rows that only NumPy can read are converted so many at a time
 

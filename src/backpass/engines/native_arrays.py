@@ -7,8 +7,6 @@ import numpy as np
 from backpass.core.arrays import Array, is_sparse
 from backpass.errors import InputError
 
-__all__ = ["is_direct", "readable", "row_source"]
-
 SIZES = {"f": (4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
 
 

@@ -12,8 +12,6 @@ from backpass.core.parameters import Model
 from backpass.core.settings import Settings
 from backpass.errors import InputError
 
-__all__ = ["Engine", "Evaluation", "Evaluator", "Problem", "RowPredictor", "Run", "check_row"]
-
 
 @dataclass(frozen=True)
 class Problem:

@@ -21,8 +21,6 @@ from backpass.core.gradient_noise import GradientNoise, gradient_noise, squared_
 from backpass.core.parameters import Model, row_blocks
 from backpass.engines.protocols import Evaluation, Evaluator, Problem, check_row
 
-__all__ = ["ReferenceEngine", "ReferenceRun"]
-
 Cost: TypeAlias = tuple[float, float]
 """The cost J of a batch in its two terms: the mean loss and the L2 penalty."""
 

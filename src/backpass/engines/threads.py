@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["Pace", "available_threads", "blas_threads", "threads_for", "threads_worth_using"]
-
 SMALL_PRODUCT = 1 << 27
 """Multiplications in a matrix product below which one thread is used (some milliseconds)."""
 

@@ -53,8 +53,6 @@ from backpass.training.history import History, Validation
 from backpass.training.lbfgs import train_lbfgs
 from backpass.training.trainer import Trainer
 
-__all__ = ["BaseMLP", "steps_are_possible"]
-
 FEW_ROWS = 16  # which the network computes one by one faster than together
 
 

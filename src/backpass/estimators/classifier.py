@@ -24,8 +24,6 @@ from backpass.estimators.data import (
 )
 from backpass.estimators.fitting import as_before_on_failure
 
-__all__ = ["MLPClassifier"]
-
 
 def _gives_probabilities(estimator: Any) -> bool:
     if estimator._loss_name() in ("hinge", "logistic"):

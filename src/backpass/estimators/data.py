@@ -14,20 +14,6 @@ from backpass.core.arrays import is_sparse, power_of_two_near
 from backpass.core.validation import as_numbers
 from backpass.errors import BackpassError, InputError
 
-__all__ = [
-    "as_floats",
-    "check_container",
-    "check_finite",
-    "check_labels",
-    "check_targets",
-    "in_one_line",
-    "is_plain",
-    "is_plain_target",
-    "labels_in",
-    "plain_labels",
-    "smallest_codes",
-]
-
 BLOCK_BYTES = 1 << 22
 BLOCK_ROWS = 1 << 16
 FEW = 1 << 12  # numbers that are checked at once

@@ -19,8 +19,6 @@ from backpass.network.network import Network
 from backpass.training.batches import row_numbers
 from backpass.training.history import History
 
-__all__ = ["Reporter", "as_before_on_failure", "warn_of_dead_units", "warn_of_the_end"]
-
 FEWEST_ROWS = 20  # from which dead units are told
 MOST_ROWS = 1000  # that are looked at
 ROWS_AT_ONCE = 100  # mostly they show that enough units are alive

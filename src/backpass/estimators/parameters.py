@@ -24,16 +24,6 @@ from backpass.core.validation import (
 from backpass.errors import InputError
 from backpass.network.construction import hidden_records
 
-__all__ = [
-    "CHECKS",
-    "SOLVERS",
-    "check_parameters",
-    "check_unchanged",
-    "fit_settings",
-    "hidden_sizes",
-    "listed_activation",
-]
-
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
 

@@ -13,8 +13,6 @@ from backpass.estimators.base import BaseMLP, steps_are_possible
 from backpass.estimators.compat import RegressorMixin, with_callbacks
 from backpass.estimators.data import check_targets, in_one_line, r_squared
 
-__all__ = ["MLPRegressor"]
-
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     r"""Multilayer perceptron for numbers: one output or several.

@@ -15,8 +15,6 @@ from backpass.training.batches import row_numbers
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import Validation
 
-__all__ = ["hold_out", "one_validation_set", "validation_of"]
-
 
 def hold_out(n: int, fraction: float, rng: Any, stratify: Any = None) -> tuple[Any, Any]:
     """Return the row numbers to train on and those held out, as `train_test_split` gives them.

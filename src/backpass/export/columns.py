@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = [
-    "encoder_nodes",
-    "free_text",
-    "input_dtype",
-    "input_meaning",
-    "input_names",
-    "level_numbers",
-    "missing_text",
-    "onnx_inputs",
-    "used_columns",
-]
-
 BOUND = 1e100  # of a scaled number, as in backpass.tabular.scaled_columns
 OTHER_SPELLINGS = {"true": ("True", "TRUE"), "false": ("False", "FALSE")}
 

@@ -31,8 +31,6 @@ from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.model import TabularModel
 from backpass.tabular.targets import ClassTarget
 
-__all__ = ["to_onnx"]
-
 
 def to_onnx(
     model: Any, path: str | Path | None = None, *, network_only: bool = False, X: Any = None

@@ -15,8 +15,6 @@ import numpy as np
 
 from backpass.errors import InputError
 
-__all__ = ["ML", "OPSET", "Arithmetic", "Graph", "onnx_part"]
-
 OPSET, ML_OPSET, FILE_FORMAT = 17, 3, 8
 ML = "ai.onnx.ml"
 LARGEST = 2**31 - 2**16  # bytes that a protobuf message may have, less room for the graph

@@ -20,18 +20,6 @@ from backpass.export.graph import Arithmetic, Graph
 from backpass.network.network import Network
 from backpass.tabular.targets import ClassTarget, NumberTarget, Target
 
-__all__ = [
-    "FORMS",
-    "Result",
-    "activation_node",
-    "class_array",
-    "estimator_results",
-    "float_dtype",
-    "network_nodes",
-    "target_results",
-    "told_of",
-]
-
 Form = Callable[[Arithmetic, str, Mapping[str, float]], str]
 
 

@@ -24,8 +24,6 @@ from backpass.export.layers import Result, estimator_results, float_dtype, netwo
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.frames import as_frame, has_names
 
-__all__ = ["convert_pipeline", "register_converters"]
-
 FAILURES = (RuntimeError, NotImplementedError, TypeError, ValueError, KeyError, AttributeError)
 
 

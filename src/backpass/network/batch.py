@@ -9,8 +9,6 @@ from backpass.core.parameters import Model
 from backpass.core.validation import as_numbers, usable_weights
 from backpass.errors import InputError
 
-__all__ = ["check_batch", "check_rows", "refuse_overflow", "rows_for"]
-
 
 def rows_for(model: Model, X: Array) -> Array:
     """Return X as an array whose rows can be taken, of its own dtype, and of fitting shape.

@@ -15,8 +15,6 @@ from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.core.validation import as_generator
 from backpass.errors import InputError
 
-__all__ = ["HiddenSpec", "hidden_records", "model_from_arrays", "new_model"]
-
 MOST_PARAMETERS = 1 << 48  # a petabyte of float32: nobody means it
 HiddenSpec = str | Activation | Sequence[str | Activation]
 
@@ -33,7 +31,7 @@ def hidden_records(activation: HiddenSpec, n_hidden: int) -> tuple[Activation, .
     return tuple(ACTIVATIONS.get_record(spec) for spec in activation)
 
 
-def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     checked = tuple(sizes) if isinstance(sizes, Iterable) else ()
     integers = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in checked)
     if len(checked) < 2 or not integers or any(n < 1 for n in checked):
@@ -46,7 +44,7 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return counted
 
 
-def check_dtype(dtype: Any) -> None:
+def _check_dtype(dtype: Any) -> None:
     with suppress(TypeError):  # where it names no dtype at all
         if np.dtype(dtype) in (np.dtype("float32"), np.dtype("float64")):
             return
@@ -63,8 +61,8 @@ def new_model(
     dtype: Any,
 ) -> Model:
     """Return a model with parameters that were drawn; arguments as of ``Network``."""
-    sizes = check_sizes(sizes)
-    check_dtype(dtype)
+    sizes = _check_sizes(sizes)
+    _check_dtype(dtype)
     hidden = hidden_records(activation, len(sizes) - 2)
     activations = (*hidden, ACTIVATIONS.get_record(output))
     theta = Parameters(sizes, np.zeros(parameter_count(sizes), dtype=dtype))
@@ -103,4 +101,4 @@ def _parameters_from(weights: Sequence[Array], biases: Sequence[Array]) -> Param
     flat = xp.concat(pieces)
     if not xp.isdtype(flat.dtype, ("real floating", "complex floating")):
         flat = xp.astype(flat, xp.float64)
-    return Parameters(check_sizes(sizes), flat)
+    return Parameters(_check_sizes(sizes), flat)

@@ -24,15 +24,6 @@ from backpass.storage.container import read_container, write_container
 from backpass.storage.schema import Int, ListOf, Schema, Text
 from backpass.storage.strict_json import quoted
 
-__all__ = [
-    "NETWORK_SCHEMA",
-    "model_from",
-    "network_json",
-    "read_network",
-    "shown_sizes",
-    "write_network",
-]
-
 KIND = "network"
 
 NETWORK_SCHEMA: dict[str, Schema] = {

@@ -25,8 +25,6 @@ from backpass.network.file import read_network, write_network
 from backpass.network.sklearn_mlp import model_from_sklearn, sklearn_estimator
 from backpass.network.to_torch import torch_sequential
 
-__all__ = ["Network"]
-
 
 class Network:
     r"""A multilayer perceptron: layers of ``a_l = φ_l(a_{l-1} W_l + b_l)`` and a loss.

@@ -15,8 +15,6 @@ from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.core.registry import shown
 from backpass.errors import InputError
 
-__all__ = ["model_from_sklearn", "sklearn_estimator"]
-
 _HIDDEN = ("identity", "logistic", "tanh", "relu")
 _LOSSES = {
     "identity": "squared_error",

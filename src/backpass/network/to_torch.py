@@ -14,8 +14,6 @@ from backpass.core.parameters import Model
 from backpass.core.registry import shown
 from backpass.errors import InputError
 
-__all__ = ["torch_sequential"]
-
 # softplus: beyond 20, PyTorch's own threshold, log(1 + e^z) and z still differ in float64
 _MODULES: dict[str, Callable[..., Any]] = {
     "logistic": lambda nn: nn.Sigmoid(),

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from backpass.errors import ModelFileError
 
-__all__ = ["durable_write", "shown_path"]
-
 _REMEDIES = {
     errno.ENOENT: "make its folder first",
     errno.ENOTDIR: "give a path whose folders are folders",

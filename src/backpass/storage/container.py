@@ -47,8 +47,6 @@ from backpass.storage.safetensors import (
 from backpass.storage.schema import Schema, Text, check
 from backpass.storage.strict_json import canonical_json, parse_json, quoted
 
-__all__ = ["FORMAT_VERSION", "container_kind", "read_container", "version_of", "write_container"]
-
 FORMAT_VERSION = 1
 
 _FORMAT = "backpass"

@@ -7,8 +7,6 @@ from pathlib import Path
 from backpass.errors import InputError
 from backpass.storage.atomic_write import shown_path
 
-__all__ = ["LOCK", "folder_lock"]
-
 LOCK = ".lock"  # the file in the folder that is held; it is empty and stays
 
 

@@ -18,20 +18,6 @@ from backpass.errors import ModelFileError
 from backpass.storage.schema import Int, ListOf, OneOf, check
 from backpass.storage.strict_json import canonical_json, parse_json, quoted
 
-__all__ = [
-    "Arrays",
-    "check_booleans",
-    "check_entries",
-    "dtype_code",
-    "encode_header",
-    "file_order",
-    "parse_header",
-    "raw_bytes",
-    "read_array",
-    "read_header",
-    "storable",
-]
-
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 _METADATA = "__metadata__"

@@ -16,21 +16,6 @@ from typing import Any, NoReturn, TypeAlias
 from backpass.errors import ModelFileError
 from backpass.storage.strict_json import quoted
 
-__all__ = [
-    "AnyOf",
-    "Bool",
-    "Int",
-    "ListOf",
-    "MapOf",
-    "Number",
-    "OneOf",
-    "Optional",
-    "Rule",
-    "Schema",
-    "Text",
-    "check",
-]
-
 
 class Rule(ABC):
     """What one JSON value must be; the subclasses say what."""

@@ -7,8 +7,6 @@ from typing import Any, NoReturn
 
 from backpass.errors import ModelFileError
 
-__all__ = ["canonical_json", "parse_json", "quoted"]
-
 _LONGEST_INTEGER = 40  # characters: room for 128 bits, the state of a random generator
 _LONGEST_QUOTE = 40  # characters of a foreign text that a message repeats
 

@@ -14,8 +14,6 @@ from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.preparation import Encoded, LearntColumns
 
-__all__ = ["BASELINES", "score_baseline", "tree_matrix"]
-
 Matrix = NDArray[Any]
 
 SMALL_TABLE = 1_000_000  # numbers in the training matrix

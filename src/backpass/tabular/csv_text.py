@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["MISSING", "parse_dates", "parse_delimited"]
-
 #: Cells that mean "missing", once the spaces around them are gone.
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?")
 

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["STATE_SCHEMA", "ColumnSummary", "TableEncoder"]
-
 #: What `TableEncoder.to_state` returns, for checking a model file.
 STATE_SCHEMA: dict[str, Schema] = {
     "categorical": ListOf(Text()),

@@ -25,15 +25,6 @@ from backpass.tabular.frames import check_not_forked
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = [
-    "check_table_suffix",
-    "example_names",
-    "example_target",
-    "read_table",
-    "table_bytes",
-    "write_table",
-]
-
 
 def read_table(source: str | Path, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     """Read a table of named columns.

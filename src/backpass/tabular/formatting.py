@@ -12,25 +12,6 @@ if TYPE_CHECKING:
     from backpass.tabular.experiment import Experiment
     from backpass.tabular.metrics import Evaluation
 
-__all__ = [
-    "STOPPED",
-    "Cell",
-    "Grid",
-    "baseline_name",
-    "best_values",
-    "clock",
-    "column_grid",
-    "count",
-    "error_grid",
-    "evaluation_grid",
-    "metric",
-    "number",
-    "one_line",
-    "score_grid",
-    "seconds",
-    "share",
-]
-
 STOPPED = {
     "max_epochs": "all epochs done",
     "converged": "no better since",

@@ -13,8 +13,6 @@ import numpy as np
 from backpass.errors import InputError, TableError
 from backpass.tabular.csv_text import MISSING, parse_dates
 
-__all__ = ["as_days", "as_frame", "as_levels", "as_numbers", "check_not_forked", "has_names"]
-
 _first_user: int | None = None  # the process that used polars first
 
 

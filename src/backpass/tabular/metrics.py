@@ -12,18 +12,6 @@ from sklearn import metrics
 from backpass.core.arrays import power_of_two_near
 from backpass.estimators.data import r_squared
 
-__all__ = [
-    "MAIN_METRIC",
-    "QUANTILES",
-    "Evaluation",
-    "accuracy",
-    "class_metrics",
-    "epoch_r_squared",
-    "evaluate_classes",
-    "evaluate_numbers",
-    "number_metrics",
-]
-
 Floats = NDArray[Any]
 
 MAIN_METRIC = {"classification": "accuracy", "regression": "R²"}

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["TabularModel"]
-
 DEAD_ROWS = 8192  # a unit that is 0 on that many rows is called dead; more take time, tell no more
 
 

@@ -16,8 +16,6 @@ from backpass.tabular.encoder import STATE_SCHEMA, TableEncoder
 from backpass.tabular.recipe import RECIPE_SCHEMA
 from backpass.tabular.targets import TARGET_SCHEMAS, ClassTarget, Target, target_from_state
 
-__all__ = ["MODEL_SCHEMA", "read_model", "write_model"]
-
 KIND = "model"
 TENSOR = "network.flat"  # the only one
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["Encoded", "LearntColumns", "PreparedTable", "Question", "learn_target"]
-
 TASKS = ("auto", "classification", "regression")
 
 

@@ -10,8 +10,6 @@ from backpass.core.hints import hint
 from backpass.errors import InputError, ModelFileError
 from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Optional, Schema, Text, check
 
-__all__ = ["RECIPE", "RECIPE_SCHEMA", "Recipe"]
-
 
 @dataclass(frozen=True)
 class Recipe:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["DateColumn", "DroppedColumn", "NumberColumn", "Record", "Rules", "warn_of_values"]
-
 
 class Rules(NamedTuple):
     """What `TableEncoder` was told, as far as single columns care."""

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = [
-    "input_columns",
-    "known_column",
-    "original_rows",
-    "sample_weights",
-    "split_rows",
-    "usable_rows",
-]
-
 
 def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
     """Return a column, or raise a :class:`TableError` that lists those there are.

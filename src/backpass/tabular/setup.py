@@ -20,8 +20,6 @@ from backpass.tabular.targets import ClassTarget, explain_task
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Arrangement", "Understanding", "arrange"]
-
 
 @dataclass(frozen=True)
 class Arrangement:

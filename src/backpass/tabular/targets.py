@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = [
-    "TARGET_SCHEMAS",
-    "ClassTarget",
-    "NumberTarget",
-    "Target",
-    "explain_task",
-    "numbers_of",
-    "target_from_state",
-]
-
 EXTREME = 50  # interquartile ranges from the median, further than a heavy tail reaches by itself
 MOST_CLASSES_OF_NUMBERS = 20
 """Whole numbers with more distinct values than this are a quantity, not classes."""

@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 
 from backpass.errors import InputError
 
-__all__ = ["SAMPLINGS", "Sampler", "row_numbers", "steps_per_epoch"]
-
 Rows = NDArray[np.integer[Any]]
 
 SAMPLINGS = ("shuffle", "replacement", "sequential")

@@ -36,8 +36,6 @@ from backpass.training.snapshots import (
     snapshot,
 )
 
-__all__ = ["Checkpoints", "checkpoints_in"]
-
 KIND = "checkpoint"
 NAME = re.compile(r"checkpoint-([0-9]{12,})\.backpass")
 EVERY = 60.0  # seconds between two checkpoints, where nothing else is asked for …

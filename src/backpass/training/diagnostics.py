@@ -10,8 +10,6 @@ from backpass.network.network import Network
 from backpass.training.divergence import check_mean
 from backpass.training.snapshots import TrainingState
 
-__all__ = ["record_gradients"]
-
 FEW_ROWS = 256  # that the norm of a layer's gradient is taken on
 WHAT = "{} of the gradients (gradient_norms=True)"
 

@@ -13,8 +13,6 @@ import numpy as np
 
 from backpass.errors import BackpassError, InputError
 
-__all__ = ["GradientFlowDisplay", "LossCurveDisplay", "new_axes", "pyplot"]
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure

@@ -16,8 +16,6 @@ from backpass.core.schedules import Clock
 from backpass.engines import Problem
 from backpass.errors import InputError, NonFiniteError
 
-__all__ = ["check_costs", "check_mean", "check_numbers", "check_parameters", "check_state"]
-
 HALF = float(np.finfo(np.float64).max) / 2
 MEND = "lower it, scale the inputs, or set clip_norm"
 

@@ -10,8 +10,6 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.core.schedules import Clock
 
-__all__ = ["History", "OnEpoch", "Validation", "epoch_losses"]
-
 FEW_COSTS = 8  # NumPy adds up fewer in the same order, and takes longer than a small step
 
 

@@ -14,8 +14,6 @@ from backpass.errors import NonFiniteError
 from backpass.network.network import Network
 from backpass.training.history import History, OnEpoch
 
-__all__ = ["train_lbfgs"]
-
 
 class _Stop(Exception):  # noqa: N818  (raised by the callback, caught below; never seen outside)
     """Raised through SciPy when a callback wants training to stop."""

@@ -13,8 +13,6 @@ from backpass.core.parameters import Model
 from backpass.core.schedules import SCHEDULES
 from backpass.core.settings import Settings
 
-__all__ = ["array_text", "differences", "model_texts", "settings_texts"]
-
 BLOCK = 1 << 22  # bytes hashed at a time: the data set is not copied whole
 FREE = ("time_limit", "n_threads")  # settings that may change: they do not change the result
 HASHED = "SHA-256 "

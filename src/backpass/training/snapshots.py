@@ -17,17 +17,6 @@ from backpass.storage.schema import AnyOf, Int, ListOf, MapOf, Number, OneOf, Sc
 from backpass.training.batches import Sampler, steps_per_epoch
 from backpass.training.history import History
 
-__all__ = [
-    "FINISHED",
-    "GENERATOR_SCHEMA",
-    "SNAPSHOT_SCHEMA",
-    "TrainingState",
-    "generator_state",
-    "restore",
-    "set_generator_state",
-    "snapshot",
-]
-
 _ARRAY: dict[str, Schema] = {
     "dtype": OneOf("uint32", "uint64"),
     "values": ListOf(Int(min=0, max=2**64 - 1)),

@@ -41,8 +41,6 @@ from backpass.training.divergence import (
 from backpass.training.history import History, OnEpoch, Validation, epoch_losses
 from backpass.training.snapshots import FINISHED, TrainingState
 
-__all__ = ["Trainer", "train"]
-
 SMALLEST_RATE = 1e-6  # scikit-learn's: an adaptive rate this small is not divided again
 CHUNK_SECONDS = 0.05  # an engine is asked for about this much work at a time
 

@@ -17,8 +17,6 @@ from backpass.core.arrays import Array
 from backpass.core.losses import LOSSES
 from backpass.derivatives.checking.numerical import Costs
 
-__all__ = ["autograd_derivatives"]
-
 
 def autograd_derivatives(costs: Costs) -> dict[tuple[str, int], Array]:
     """Return ∂J/∂W, ∂J/∂b and ∂J/∂X by kind and layer.

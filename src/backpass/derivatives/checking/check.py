@@ -36,8 +36,6 @@ from backpass.derivatives.checking.result import GradientCheck
 from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
 
-__all__ = ["check_gradients", "check_records"]
-
 EQUATION = {"W": "B3", "W data": "B3", "b": "B4", "g": "B2a", "input": "B2a"}
 AUTOGRAD = "autograd"
 FINER = 0.01

@@ -16,8 +16,6 @@ from backpass.derivatives.notation import get_notation
 from backpass.engines import Problem, choose
 from backpass.errors import InputError
 
-__all__ = ["Claim", "claim_of_engine", "claim_of_somebody", "our_claim"]
-
 
 @dataclass(frozen=True)
 class Claim:

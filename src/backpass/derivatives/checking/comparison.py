@@ -15,8 +15,6 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.derivatives.checking.numerical import Costs
 
-__all__ = ["BANDS", "VERDICTS", "Comparison", "GroupCheck", "Rounding", "compare", "relative_error"]
-
 BANDS = ((1e-7, "good"), (1e-4, "acceptable"), (1e-2, "uncomfortable"), (np.inf, "wrong"))
 """Upper ends of the relative error, and what CS231n says of it."""
 VERDICTS = ("too small", "kink", "good", "acceptable", "uncomfortable", "wrong")

@@ -17,8 +17,6 @@ from backpass.core.arrays import Array
 from backpass.core.backprop import Forward
 from backpass.derivatives.batch import Subject
 
-__all__ = ["COMPLEX_STEP", "DIFFERENCES", "STEP", "Costs", "Derivative"]
-
 STEP = 1e-5
 """h of the differences: CS231n's."""
 COMPLEX_STEP, DIFFERENCES = "complex step", "differences"

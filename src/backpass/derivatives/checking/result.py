@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-__all__ = ["GradientCheck", "StepSizeDisplay", "heading", "notes"]
-
 STEPS = 10.0 ** np.arange(-14, 0.01, 0.25)
 MOST_ENTRIES = 50  # of the weights
 SHOWN_AS = 1e-17  # an error of 0, which a logarithmic scale cannot show

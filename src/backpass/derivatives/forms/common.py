@@ -12,22 +12,6 @@ from backpass.core.activations import Activation
 from backpass.core.arrays import Array
 from backpass.core.parameters import Gradients, Model, Parameters
 
-__all__ = [
-    "FORMS",
-    "Form",
-    "add_penalty",
-    "cost_derivative",
-    "finite_differences",
-    "form",
-    "forward_one",
-    "from_one",
-    "matrix_of",
-    "multiplications",
-    "one_neuron",
-    "slope_of",
-    "zeros",
-]  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Form:

@@ -17,8 +17,6 @@ from backpass.derivatives.forms.common import (
 )
 from backpass.errors import InputError
 
-__all__ = ["Factor", "recursion", "thin_chain"]
-
 
 @form(
     "one sample, the recursion in b",

@@ -19,8 +19,6 @@ from backpass.derivatives.forms.common import (
 )
 from backpass.errors import InputError
 
-__all__ = ["LayerJacobians", "jacobian", "layer_jacobians", "neuron_derivatives", "prefix"]
-
 
 def neuron_derivatives(
     alpha: Array, omega: Array, beta: float, phi: Activation

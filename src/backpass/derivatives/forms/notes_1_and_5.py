@@ -17,8 +17,6 @@ from backpass.derivatives.forms.common import (
     zeros,
 )
 
-__all__ = ["batch", "per_parameter", "per_sample"]
-
 
 def _forward_by_sums(model: Model, x: Array) -> tuple[list[Any], list[Any]]:
     # x (n_0,) → z, a as in forward_one; z_j^l = Σ_i w_ij^l a_i^{l-1} + b_j^l (note 5)

@@ -15,8 +15,6 @@ from backpass.errors import InputError, ModelFileError
 from backpass.storage.atomic_write import shown_path
 from backpass.storage.strict_json import parse_json
 
-__all__ = ["read_answer"]
-
 LARGEST = 1 << 28  # bytes of a file, and of what an .npz unpacks to
 
 

@@ -14,8 +14,6 @@ from backpass.core.parameters import parameter_count
 from backpass.derivatives.notation import Notation
 from backpass.errors import InputError
 
-__all__ = ["KINDS", "Part", "half_units", "has_too_few_digits", "parts_of", "title"]
-
 FULL = 15  # significant digits from which a number was not rounded for printing
 FEWEST = 10.0  # units of the last place in the largest number: two digits
 

@@ -27,8 +27,6 @@ from backpass.errors import InputError
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
-__all__ = ["explain_mismatch"]
-
 
 def explain_mismatch(
     model: Any,

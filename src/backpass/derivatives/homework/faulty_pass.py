@@ -22,8 +22,6 @@ from backpass.derivatives.forms.common import from_one
 # l is a layer throughout, as in the notes
 # ruff: noqa: E741
 
-__all__ = ["RULES", "CannotPlantError", "Fault", "Pass", "Rule", "output_derivative"]
-
 Rule: TypeAlias = Callable[["Pass", int], Array]
 
 

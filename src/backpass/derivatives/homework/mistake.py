@@ -19,13 +19,6 @@ from backpass.derivatives.homework.faulty_pass import (
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
-__all__ = [
-    "Mistake", "Result", "Value", "Way", "below", "by", "by_S", "every", "fitting",
-    "from_the_other_end", "has_classes", "hidden", "is_elementwise", "is_smoothed", "is_softmax",
-    "output", "shifted", "slope_ways", "softmax_over", "square", "times", "times_S", "transposed",
-    "twice", "wrong",
-]  # fmt: skip
-
 Value: TypeAlias = Callable[[str, int], Array | None]
 Result: TypeAlias = Callable[[Pass, Value, str, int], Array | None]
 

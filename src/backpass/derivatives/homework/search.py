@@ -18,11 +18,6 @@ from backpass.derivatives.homework.mistake import Mistake, Value, Way, times
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
-__all__ = [
-    "DIFFERENCES", "EXACT", "Candidates", "Comparison", "Explanation", "Made", "Search",
-    "distance", "rounding",
-]  # fmt: skip
-
 EXACT = 1e-9  # relative to the largest entry: what formulas reach
 DIFFERENCES = 1e-6  # what finite differences reach
 MOST_NOISE = 1e-6  # of the largest entry, however much cancels

@@ -10,8 +10,6 @@ from backpass.core.equations import EQUATIONS
 from backpass.derivatives.homework.answers import title
 from backpass.derivatives.homework.search import Explanation
 
-__all__ = ["Difference", "PartResult", "Verdict"]
-
 TOLD = ("name", "sentence", "equation", "source", "mend")  # of a mistake
 MOST_SHOWN = 5  # explanations, and entries that differ
 HOW = {

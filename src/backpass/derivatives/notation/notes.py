@@ -17,8 +17,6 @@ from backpass.derivatives.notation.table import (
     symbols_of,
 )
 
-__all__ = ["BRACKET", "CHAIN", "CODE", "ERROR", "NABLA", "OMEGA"]
-
 # Our own notation: samples in rows, W (in, out), the operators of NumPy.
 
 CODE = register(

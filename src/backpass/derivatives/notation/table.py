@@ -7,11 +7,6 @@ from typing import Literal, NamedTuple
 from backpass.core.arrays import Array
 from backpass.errors import InputError
 
-__all__ = [
-    "NOTATIONS", "QUANTITIES", "USUAL_FORMULAS", "Formula", "Notation", "Operators", "Symbol",
-    "derivative", "get_notation", "nabla", "plain", "register", "symbol", "symbols_of",
-]  # fmt: skip
-
 Place = Literal["up", "low", "bracket", "none"]
 
 

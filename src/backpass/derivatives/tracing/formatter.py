@@ -28,8 +28,6 @@ from backpass.derivatives.tracing.formulas import (
 from backpass.derivatives.tracing.steps import Line
 from backpass.errors import InputError
 
-__all__ = ["Cut", "Limits", "Painter", "Shown", "cuts", "printed"]
-
 
 @dataclass(frozen=True)
 class Cut:

@@ -10,12 +10,6 @@ from functools import reduce
 from itertools import islice
 from typing import Any, TypeAlias
 
-__all__ = [
-    "SCALARS", "THIN", "VECTORS", "Applied", "Binary", "Braced", "Constant", "Equation", "Leaf",
-    "More", "Negative", "Node", "Transposed", "joined", "leaves", "mapped", "parse", "summed",
-]  # fmt: skip
-
-
 SCALARS = {"N", "S", "J", "lambda", "rate", "penalty"}
 """Quantities that are numbers."""
 

@@ -23,8 +23,6 @@ from backpass.derivatives.tracing.steps import Line, Step, formula_step, is_resi
 from backpass.errors import InputError
 from backpass.network.network import Network
 
-__all__ = ["chain_steps", "check_thin", "element_steps", "jacobian_steps", "neuron_steps"]
-
 SHOWN_LINES, SHOWN_TERMS = 12, 8
 """The most elements of an array, and the most terms of a sum, that are written out."""
 

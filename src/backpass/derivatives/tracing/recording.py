@@ -16,11 +16,6 @@ from backpass.derivatives.notation import Notation
 from backpass.derivatives.tracing.formulas import VECTORS, Leaf
 from backpass.errors import InputError
 
-__all__ = [
-    "ROWS", "Recording", "Values", "chain_keys", "record", "record_jacobians", "record_neurons",
-    "record_thin_chain", "record_update",
-]  # fmt: skip
-
 MOST_JACOBIANS = 20_000_000
 """The most numbers that a layer's ∂f/∂w may have."""
 

@@ -18,8 +18,6 @@ from backpass.derivatives.tracing.to_text import TextPainter, text_page
 from backpass.errors import InputError
 from backpass.network.network import Network
 
-__all__ = ["Trace"]
-
 SHOWN_NAMES = 12
 """The most names of inputs or outputs that are listed."""
 

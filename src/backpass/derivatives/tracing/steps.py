@@ -22,11 +22,6 @@ from backpass.derivatives.tracing.formulas import (
 )
 from backpass.derivatives.tracing.recording import ROWS, Recording, Values
 
-__all__ = [
-    "Line", "Section", "Step", "batch_steps", "formula_step", "is_residual", "mean_steps",
-    "penalty_slope", "update_step",
-]  # fmt: skip
-
 SATURATED = 0.01
 """A unit whose |φ'| stays below it for every row is called saturated."""
 

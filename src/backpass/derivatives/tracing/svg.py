@@ -16,8 +16,6 @@ from backpass.derivatives.tracing.formulas import Leaf
 from backpass.derivatives.tracing.recording import Values
 from backpass.derivatives.tracing.to_text import TextPainter
 
-__all__ = ["colour", "graph_picture", "network_picture"]
-
 NEGATIVE, MIDDLE, POSITIVE = (0xB3, 0x58, 0x06), (0xF7, 0xF7, 0xF7), (0x21, 0x66, 0xAC)
 """A diverging scale that colour-blind readers can tell apart."""
 

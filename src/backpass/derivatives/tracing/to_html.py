@@ -10,8 +10,6 @@ from backpass.derivatives.tracing.steps import Line, Step
 from backpass.derivatives.tracing.svg import graph_picture, network_picture
 from backpass.derivatives.tracing.to_text import TextPainter
 
-__all__ = ["MathPainter", "html_excerpt", "html_page", "html_part"]
-
 
 def bold(letter: str) -> str:
     """Return a letter of the Latin alphabet as its bold mathematical character."""

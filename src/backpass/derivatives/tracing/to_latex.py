@@ -7,8 +7,6 @@ from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
 
-__all__ = ["LatexPainter", "escaped", "latex_page"]
-
 _LETTERS = {
     "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ζ": r"\zeta", "η": r"\eta", "λ": r"\lambda",
     "ρ": r"\rho", "φ": r"\varphi", "ω": r"\omega", "Ω": r"\Omega", "Φ": r"\Phi",

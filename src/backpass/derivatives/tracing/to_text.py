@@ -8,8 +8,6 @@ from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
 
-__all__ = ["Box", "TextPainter", "folded", "lower", "text_page", "upper"]
-
 _UP = str.maketrans("0123456789+-()lLkjinm", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᴸᵏʲⁱⁿᵐ")
 _LOW = str.maketrans("0123456789+-()lkjinma", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₗₖⱼᵢₙₘₐ")
 

@@ -17,8 +17,6 @@ from backpass.tabular.experiment import Experiment
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.setup import Understanding
 
-__all__ = ["evaluation_json", "experiment_json", "strict", "write_json"]
-
 
 def strict(value: Any) -> Any:
     """Return a value with plain JSON types, and null for what is not a finite number.

@@ -10,18 +10,6 @@ from typing import Any
 
 from backpass.tabular.formatting import number, one_line
 
-__all__ = [
-    "Axis",
-    "Line",
-    "Markup",
-    "element",
-    "join",
-    "line_chart",
-    "log_axis",
-    "nice_axis",
-    "scatter_chart",
-]
-
 
 class Markup(str):
     """Text that is markup, and so is not escaped again."""

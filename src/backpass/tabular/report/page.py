@@ -24,8 +24,6 @@ from backpass.tabular.formatting import (
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.report.charts import Line, Markup, element, join, line_chart, scatter_chart
 
-__all__ = ["STYLE", "report_page", "write_report"]
-
 MOST_CLASSES = 25  # of a matrix; beyond, its most frequent confusions say more
 MOST_CONFUSIONS = 20
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"

@@ -9,8 +9,6 @@ from backpass.derivatives.homework.mistake import Mistake, Way, by_S, every, tim
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
-__all__ = ["PENALTY", "SAMPLES"]
-
 SAMPLES = (
     Mistake(
         "product of the means",

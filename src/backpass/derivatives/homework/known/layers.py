@@ -24,8 +24,6 @@ from backpass.derivatives.homework.mistake import (
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
-__all__ = ["SLOPES", "WEIGHTS"]
-
 SLOPES = (
     Mistake(
         "f′ missing",

@@ -25,8 +25,6 @@ from backpass.derivatives.notation import NOTATIONS
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
-__all__ = ["AT_OUTPUT", "SCALE"]
-
 TURNED = " and ".join(
     f"{notation.name!r} (note {notation.note})"
     for notation in NOTATIONS.values()
