@@ -63,6 +63,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _steps: int
     _history: History
     network_: Network
+    _y_is_numeric = False
 
     def _keep(self, arguments: dict[str, Any]) -> None:
         """Keep what a constructor was given, unchanged, as scikit-learn asks of estimators."""
@@ -74,8 +75,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _loss_record(self) -> Loss:
         raise NotImplementedError
-
-    _y_is_numeric = False
 
     def _check_y(self, y: Any, classes: str) -> Any:
         """Return the targets as the loss encodes them, (N,) or (N, k).
