@@ -1,6 +1,6 @@
 // The kernels of one instruction set: this file is compiled once for each (see CMakeLists.txt).
 #include "activations.hpp"
-#include "predict.hpp"
+#include "forward_kernels.hpp"
 #include "step.hpp"
 
 namespace backpass {

@@ -6,7 +6,7 @@ import joblib
 import pytest
 
 from backpass.engines import threads
-from backpass.engines.threads import Pace, available_threads, threads_for
+from backpass.engines.threads import ThreadChoice, available_threads, threads_for
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def run(seconds_of, batches, candidates):
         got[n_threads] += n
         return n
 
-    pace = Pace(candidates, clock=lambda: now[0])
+    choice = ThreadChoice(candidates, clock=lambda: now[0])
     for _ in range(batches):  # long steps are handed over one by one
-        assert pace.share_out(1, work) == 1
+        assert choice.share_out(1, work) == 1
     return got
 
 

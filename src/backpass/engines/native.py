@@ -20,7 +20,7 @@ from backpass.core.parameters import Model
 from backpass.engines.extension import extension, instruction_set, missing
 from backpass.engines.native_arrays import is_direct, readable, row_source
 from backpass.engines.protocols import Evaluation, Evaluator, Problem, check_row
-from backpass.engines.threads import Pace, threads_for
+from backpass.engines.threads import ThreadChoice, threads_for
 
 TARGET_ROWS = 1 << 16  # targets are checked so many at a time
 STAGED_ROWS = 4096  # rows that only NumPy can read are converted so many at a time
@@ -96,7 +96,7 @@ class NativeRun:
     def _new_run(self) -> Any:
         problem, settings, loss = self.problem, self.problem.settings, self.model.loss
         candidates = threads_for(len(self._flat), problem.batch_size, settings.n_threads)
-        self._pace = Pace(candidates)
+        self._threads = ThreadChoice(candidates)
         native = extension()
         kind = native.Run32 if self._flat.dtype == np.float32 else native.Run64
         return kind(
@@ -159,7 +159,7 @@ class NativeRun:
             finite = tried > 0 and math.isfinite(costs[done - 1].sum())
             return tried if finite else tried - 1  # no more after a loss that is not finite
 
-        self._pace.share_out(len(rates), work)
+        self._threads.share_out(len(rates), work)
         return done
 
     def _stage(self, rows: Array, weights: Any) -> None:

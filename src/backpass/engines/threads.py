@@ -138,7 +138,7 @@ class _Record:
     measured: float = 0.0
 
 
-class Pace:
+class ThreadChoice:
     """Chooses how many threads take the next steps, from how long those before took.
 
     Parameters
@@ -153,12 +153,12 @@ class Pace:
     A machine on which two threads take turns on one processor:
 
     >>> seconds = [0.0]
-    >>> pace = Pace([2, 1], clock=lambda: seconds[0])
+    >>> choice = ThreadChoice([2, 1], clock=lambda: seconds[0])
     >>> def work(threads, batches):
     ...     seconds[0] += batches * (0.001 if threads == 1 else 0.003)
     ...     print(f"{batches} x {threads}", end="  ")
     ...     return batches
-    >>> pace.share_out(100, work)  # warm up, measure 2; warm up, measure 1; then the better
+    >>> choice.share_out(100, work)  # warm up, measure 2; warm up, measure 1; then the better
     1 x 2  1 x 2  1 x 1  2 x 1  95 x 1  100
     """
 

@@ -164,6 +164,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         incremental: bool,
         checkpoints: Checkpoints | None = None,
     ) -> Any:
+        """Check parameters and data, train, and leave the results as attributes."""
         self._check_parameters(incremental)
         if checkpoints is not None and self.solver == "lbfgs":
             raise InputError(
@@ -237,7 +238,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         incremental: bool,
         checkpoints: Checkpoints | None,
     ) -> None:
-        # another solver begins with a state of its own
+        """Train by mini-batches, going on with the optimiser's state where it is the same one."""
         slots = OPTIMIZERS.get_record(settings.optimizer).slots
         going_on = incremental and set(self._optimizer_state or ()) == set(slots)
         trainer = Trainer(
@@ -330,8 +331,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _output_activation(self, loss: Loss) -> str:
         return loss.outputs[0]
-
-    # --- after ---------------------------------------------------------------------------------
 
     def _set_results(self, epochs: int) -> None:
         history = self._history
