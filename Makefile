@@ -50,10 +50,10 @@ sanitized: .venv-sanitize/ready
 	    -C build-dir=build/sanitize -C cmake.define.BACKPASS_SANITIZE=address -C install.strip=false
 
 sanitize: sanitized
-	$(SANITIZED) $(SANE)/pytest --quiet -n auto --dist loadfile --capture=sys -m "" $(ENGINE_TESTS)
+	$(SANITIZED) $(SANE)/python -m pytest --quiet -n auto --dist loadfile --capture=sys -m "" $(ENGINE_TESTS)
 
 sanitize-short: sanitized
-	$(SANITIZED) $(SANE)/pytest --quiet -n auto --dist loadfile --capture=sys --hypothesis-profile=short -k 'not ($(LONG))' $(ENGINE_TESTS)
+	$(SANITIZED) $(SANE)/python -m pytest --quiet -n auto --dist loadfile --capture=sys --hypothesis-profile=short -k 'not ($(LONG))' $(ENGINE_TESTS)
 
 # The tests that use several threads with the thread sanitizer in the extension. It maps memory at
 # fixed places, which addresses drawn at random may take: hence setarch. One process, whose exit code
@@ -71,10 +71,10 @@ thread-sanitized: .venv-sanitize/ready
 	    -C build-dir=build/sanitize-thread -C cmake.define.BACKPASS_SANITIZE=thread -C install.strip=false
 
 sanitize-thread: thread-sanitized
-	$(THREAD_SANITIZED) $(SANE)/pytest --quiet --capture=sys $(THREAD_TESTS)
+	$(THREAD_SANITIZED) $(SANE)/python -m pytest --quiet --capture=sys $(THREAD_TESTS)
 
 sanitize-thread-short: thread-sanitized
-	$(THREAD_SANITIZED) $(SANE)/pytest --quiet --capture=sys -k '$(THREAD_SHORT)' $(THREAD_TESTS)
+	$(THREAD_SANITIZED) $(SANE)/python -m pytest --quiet --capture=sys -k '$(THREAD_SHORT)' $(THREAD_TESTS)
 
 # Random calls of the extension, for so many seconds; see reliability/fuzz_native.py. What asks for
 # more memory than that is refused, as where there is no more.

@@ -47,7 +47,7 @@ template <class T> static void entries_forward(const Layer<T>& layer, const Entr
                     panel);
 }
 
-// B2a and B2b: delta = (delta_above W^T) * phi'(z)
+// B2a, D and B2b: delta = (delta_above W^T) * d, where d = phi'(z) and its dropout mask
 template <class T> static void layer_backward(const Layer<T>& above, ptrdiff_t rows,
                                               const T* delta_above, const T* d, T* delta,
                                               ptrdiff_t panel) {

@@ -16,7 +16,7 @@ from reliability._extremes import Case, Wrong, draw
 from reliability._first_loss import first_loss
 
 from backpass.core.optimizers import OPTIMIZERS
-from backpass.core.validation import usable_weights
+from backpass.core.requirements import usable_weights
 from backpass.errors import BackpassError, InputError, NonFiniteError
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network

@@ -13,7 +13,7 @@ from sklearn.metrics import r2_score
 
 from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.cli import main
-from backpass.core.validation import usable_weights
+from backpass.core.requirements import usable_weights
 from backpass.errors import InputError, NonFiniteError, TableError
 from backpass.estimators.data import r_squared
 from backpass.export import onnx_inputs, to_onnx

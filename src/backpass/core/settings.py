@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from backpass.core.optimizers import Optimizer
-from backpass.core.schedules import Schedule
-from backpass.core.validation import (
+from backpass.core.requirements import (
     COUNT,
     FLAG,
     FRACTION,
@@ -14,6 +13,7 @@ from backpass.core.validation import (
     THREADS,
     check_values,
 )
+from backpass.core.schedules import Schedule
 
 SETTINGS = {
     "learning_rate": POSITIVE,

@@ -13,9 +13,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from backpass.core.losses import Loss
 from backpass.core.optimizers import OPTIMIZERS
+from backpass.core.requirements import usable_weights
 from backpass.core.schedules import SCHEDULES
 from backpass.core.settings import Settings
-from backpass.core.validation import usable_weights
 from backpass.errors import InputError
 from backpass.estimators.compat import (
     BaseEstimator,

@@ -11,7 +11,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from backpass.core.arrays import is_sparse, power_of_two_near
-from backpass.core.validation import as_numbers
+from backpass.core.requirements import as_numbers
 from backpass.errors import BackpassError, InputError
 
 BLOCK_BYTES = 1 << 22

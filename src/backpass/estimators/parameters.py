@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from backpass.core.registry import shown
-from backpass.core.settings import Settings
-from backpass.core.validation import (
+from backpass.core.requirements import (
     COUNT,
     FLAG,
     FRACTION,
@@ -21,6 +20,7 @@ from backpass.core.validation import (
     check_values,
     number,
 )
+from backpass.core.settings import Settings
 from backpass.errors import InputError
 from backpass.network.construction import hidden_records
 

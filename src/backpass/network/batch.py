@@ -6,7 +6,7 @@ import numpy as np
 
 from backpass.core.arrays import Array, in_dtype, is_sparse, namespace
 from backpass.core.parameters import Model
-from backpass.core.validation import as_numbers, usable_weights
+from backpass.core.requirements import as_numbers, usable_weights
 from backpass.errors import InputError
 
 

@@ -12,7 +12,7 @@ from backpass.core.initializers import INITIALIZERS, Initializer
 from backpass.core.layouts import in_our_layout
 from backpass.core.losses import LOSSES, Loss
 from backpass.core.parameters import Model, Parameters, parameter_count
-from backpass.core.validation import as_generator
+from backpass.core.requirements import as_generator
 from backpass.errors import InputError
 
 MOST_PARAMETERS = 1 << 48  # a petabyte of float32: nobody means it

@@ -16,8 +16,8 @@ from backpass.core.initializers import Initializer
 from backpass.core.losses import Loss
 from backpass.core.parameters import Gradients, Model, Parameters
 from backpass.core.registry import shown
+from backpass.core.requirements import check_alpha
 from backpass.core.settings import Settings
-from backpass.core.validation import check_alpha
 from backpass.engines import Problem, Run, choose, predictor, row_predictor
 from backpass.network.batch import check_batch, check_rows, rows_for
 from backpass.network.construction import HiddenSpec, model_from_arrays, new_model

@@ -19,9 +19,9 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.core.hints import refuse_unknown
 from backpass.core.optimizers import Optimizer
+from backpass.core.requirements import as_generator
 from backpass.core.schedules import SCHEDULES, Clock, Schedule
 from backpass.core.settings import Settings
-from backpass.core.validation import as_generator
 from backpass.engines import Engine, Problem, Run, choose
 from backpass.engines.protocols import Evaluator
 from backpass.engines.threads import blas_threads, threads_worth_using

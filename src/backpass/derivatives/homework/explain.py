@@ -1,4 +1,4 @@
-"""Whether an answer is right, and what explains it where it is not."""
+"""The verdict on an answer: whether it is right, and what explains it where it is not."""
 
 from collections.abc import Sequence
 from dataclasses import replace

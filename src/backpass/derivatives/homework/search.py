@@ -1,4 +1,4 @@
-"""The search for the mistakes that give an answer: each one alone, then two together."""
+"""The comparison of answers, and the search for the mistakes: each one alone, then two together."""
 
 import contextlib
 import math

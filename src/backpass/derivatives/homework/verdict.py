@@ -1,4 +1,4 @@
-"""The verdict on an answer: right, or by which mistakes it is wrong."""
+"""The record of a verdict on an answer, and how it is shown; ``explain`` reaches it."""
 
 import html
 import math
