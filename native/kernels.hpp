@@ -163,8 +163,8 @@ struct Passes {
 // What a step computes with.
 template <class T> struct Workspace {
     T** A;      // inputs of each layer 1 ... L, and a_L: [0 ... L]
-    T** D;      // dphi of each layer (dropout included): [1 ... L]
-    T** E;      // error signals (z_L before B1): [1 ... L]
+    T** D;      // phi'(z) of each layer, times its dropout mask: [1 ... L]
+    T** E;      // z of each layer, which delta takes the place of: [1 ... L]
     T* Yb;      // targets, panels
     T* factor;  // s_n / S
     double* row_cost;

@@ -1,7 +1,7 @@
 r"""Losses: value, derivative, fused error signal and target encoding, one frozen record each.
 
-This file is the one place to add a loss. Conventions: ``y`` (N, k) are the encoded targets, ``p``
-(N, k) the predictions ŷ = a_L. ``terms(y, p)`` (N, k) holds one cost per sample and output;
+A loss is added here; native code and the tests have a twin of it. Conventions: ``y`` (N, k) are
+the encoded targets, ``p`` (N, k) the predictions ŷ = a_L. ``terms(y, p)`` (N, k) holds one cost per sample and output;
 equation C sums them over the outputs and takes the (weighted) mean over the samples. Logarithms
 are natural (nats). The derivative at a kink is the one scikit-learn and PyTorch use: 0 for
 \|y − ŷ\|, and 0 where a hinge just touches.

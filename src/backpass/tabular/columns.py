@@ -115,7 +115,7 @@ class CategoryColumn(Record):
         return [f"{self.name}={level}" for level in (*self.levels, *extra)]
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
-        """Write a 1 for the level of each row, also for a missing or a rare one."""
+        """Write a 1 for each row's level, also for a missing one where training had some."""
         import polars as pl
 
         text = as_levels(values)

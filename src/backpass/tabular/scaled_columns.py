@@ -116,7 +116,7 @@ class NumberColumn(Record):
         return value + ([f"{self.name}=(missing)"] if self.missing else [])
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
-        """Write the scaled numbers: the median where one is missing, and a mark that it is."""
+        """Write scaled numbers: the median for a missing one, marked where training had some."""
         numbers = as_numbers(values)
         if self.scale > 0:
             out[:, 0] = _scaled(numbers, self.center, self.scale, rules.clip)

@@ -1,4 +1,4 @@
-"""The state of a training run, and its snapshot: what a checkpoint holds.
+"""The state of a training run, and its snapshot: what a checkpoint holds of it.
 
 Parameters, optimiser state, random generator, the epoch's order and how far it has come, and the
 history: the trainer advances this state; a snapshot of it is JSON values and arrays.

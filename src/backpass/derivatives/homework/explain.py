@@ -14,9 +14,9 @@ from backpass.derivatives.homework.search import (
     DIFFERENCES,
     EXACT,
     Candidates,
-    Comparison,
     Explanation,
     Search,
+    Tolerance,
     distance,
     rounding,
 )
@@ -121,7 +121,7 @@ class Homework:
                 "the network's own gradient is not finite on these rows; scale the inputs, or "
                 "take smaller weights"
             )
-        self.compare = Comparison(bounds, len(seen.s) + max(seen.network.sizes))
+        self.compare = Tolerance(bounds, len(seen.s) + max(seen.network.sizes))
         self.candidates = [_candidates(part, self.right) for part in parts]
 
     def run(self, faults: Sequence[Fault]) -> Pass:
@@ -163,7 +163,7 @@ class Homework:
         assert value is not None  # candidates are results that there are
         return value
 
-    def _result(self, part: Part, possible: Candidates, compare: Comparison) -> PartResult:
+    def _result(self, part: Part, possible: Candidates, compare: Tolerance) -> PartResult:
         """Return how a part compares with what it may stand for: the first that it equals."""
         for comparison in (self.compare, compare):
             for kind, l in possible:
@@ -175,13 +175,13 @@ class Homework:
         kind, l = min(gradients, key=lambda c: distance(part, c[0], self._ours(*c)))
         return PartResult(part.name, kind, l, distance(part, kind, self._ours(kind, l)), "")
 
-    def _explain(self, which: Sequence[int], compare: Comparison) -> tuple[list[Explanation], int]:
+    def _explain(self, which: Sequence[int], compare: Tolerance) -> tuple[list[Explanation], int]:
         """Return what explains these parts of the answer together."""
         parts, candidates = [self.parts[i] for i in which], [self.candidates[i] for i in which]
         return Search(self.run, self.right, compare, parts, candidates).explain()
 
     def _one_by_one(
-        self, wrong: Sequence[int], compare: Comparison
+        self, wrong: Sequence[int], compare: Tolerance
     ) -> tuple[list[Explanation], list[int]]:
         """Return what explains each wrong part alone, and the parts that nothing explains."""
         own: dict[int, dict[tuple[str, ...], Explanation]] = {}

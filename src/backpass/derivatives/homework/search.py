@@ -25,7 +25,7 @@ SAFETY = 8  # covers two computations in different order
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Tolerance:
     """The comparison of an answer with right numbers.
 
     Parameters
@@ -184,7 +184,7 @@ class Search:
         ``run(faults)`` is the pass with these faults.
     right : Pass
         The one without.
-    compare : Comparison
+    compare : Tolerance
     parts : sequence of Part
         The answer.
     candidates : sequence of Candidates
@@ -193,7 +193,7 @@ class Search:
 
     run: Callable[[Sequence[Fault]], Pass]
     right: Pass
-    compare: Comparison
+    compare: Tolerance
     parts: Sequence[Part]
     candidates: Sequence[Candidates]
 
