@@ -1,10 +1,10 @@
 r"""Losses: value, derivative, fused error signal and target encoding, one frozen record each.
 
-A loss is added here; native code and the tests have a twin of it. Conventions: ``y`` (N, k) are
-the encoded targets, ``p`` (N, k) the predictions ŷ = a_L. ``terms(y, p)`` (N, k) holds one cost per sample and output;
-equation C sums them over the outputs and takes the (weighted) mean over the samples. Logarithms
-are natural (nats). The derivative at a kink is the one scikit-learn and PyTorch use: 0 for
-\|y − ŷ\|, and 0 where a hinge just touches.
+A loss is added here; native code and the tests have a twin of it. Conventions: ``y`` (N, k) are the
+encoded targets, ``p`` (N, k) the predictions ŷ = a_L. ``terms(y, p)`` (N, k) holds one cost per
+sample and output; equation C sums them over the outputs and takes the (weighted) mean over the
+samples. Logarithms are natural (nats). The derivative at a kink is the one scikit-learn and PyTorch
+use: 0 for \|y − ŷ\|, and 0 where a hinge just touches.
 
 ``outputs`` declares which output activations go with a loss; a network with another pair raises.
 For the pairs in ``fused`` the error signal of the output layer needs no division by ŷ and is
