@@ -1,4 +1,4 @@
-"""How a training run is judged, and what it tells: validation and history."""
+"""What training tells of each epoch, and the rows that judge it: history and validation."""
 
 import math
 from collections.abc import Callable
