@@ -319,10 +319,10 @@ FITTING = {
         InputError,
         "hidden_layer_sizes=(4, 4) set it back",
     ),
-    "warm_start with another activation": Call(
-        lambda g: again(g, warm_start=True, activation="tanh").fit(g.X, g.y),
+    "warm_start with an activation too many": Call(
+        lambda g: again(g, warm_start=True, activation=["tanh", "relu"]).fit(g.X, g.y),
         InputError,
-        "activation='tanh' warm_start=False",
+        "activation 2 1 hidden",
     ),
     "partial_fit with another loss": Call(
         lambda g: again(g, loss="hinge").partial_fit(g.X, g.y), InputError, "loss='hinge'"

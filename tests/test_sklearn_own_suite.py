@@ -16,8 +16,6 @@ LEFT_OUT = {
     "test_gradient": "calls the private _loss_grad_lbfgs; tests/test_backprop.py checks gradients",
     "test_learning_rate_warmstart": "reads the private _optimizer",
     "test_adaptive_learning_rate": "reads the private _optimizer; tests/test_training.py has ours",
-    "test_n_iter_no_change": "reads the private _no_improvement_count",
-    "test_n_iter_no_change_inf": "reads the private _no_improvement_count",
     "test_nonfinite_params": "asks for scikit-learn's words, which do not say where; ours do",
     "test_early_stopping_stratified": "calls class 1 True; ours names it as the user wrote it",
     "test_mlp_diverging_loss": "wants a diverged fit to pass silently; ours stops and says where",

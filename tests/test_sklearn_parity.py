@@ -179,3 +179,71 @@ def test_lbfgs_reaches_the_same_loss():
         ours = Ours(**params).fit(X, y)
     np.testing.assert_allclose(ours.loss_, theirs.loss_, rtol=1e-4)
     assert ours.n_iter_ == theirs.n_iter_
+
+
+CHANGES = {
+    "nothing": {},
+    "learning_rate_init": {"learning_rate_init": 0.05},
+    "alpha": {"alpha": 1.0},
+    "batch_size": {"batch_size": 40},
+    "activation": {"activation": "tanh"},
+    "solver": {"solver": "adam", "learning_rate": "constant"},
+    "momentum": {"momentum": 0.2},
+    "power_t": {"power_t": 1.0},
+}
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(("fits", "epochs"), [(1, 30), (2, 15), (50, 1), (7, 3)])
+@pytest.mark.parametrize("solver", [*SOLVERS, "lbfgs"])
+def test_loops_of_warm_fits_end_alike(solver, fits, epochs, early_stopping):
+    X, y, Theirs, Ours = load("diabetes" if early_stopping else "breast_cancer")
+    X, y = X[:300], y[:300]
+    settings = SOLVERS.get(solver, {"solver": "lbfgs"})
+    early_stopping &= solver != "lbfgs"
+    told = {
+        "hidden_layer_sizes": (6,), "max_iter": epochs, "warm_start": True, "random_state": 0,
+        "tol": 1e-3, "n_iter_no_change": 2, "early_stopping": early_stopping,
+    }  # fmt: skip
+    pair = [kind(**told, **settings) for kind in (Ours, Theirs)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for fit in range(fits):
+            order = np.argsort(y, kind="stable") if fit % 2 else np.arange(len(y))
+            for model in pair:
+                model.fit(X[order], y[order])
+            assert_same(*pair)
+    ours, theirs = pair
+    assert ours.t_ == theirs.t_
+    for name in ("loss_curve_", "validation_scores_"):
+        if getattr(theirs, name, None):
+            np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-7)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
+def test_parameters_changed_between_warm_fits_count_alike(schedule, change):
+    X, y, Theirs, Ours = load("breast_cancer")
+    told = {"solver": "sgd", "learning_rate": schedule, "learning_rate_init": 0.2}
+    told |= {"hidden_layer_sizes": (6,), "max_iter": 4, "warm_start": True, "random_state": 0}
+    pair = [kind(**told, tol=0.01, n_iter_no_change=1) for kind in (Ours, Theirs)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for model in pair:
+            model.fit(X[:300], y[:300]).set_params(**CHANGES[change]).fit(X[:300], y[:300])
+            model.partial_fit(X[300:], y[300:]).fit(X, y)
+    assert_same(*pair)
+
+
+@pytest.mark.parametrize("stop", ["loss", "score", "adaptive"])
+def test_verbose_prints_alike(stop, capsys):
+    X, y, Theirs, Ours = load("breast_cancer")
+    told = {"hidden_layer_sizes": (4,), "random_state": 0, "tol": 0.01, "n_iter_no_change": 2}
+    told |= {"early_stopping": stop == "score", "verbose": True, "max_iter": 100}
+    if stop == "adaptive":
+        told |= {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.1}
+    Ours(**told).fit(X, y)
+    ours = capsys.readouterr().out
+    Theirs(**told).fit(X, y)
+    assert ours == capsys.readouterr().out
+    assert ours.endswith(" Stopping.\n")

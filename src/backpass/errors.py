@@ -31,3 +31,11 @@ class TableWarning(UserWarning):
 
 class DeadUnitsWarning(UserWarning):
     """Most ReLU units of a layer output 0 for every sample, so they no longer learn."""
+
+
+class VersionWarning(UserWarning):
+    """A pickle was written by another version of backpass, and may be read as something else."""
+
+
+class PrivateMethodWarning(UserWarning):
+    """A subclass overrides a private method of scikit-learn's MLP, which backpass has not."""

@@ -32,6 +32,7 @@ from backpass.estimators.data import (
     is_plain,
     is_plain_target,
 )
+from backpass.estimators.fitted_network import FittedNetwork
 from backpass.estimators.fitting import (
     Reporter,
     as_before_on_failure,
@@ -40,29 +41,27 @@ from backpass.estimators.fitting import (
 )
 from backpass.estimators.parameters import (
     check_parameters,
-    check_unchanged,
     fit_settings,
     hidden_sizes,
     listed_activation,
 )
+from backpass.estimators.sklearn_private import says_what_is_instead, warn_of_private_methods
 from backpass.estimators.validation import one_validation_set, validation_of
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
 from backpass.training.checkpoints import Checkpoints
-from backpass.training.history import History, Validation
+from backpass.training.history import Validation
 from backpass.training.lbfgs import train_lbfgs
 from backpass.training.trainer import Trainer
 
 FEW_ROWS = 16  # which the network computes one by one faster than together
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+@says_what_is_instead
+class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the two estimators; not for direct use."""
 
-    _optimizer_state: dict[str, Any] | None
     _steps: int
-    _history: History
-    network_: Network
     _y_is_numeric = False
 
     def _keep(self, arguments: dict[str, Any]) -> None:
@@ -84,6 +83,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def _n_outputs(self, y: Any) -> int:
+        raise NotImplementedError
+
+    def _set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
+        """Take what `from_weights` is told of the classes for those of `k` outputs."""
         raise NotImplementedError
 
     def _stratify(self, y: Any) -> Any:
@@ -152,10 +155,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """
         validation_data = one_validation_set(validation_data, X_val, y_val)
         checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
-        self._fit(X, y, sample_weight, validation_data, False, checkpoints)
+        self._fit_rows(X, y, sample_weight, validation_data, False, checkpoints)
         return self
 
-    def _fit(
+    def _fit_rows(
         self,
         X: Any,
         y: Any,
@@ -171,7 +174,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "solver='lbfgs' has no checkpoints: SciPy keeps the state of its search to "
                 "itself; use another solver, or leave out checkpoint"
             )
-        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        warn_of_private_methods(type(self))
+        first = "_network" not in vars(self) or not (self.warm_start or incremental)
         with as_before_on_failure(self, first):
             X, y = self._check_data(X, y, reset=first)
             targets = self._check_y(y, "known" if incremental else "new" if first else "same")
@@ -180,9 +184,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             if first:
                 self._start(X, targets, rng)
             else:
-                check_unchanged(self)
-            if not self.network_.parameters.flat.flags.writeable:
-                self.network_ = self.network_.copy()  # joblib maps large arrays read-only
+                self._go_on()
             if checkpoints is not None:  # the split and all that follows are drawn again
                 checkpoints.start(rng, self.random_state)
                 metric = self.early_stopping_metric
@@ -192,8 +194,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             validation, rows = validation_of(
                 self, X, targets, weights, validation_data, rng, checkpoints
             )
-            settings = fit_settings(self, 1 if incremental else self.max_iter, len(rows))
-            callbacks = EpochCallbacks(self, settings.epochs, X, y, sample_weight)
+            settings = fit_settings(self, len(rows))
+            epochs = 1 if incremental else self.max_iter
+            callbacks = EpochCallbacks(self, epochs, X, y, sample_weight)
             report = Reporter(self, callbacks)
             if self.solver == "lbfgs":
                 self._search(X, targets, weights, settings, report)
@@ -202,17 +205,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                     X, targets, weights, rows, settings, validation, rng, report, incremental,
                     checkpoints,
                 )  # fmt: skip
+            self._hand_back()
             self._set_results(report.epochs)
             warn_of_the_end(self, incremental)
             if not incremental:
-                warn_of_dead_units(self.network_, X, rows)
+                warn_of_dead_units(self._network, X, rows)
             callbacks.end()
         return self
 
     def _search(self, X: Any, targets: Any, weights: Any, settings: Settings, report: Any) -> None:
-        """Train with L-BFGS."""
-        self._history, self.engine_ = train_lbfgs(
-            self.network_,
+        """Train with L-BFGS, in arrays of its own, as scikit-learn does."""
+        self._network = self._network.copy()
+        self._history, self._engine = train_lbfgs(
+            self._network,
             X,
             targets,
             weights,
@@ -222,6 +227,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             history=self._history,
             engine=self.engine,
         )
+        self._take(self._network, anew=False)
         if report.timed_out:
             self._history.stop_reason = "time_limit"
 
@@ -242,7 +248,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         slots = OPTIMIZERS.get_record(settings.optimizer).slots
         going_on = incremental and set(self._optimizer_state or ()) == set(slots)
         trainer = Trainer(
-            self.network_,
+            self._network,
             X,
             targets,
             weights,
@@ -256,9 +262,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             steps=self._steps if going_on else 0,
             checkpoints=checkpoints,
         )
-        self.engine_ = trainer.engine.name
-        report.epochs = self._history.epochs - trainer.state.first_epoch
-        trainer.train(on_epoch=report)
+        self._engine = trainer.engine.name
+        report.begin(self._history, trainer.state.first_epoch)
+        trainer.train(1 if incremental else None, on_epoch=report)
+        report.end(self._history)
         self._optimizer_state, self._steps = trainer.state.optimizer, trainer.state.steps
 
     def _check_parameters(self, incremental: bool) -> None:
@@ -311,7 +318,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Draw the first parameters and begin a history."""
         hidden = hidden_sizes(self.hidden_layer_sizes)
         loss = self._loss_record()
-        self.network_ = Network(
+        network = Network(
             [X.shape[1], *hidden, self._n_outputs(y)],
             listed_activation(self.activation),
             self._output_activation(loss),
@@ -319,15 +326,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             seed=rng,
             dtype=_float_dtype(X),
         )
-        self._set_shape()
-        self._history = History()
-        self._optimizer_state = None
-        self._steps, self.t_ = 0, 0
-
-    def _set_shape(self) -> None:
-        self.n_layers_ = len(self.network_.sizes)
-        self.n_outputs_ = self.network_.sizes[-1]
-        self.out_activation_ = self.network_.model.activations[-1].name
+        self._begin_with(network)
 
     def _output_activation(self, loss: Loss) -> str:
         return loss.outputs[0]
@@ -335,15 +334,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _set_results(self, epochs: int) -> None:
         history = self._history
         self.n_iter_ = epochs
-        self.loss_curve_ = history.loss_curve
-        self.loss_ = history.loss_curve[-1] if history.loss_curve else history.best_loss
+        curve = self.loss_curve_ = history.loss_curve  # NumPy's numbers, as there
+        curve[len(curve) - epochs :] = map(np.float64, curve[len(curve) - epochs :])
+        self.loss_ = curve[-1] if curve else np.float64(history.best_loss)
         self.t_ = history.clock.samples
         judged = bool(history.validation_scores)
         self.validation_scores_ = history.validation_scores if judged else None
         self.validation_loss_curve_ = history.validation_loss_curve if judged else None
         self.best_validation_score_ = history.best_score if judged else None
         self.best_epoch_ = history.best_epoch if judged else None
-        self.best_loss_ = None if self.early_stopping else history.best_loss
+        self.best_loss_ = None if self.early_stopping else np.float64(history.best_loss)
         self.stop_reason_ = history.stop_reason
         if self.gradient_norms:
             self.layer_gradient_norms_ = history.layer_gradient_norms
@@ -353,7 +353,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     # --- prediction ----------------------------------------------------------------------------
 
     def _checked_output(self, X: Any) -> Any:
-        if "network_" not in vars(self):
+        if "_network" not in vars(self):
             check_is_fitted(self)  # which says it, but takes longer than a row does
         plain = is_plain(X) and self._fits(X, reset=False)
         if not plain:
@@ -368,7 +368,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 )
             X = as_floats(X)
         check_finite(X, self)
-        network = self.network_
+        network = self._current_network()
         few = plain and len(X) <= FEW_ROWS and X.dtype == network.parameters.flat.dtype
         if few and self.engine == "auto":  # the same numbers, without packing the parameters
             return refuse_overflow(np.array([network.predict_one(x) for x in X]))
@@ -393,32 +393,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         X, y = self._check_data(X, y, reset=False)
         return self.network_, X, self._check_y(y, "known"), None
 
-    @property
-    def coefs_(self) -> list[Any]:
-        """W_1 … W_L, each (in, out); views of the network's parameters."""
-        return list(self._fitted_network("coefs_").weights)
-
-    @coefs_.setter
-    def coefs_(self, weights: Any) -> None:
-        _assign("coefs_", self._fitted_network("coefs_").weights, weights)
-
-    @property
-    def intercepts_(self) -> list[Any]:
-        """b_1 … b_L, each (out,); views of the network's parameters."""
-        return list(self._fitted_network("intercepts_").biases)
-
-    @intercepts_.setter
-    def intercepts_(self, biases: Any) -> None:
-        _assign("intercepts_", self._fitted_network("intercepts_").biases, biases)
-
-    def _fitted_network(self, attribute: str) -> Network:
-        if "network_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} has no {attribute!r} before fit")
-        network: Network = self.network_
-        return network
-
     def __sklearn_is_fitted__(self) -> bool:
-        return "network_" in vars(self)
+        return "_network" in vars(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -431,17 +407,6 @@ def steps_are_possible(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit needs a stochastic solver; lbfgs is not one")
     return True
-
-
-def _assign(name: str, views: Any, arrays: Any) -> None:
-    """Copy `arrays` into the network's own, layer by layer."""
-    shapes = [view.shape for view in views]
-    if [np.shape(array) for array in arrays] != shapes:
-        raise InputError(f"{name} must be arrays of shapes {shapes}")
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise InputError(f"{name} holds numbers that are not finite")
-    for view, array in zip(views, arrays, strict=True):
-        view[...] = array
 
 
 def _float_dtype(X: Any) -> Any:

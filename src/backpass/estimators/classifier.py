@@ -120,7 +120,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     network_ : Network
         The trained network.
     coefs_, intercepts_ : list of arrays
-        Its weights (in, out) and biases (out,), as views.
+        Its weights (in, out) and biases (out,). What is written to them or to the lists counts from
+        then on; other shapes make another estimator, by :meth:`from_weights`.
     loss_, best_loss_ : float
         The last and the smallest training loss (the latter None with early stopping).
     loss_curve_ : list of float
@@ -128,7 +129,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     validation_scores_, validation_loss_curve_ : list of float or None
         Score and loss on the validation rows after every epoch.
     best_validation_score_, best_epoch_ : float and int, or None
-        The best score and its epoch, from 1, whose parameters were restored.
+        The best score and its epoch, from 1, whose parameters were restored; where a warm fit has
+        found no better one, those of its last epoch stay.
     layer_gradient_norms_ : list of list of float
         One list an epoch, one number a layer; only with ``gradient_norms=True``.
     mean_squared_gradient_norms_, gradient_noise_ : list of float
@@ -226,7 +228,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                         f"classes={classes!r} is not the same as on the last call: "
                         f"{self.classes_!r}"
                     )
-            self._fit(X, y, sample_weight, None, incremental=True)
+            self._fit_rows(X, y, sample_weight, None, incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -308,6 +310,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         several = "multiclass" if len(classes) > 2 else "binary"
         self._target_type = "multilabel" if multilabel else several
 
+    def _set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
+        n = k if multilabel else max(k, 2)
+        labels = np.arange(n) if classes is None else np.asarray(classes)
+        if labels.shape != (n,) or not np.array_equal(np.unique(labels), labels):
+            raise InputError(
+                f"classes must be {n} different labels in ascending order for {k} output(s), not "
+                f"{classes!r}"
+            )
+        self._set_classes(labels, multilabel)
+        if self._loss_name() == "log_loss" and k == 2 and not multilabel:
+            self.loss = "cross_entropy"  # a softmax of two, where fit would take one logistic
+        wanted = k if multilabel else self._n_outputs(self._encode(labels))
+        if wanted != k:
+            raise InputError(f"loss {self.loss!r} takes {wanted} outputs for {n} classes, not {k}")
+
     def _check_y(self, y: Any, classes: str) -> Any:
         y = y.toarray() if is_sparse(y) else np.asarray(y)
         labels, multilabel = plain_labels(y), False
@@ -372,7 +389,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     def _decided_codes(self, output: Any) -> Any:
         """Return places in `classes_` from the network's output, or the labels' indicators."""
-        boundary = 0.0 if self.network_.model.loss.task == "margin" else 0.5
+        boundary = 0.0 if self._network.model.loss.task == "margin" else 0.5
         if self._target_type == "multilabel":
             return (output > boundary).astype(int)
         if output.shape[1] == 1:
@@ -383,7 +400,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _stratify(self, y: Any) -> Any:
         # scikit-learn stratifies two classes, but neither several nor multi-label
         # the codes are ordered as the classes are, so they are split as the labels would be
-        return y if self.network_.sizes[-1] == 1 else None
+        return y if self._network.sizes[-1] == 1 else None
 
     def _class_weights(self, y: Any) -> Any:
         if self.class_weight is None:

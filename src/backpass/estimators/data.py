@@ -210,8 +210,14 @@ def check_labels(y: Any) -> None:
     with in_one_line():
         try:
             check_classification_targets(y)
-        except TypeError as error:
-            raise InputError(f"y holds labels of different types: {error}; give one") from None
+        except (TypeError, ValueError) as error:
+            kinds = sorted({type(label).__name__ for label in y.ravel()} if y.dtype == "O" else ())
+            if "NoneType" in kinds:
+                raise InputError("y has rows without a label (None); leave them out") from None
+            if len(kinds) > 1 or isinstance(error, TypeError):
+                told = ", ".join(kinds) or error
+                raise InputError(f"y holds labels of different types: {told}; give one") from None
+            raise
 
 
 def labels_in(y: Any, name: str) -> Any:

@@ -31,8 +31,12 @@ class Reporter:
 
     def __init__(self, estimator: Any, callbacks: EpochCallbacks) -> None:
         self.estimator, self.callbacks = estimator, callbacks
-        self.epochs, self.timed_out = 0, False
+        self.epochs, self.divisions, self.timed_out = 0, 0, False
         self._deadline = time.monotonic() + (estimator.time_limit or math.inf)
+
+    def begin(self, history: History, first_epoch: int) -> None:
+        """Count from where a run sets out or, resumed, goes on."""
+        self.epochs, self.divisions = history.epochs - first_epoch, history.clock.divisions
 
     def __call__(self, history: History) -> bool:
         """Tell of an epoch; return whether training should stop."""
@@ -41,14 +45,33 @@ class Reporter:
             print(f"Iteration {self.epochs}, loss = {history.loss_curve[-1]:.8f}")
             if history.validation_scores:
                 print(f"Validation score: {history.validation_scores[-1]:f}")
+            if history.clock.divisions > self.divisions:
+                self.divisions = history.clock.divisions
+                rate = self.estimator.learning_rate_init / 5.0**self.divisions
+                print(f"{self._stalled()} Setting learning rate to {rate:f}")
         stop = self.callbacks.epoch(self._fitted)
         # the trainer minds the time itself; L-BFGS has only this
         self.timed_out = self.estimator.solver == "lbfgs" and time.monotonic() > self._deadline
         return stop or self.timed_out
 
+    def end(self, history: History) -> None:
+        """Tell that training has stalled, where it ends for that."""
+        if self.estimator.verbose and history.stop_reason == "converged":
+            divided = self.estimator.solver == "sgd" and self.estimator.learning_rate == "adaptive"
+            small = " Learning rate too small." if divided else ""
+            print(f"{self._stalled()}{small} Stopping.")
+
+    def _stalled(self) -> str:
+        e = self.estimator
+        what = "Validation score" if e.early_stopping else "Training loss"
+        return (
+            f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive "
+            "epochs."
+        )
+
     def _fitted(self) -> dict[str, Any]:
         """Return what makes a copy of the estimator predict as if the fit had stopped here."""
-        return {"network_": self.estimator.network_.copy(), "n_iter_": self.epochs}
+        return {"network_": self.estimator._network.copy(), "n_iter_": self.epochs}
 
 
 def warn_of_dead_units(network: Network, X: Any, rows: Any = None) -> None:
@@ -121,7 +144,10 @@ def warn_of_the_end(estimator: Any, incremental: bool) -> None:
         )
 
 
-PRIVATE = ("_history", "_optimizer_state", "_steps", "_target_type")  # set by fit, too
+PRIVATE = (  # set by fit, too
+    "_network", "_coefs", "_intercepts", "_activation", "_engine", "_history", "_optimizer_state",
+    "_steps", "_target_type",
+)  # fmt: skip
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from backpass.core.requirements import (
 )
 from backpass.core.settings import Settings
 from backpass.errors import InputError
-from backpass.network.construction import hidden_records
 
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
@@ -106,21 +105,14 @@ def check_unchanged(estimator: Any) -> None:
     Raises
     ------
     InputError
-        When its hidden layers, their activations or its loss were changed since.
+        When its hidden layers or its loss were changed since.
     """
-    network = estimator.network_
-    n_hidden = len(network.sizes) - 2
-
-    def activations() -> tuple[str, ...]:
-        records = hidden_records(listed_activation(estimator.activation), n_hidden)
-        return tuple(map(shown, records))
-
+    network = estimator._network
     asked: dict[str, tuple[Callable[[], Any], Any]] = {
         "hidden_layer_sizes": (
             lambda: hidden_sizes(estimator.hidden_layer_sizes),
             list(network.sizes[1:-1]),
         ),
-        "activation": (activations, tuple(map(shown, network.model.activations[:-1]))),
         "loss": (lambda: shown(estimator._loss_record()), shown(network.model.loss)),
     }
     for name, (new, old) in asked.items():
@@ -131,15 +123,13 @@ def check_unchanged(estimator: Any) -> None:
             )
 
 
-def fit_settings(estimator: Any, epochs: int, n_rows: int) -> Settings:
+def fit_settings(estimator: Any, n_rows: int) -> Settings:
     """Return how an estimator trains.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
         With its network.
-    epochs : int
-        Most of them.
     n_rows : int
         To train on.
     """
@@ -152,14 +142,14 @@ def fit_settings(estimator: Any, epochs: int, n_rows: int) -> Settings:
             stacklevel=4,
         )
     # scikit-learn clips probabilities at eps: no term of its log-loss exceeds -log(eps)
-    clipped = e.network_.model.loss.task == "classification"
-    eps = float(np.finfo(e.network_.parameters.flat.dtype).eps)
+    clipped = e._network.model.loss.task == "classification"
+    eps = float(np.finfo(e._network.parameters.flat.dtype).eps)
     return Settings(
         optimizer=_optimizer(e),
         schedule=_schedule(e),
         learning_rate=e.learning_rate_init,
         batch_size=min(200, n_rows) if e.batch_size == "auto" else int(e.batch_size),
-        epochs=epochs,
+        epochs=e.max_iter,  # partial_fit, too: a schedule is as long as so many calls
         sampling="shuffle" if e.shuffle else "sequential",
         alpha=e.alpha,
         dropout=e.dropout,
@@ -168,7 +158,7 @@ def fit_settings(estimator: Any, epochs: int, n_rows: int) -> Settings:
         tolerance=e.tol,
         patience=e.n_iter_no_change,
         early_stopping=e.early_stopping,
-        outputs_averaged=e.network_.model.loss.name == "squared_error",
+        outputs_averaged=e._network.model.loss.name == "squared_error",
         time_limit=e.time_limit,
         gradient_norms=e.gradient_norms,
         n_threads=e.n_threads,

@@ -102,7 +102,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         -------
         self
         """
-        self._fit(X, y, sample_weight, None, incremental=True)
+        self._fit_rows(X, y, sample_weight, None, incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -142,6 +142,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         if loss.task != "regression":
             raise InputError(f"loss {loss.name!r} is for classes; use MLPClassifier")
         return loss
+
+    def _set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
+        if classes is not None or multilabel:
+            raise InputError("classes and multilabel are for MLPClassifier")
 
     def _check_y(self, y: Any, classes: str) -> Any:
         y = _numbers(y)

@@ -118,7 +118,7 @@ def _checked_validation_data(estimator: Any, validation_data: Any) -> tuple[Any,
     weights = validation_data[2] if len(validation_data) == 3 else None
     X, y = estimator._check_data(X, y, reset=False)
     y = estimator._check_y(y, "known")
-    k, trained = estimator._n_outputs(y), estimator.network_.sizes[-1]
+    k, trained = estimator._n_outputs(y), estimator._network.sizes[-1]
     if k != trained:
         raise InputError(f"validation_data: y has {k} output(s) where training has {trained}")
     return X, y, estimator._check_weights(X, y, weights) if weights is not None else None

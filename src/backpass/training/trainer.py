@@ -100,6 +100,9 @@ class Trainer:
         check_numbers(self.problem)
         self.engine: Engine = choose(engine, self.problem)
         history = History() if history is None else history
+        self._rate_begins = state is None
+        if self._rate_begins:  # as scikit-learn's does with each new optimiser
+            history.clock = Clock(samples=history.clock.samples)
         sampler = Sampler(rows, self.problem.batch_size, settings.sampling, rng)
         self.state = TrainingState(
             network.parameters.flat,
@@ -152,6 +155,7 @@ class Trainer:
                 if self._begin(epochs):
                     self._run_epochs(epochs, on_epoch)
             self._finish()
+            self._rate_begins = False
         except NonFiniteError:
             self.network.parameters.flat[...] = before
             raise
@@ -164,7 +168,8 @@ class Trainer:
         if resumed:
             return not history.stop_reason
         state.first_epoch, state.done, state.costs = history.epochs, 0, []
-        total = history.clock.step + epochs * len(state.sampler)
+        steps = len(state.sampler)
+        total = max(history.clock.step + epochs * steps, self.settings.epochs * steps)
         history.clock = history.clock._replace(total_steps=total)
         return True
 
@@ -265,6 +270,8 @@ class Trainer:
         return costs
 
     def _rate(self, clock: Clock) -> float:
+        if self._rate_begins and self.history.epochs == self.state.first_epoch:
+            clock = clock._replace(samples=0)  # the samples of earlier fits count from here on
         return self.settings.learning_rate * self.schedule.factor(clock)
 
     def _check_stall(self, loss: float) -> None:
@@ -320,9 +327,13 @@ class Trainer:
         check_state(self.problem, state.optimizer, state.epoch, self.history.clock.step)
 
     def _finish(self) -> None:
-        """Refuse what has diverged, and restore the best epoch where there is one."""
+        """Refuse what has diverged, and restore the best epoch where this run has had it.
+
+        Where an earlier run was better, the last epoch stays, as in scikit-learn: training that is
+        called again and again would begin at the same parameters each time.
+        """
         self._check_state()
-        if self.validation is not None and self.history.best_parameters is not None:
+        if self.validation is not None and self.history.best_epoch > self.state.first_epoch:
             self.network.parameters.flat[...] = self.history.best_parameters
         self._check_parameters()
 

@@ -1,0 +1,387 @@
+"""The network of a fitted estimator, and its weights as the lists that scikit-learn has.
+
+scikit-learn reads `coefs_`, `intercepts_` and `activation` whenever it predicts or trains, so that
+what a script has written to them counts. Our parameters lie in one buffer. The lists are what is
+true: where each array in them is a view of that buffer nothing has to be done, and where one is
+not, a network is made of what they hold. Training writes back into the arrays, as there.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Never, Self
+
+import numpy as np
+
+from backpass.core.losses import Loss
+from backpass.core.parameters import Parameters
+from backpass.core.registry import shown
+from backpass.errors import InputError, VersionWarning
+from backpass.estimators.layer_arrays import LayerArrays, check_arrays, listed, network_of
+from backpass.estimators.parameters import check_parameters, check_unchanged, listed_activation
+from backpass.network.construction import hidden_records
+from backpass.network.network import Network
+from backpass.training.history import History
+
+
+def _of_the_network(name: str, read: Callable[[Network], Any], doc: str) -> property:
+    """Return an attribute that the network has and nobody can set."""
+
+    def value(self: "FittedNetwork") -> Any:
+        self._check_fitted(name)
+        return read(self._network)
+
+    def refuse(self: "FittedNetwork", value: Any) -> Never:
+        raise AttributeError(
+            f"{name} says what the network is and cannot be set to {value!r}: make another one by "
+            "Network.from_arrays(coefs, intercepts, activation, output, loss), which predicts, and "
+            f"of which {type(self).__name__}.from_network(network) makes an estimator"
+        )
+
+    return property(value, refuse, doc=f"{doc}.")
+
+
+class FittedNetwork:
+    """What an estimator has once it is fitted: a network, its weights as lists, and a history."""
+
+    _network: Network
+    _coefs: list[Any]
+    _intercepts: list[Any]
+    activation: Any
+    loss: Any
+    _activation: Any  # the parameter, as the network was made with
+    _engine: str
+    _history: History
+    _optimizer_state: dict[str, Any] | None
+    loss_curve_: list[Any]
+    validation_scores_: Any
+    best_loss_: Any
+    best_validation_score_: Any
+    _set_results: Callable[[int], None]
+    _set_outputs: Callable[[int, Any, bool], None]
+    _loss_record: Callable[[], Loss]
+    _output_activation: Callable[[Loss], str]
+
+    def _take(self, network: Network, *, anew: bool) -> None:
+        """Hold a network, in lists that are new, or in those that there are."""
+        theta = network.parameters
+        self._network, self._activation = network, self.activation
+        for kept, name, views in (
+            ("_coefs", "coefs_", theta.weights),
+            ("_intercepts", "intercepts_", theta.biases),
+        ):
+            if anew:
+                setattr(self, kept, LayerArrays(name, views, theta.flat))
+                continue
+            arrays = getattr(self, kept)
+            list.__setitem__(arrays, slice(None), views)
+            if isinstance(arrays, LayerArrays):
+                arrays.flat = theta.flat
+
+    def _has_own_arrays(self) -> bool:
+        """Return whether the lists hold views of the network's parameters, and nothing else."""
+        flat = self._network.parameters.flat
+        first, second = self._coefs, self._intercepts
+        return getattr(first, "flat", None) is flat and getattr(second, "flat", None) is flat
+
+    def _current_network(self) -> Network:
+        """Return the network with what was written to the lists and to `activation`."""
+        if self.activation is not self._activation:
+            self._network = self._with_activation(self._network)
+        if not self._has_own_arrays():
+            self._network = self._gathered(self._network)
+        return self._network
+
+    def _with_activation(self, network: Network) -> Network:
+        """Return the network with the hidden activations that the parameter names."""
+        *hidden, output = network.model.activations
+        records = hidden_records(listed_activation(self.activation), len(hidden))
+        if [*map(shown, records)] != [*map(shown, hidden)]:
+            model = replace(network.model, activations=(*records, output))
+            network = Network.from_model(model)
+        self._activation = self.activation
+        return network
+
+    def _gathered(self, network: Network) -> Network:
+        """Return a network of the arrays in the lists, the same one where they are its own."""
+        theta = network.parameters
+        found = Parameters(theta.sizes, np.empty_like(theta.flat))
+        for name, arrays, views in (
+            ("coefs_", self._coefs, found.weights),
+            ("intercepts_", self._intercepts, found.biases),
+        ):
+            check_arrays(name, arrays, [view.shape for view in views])
+            for view, array in zip(views, arrays, strict=True):
+                view[...] = array
+        if found.flat.tobytes() == theta.flat.tobytes():
+            return network
+        return Network.from_model(network.model.with_parameters(found))
+
+    def _hand_back(self) -> None:
+        """Write what training has changed into the arrays of the lists, where they are others'."""
+        if self._has_own_arrays():
+            return
+        theta = self._network.parameters
+        for arrays, views in ((self._coefs, theta.weights), (self._intercepts, theta.biases)):
+            for layer, (array, view) in enumerate(zip(arrays, views, strict=True)):
+                floats = isinstance(array, np.ndarray) and array.dtype.kind == "f"
+                if floats and array.flags.writeable:
+                    array[...] = view
+                else:
+                    list.__setitem__(arrays, layer, view)
+
+    def _check_fitted(self, attribute: str) -> None:
+        if "_network" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {attribute!r} before fit")
+
+    @property
+    def network_(self) -> Network:
+        """The trained network, which `coefs_` and `intercepts_` are views of."""
+        self._check_fitted("network_")
+        network = self._current_network()
+        if not self._has_own_arrays():
+            self._take(network, anew=False)
+        return network
+
+    @network_.setter
+    def network_(self, network: Network) -> None:
+        if "_network" in vars(self):
+            ends = [(n.sizes[0], n.sizes[-1], n.model.loss.task) for n in (self._network, network)]
+            if ends[0] != ends[1]:
+                raise InputError(
+                    f"network_ must have {ends[0][0]} inputs, {ends[0][1]} outputs and a loss for "
+                    f"{ends[0][2]}; from_network(network) of the estimator takes any"
+                )
+        self._take(network, anew=True)
+
+    @property
+    def coefs_(self) -> list[Any]:
+        """W_1 … W_L, each (in, out): what is written to them, or to the list, counts."""
+        self._check_fitted("coefs_")
+        return self._coefs
+
+    @coefs_.setter
+    def coefs_(self, weights: Any) -> None:
+        self._coefs = self._checked_list("coefs_", weights)
+
+    @property
+    def intercepts_(self) -> list[Any]:
+        """b_1 … b_L, each (out,): what is written to them, or to the list, counts."""
+        self._check_fitted("intercepts_")
+        return self._intercepts
+
+    @intercepts_.setter
+    def intercepts_(self, biases: Any) -> None:
+        self._intercepts = self._checked_list("intercepts_", biases)
+
+    def _checked_list(self, name: str, arrays: Any) -> list[Any]:
+        """Return the list that was given, so that what its owner does to it counts, too."""
+        if "_network" not in vars(self):
+            raise AttributeError(
+                f"{name} cannot be set before fit; {type(self).__name__}.from_weights(coefs, "
+                "intercepts) makes a fitted estimator of given weights"
+            )
+        theta = self._network.parameters
+        own = listed(name, arrays)
+        views = theta.weights if name == "coefs_" else theta.biases
+        check_arrays(name, own, [view.shape for view in views])
+        return own
+
+    n_layers_ = _of_the_network("n_layers_", lambda n: len(n.sizes), "Layers, the input's included")
+    n_outputs_ = _of_the_network("n_outputs_", lambda n: n.sizes[-1], "Number of outputs")
+    out_activation_ = _of_the_network(
+        "out_activation_", lambda n: n.model.activations[-1].name, "Name of the output's activation"
+    )
+
+    @property
+    def engine_(self) -> str:
+        """Name of the engine that trained."""
+        if "_engine" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no 'engine_' before it has trained")
+        return self._engine
+
+    @engine_.setter
+    def engine_(self, value: Any) -> Never:
+        raise AttributeError(
+            f"engine_ says which engine trained; to choose another, set_params(engine={value!r})"
+        )
+
+    # --- going on ------------------------------------------------------------------------
+
+    def _begin_with(self, network: Network) -> None:
+        """Hold a network that this estimator has not trained yet, with a history that is empty."""
+        self._take(network, anew=True)
+        self._history = History()
+        self._optimizer_state = None
+        self._steps, self.t_ = 0, 0
+
+    def _go_on(self) -> None:
+        """Go on with the network as it was written to, and with results that were set."""
+        network, history = self._current_network(), self._history
+        check_unchanged(self)
+        if not network.parameters.flat.flags.writeable:  # joblib maps large arrays read-only
+            self._take(network.copy(), anew=False)
+        history.clock = history.clock._replace(samples=self.t_)
+        history.loss_curve = self.loss_curve_
+        if self.best_loss_ is not None:
+            history.best_loss = self.best_loss_
+        if self.best_validation_score_ is not None:
+            history.validation_scores = self.validation_scores_
+            history.best_score = self.best_validation_score_
+
+    @classmethod
+    def from_weights(
+        cls,
+        coefs: Sequence[Any],
+        intercepts: Sequence[Any],
+        *,
+        classes: Any = None,
+        multilabel: bool = False,
+        layout: str = "code",
+        **parameters: Any,
+    ) -> Self:
+        """Return a fitted estimator with copies of the given weights; it predicts and trains on.
+
+        Parameters
+        ----------
+        coefs : sequence of arrays (in, out)
+            W_1 … W_L of any shapes that fit together; their number and sizes are the layers.
+        intercepts : sequence of arrays (out,)
+            b_1 … b_L.
+        classes : array-like, optional
+            Of a classifier: the labels in ascending order, one an output, or two for one output;
+            0, 1, … by default.
+        multilabel : bool, default False
+            Of a classifier: whether each output is a label of its own. Two outputs are a softmax of
+            two classes otherwise.
+        layout : str, default "code"
+            How the weights are written, of :data:`~backpass.core.layouts.LAYOUTS`: PyTorch's
+            (out, in) are ``"nabla"``.
+        **parameters
+            As of the constructor: `activation`, `loss`, `solver` and so on.
+
+        Raises
+        ------
+        InputError
+            When shapes do not fit together, `classes` do not fit the outputs, a number is not
+            finite, or a parameter cannot be used.
+
+        Examples
+        --------
+        >>> from backpass import MLPClassifier
+        >>> W, b = [np.array([[1.0, -1.0, 0.0]])], [np.zeros(3)]
+        >>> model = MLPClassifier.from_weights(W, b, classes=["down", "level", "up"])
+        >>> model.predict([[2.0], [-2.0]])
+        array(['down', 'level'], dtype='<U5')
+        """
+        model = cls(**parameters)
+        model._set_outputs(np.size(listed("intercepts", intercepts)[-1]), classes, multilabel)
+        loss = model._loss_record()
+        output = model._output_activation(loss)
+        network = network_of(coefs, intercepts, model.activation, output, loss, layout)
+        parameters = {"activation": model.activation, **parameters, "loss": model.loss}
+        return cls.from_network(network, classes=classes, multilabel=multilabel, **parameters)
+
+    @classmethod
+    def from_network(
+        cls, network: Network, *, classes: Any = None, multilabel: bool = False, **parameters: Any
+    ) -> Self:
+        """Return a fitted estimator with a copy of a network; it predicts and trains on.
+
+        Parameters
+        ----------
+        network : Network
+            Of any activations; its loss is one for numbers or for classes, as the estimator is.
+        classes, multilabel, **parameters
+            As of :meth:`from_weights`; layers, activations and loss are the network's.
+
+        Raises
+        ------
+        InputError
+            When the loss, `classes` or a parameter does not fit.
+
+        Examples
+        --------
+        >>> from backpass import MLPRegressor, Network
+        >>> network = Network([2, 3, 1], "tanh", seed=0)
+        >>> regressor = MLPRegressor.from_network(network, max_iter=50)
+        >>> bool(regressor.predict([[0.5, 1.0]])[0] == network.predict(np.array([[0.5, 1.0]]))[0, 0])
+        True
+        """
+        if not isinstance(network, Network):
+            raise InputError(
+                f"from_network takes a Network, not {type(network).__name__}; from_weights takes "
+                "arrays"
+            )
+        if "hidden_layer_sizes" in parameters:
+            raise InputError("hidden_layer_sizes are those of the weights; leave them out")
+        *hidden, output = map(shown, network.model.activations)
+        told = {"hidden_layer_sizes": network.sizes[1:-1], "loss": shown(network.model.loss)}
+        if hidden:
+            told["activation"] = hidden[0] if len({*hidden}) == 1 else hidden
+        model = cls(**{**told, **parameters})
+        model._set_outputs(network.sizes[-1], classes, multilabel)
+        wanted = model._output_activation(model._loss_record())
+        if hasattr(model, "classes_") and output != wanted:
+            raise InputError(
+                f"a classifier of loss {model.loss!r} takes outputs by {wanted!r}, not {output!r}"
+            )
+        return model._fitted_with(network.copy())
+
+    def _fitted_with(self, network: Network) -> Self:
+        """Return this estimator, fitted as if it had drawn a network and not trained it yet."""
+        check_parameters(self)
+        self._begin_with(network)
+        self.n_features_in_ = network.sizes[0]
+        self._set_results(0)
+        return self
+
+    @property
+    def _no_improvement_count(self) -> int:
+        """Epochs in a row without improvement: what scikit-learn calls so, to be read and set."""
+        return self._history.stalled
+
+    @_no_improvement_count.setter
+    def _no_improvement_count(self, count: int) -> None:
+        self._history.stalled = count
+
+    # --- copies --------------------------------------------------------------------------------
+
+    def __copy__(self) -> Self:
+        """Return an estimator with the same lists and arrays, as scikit-learn's has."""
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        if "_history" in vars(twin):
+            vars(twin)["_history"] = copy.copy(vars(self)["_history"])  # its counts are its own
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
+        if "_network" in state:
+            state["_network"] = self._current_network()
+            del state["_coefs"], state["_intercepts"]
+        return {**state, "_backpass_version": installed()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        made_by = state.pop("_backpass_version", None)
+        if made_by != installed():
+            warnings.warn(
+                f"this {type(self).__name__} was pickled by backpass {made_by or 'of old'} and is "
+                f"read by {installed()}, which may take it for something else; to keep a model for "
+                "longer, write estimator.network_.save(file) or a TabularModel",
+                VersionWarning,
+                stacklevel=2,
+            )
+        super().__setstate__(state)  # type: ignore[misc]
+        if "_network" in state:
+            self._take(self._network, anew=True)
+
+
+@cache
+def installed() -> str:
+    """Return the version of backpass."""
+    return version("backpass")

@@ -1,0 +1,97 @@
+"""Private names of scikit-learn's MLP that public code uses, and what there is in their place."""
+
+import warnings
+from typing import Any, Never, TypeVar
+from weakref import WeakSet
+
+from backpass.errors import PrivateMethodWarning
+
+_T = TypeVar("_T")
+_GRADIENT = (
+    "network_.loss_and_gradients(X, y) gives loss and gradients, backpass.register_loss adds a loss"
+)
+_FORWARD = "network_.predict(X) gives the output, backpass.trace(estimator, X, y) every layer's"
+_FIRST = (
+    "Network(sizes, init=…) draws first weights, from_weights(coefs, intercepts) takes yours, and "
+    "fit with warm_start=True goes on from there"
+)
+_STEPS = (
+    "solver, learning_rate and learning_rate_init say how it steps, and backpass.train trains a "
+    "network of your own"
+)
+_STOPPING = "early_stopping_metric, n_iter_no_change, tol and callbacks say when it stops"
+_DATA = "fit and partial_fit can be overridden, and a Pipeline can prepare the data"
+
+INSTEAD = {
+    "_backprop": _GRADIENT,
+    "_best_coefs": "coefs_ are those of the best epoch after fit with early_stopping",
+    "_best_intercepts": "intercepts_ are those of the best epoch after fit with early_stopping",
+    "_compute_loss_grad": _GRADIENT,
+    "_fit": _DATA,
+    "_fit_lbfgs": _STEPS,
+    "_fit_stochastic": _STEPS,
+    "_forward_pass": _FORWARD,
+    "_forward_pass_fast": _FORWARD,
+    "_init_coef": _FIRST,
+    "_initialize": _FIRST,
+    "_label_binarizer": "classes_ has the labels, from_weights(…, classes=…) takes them",
+    "_loss_grad_lbfgs": _GRADIENT,
+    "_optimizer": _STEPS,
+    "_predict": _FORWARD,
+    "_random_state": "random_state is what fit draws from, in scikit-learn's order",
+    "_score": _STOPPING,
+    "_score_with_function": _STOPPING,
+    "_unpack": "network_.parameters.flat has all weights and biases, layer by layer",
+    "_update_no_improvement_count": _STOPPING,
+    "_validate_input": _DATA,
+}
+"""What to use, by the name in scikit-learn."""
+
+
+class _Elsewhere:
+    """An attribute that is not there, and says what is."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, kind: type) -> Never:
+        raise AttributeError(
+            f"{kind.__name__}.{self.name} is private to scikit-learn's MLP; of backpass, "
+            f"{INSTEAD[self.name]}"
+        )
+
+    def __set__(self, instance: Any, value: Any) -> Never:
+        self.__get__(instance, type(instance))
+
+
+def says_what_is_instead(kind: type[_T]) -> type[_T]:
+    """Have a class say, of scikit-learn's private names, what backpass has in their place."""
+    for name in INSTEAD:
+        setattr(kind, name, _Elsewhere(name))
+    return kind
+
+
+_told: WeakSet[type] = WeakSet()
+
+
+def warn_of_private_methods(kind: type) -> None:
+    """Warn, at its first fit, of methods in a subclass that only scikit-learn would call.
+
+    Parameters
+    ----------
+    kind : type
+        Of the estimator.
+    """
+    if kind in _told:
+        return
+    _told.add(kind)
+    for ancestor in kind.__mro__:
+        if ancestor.__module__.partition(".")[0] in ("backpass", "sklearn"):
+            continue
+        for name in sorted(vars(ancestor).keys() & INSTEAD):
+            warnings.warn(
+                f"backpass does not call {ancestor.__name__}.{name}, which scikit-learn's MLP "
+                f"does; of backpass, {INSTEAD[name]}",
+                PrivateMethodWarning,
+                stacklevel=4,
+            )
