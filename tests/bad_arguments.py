@@ -319,6 +319,9 @@ FITTING = {
         InputError,
         "hidden_layer_sizes=(4, 4) set it back",
     ),
+    "a solver with a capital": Call(
+        lambda g: again(g, solver="Adam").fit(g.X, g.y), InputError, "'Adam' did you mean 'adam'?"
+    ),
     "warm_start with an activation too many": Call(
         lambda g: again(g, warm_start=True, activation=["tanh", "relu"]).fit(g.X, g.y),
         InputError,

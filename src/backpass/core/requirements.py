@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backpass.core.arrays import Array, dtype_name, namespace, scalar
+from backpass.core.hints import closest
 from backpass.errors import InputError
 
 MOST_THREADS = 1024
@@ -26,6 +27,7 @@ class Requirement(NamedTuple):
 
     met_by: Callable[[Any], bool]
     words: str
+    names: tuple[str, ...] = ()  # that may be given, where there are
 
     @property
     def or_none(self) -> "Requirement":
@@ -54,6 +56,13 @@ def number(low: float, high: float = math.inf, *, closed: bool = True) -> Callab
 
 def _count(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def one_of(*names: str) -> Requirement:
+    """Return the requirement to be one of some names."""
+    return Requirement(
+        lambda value: isinstance(value, str) and value in names, f"one of {', '.join(names)}", names
+    )
 
 
 COUNT = Requirement(_count, "an integer of at least 1")
@@ -90,7 +99,9 @@ def check_values(source: object, requirements: Mapping[str, Requirement]) -> Non
     for name, requirement in requirements.items():
         value = getattr(source, name)
         if not requirement.met_by(value):
-            raise InputError(f"{name} must be {requirement.words}, not {value!r}")
+            meant = closest(value, requirement.names) if isinstance(value, str) else None
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            raise InputError(f"{name} must be {requirement.words}, not {value!r}{hint}")
 
 
 def as_numbers(name: str, values: Any, xp: Any) -> Array:

@@ -306,9 +306,9 @@ class FittedNetwork:
         Examples
         --------
         >>> from backpass import MLPRegressor, Network
-        >>> network = Network([2, 3, 1], "tanh", seed=0)
+        >>> network, X = Network([2, 3, 1], "tanh", seed=0), np.array([[0.5, 1.0]])
         >>> regressor = MLPRegressor.from_network(network, max_iter=50)
-        >>> bool(regressor.predict([[0.5, 1.0]])[0] == network.predict(np.array([[0.5, 1.0]]))[0, 0])
+        >>> bool(regressor.predict(X)[0] == network.predict(X)[0, 0])
         True
         """
         if not isinstance(network, Network):

@@ -19,6 +19,7 @@ from backpass.core.requirements import (
     Requirement,
     check_values,
     number,
+    one_of,
 )
 from backpass.core.settings import Settings
 from backpass.errors import InputError
@@ -27,9 +28,7 @@ SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
 
 CHECKS = {
-    "solver": Requirement(
-        lambda v: isinstance(v, str) and v in SOLVERS, f"one of {', '.join(SOLVERS)}"
-    ),
+    "solver": one_of(*SOLVERS),
     "alpha": SIZE,
     "batch_size": Requirement(
         lambda v: (isinstance(v, str) and v == "auto") or COUNT.met_by(v),
