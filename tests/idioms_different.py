@@ -41,6 +41,7 @@ DIFFERENT = {
     "layer_put_in": SHAPES,
     "list_cleared_and_filled": SHAPES,
     "layer_appended_by_addition": SHAPES,
+    "intercepts_as_rows": SHAPES,
     "weights_set_before_fit": SHAPES,
     "logits_by_another_output_activation": READ_ONLY,
     "hidden_output_by_fewer_layers": READ_ONLY,
@@ -130,6 +131,14 @@ def layer_appended_by_addition(MLPClassifier, MLPRegressor):
     clf.coefs_ += [np.eye(3)]
     clf.intercepts_ += [np.zeros(3)]
     print(len(clf.coefs_), [W.shape for W in clf.coefs_])
+
+
+@idiom
+def intercepts_as_rows(MLPClassifier, MLPRegressor):
+    X, y = diabetes()
+    reg = MLPRegressor(**QUICK).fit(X, y)
+    reg.intercepts_ = [np.ones((1, b.size)) for b in reg.intercepts_]
+    print(rounded(reg.predict(X[:3])))
 
 
 @idiom

@@ -27,13 +27,13 @@ ONE = {"hidden_layer_sizes": (5,), "max_iter": 1, "random_state": 0, "warm_start
 def warm_loop_of_one_epoch(MLPClassifier, MLPRegressor, **params):
     X, y = iris()
     clf, curve = MLPClassifier(**ONE, **params), []
-    for i in range(50):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for i in range(50):
             clf.fit(X, y)
-        curve.append(clf.loss_)
-        if i + 1 in (1, 2, 50):
-            print(rounded(clf.loss_), rounded(clf.score(X, y)), clf.n_iter_, clf.t_)
+            curve.append(clf.loss_)
+            if i + 1 in (1, 2, 50):
+                print(rounded(clf.loss_), rounded(clf.score(X, y)), clf.n_iter_, clf.t_)
     print(rounded(curve[::10]), len(clf.loss_curve_), rounded(clf.best_loss_))
 
 

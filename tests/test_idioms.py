@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 import backpass
+import idioms_aliases  # noqa: F401
 import idioms_different
 import idioms_gallery  # noqa: F401
 import idioms_loops  # noqa: F401
