@@ -156,7 +156,9 @@ TARGETS = {
         lambda g: g.classifier.fit(g.X, np.array(["a", 1] * 20, object)), InputError, "y types"
     ),
     "labels with None": Call(
-        lambda g: g.classifier.fit(g.X, np.array(["a", None] * 20, object)), InputError, "y None leave"
+        lambda g: g.classifier.fit(g.X, np.array(["a", None] * 20, object)),
+        InputError,
+        "y None leave",
     ),
     "complex targets": Call(lambda g: g.regressor.fit(g.X, g.q + 1j), InputError, "Complex"),
     "a target alone": Call(lambda g: g.classifier.fit(g.X, 3), InputError, "at least 1 dimension"),

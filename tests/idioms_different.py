@@ -24,15 +24,20 @@ class Difference:
     says: str = ""
 
 
-SHAPES = Difference("raises", "other shapes or another number of layers", r"from_weights\(")
-READ_ONLY = Difference("raises", "`out_activation_`, `n_layers_`, `n_outputs_` set", "network_")
+SHAPES = Difference("raises", "an array of another shape in `coefs_`", r"from_weights\(")
+READ_ONLY = Difference(
+    "raises", "`out_activation_`, `n_layers_`, `n_outputs_` set after fit", "network_"
+)
 PRIVATE = Difference(
     "raises",
-    "private names, such as `_label_binarizer`",
-    r"network_|[a-z]_\b|random_state|predict|callback",
+    "private names (`_label_binarizer`",
+    r"network_|[a-z]_\b|random_state|predict|callback|solver",
 )
 HOOKS = Difference("warns", "private methods overridden in a subclass", "never call|not call")
-OBEYED = Difference("differs", "parameters changed between `partial_fit` calls")
+OBEYED = Difference("differs", "set between calls of `partial_fit`")
+TIED = Difference("raises", "an array of one layer that shares memory", "assign a copy")
+TYPE = Difference("differs", "the type of `coefs_` and `intercepts_`")
+OPTIMISER = Difference("differs", "the optimiser's state after `copy.copy`")
 
 DIFFERENT = {
     "hidden_units_cut_off": SHAPES,
@@ -45,12 +50,11 @@ DIFFERENT = {
     "weights_set_before_fit": SHAPES,
     "logits_by_another_output_activation": READ_ONLY,
     "hidden_output_by_fewer_layers": READ_ONLY,
-    "number_of_outputs_set": READ_ONLY,
     **{
         f"private_name_{name}": PRIVATE
         for name in (
             "label_binarizer", "forward_pass", "forward_pass_fast", "optimizer", "random_state",
-            "no_improvement_count", "best_coefs", "compute_loss_grad",
+            "best_coefs", "compute_loss_grad",
         )
     },
     "subclass_with_its_own_initialisation": HOOKS,
@@ -62,7 +66,14 @@ DIFFERENT = {
     "changed_between_partial_fits_momentum": OBEYED,
     "changed_between_partial_fits_schedule": OBEYED,
     "changed_between_partial_fits_beta_1": OBEYED,
-    "warm_start_with_early_stopping": Difference("differs", "`warm_start` with `early_stopping`"),
+    "tied_autoencoder": TIED,
+    "tied_hidden_layers": TIED,
+    "identities": TYPE,
+    "summary_of_all_fitted_attributes": TYPE,
+    "hash_of_the_weights": TYPE,
+    "shallow_copies_take_turns_adam": OPTIMISER,
+    "shallow_copies_take_turns_sgd": OPTIMISER,
+    "counter_of_samples_set_back": Difference("differs", "`t_` set between calls"),
     "loss_of_several_numbers": Difference("differs", "squared error of k outputs"),
     "overflowing_loss": Difference("raises", "the loss becomes NaN or infinite", "epoch 1"),
     "classes_renamed_after_fit": Difference("differs", "`classes_` set after fit"),

@@ -170,6 +170,26 @@ def test_a_copy_shares_what_scikit_learns_shares_and_nothing_else():
         np.testing.assert_array_equal(m.predict_proba(X), before)
 
 
+def test_layers_that_share_memory_predict_and_are_not_trained():
+    m = MLPRegressor(hidden_layer_sizes=(4,), activation="identity", max_iter=5).fit(X, X)
+    m.coefs_[1] = m.coefs_[0].T
+    m.predict(X)
+    with pytest.raises(InputError, match="assign a copy"):
+        m.partial_fit(X, X)
+    m.coefs_[1] = m.coefs_[0].T.copy()
+    m.partial_fit(X, X)
+
+
+def test_weights_that_are_deleted_are_drawn_again():
+    m = fitted(warm_start=True)
+    first = m.coefs_[0].copy()
+    m.fit(X, y)
+    del m.coefs_
+    assert not hasattr(m, "coefs_")
+    assert not hasattr(m, "n_layers_")
+    np.testing.assert_array_equal(m.fit(X, y).coefs_[0], first)
+
+
 def test_a_mapped_estimator_is_written_to_and_trained(tmp_path):
     m = fitted()
     joblib.dump(m, tmp_path / "m")
@@ -281,7 +301,7 @@ def test_what_has_no_effect_cannot_be_set():
         "engine_": "set_params",
     }.items():  # fmt: skip
         with pytest.raises(AttributeError, match=way_out):
-            setattr(m, name, getattr(m, name))
+            setattr(m, name, "another")
 
 
 def test_a_changed_activation_is_obeyed():

@@ -20,23 +20,31 @@ from backpass.core.losses import Loss
 from backpass.core.parameters import Parameters
 from backpass.core.registry import shown
 from backpass.errors import InputError, VersionWarning
-from backpass.estimators.layer_arrays import LayerArrays, check_arrays, listed, network_of
+from backpass.estimators.layer_arrays import (
+    LayerArrays,
+    check_apart,
+    check_arrays,
+    listed,
+    network_of,
+)
 from backpass.estimators.parameters import check_parameters, check_unchanged, listed_activation
 from backpass.network.construction import hidden_records
 from backpass.network.network import Network
 from backpass.training.history import History
 
 
-def _of_the_network(name: str, read: Callable[[Network], Any], doc: str) -> property:
+def _of_the_network(name: str, doc: str, read: Callable[[Network], Any]) -> property:
     """Return an attribute that the network has and nobody can set."""
 
     def value(self: "FittedNetwork") -> Any:
-        self._check_fitted(name)
+        self._of_fit("_network")
         return read(self._network)
 
-    def refuse(self: "FittedNetwork", value: Any) -> Never:
+    def refuse(self: "FittedNetwork", value: Any) -> None:
+        if "_network" in vars(self) and value == read(self._network):  # a copy, name by name
+            return
         raise AttributeError(
-            f"{name} says what the network is and cannot be set to {value!r}: make another one by "
+            f"{name} is that of network_ and cannot be set to {value!r}: make another network by "
             "Network.from_arrays(coefs, intercepts, activation, output, loss), which predicts, and "
             f"of which {type(self).__name__}.from_network(network) makes an estimator"
         )
@@ -44,12 +52,13 @@ def _of_the_network(name: str, read: Callable[[Network], Any], doc: str) -> prop
     return property(value, refuse, doc=f"{doc}.")
 
 
+_OF_THE_NETWORK = ("coefs_", "intercepts_", "n_layers_", "n_outputs_", "out_activation_")
+
+
 class FittedNetwork:
     """What an estimator has once it is fitted: a network, its weights as lists, and a history."""
 
     _network: Network
-    _coefs: list[Any]
-    _intercepts: list[Any]
     activation: Any
     loss: Any
     _activation: Any  # the parameter, as the network was made with
@@ -67,24 +76,22 @@ class FittedNetwork:
 
     def _take(self, network: Network, *, anew: bool) -> None:
         """Hold a network, in lists that are new, or in those that there are."""
-        theta = network.parameters
+        theta, told = network.parameters, vars(self)
         self._network, self._activation = network, self.activation
-        for kept, name, views in (
-            ("_coefs", "coefs_", theta.weights),
-            ("_intercepts", "intercepts_", theta.biases),
-        ):
+        for name in ("n_layers_", "n_outputs_", "out_activation_"):
+            told[name] = getattr(self, name)  # for those who look into vars(estimator)
+        for name, views in (("coefs_", theta.weights), ("intercepts_", theta.biases)):
             if anew:
-                setattr(self, kept, LayerArrays(name, views, theta.flat))
+                told[name] = LayerArrays(name, views, theta.flat)
                 continue
-            arrays = getattr(self, kept)
-            list.__setitem__(arrays, slice(None), views)
-            if isinstance(arrays, LayerArrays):
-                arrays.flat = theta.flat
+            list.__setitem__(told[name], slice(None), views)
+            if isinstance(told[name], LayerArrays):
+                told[name].flat = theta.flat
 
     def _has_own_arrays(self) -> bool:
         """Return whether the lists hold views of the network's parameters, and nothing else."""
-        flat = self._network.parameters.flat
-        first, second = self._coefs, self._intercepts
+        told, flat = vars(self), self._network.parameters.flat
+        first, second = told["coefs_"], told["intercepts_"]
         return getattr(first, "flat", None) is flat and getattr(second, "flat", None) is flat
 
     def _current_network(self) -> Network:
@@ -109,12 +116,9 @@ class FittedNetwork:
         """Return a network of the arrays in the lists, the same one where they are its own."""
         theta = network.parameters
         found = Parameters(theta.sizes, np.empty_like(theta.flat))
-        for name, arrays, views in (
-            ("coefs_", self._coefs, found.weights),
-            ("intercepts_", self._intercepts, found.biases),
-        ):
-            check_arrays(name, arrays, [view.shape for view in views])
-            for view, array in zip(views, arrays, strict=True):
+        for name, views in (("coefs_", found.weights), ("intercepts_", found.biases)):
+            check_arrays(name, vars(self)[name], [view.shape for view in views])
+            for view, array in zip(views, vars(self)[name], strict=True):
                 view[...] = array
         if found.flat.tobytes() == theta.flat.tobytes():
             return network
@@ -125,7 +129,8 @@ class FittedNetwork:
         if self._has_own_arrays():
             return
         theta = self._network.parameters
-        for arrays, views in ((self._coefs, theta.weights), (self._intercepts, theta.biases)):
+        for name, views in (("coefs_", theta.weights), ("intercepts_", theta.biases)):
+            arrays = vars(self)[name]
             for layer, (array, view) in enumerate(zip(arrays, views, strict=True)):
                 floats = isinstance(array, np.ndarray) and array.dtype.kind == "f"
                 if floats and array.flags.writeable:
@@ -133,14 +138,21 @@ class FittedNetwork:
                 else:
                     list.__setitem__(arrays, layer, view)
 
-    def _check_fitted(self, attribute: str) -> None:
+    def _of_fit(self, name: str) -> Any:
+        """Return what fit has left under a name."""
         if "_network" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} has no {attribute!r} before fit")
+            raise AttributeError(f"{type(self).__name__} has no {name!r} before fit")
+        return vars(self)[name]
+
+    def _forget(self) -> None:
+        """Hold no network any more: the next fit draws another one."""
+        for name in ("_network", *_OF_THE_NETWORK):
+            vars(self).pop(name, None)
 
     @property
     def network_(self) -> Network:
         """The trained network, which `coefs_` and `intercepts_` are views of."""
-        self._check_fitted("network_")
+        self._of_fit("_network")
         network = self._current_network()
         if not self._has_own_arrays():
             self._take(network, anew=False)
@@ -160,22 +172,30 @@ class FittedNetwork:
     @property
     def coefs_(self) -> list[Any]:
         """W_1 … W_L, each (in, out): what is written to them, or to the list, counts."""
-        self._check_fitted("coefs_")
-        return self._coefs
+        arrays: list[Any] = self._of_fit("coefs_")
+        return arrays
 
     @coefs_.setter
     def coefs_(self, weights: Any) -> None:
-        self._coefs = self._checked_list("coefs_", weights)
+        vars(self)["coefs_"] = self._checked_list("coefs_", weights)
+
+    @coefs_.deleter
+    def coefs_(self) -> None:
+        self._forget()
 
     @property
     def intercepts_(self) -> list[Any]:
         """b_1 … b_L, each (out,): what is written to them, or to the list, counts."""
-        self._check_fitted("intercepts_")
-        return self._intercepts
+        arrays: list[Any] = self._of_fit("intercepts_")
+        return arrays
 
     @intercepts_.setter
     def intercepts_(self, biases: Any) -> None:
-        self._intercepts = self._checked_list("intercepts_", biases)
+        vars(self)["intercepts_"] = self._checked_list("intercepts_", biases)
+
+    @intercepts_.deleter
+    def intercepts_(self) -> None:
+        self._forget()
 
     def _checked_list(self, name: str, arrays: Any) -> list[Any]:
         """Return the list that was given, so that what its owner does to it counts, too."""
@@ -190,10 +210,16 @@ class FittedNetwork:
         check_arrays(name, own, [view.shape for view in views])
         return own
 
-    n_layers_ = _of_the_network("n_layers_", lambda n: len(n.sizes), "Layers, the input's included")
-    n_outputs_ = _of_the_network("n_outputs_", lambda n: n.sizes[-1], "Number of outputs")
+    n_layers_ = _of_the_network(
+        "n_layers_", "Layers, the input's included", lambda network: len(network.sizes)
+    )
+    n_outputs_ = _of_the_network(
+        "n_outputs_", "Number of outputs", lambda network: network.sizes[-1]
+    )
     out_activation_ = _of_the_network(
-        "out_activation_", lambda n: n.model.activations[-1].name, "Name of the output's activation"
+        "out_activation_",
+        "Name of the output's activation",
+        lambda network: network.model.activations[-1].name,
     )
 
     @property
@@ -222,6 +248,8 @@ class FittedNetwork:
         """Go on with the network as it was written to, and with results that were set."""
         network, history = self._current_network(), self._history
         check_unchanged(self)
+        if not self._has_own_arrays():
+            check_apart([*self.coefs_, *self.intercepts_])
         if not network.parameters.flat.flags.writeable:  # joblib maps large arrays read-only
             self._take(network.copy(), anew=False)
         history.clock = history.clock._replace(samples=self.t_)
@@ -362,7 +390,8 @@ class FittedNetwork:
         state: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
         if "_network" in state:
             state["_network"] = self._current_network()
-            del state["_coefs"], state["_intercepts"]
+            for name in _OF_THE_NETWORK:
+                del state[name]
         return {**state, "_backpass_version": installed()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

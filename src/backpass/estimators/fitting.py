@@ -145,7 +145,7 @@ def warn_of_the_end(estimator: Any, incremental: bool) -> None:
 
 
 PRIVATE = (  # set by fit, too
-    "_network", "_coefs", "_intercepts", "_activation", "_engine", "_history", "_optimizer_state",
+    "_network", "_activation", "_engine", "_history", "_optimizer_state",
     "_steps", "_target_type",
 )  # fmt: skip
 
@@ -180,9 +180,8 @@ def as_before_on_failure(estimator: Any, first: bool = False) -> Iterator[None]:
         if not (first or isinstance(error, BackpassError)):
             raise
         for name in _fitted_state(estimator):
-            delattr(estimator, name)
-        for name, value in before.items():
-            setattr(estimator, name, value)
+            del vars(estimator)[name]
+        vars(estimator).update(before)
         raise
 
 

@@ -1,6 +1,7 @@
 """One array a layer, as `coefs_` and `intercepts_` have them: what may be written, and is given."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any, Never
 
 import numpy as np
@@ -79,6 +80,16 @@ def check_arrays(name: str, arrays: list[Any], shapes: list[tuple[int, ...]]) ->
             )
         if not np.isfinite(numbers).all():
             raise InputError(f"{name}[{layer}] holds numbers that are not finite")
+
+
+def check_apart(arrays: list[Any]) -> None:
+    """Refuse to train arrays of several layers that share memory: scikit-learn ties them."""
+    for one, other in combinations(arrays, 2):
+        if np.may_share_memory(one, other) and np.shares_memory(one, other):
+            raise InputError(
+                "two layers share memory in coefs_ or intercepts_, and are not trained as one; "
+                "assign a copy, and again after each fit if they are to stay equal"
+            )
 
 
 def listed(name: str, arrays: Any) -> list[Any]:
