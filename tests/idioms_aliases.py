@@ -1,11 +1,13 @@
 """Idioms that live on which arrays and lists are the same object: ties, views, resets, bits."""
 
 import copy
+import pickle
 import tempfile
 from pathlib import Path
 
 import joblib
 import numpy as np
+import scipy.sparse
 from sklearn.metrics import log_loss
 
 from idioms import QUICK, SMALL, diabetes, idiom, idioms_for, iris, moons, rounded, sums
@@ -247,3 +249,52 @@ def saliency_by_zeroing_inputs(MLPClassifier, MLPRegressor):
         print(feature, rounded(clf.score(X, y)))
         clf.coefs_[0] = original.copy()
     print(rounded(clf.score(X, y)))
+
+
+@idiom
+def deepcopy_of_a_holder_of_both(MLPClassifier, MLPRegressor):
+    class Trainer:
+        def __init__(self, model):
+            self.model, self.weights = model, model.coefs_
+
+    X, y = iris()
+    trainer = copy.deepcopy(Trainer(MLPClassifier(**QUICK).fit(X, y)))
+    trainer.weights[0][...] = 0
+    print(trainer.weights is trainer.model.coefs_, rounded(trainer.model.predict_proba(X[:2])))
+
+
+@idiom
+def list_kept_after_early_stopping(MLPClassifier, MLPRegressor):
+    X, y = iris()
+    clf = MLPClassifier(**QUICK, early_stopping=True, warm_start=True).fit(X, y)
+    coefs, W = clf.coefs_, clf.coefs_[0]
+    kept = W.copy()
+    clf.fit(X, y)
+    print(clf.coefs_ is coefs, clf.coefs_[0] is W, np.array_equal(W, kept))
+
+
+@idiom
+def floats_pickled(MLPClassifier, MLPRegressor):
+    X, y = iris()
+    clf = MLPClassifier(**QUICK).fit(X, y)
+    clf.coefs_ = [W.astype(np.float32) for W in clf.coefs_]
+    other = pickle.loads(pickle.dumps(clf))
+    print([str(W.dtype) for W in other.coefs_], rounded(other.predict_proba(X[:2])))
+
+
+@idiom
+def slice_of_one_layer(MLPClassifier, MLPRegressor):
+    X, y = diabetes()
+    reg = MLPRegressor(**{**QUICK, "hidden_layer_sizes": (4, 4, 4)}).fit(X, y)
+    reg.coefs_[1:3] = [np.eye(4), np.eye(4)]
+    reg.coefs_[1], reg.coefs_[2] = reg.coefs_[2], 2 * reg.coefs_[1]
+    print(rounded(reg.predict(X[:3])))
+
+
+@idiom
+def sparse_weights(MLPClassifier, MLPRegressor):
+    X, y = iris()
+    clf = MLPClassifier(**QUICK).fit(X, y)
+    for i, W in enumerate(clf.coefs_):
+        clf.coefs_[i] = scipy.sparse.csr_matrix(np.where(np.abs(W) > 0.5, W, 0))
+    print(sum(W.nnz for W in clf.coefs_), rounded(clf.predict_proba(X[:2])))

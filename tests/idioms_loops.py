@@ -355,3 +355,72 @@ def global_seed(MLPClassifier, MLPRegressor):
     np.random.seed(11)
     clf = MLPClassifier((4,), max_iter=2).fit(X, y)
     print(rounded(clf.loss_curve_), np.random.randint(1000))
+
+
+@idiom
+def warm_start_with_early_stopping(MLPClassifier, MLPRegressor):
+    X, y = diabetes()
+    params = {**SMALL, "max_iter": 12, "learning_rate_init": 0.1}
+    reg = MLPRegressor(**params, early_stopping=True, warm_start=True)
+    for _ in range(3):
+        reg.fit(X, y)
+        print(rounded(reg.best_validation_score_), rounded(reg.score(X, y)))
+
+
+@idiom
+def counter_of_epochs_without_improvement_reset(MLPClassifier, MLPRegressor):
+    X, y = moons()
+    clf = MLPClassifier(**QUICK, tol=0.05, n_iter_no_change=2, warm_start=True).fit(X, y)
+    print(clf.n_iter_, clf._no_improvement_count)
+    clf._no_improvement_count = 0
+    print(clf.fit(X, y).n_iter_, clf._no_improvement_count, rounded(clf.best_loss_))
+
+
+@idiom
+def weights_of_the_rows_in_steps(MLPClassifier, MLPRegressor):
+    X, y = diabetes()
+    reg, weights = MLPRegressor(**QUICK), np.linspace(0.1, 2, len(y))
+    for _ in range(4):
+        reg.partial_fit(X, y, sample_weight=weights)
+    print(rounded(reg.loss_curve_), rounded(reg.score(X, y, sample_weight=weights)))
+
+
+@idiom
+def until_the_loss_is_small(MLPClassifier, MLPRegressor):
+    X, y = moons()
+    clf, steps = MLPClassifier(**{**QUICK, "learning_rate_init": 0.1}), 0
+    clf.loss_ = np.inf
+    while clf.loss_ > 0.4 and steps < 50:
+        clf.partial_fit(X, y, classes=[0, 1])
+        steps += 1
+    print(steps, rounded(clf.loss_))
+
+
+@idiom
+def loss_curves_joined_by_hand(MLPClassifier, MLPRegressor):
+    X, y = moons()
+    curves = []
+    for seed in (0, 1):
+        clf = MLPClassifier(**{**ONE, "max_iter": 2, "random_state": seed}).fit(X, y)
+        curves = curves + clf.loss_curve_
+    clf.loss_curve_ = curves
+    clf.fit(X, y)
+    print(rounded(curves), len(clf.loss_curve_), clf.loss_curve_ is curves)
+
+
+@idiom
+def floats_after_doubles(MLPClassifier, MLPRegressor):
+    X, y = diabetes()
+    reg = MLPRegressor(**QUICK).fit(X, y)
+    reg.partial_fit(X.astype(np.float32), y)
+    print(reg.coefs_[0].dtype, rounded(reg.predict(X[:3]), 3))
+
+
+@idiom
+def warnings_ignored_by_module(MLPClassifier, MLPRegressor):
+    X, y = moons()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning, module="sklearn")
+        MLPClassifier(**SMALL).fit(X, y)
+    print([w.category.__name__ for w in told])

@@ -258,8 +258,6 @@ def summary_of_all_fitted_attributes(MLPClassifier, MLPRegressor):
         "best_loss_",
         "best_validation_score_",
         "classes_",
-        "coefs_",
-        "intercepts_",
         "loss_",
         "loss_curve_",
         "n_features_in_",
@@ -274,9 +272,35 @@ def summary_of_all_fitted_attributes(MLPClassifier, MLPRegressor):
 
 
 @idiom
+def type_name_of_the_lists(MLPClassifier, MLPRegressor):
+    X, y = moons()
+    clf = MLPClassifier(**QUICK).fit(X, y)
+    print(type(clf.coefs_).__name__, type(clf.intercepts_) is list)
+
+
+@idiom
 def fitted_names_found_by_their_underscore(MLPClassifier, MLPRegressor):
     X, y = moons()
     clf = MLPClassifier(**QUICK).fit(X, y)
     names = [n for n in vars(clf) if n.endswith("_") and not n.startswith("_")]
     print("coefs_" in names, "intercepts_" in names, "loss_" in names, "n_layers_" in names)
     print("coefs_" in dir(clf), all(hasattr(clf, n) for n in names))
+
+
+@idiom
+def forms_of_the_hidden_layers(MLPClassifier, MLPRegressor):
+    X, y = iris()
+    for sizes in (3, (3,), [3, 2], np.array([2, 2]), np.int64(4), (), []):
+        clf = MLPClassifier(hidden_layer_sizes=sizes, max_iter=2, random_state=0).fit(X, y)
+        print([W.shape for W in clf.coefs_], clf.n_layers_, rounded(clf.loss_))
+
+
+@idiom
+def parameters_as_numpys_numbers(MLPClassifier, MLPRegressor):
+    X, y = iris()
+    clf = MLPClassifier(
+        hidden_layer_sizes=tuple(np.arange(2, 4)), alpha=np.float32(0.25), max_iter=np.int64(4),
+        random_state=np.int32(3), batch_size=np.int16(50), learning_rate_init=1, shuffle=np.True_,
+        tol=0, momentum=1, beta_1=0, verbose=0, n_iter_no_change=np.inf,
+    ).fit(X, y)  # fmt: skip
+    print(rounded(clf.loss_curve_), clf.alpha, clf.max_iter)

@@ -220,3 +220,14 @@ def gradient_of_the_input_by_hand(MLPClassifier, MLPRegressor):
     (W1, W2), (b1, _) = reg.coefs_, reg.intercepts_
     h = np.tanh(X[:2] @ W1 + b1)
     print(rounded(((1 - h**2) * W2.ravel()) @ W1.T))
+
+
+@idiom
+def subclass_with_a_generator_of_its_own(MLPClassifier, MLPRegressor):
+    class Augmented(MLPClassifier):
+        def fit(self, X, y):
+            self._random_state = np.random.RandomState(4)
+            return super().fit(X + self._random_state.normal(0, 0.1, X.shape), y)
+
+    X, y = iris()
+    print(rounded(Augmented(**QUICK).fit(X, y).loss_curve_))

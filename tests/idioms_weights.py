@@ -94,7 +94,7 @@ def identities(MLPClassifier, MLPRegressor):
     coefs, first = clf.coefs_, clf.coefs_[0]
     print(clf.coefs_ is coefs, clf.coefs_[0] is first, clf.intercepts_ is clf.intercepts_)
     clf.partial_fit(X, y)
-    print(clf.coefs_ is coefs, clf.coefs_[0] is first, type(coefs).__name__, type(first).__name__)
+    print(clf.coefs_ is coefs, clf.coefs_[0] is first, type(first).__name__)
     print(isinstance(coefs, list), [type(b).__name__ for b in clf.intercepts_])
 
 

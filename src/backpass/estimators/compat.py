@@ -3,6 +3,8 @@
 scikit-learn 1.9 has a callback protocol; before it, :class:`EpochCallbacks` does nothing.
 """
 
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +19,7 @@ __all__ = [
     "RegressorMixin",
     "TransformerMixin",
     "validate_data",
+    "warn",
     "with_callbacks",
 ]
 
@@ -83,3 +86,29 @@ class EpochCallbacks:
         """Tell that the fit ended."""
         if self._active:
             self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=dict)
+
+
+THEIRS = "sklearn.neural_network._multilayer_perceptron"
+"""Where scikit-learn's MLP warns: public code filters by it."""
+
+
+def warn(message: str, category: type[Warning], module: str = "") -> None:
+    """Warn of the line that called an estimator, past those of backpass and scikit-learn.
+
+    Parameters
+    ----------
+    module : str, optional
+        What filters take for the module that warns; the caller's by default.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] in ("backpass", "sklearn"):
+        frame = frame.f_back
+    told = frame.f_globals
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module or told["__name__"],
+        told.setdefault("__warningregistry__", {}),
+    )

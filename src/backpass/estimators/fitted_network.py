@@ -24,6 +24,7 @@ from backpass.estimators.layer_arrays import (
     LayerArrays,
     check_apart,
     check_arrays,
+    dense,
     listed,
     network_of,
 )
@@ -119,7 +120,7 @@ class FittedNetwork:
         for name, views in (("coefs_", found.weights), ("intercepts_", found.biases)):
             check_arrays(name, vars(self)[name], [view.shape for view in views])
             for view, array in zip(views, vars(self)[name], strict=True):
-                view[...] = array
+                view[...] = dense(array)
         if found.flat.tobytes() == theta.flat.tobytes():
             return network
         return Network.from_model(network.model.with_parameters(found))
@@ -386,12 +387,19 @@ class FittedNetwork:
             vars(twin)["_history"] = copy.copy(vars(self)["_history"])  # its counts are its own
         return twin
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return an estimator of its own; what else is copied with it keeps its arrays' aliases."""
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        vars(twin).update(copy.deepcopy(vars(self), memo))
+        return twin
+
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
         if "_network" in state:
             state["_network"] = self._current_network()
-            for name in _OF_THE_NETWORK:
-                del state[name]
+            for name in ("coefs_", "intercepts_") if self._has_own_arrays() else ():
+                del state[name]  # views, which a copy of their buffer has anew
         return {**state, "_backpass_version": installed()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -406,7 +414,7 @@ class FittedNetwork:
                 stacklevel=2,
             )
         super().__setstate__(state)  # type: ignore[misc]
-        if "_network" in state:
+        if "_network" in state and "coefs_" not in state:
             self._take(self._network, anew=True)
 
 

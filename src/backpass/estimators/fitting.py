@@ -3,7 +3,6 @@
 import copy
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from backpass.core import backprop
 from backpass.core.arrays import gather
 from backpass.errors import BackpassError, DeadUnitsWarning
-from backpass.estimators.compat import EpochCallbacks
+from backpass.estimators.compat import THEIRS, EpochCallbacks, warn
 from backpass.network.network import Network
 from backpass.training.batches import row_numbers
 from backpass.training.history import History
@@ -104,12 +103,11 @@ def warn_of_dead_units(network: Network, X: Any, rows: Any = None) -> None:
         if not dead:
             return
     for layer, units in dead.items():
-        warnings.warn(
+        warn(
             f"hidden layer {layer}: {units.sum()} of {units.size} ReLU units are 0 for all of "
             f"{n} rows and no longer learn; lower learning_rate_init, scale the inputs, or use "
             "activation='leaky_relu'",
             DeadUnitsWarning,
-            stacklevel=5,
         )
 
 
@@ -125,22 +123,22 @@ def warn_of_the_end(estimator: Any, incremental: bool) -> None:
     """
     reason = estimator.stop_reason_
     if reason == "interrupted":
-        warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+        warn("Training interrupted by user.", UserWarning, THEIRS)
     elif reason == "max_epochs" and not incremental:
         what, other = "Stochastic Optimizer", " or learning_rate_init"
         if estimator.solver == "lbfgs":
             what, other = "L-BFGS", " or scale the inputs"
-        warnings.warn(
+        warn(
             f"{what}: Maximum iterations ({estimator.max_iter}) reached and the optimization "
             f"hasn't converged yet: increase max_iter{other}.",
             ConvergenceWarning,
-            stacklevel=4,
+            THEIRS,
         )
     elif reason == "abnormal":
-        warnings.warn(
+        warn(
             "L-BFGS failed to converge: scale the inputs, or use another solver.",
             ConvergenceWarning,
-            stacklevel=4,
+            THEIRS,
         )
 
 

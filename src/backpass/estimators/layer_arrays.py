@@ -6,6 +6,7 @@ from typing import Any, Never
 
 import numpy as np
 
+from backpass.core.arrays import is_sparse
 from backpass.errors import InputError
 from backpass.estimators.parameters import listed_activation
 from backpass.network.network import Network
@@ -45,7 +46,7 @@ the estimator makes a new one of other shapes
     def __setitem__(self, key: Any, value: Any) -> None:
         arrays = list(self)
         arrays[key] = value
-        check_arrays(self.name, arrays, [np.shape(array) for array in self])
+        check_arrays(self.name, arrays, [dense(array).shape for array in self])
         super().__setitem__(slice(None), arrays)
         self.flat = None  # no longer all views of it
 
@@ -63,6 +64,11 @@ the estimator makes a new one of other shapes
         return list, (list(self),)  # copies and pickles are lists of their own
 
 
+def dense(array: Any) -> Any:
+    """Return what was given for a layer's weights as an array, the same one where it is one."""
+    return array.toarray() if is_sparse(array) else np.asarray(array)
+
+
 def check_arrays(name: str, arrays: list[Any], shapes: list[tuple[int, ...]]) -> None:
     """Refuse arrays that are not one of numbers for each layer, of its shape and finite."""
     if len(arrays) != len(shapes):
@@ -71,9 +77,11 @@ def check_arrays(name: str, arrays: list[Any], shapes: list[tuple[int, ...]]) ->
             f"{OTHER_SHAPES}"
         )
     for layer, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
-        numbers = np.asarray(array)
+        numbers = dense(array)
         if numbers.dtype.kind not in "fiub":
-            raise InputError(f"{name}[{layer}] must be an array of real numbers, not {array!r}")
+            raise InputError(
+                f"{name}[{layer}] must be an array of real numbers, not of {numbers.dtype}"
+            )
         if numbers.shape != shape:
             raise InputError(
                 f"{name}[{layer}] must be of shape {shape}, not {numbers.shape}; {OTHER_SHAPES}"
@@ -84,7 +92,7 @@ def check_arrays(name: str, arrays: list[Any], shapes: list[tuple[int, ...]]) ->
 
 def check_apart(arrays: list[Any]) -> None:
     """Refuse to train arrays of several layers that share memory: scikit-learn ties them."""
-    for one, other in combinations(arrays, 2):
+    for one, other in combinations(map(dense, arrays), 2):
         if np.may_share_memory(one, other) and np.shares_memory(one, other):
             raise InputError(
                 "two layers share memory in coefs_ or intercepts_, and are not trained as one; "
@@ -115,7 +123,7 @@ def network_of(
         When one is not an array of finite real numbers, or they do not fit together.
     """
     told = {"coefs": coefs, "intercepts": intercepts}
-    given = {name: [np.asarray(x) for x in listed(name, told[name])] for name in told}
+    given = {name: [dense(x) for x in listed(name, told[name])] for name in told}
     for name, arrays in given.items():
         check_arrays(name, arrays, [array.shape for array in arrays])
     single = all(array.dtype == np.float32 for arrays in given.values() for array in arrays)

@@ -1,7 +1,6 @@
 """The parameters of an estimator: what each must be, and the settings of training they mean."""
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from backpass.core.requirements import (
 )
 from backpass.core.settings import Settings
 from backpass.errors import InputError
+from backpass.estimators.compat import THEIRS, warn
 
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
@@ -134,11 +134,11 @@ def fit_settings(estimator: Any, n_rows: int) -> Settings:
     """
     e = estimator
     if e.batch_size != "auto" and e.batch_size > n_rows:
-        warnings.warn(
+        warn(
             f"batch_size={e.batch_size} is larger than the {n_rows} rows to train on; "
             "it is clipped to them",
             UserWarning,
-            stacklevel=4,
+            THEIRS,
         )
     # scikit-learn clips probabilities at eps: no term of its log-loss exceeds -log(eps)
     clipped = e._network.model.loss.task == "classification"

@@ -1,10 +1,10 @@
 """Private names of scikit-learn's MLP that public code uses, and what there is in their place."""
 
-import warnings
-from typing import Any, Never, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from backpass.errors import PrivateMethodWarning
+from backpass.estimators.compat import warn
 
 _T = TypeVar("_T")
 _GRADIENT = (
@@ -49,19 +49,29 @@ INSTEAD = {
 
 
 class _Elsewhere:
-    """An attribute that is not there, and says what is."""
+    """An attribute that is not there, and says what is; a subclass may have one of its own."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance: Any, kind: type) -> Never:
+    def __get__(self, instance: Any, kind: type) -> Any:
+        if instance is not None and self.name in vars(instance):
+            return vars(instance)[self.name]
         raise AttributeError(
             f"{kind.__name__}.{self.name} is private to scikit-learn's MLP; of backpass, "
             f"{INSTEAD[self.name]}"
         )
 
-    def __set__(self, instance: Any, value: Any) -> Never:
-        self.__get__(instance, type(instance))
+    def __set__(self, instance: Any, value: Any) -> None:
+        if _is_theirs(type(instance)):
+            vars(instance)[self.name] = value
+        else:
+            self.__get__(instance, type(instance))
+
+
+def _is_theirs(kind: type) -> bool:
+    """Return whether a class is of those who use backpass."""
+    return kind.__module__.partition(".")[0] not in ("backpass", "sklearn")
 
 
 def says_what_is_instead(kind: type[_T]) -> type[_T]:
@@ -86,12 +96,9 @@ def warn_of_private_methods(kind: type) -> None:
         return
     _told.add(kind)
     for ancestor in kind.__mro__:
-        if ancestor.__module__.partition(".")[0] in ("backpass", "sklearn"):
-            continue
-        for name in sorted(vars(ancestor).keys() & INSTEAD):
-            warnings.warn(
+        for name in sorted(vars(ancestor).keys() & INSTEAD if _is_theirs(ancestor) else ()):
+            warn(
                 f"backpass does not call {ancestor.__name__}.{name}, which scikit-learn's MLP "
                 f"does; of backpass, {INSTEAD[name]}",
                 PrivateMethodWarning,
-                stacklevel=4,
             )
