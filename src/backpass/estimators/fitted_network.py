@@ -53,7 +53,38 @@ def _of_the_network(name: str, doc: str, read: Callable[[Network], Any]) -> prop
     return property(value, refuse, doc=f"{doc}.")
 
 
-_OF_THE_NETWORK = ("coefs_", "intercepts_", "n_layers_", "n_outputs_", "out_activation_")
+def _by_name(theta: Parameters) -> dict[str, tuple[Any, ...]]:
+    """Return the views of all weights and of all biases by the names that scikit-learn gives."""
+    return {"coefs_": theta.weights, "intercepts_": theta.biases}
+
+
+def _layers(name: str, doc: str) -> property:
+    """Return an attribute that is a list of one array a layer, which counts as it is written."""
+
+    def value(self: "FittedNetwork") -> list[Any]:
+        arrays: list[Any] = self._of_fit(name)
+        return arrays
+
+    def write(self: "FittedNetwork", arrays: Any) -> None:
+        if "_network" not in vars(self):
+            raise AttributeError(
+                f"{name} cannot be set before fit; {type(self).__name__}.from_weights(coefs, "
+                "intercepts) makes a fitted estimator of given weights"
+            )
+        own = listed(name, arrays)  # the very list, so that what its owner does to it counts, too
+        check_arrays(name, own, [x.shape for x in _by_name(self._network.parameters)[name]])
+        vars(self)[name] = own
+
+    def forget(self: "FittedNetwork") -> None:  # the next fit draws other ones
+        for held in ("_network", "coefs_", "intercepts_", *_SHAPE):
+            vars(self).pop(held, None)
+
+    return property(
+        value, write, forget, doc=f"{doc}; what is written to them, or to the list, counts."
+    )
+
+
+_SHAPE = ("n_layers_", "n_outputs_", "out_activation_")
 
 
 class FittedNetwork:
@@ -79,9 +110,9 @@ class FittedNetwork:
         """Hold a network, in lists that are new, or in those that there are."""
         theta, told = network.parameters, vars(self)
         self._network, self._activation = network, self.activation
-        for name in ("n_layers_", "n_outputs_", "out_activation_"):
+        for name in _SHAPE:
             told[name] = getattr(self, name)  # for those who look into vars(estimator)
-        for name, views in (("coefs_", theta.weights), ("intercepts_", theta.biases)):
+        for name, views in _by_name(theta).items():
             if anew:
                 told[name] = LayerArrays(name, views, theta.flat)
                 continue
@@ -117,7 +148,7 @@ class FittedNetwork:
         """Return a network of the arrays in the lists, the same one where they are its own."""
         theta = network.parameters
         found = Parameters(theta.sizes, np.empty_like(theta.flat))
-        for name, views in (("coefs_", found.weights), ("intercepts_", found.biases)):
+        for name, views in _by_name(found).items():
             check_arrays(name, vars(self)[name], [view.shape for view in views])
             for view, array in zip(views, vars(self)[name], strict=True):
                 view[...] = dense(array)
@@ -129,8 +160,7 @@ class FittedNetwork:
         """Write what training has changed into the arrays of the lists, where they are others'."""
         if self._has_own_arrays():
             return
-        theta = self._network.parameters
-        for name, views in (("coefs_", theta.weights), ("intercepts_", theta.biases)):
+        for name, views in _by_name(self._network.parameters).items():
             arrays = vars(self)[name]
             for layer, (array, view) in enumerate(zip(arrays, views, strict=True)):
                 floats = isinstance(array, np.ndarray) and array.dtype.kind == "f"
@@ -144,11 +174,6 @@ class FittedNetwork:
         if "_network" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no {name!r} before fit")
         return vars(self)[name]
-
-    def _forget(self) -> None:
-        """Hold no network any more: the next fit draws another one."""
-        for name in ("_network", *_OF_THE_NETWORK):
-            vars(self).pop(name, None)
 
     @property
     def network_(self) -> Network:
@@ -170,47 +195,8 @@ class FittedNetwork:
                 )
         self._take(network, anew=True)
 
-    @property
-    def coefs_(self) -> list[Any]:
-        """W_1 … W_L, each (in, out): what is written to them, or to the list, counts."""
-        arrays: list[Any] = self._of_fit("coefs_")
-        return arrays
-
-    @coefs_.setter
-    def coefs_(self, weights: Any) -> None:
-        vars(self)["coefs_"] = self._checked_list("coefs_", weights)
-
-    @coefs_.deleter
-    def coefs_(self) -> None:
-        self._forget()
-
-    @property
-    def intercepts_(self) -> list[Any]:
-        """b_1 … b_L, each (out,): what is written to them, or to the list, counts."""
-        arrays: list[Any] = self._of_fit("intercepts_")
-        return arrays
-
-    @intercepts_.setter
-    def intercepts_(self, biases: Any) -> None:
-        vars(self)["intercepts_"] = self._checked_list("intercepts_", biases)
-
-    @intercepts_.deleter
-    def intercepts_(self) -> None:
-        self._forget()
-
-    def _checked_list(self, name: str, arrays: Any) -> list[Any]:
-        """Return the list that was given, so that what its owner does to it counts, too."""
-        if "_network" not in vars(self):
-            raise AttributeError(
-                f"{name} cannot be set before fit; {type(self).__name__}.from_weights(coefs, "
-                "intercepts) makes a fitted estimator of given weights"
-            )
-        theta = self._network.parameters
-        own = listed(name, arrays)
-        views = theta.weights if name == "coefs_" else theta.biases
-        check_arrays(name, own, [view.shape for view in views])
-        return own
-
+    coefs_ = _layers("coefs_", "W_1 … W_L, each (in, out)")
+    intercepts_ = _layers("intercepts_", "b_1 … b_L, each (out,)")
     n_layers_ = _of_the_network(
         "n_layers_", "Layers, the input's included", lambda network: len(network.sizes)
     )
