@@ -13,8 +13,6 @@ from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.errors import InputError
 from backpass.tabular.recipe import Recipe
 
-__all__ = ["INTERRUPTIBLE", "Fit", "fingerprint", "rows", "table", "write_table"]
-
 
 def rows(n: int = 400, width: int = 6, dtype: Any = np.float64) -> tuple[Any, Any, Any]:
     """Return X (n, width), numbers y (n,) and three classes (n,)."""

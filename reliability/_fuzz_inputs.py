@@ -27,9 +27,6 @@ from backpass.tabular.files import read_table
 from backpass.tabular.preparation import PreparedTable, Question
 from backpass.tabular.selection import usable_rows
 
-__all__ = ["AnswerFile", "SpecText", "TableFile"]
-
-
 # --- tables ----------------------------------------------------------------------------------
 
 

@@ -21,8 +21,6 @@ from backpass.training.checkpoints import Checkpoints
 from backpass.training.snapshots import SNAPSHOT_SCHEMA
 from backpass.training.trainer import Trainer
 
-__all__ = ["SMALL", "CheckpointFile", "ModelFile", "NetworkFile"]
-
 SMALL = Recipe(hidden_layer_sizes=(4,), epochs=1)
 HUGE = 1e6  # parameters beyond it may overflow in a prediction
 

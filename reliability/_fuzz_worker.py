@@ -21,8 +21,6 @@ from reliability._fuzz_models import CheckpointFile, ModelFile, NetworkFile
 from reliability._fuzzing import Found, Input, Target
 from reliability._supervised import BUSY, DEPTHS, EXECUTIONS, MESSAGES, board_in
 
-__all__ = ["DEPTHS", "EXECUTIONS", "TARGETS", "board_in", "fuzz"]
-
 TARGETS: dict[str, type[Target]] = {
     target.name: target
     for target in (NetworkFile, ModelFile, CheckpointFile, TableFile, AnswerFile, SpecText)

@@ -9,8 +9,6 @@ from typing import Any
 
 from backpass.errors import InputError
 
-__all__ = ["Found", "Input", "Target", "never", "one_line"]
-
 LONGEST_MESSAGE = 1500  # characters: more is no line that a person reads
 Input = tuple[str, bytes]  # suffix of the file, and what is in it
 

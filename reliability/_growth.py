@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["files", "memory", "slope", "threads"]
-
 PROC = Path("/proc/self")
 
 

@@ -17,8 +17,6 @@ from sklearn.exceptions import NotFittedError
 
 from backpass.errors import InputError
 
-__all__ = ["READY", "SENT", "fits_to_interrupt"]
-
 READY, SENT = range(2)  # places on the board: interrupts wanted so far, and sent so far
 
 

@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Parts", "damaged", "damaged_container", "edited", "put_together", "taken_apart"]
-
 NUMBERS = [
     0, 1, -1, 2, 3, 255, 2**31 - 1, 2**31, -(2**31), 2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**39,
     10**41, 0.5, -0.0, 1e-320, 5e-324, 1e-300, 1e300, 1.7e308, -1e308, math.nan, math.inf,

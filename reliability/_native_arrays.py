@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DTYPES", "Output", "csr", "filled", "is_vector", "laid_out", "vector"]
-
 DTYPES = ["f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
 FOREIGN = ["f2", ">f4", ">i8", "c16", "M8[s]", "U3", "O", "g", "V4"]
 OTHER = ["i2", "i4", "i8", "u4", "f4", ">i4"]

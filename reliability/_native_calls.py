@@ -25,8 +25,6 @@ from reliability._native_promises import Broken, Caller
 
 from backpass.engines.extension import extension
 
-__all__ = ["Broken", "Scenario"]
-
 TAME = 1e4  # outputs beyond it are not compared: their errors have grown with them
 
 

@@ -14,8 +14,6 @@ from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.engines.native import specs_of
 
-__all__ = ["Draw", "draw_model", "reference_cost", "reference_output"]
-
 HIDDEN = [record.name for record in ACTIVATIONS.records() if record.hidden]
 PAIRS = [(output, loss.name) for loss in LOSSES.records() for output in loss.outputs]
 HOSTILE: dict[str, list[Any]] = {

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from reliability._native_arrays import Output
 
-__all__ = ["Broken", "Caller"]
-
 REFUSED = (ValueError, TypeError, MemoryError)
 
 

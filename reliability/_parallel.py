@@ -17,8 +17,6 @@ from backpass import MLPClassifier, TabularModel
 from backpass.errors import InputError
 from backpass.tabular.recipe import Recipe
 
-__all__ = ["answer", "beside_another", "is_refused", "search"]
-
 JOBS = 4
 NAMES = ("Adam, two threads", "early stopping, dropout", "SGD, three threads, CSR")
 TABLE = "TabularModel"

@@ -14,8 +14,6 @@ from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
 from backpass.errors import InputError, NonFiniteError
 from backpass.tabular.recipe import Recipe
 
-__all__ = ["KINDS", "interrupt", "refused"]
-
 X, Y, CLASSES = rows(60)
 X32, SPARSE = X.astype(np.float32), csr_matrix(np.where(X > 0.5, X, 0))
 RECIPE = Recipe(hidden_layer_sizes=(8,), epochs=2)

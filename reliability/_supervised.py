@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BUSY", "DEPTHS", "EXECUTIONS", "MESSAGES", "PLACES", "board_in", "supervise"]
-
 EXECUTIONS, BUSY, MESSAGES, DEPTHS, PLACES = 0, 1, 2, 3, 16  # DEPTHS: one for each layer
 HUNG = 20.0  # seconds for one input, on a machine with other work to do
 LIVES = 50  # times that a process is started again

@@ -12,8 +12,6 @@ from typing import Any
 import polars as pl
 from reliability._mutations import damaged
 
-__all__ = ["drawn_parquet", "drawn_text", "spoilt_table", "spoilt_text"]
-
 NAMES = ["a", "b", "size", "city", "x y", "é", "day", "a b", "target", "n", "1", "ID", "=1+1"]
 ODD = [
     "", "NA", "?", "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-1e400", "1e-400", "1_000",

@@ -15,8 +15,6 @@ from pathlib import Path
 
 from backpass.errors import ModelFileError
 
-__all__ = ["Ending", "faults_of", "in_terminal", "kind_of"]
-
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")  # what moves the cursor, colours, hides
 OURS = re.compile(r' +File "[^"]*/backpass/cli/')
 HIDE, SHOW = b"\x1b[?25l", b"\x1b[?25h"

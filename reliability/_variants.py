@@ -11,8 +11,6 @@ from scipy.sparse import csr_matrix
 
 from backpass import MLPClassifier, MLPRegressor
 
-__all__ = ["SOLVERS", "VARIANTS", "combinations", "digest"]
-
 SOLVERS: dict[str, dict[str, Any]] = {
     "sgd": {"solver": "sgd", "momentum": 0.0},
     "momentum": {"solver": "sgd", "nesterovs_momentum": False},

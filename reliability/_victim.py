@@ -17,8 +17,6 @@ from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import Validation
 from backpass.training.trainer import Trainer
 
-__all__ = ["BEGAN", "BOUNDARY", "LONGEST", "SLOTS", "WRITTEN", "Telling", "train", "victim"]
-
 SIZES, ROWS, HELD_OUT = (20, 64, 64, 1), 4000, 500
 BEGAN, BOUNDARY, LONGEST, WRITTEN = range(4)  # seconds, seconds, seconds, checkpoints
 SLOTS = 8  # of the last checkpoints: step and time each, from place 4 on

@@ -28,8 +28,6 @@ from backpass.storage.container import read_container, write_container
 from backpass.training.checkpoints import KIND
 from backpass.training.snapshots import SNAPSHOT_SCHEMA
 
-__all__ = ["CALLS", "FAULTS", "KINDS", "Counts", "Faults", "cut", "fail_saving", "flip"]
-
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures"
 CALLS = ("open", "write", "fsync", "close", "replace")
 FAULTS = ("ENOSPC", "EIO", "short")  # a full disk, a broken one, half of a write and then no more

@@ -22,8 +22,6 @@ from reliability._fuzzing import Found
 from reliability._supervised import DEPTHS, EXECUTIONS, MESSAGES, board_in, supervise
 from reliability.report import arguments, finish, here
 
-__all__ = ["Counts", "fuzz_target", "replay"]
-
 FOREIGN = "polars_parquet::"  # in the backtrace of a process that polars has ended
 
 

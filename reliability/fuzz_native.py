@@ -26,8 +26,6 @@ from reliability._native_calls import Broken, Scenario
 from reliability._supervised import BUSY, board_in, supervise
 from reliability.report import arguments, finish, here
 
-__all__ = ["figures", "play"]
-
 CALLS, REFUSED, ACCEPTED, COMPARED, SCENARIOS = 4, 5, 6, 7, 8  # places on the board
 NEXT = 9  # the scenario that is being played
 MEMORY = 4 << 30  # bytes that the process may take: what asks for more is refused

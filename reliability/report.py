@@ -14,8 +14,6 @@ from typing import Any
 
 from benchmarks._about import about
 
-__all__ = ["PAGE", "RESULTS", "arguments", "count", "figures", "finish", "here", "page"]
-
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "reliability" / "results"
 PAGE = ROOT / "docs" / "reliability.md"
