@@ -38,34 +38,18 @@ ROUNDING_DECIDES = 1e-3
 
 @dataclass
 class Counts:
-    """What was seen.
-
-    Parameters
-    ----------
-    runs, right, stopped, refused : int
-        Training runs, and how they ended: well, by a NonFiniteError, by an InputError.
-    compared : int
-        First losses that were compared with wider numbers.
-    pairs, apart : int
-        Pairs of runs of the two engines; those whose growth told them apart by a step.
-    checkpoints : int
-        Checkpoints that were read.
-    wrong : list of str
-        What was neither right nor a clear stop.
-    met : Counter
-        How often each activation, loss, optimiser, … was met.
-    """
+    """What was seen."""
 
     runs: int = 0
     right: int = 0
-    stopped: int = 0
-    refused: int = 0
-    compared: int = 0
-    pairs: int = 0
-    apart: int = 0
-    checkpoints: int = 0
-    wrong: list[str] = field(default_factory=list)
-    met: Counter[str] = field(default_factory=Counter)
+    stopped: int = 0  # by a NonFiniteError
+    refused: int = 0  # by an InputError
+    compared: int = 0  # first losses, with wider numbers
+    pairs: int = 0  # of runs of the two engines
+    apart: int = 0  # pairs whose growth told them apart by a step
+    checkpoints: int = 0  # that were read
+    wrong: list[str] = field(default_factory=list)  # neither right nor a clear stop
+    met: Counter[str] = field(default_factory=Counter)  # activations, losses, optimisers, …
 
 
 @dataclass(frozen=True)
@@ -155,13 +139,7 @@ def judge_end(network: Network, X: Any, losses: list[float]) -> None:
 
 
 def judge_checkpoints(folder: Path, but: set[str]) -> int:
-    """Raise Wrong unless all that checkpoints hold is finite, as resumed runs go on from it.
-
-    Parameters
-    ----------
-    but : set of str
-        Names of arrays that need not be.
-    """
+    """Raise Wrong unless all that checkpoints hold, but for some arrays by name, is finite."""
     paths = checkpoints_in(folder)
     for path in paths:
         _, arrays = read_container(path, KIND, SNAPSHOT_SCHEMA)
@@ -248,13 +226,7 @@ def tell(counts: Counts, what: str, case: Any) -> None:
 
 
 def networks(cases: int, seed: int) -> Counts:
-    """Train so many networks with either engine.
-
-    Parameters
-    ----------
-    seed : int
-        Of what is drawn.
-    """
+    """Train so many networks, drawn from a seed, with either engine."""
     rng, counts = random.Random(seed), Counts()
     for number in range(cases):
         one(draw(rng, number), counts, number % CHECKPOINTED == 0)

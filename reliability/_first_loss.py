@@ -18,31 +18,15 @@ OPERATIONS = 64  # roundings of an activation and a loss, and of sums as long as
 
 @dataclass(frozen=True)
 class FirstLoss:
-    """What the loss of all rows is before the first step.
+    """What the loss of all rows is before the first step."""
 
-    Parameters
-    ----------
-    value, tolerance : longdouble
-        J, and the error that rounding may bring to it.
-    largest : longdouble
-        The largest number on the way to it.
-    """
-
-    value: Any
-    tolerance: Any
-    largest: Any
+    value: Any  # J
+    tolerance: Any  # the error that rounding may bring to it
+    largest: Any  # number on the way to it
 
 
 def first_loss(network: Network, X: Any, y: Any, s: Any, alpha: float) -> FirstLoss:
-    """Return J of all rows at the present θ.
-
-    Parameters
-    ----------
-    X, y, s : arrays
-        As the network takes them, in its dtype; s may be None.
-    alpha : float
-        L2 strength, 0 where it is decoupled.
-    """
+    """Return J of all rows, in the network's dtype, at the present θ; α is 0 where decoupled."""
     model, eps = network.model, Wide(np.finfo(network.parameters.flat.dtype).eps)
     theta = Parameters(network.sizes, network.parameters.flat.astype(Wide))
     wide = Model(theta, tuple(_wide(phi) for phi in model.activations), model.loss)

@@ -53,20 +53,13 @@ def fingerprint(network: Network, history: Any, *more: Any) -> str:
 class Fit:
     """One thing that can be fitted, again and again.
 
-    Parameters
-    ----------
-    start : callable
-        Fits it.
-    network, history : callable
-        Return what came out; they raise AttributeError or InputError where nothing has.
-    predict : callable
-        Returns numbers for some rows.
+    What is asked of it raises AttributeError or InputError where there is nothing yet.
     """
 
-    start: Callable[[], Any]
+    start: Callable[[], Any]  # fits it
     network: Callable[[], Network]
     history: Callable[[], Any]
-    predict: Callable[[], Any]
+    predict: Callable[[], Any]  # numbers for some rows
 
     def answer(self) -> str:
         """Fit it, and return a hash of what came out."""
@@ -94,39 +87,13 @@ def of_estimator(kind: type, sparse: bool = False, **settings: Any) -> Callable[
     return make
 
 
-def of_table(folder: Path) -> Fit:
-    """Return a fit of a table."""
-    kept: list[TabularModel] = []
-
-    def start() -> None:
-        kept.clear()
-        kept.append(TabularModel.fit(table(), "y", recipe=RECIPE))
-
-    def model() -> TabularModel:
-        if not kept:
-            raise InputError("there is no model")
-        return kept[0]
-
-    return Fit(
-        start,
-        lambda: model().network,
-        lambda: model().history,
-        lambda: model().predict_proba(table()).to_numpy(),
-    )
-
-
-def of_network(folder: Path) -> Fit:
-    """Return a training of a network, with checkpoints."""
-    X, y, _ = rows(dtype=np.float32)
+def of_steps(steps: Callable[[dict[str, Any]], None]) -> Fit:
+    """Return a fit by a function that puts what there is into a dict, one by one."""
     kept: dict[str, Any] = {}
 
     def start() -> None:
         kept.clear()
-        kept["network"] = Network([6, 24, 24, 1], "tanh", seed=1, dtype="float32")
-        kept["history"] = train(
-            kept["network"], X, y, seed=0, epochs=200, batch_size=20, dropout=0.1, tolerance=0.0,
-            schedule="cosine", n_threads=2, checkpoint=folder, resume=True, checkpoint_every=0.02,
-        )  # fmt: skip
+        steps(kept)
 
     def found(name: str) -> Any:
         if name not in kept:
@@ -134,11 +101,34 @@ def of_network(folder: Path) -> Fit:
         return kept[name]
 
     return Fit(
-        start,
-        lambda: found("network"),
-        lambda: found("history"),
-        lambda: found("network").predict(X),
+        start, lambda: found("network"), lambda: found("history"), lambda: found("predict")()
     )
+
+
+def of_table(folder: Path) -> Fit:
+    """Return a fit of a table."""
+
+    def steps(kept: dict[str, Any]) -> None:
+        model = TabularModel.fit(table(), "y", recipe=RECIPE)
+        kept.update(network=model.network, history=model.history)
+        kept["predict"] = lambda: model.predict_proba(table()).to_numpy()
+
+    return of_steps(steps)
+
+
+def of_network(folder: Path) -> Fit:
+    """Return a training of a network, with checkpoints."""
+    X, y, _ = rows(dtype=np.float32)
+
+    def steps(kept: dict[str, Any]) -> None:
+        network = Network([6, 24, 24, 1], "tanh", seed=1, dtype="float32")
+        kept.update(network=network, predict=lambda: network.predict(X))
+        kept["history"] = train(
+            network, X, y, seed=0, epochs=200, batch_size=20, dropout=0.1, tolerance=0.0,
+            schedule="cosine", n_threads=2, checkpoint=folder, resume=True, checkpoint_every=0.02,
+        )  # fmt: skip
+
+    return of_steps(steps)
 
 
 RECIPE = Recipe(hidden_layer_sizes=(24, 24), epochs=200, patience=200)

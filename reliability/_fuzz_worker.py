@@ -33,13 +33,7 @@ TRACED = 100  # one execution of so many is held to SECURITY.md's bound, which s
 
 
 class Fuzzer:
-    """Draws inputs, tries them, keeps what leads somewhere new, and writes findings down.
-
-    Parameters
-    ----------
-    folder : Path
-        Where inputs and findings go.
-    """
+    """Draws inputs, tries them, keeps what leads somewhere new, and writes findings down."""
 
     def __init__(self, target: Target, folder: Path, seed: int) -> None:
         self.target, self.folder = target, folder
@@ -114,10 +108,9 @@ class Fuzzer:
         path = self.folder / f"{self.target.name}-found-{where}-{kind}{found[0]}"
         if not path.exists():
             path.write_bytes(found[1])
+            why = path.with_suffix(f"{path.suffix}.why")
             told = "".join(traceback.format_exception(error))
-            path.with_suffix(f"{path.suffix}.why").write_text(
-                told, encoding="utf-8", errors="replace"
-            )
+            why.write_text(told, encoding="utf-8", errors="replace")
 
 
 def _peak() -> int:

@@ -53,14 +53,9 @@ class Target:
         raise NotImplementedError
 
     def judge(self, path: Path) -> tuple[int, str]:
-        """Read one file and hold the result to all promises.
+        """Read one file and hold the result to all promises; return its layer and its message.
 
-        Returns
-        -------
-        depth : int
-            The layer that refused it; their number where it was accepted.
-        message : str
-            Of the refusal, without the path.
+        They are those of the refusal; the number of layers and "" where the file was accepted.
         """
         depth, message = len(self.layers), ""
         with warnings.catch_warnings(record=True) as told:
@@ -103,13 +98,7 @@ def _functions(error: BaseException | None) -> set[str]:
 
 @contextmanager
 def never(what: str) -> Iterator[None]:
-    """Make any exception a finding.
-
-    Parameters
-    ----------
-    what : str
-        What has not been kept, then.
-    """
+    """Make any exception a finding, which says what has not been kept."""
     try:
         yield
     except Found:

@@ -94,14 +94,7 @@ def faults_of(fit: Fit, how: str, before: dict[str, Any], want: str, folder: Pat
 def fits_to_interrupt(connection: Any, board: Any, names: list[str]) -> None:
     """Serve a parent: it names a case and a number of interrupts, and is told how it ended.
 
-    Parameters
-    ----------
-    connection : Connection
-        First it is sent the seconds that each case takes.
-    board : array of float
-        Shared with the parent, which counts on it what it has sent.
-    names : list of str
-        Of the cases.
+    First it is sent the seconds that each case takes; it counts on the board what it has sent.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("ignore")

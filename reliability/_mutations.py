@@ -90,10 +90,7 @@ def _other_value(rng: Random, old: Any, words: Sequence[str]) -> Any:
 def edited(rng: Random, value: Any, words: Sequence[str]) -> Any:
     """Return a JSON value after an edit or two: other values, keys gone, moved or new.
 
-    Parameters
-    ----------
-    words : sequence of str
-        Texts that mean something where they may come to stand.
+    The words are texts that mean something where they may come to stand.
     """
     value = copy.deepcopy(value)
     for _ in range(rng.choice((1, 1, 1, 2))):
@@ -119,21 +116,11 @@ def edited(rng: Random, value: Any, words: Sequence[str]) -> Any:
 
 @dataclass
 class Parts:
-    """What a model file is made of.
+    """What a model file is made of."""
 
-    Parameters
-    ----------
-    texts : dict
-        The metadata, without ``meta`` and ``sha256``.
-    meta : object
-        The JSON part.
-    tensors : dict of str to (str, list, bytes)
-        Dtype, shape and bytes by name.
-    """
-
-    texts: dict[str, Any]
-    meta: Any
-    tensors: dict[str, tuple[str, list[int], bytes]]
+    texts: dict[str, Any]  # the metadata, without ``meta`` and ``sha256``
+    meta: Any  # the JSON part
+    tensors: dict[str, tuple[str, list[int], bytes]]  # dtype, shape and bytes by name
 
 
 def taken_apart(data: bytes) -> Parts:
@@ -155,10 +142,7 @@ def taken_apart(data: bytes) -> Parts:
 def put_together(parts: Parts, change: Any = None) -> bytes:
     """Return a file of these parts with the right SHA-256, written from the format's description.
 
-    Parameters
-    ----------
-    change : callable, optional
-        Called with the header, to change it after the sum was taken.
+    With `change`, the header is changed after the sum was taken.
     """
     texts = parts.texts | {"meta": json.dumps(parts.meta, sort_keys=True, separators=(",", ":"))}
     summed = json.dumps(texts, sort_keys=True, separators=(",", ":"))
@@ -168,11 +152,8 @@ def put_together(parts: Parts, change: Any = None) -> bytes:
         dtype, shape, content = parts.tensors[name]
         digest.update(f"\n{json.dumps([name, dtype, shape], separators=(',', ':'))}\n".encode())
         digest.update(content)
-        header[name] = {
-            "dtype": dtype,
-            "shape": shape,
-            "data_offsets": [len(body), len(body) + len(content)],
-        }
+        offsets = [len(body), len(body) + len(content)]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
         body += content
     header["__metadata__"] = texts | {"sha256": digest.hexdigest()}
     if change is not None:
@@ -228,15 +209,7 @@ def _other_tensors(rng: Random, parts: Parts, donor: Parts) -> None:
 
 
 def damaged_container(rng: Random, data: bytes, other: bytes, words: Sequence[str]) -> bytes:
-    """Return a model file that is wrong somewhere, mostly behind a right checksum.
-
-    Parameters
-    ----------
-    data, other : bytes
-        Two files, or what became of them.
-    words : sequence of str
-        Texts for its JSON.
-    """
+    """Return what becomes of two model files: wrong somewhere, mostly behind a right checksum."""
     try:
         parts, donor = taken_apart(data), taken_apart(other)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -1,6 +1,7 @@
 """Networks and settings of a native run, good and hostile, and what the equations say of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -41,34 +42,21 @@ ODD = {  # taken as they come: what they make of the numbers is NaN at worst
 
 @dataclass
 class Draw:
-    """A network as native code takes it, and the same as the equations do.
-
-    Parameters
-    ----------
-    model : Model
-        In float64, its parameters to be replaced.
-    dtype : dtype
-        The run's.
-    smoothing : float
-        Of class labels.
-    tampered : bool
-        Whether the arrays that the run reads were written to.
-    odd : bool
-        Whether a setting makes nonsense of the numbers.
-    """
+    """A network as native code takes it, and the same as the equations do."""
 
     sizes: list[int]
-    model: Model
-    dtype: Any
+    model: Model  # in float64, its parameters to be replaced
+    dtype: Any  # of the run
     batch_size: int
     n_threads: int
-    smoothing: float = 0.0
-    tampered: bool = False
-    odd: bool = False
-    activations: Any = field(init=False)
+    smoothing: float = 0.0  # of class labels
+    tampered: bool = False  # whether the arrays that the run reads were written to
+    odd: bool = False  # whether a setting makes nonsense of the numbers
 
-    def __post_init__(self) -> None:
-        self.activations = specs_of(self.model)
+    @cached_property
+    def activations(self) -> Any:
+        """Their names and numbers."""
+        return specs_of(self.model)
 
     @property
     def count(self) -> int:
@@ -180,10 +168,7 @@ def reference_output(draw: Draw, flat: Any, X: Any) -> Any:
 def reference_cost(draw: Draw, flat: Any, given: Any, rows: Any) -> float:
     """Return the mean cost of some rows by the equations, in float64; infinite where none is.
 
-    Parameters
-    ----------
-    given : sequence
-        X, y, labels and weights, as the run was given them.
+    The rows are of what the run was given: X, y, labels and weights.
     """
     X, y, labels, weights = given
     k = draw.sizes[-1]

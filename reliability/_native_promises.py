@@ -14,16 +14,10 @@ class Broken(Exception):  # noqa: N818 (what is looked for, not what went wrong 
 
 
 class Caller:
-    """Makes calls, counts them, and holds them to their promises.
-
-    Parameters
-    ----------
-    counts : sequence of float
-        Where calls made, refused and accepted, and results compared are counted.
-    """
+    """Makes calls, counts them, and holds them to their promises."""
 
     def __init__(self, counts: Any) -> None:
-        self.counts = counts
+        self.counts = counts  # of calls made, refused and accepted, and of results compared
         self.together = False  # whether another thread calls as well
 
     def call(
@@ -36,12 +30,7 @@ class Caller:
     ) -> bool:
         """Make a call and hold it to its promises; return whether it was accepted.
 
-        Parameters
-        ----------
-        right : bool or None
-            Whether it must be accepted or refused; None where it may be either.
-        reads : sequence of arrays
-            What it must not change.
+        What is right must be accepted, what is not refused; None may be either.
         """
         before = [x.tobytes() for x in reads if isinstance(x, np.ndarray)]
         outputs = [output.room.tobytes() for output in writes]

@@ -16,25 +16,23 @@ from backpass.tabular.recipe import Recipe
 
 X, Y, CLASSES = rows(60)
 X32, SPARSE = X.astype(np.float32), csr_matrix(np.where(X > 0.5, X, 0))
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0}
 RECIPE = Recipe(hidden_layer_sizes=(8,), epochs=2)
 TABLE = table(60)
 
 
 def classifier(**settings: Any) -> MLPClassifier:
     """Return a small one that trains for two epochs."""
-    return MLPClassifier(
-        **{"hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0, **settings}
-    )
+    return MLPClassifier(**(SMALL | settings))
+
+
+def regressor(**settings: Any) -> MLPRegressor:
+    """Return a small one that trains for two epochs."""
+    return MLPRegressor(**(SMALL | settings))
 
 
 def refused(work: Callable[[], Any], *errors: type[BaseException]) -> None:
-    """Do what must be refused.
-
-    Raises
-    ------
-    AssertionError
-        When it is not.
-    """
+    """Do what must be refused; raise AssertionError when it is not."""
     try:
         work()
     except errors:
@@ -73,9 +71,7 @@ def of_a_table(folder: Path, i: int) -> None:
 
 def copied(folder: Path, i: int) -> None:
     """Fit, pickle, and fit the copy."""
-    model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=2, n_threads=2, random_state=0).fit(
-        X32, Y
-    )
+    model = regressor(n_threads=2).fit(X32, Y)
     pickle.loads(pickle.dumps(model)).set_params(warm_start=True).fit(X32, Y)
 
 
@@ -85,9 +81,7 @@ def failing(folder: Path, i: int) -> None:
     bad[7, 3] = np.nan
     refused(lambda: classifier(n_threads=2).fit(bad, CLASSES), ValueError)
     refused(lambda: classifier(activation="none such").fit(X, CLASSES), InputError)
-    wild = MLPRegressor(
-        hidden_layer_sizes=(8,), solver="sgd", learning_rate_init=1e200, max_iter=50, n_threads=2
-    )
+    wild = regressor(solver="sgd", learning_rate_init=1e200, max_iter=50, n_threads=2)
     refused(lambda: wild.fit(X, Y), NonFiniteError)
 
 
@@ -110,10 +104,7 @@ def stopped(folder: Path, i: int) -> None:
 KINDS: dict[str, tuple[int, Callable[[Path, int], Any]]] = {
     "threads 1 to 8": (30, lambda f, i: classifier(n_threads=1 + i % 8).fit(X, CLASSES)),
     "measured threads": (10, lambda f, i: classifier().fit(X32, CLASSES).predict_proba(X32)),
-    "regression": (
-        10,
-        lambda f, i: MLPRegressor(hidden_layer_sizes=(8,), max_iter=2).fit(X, Y).predict(X),
-    ),
+    "regression": (10, lambda f, i: regressor(random_state=None).fit(X, Y).predict(X)),
     "readable engine": (10, lambda f, i: classifier(engine="reference").fit(X, CLASSES)),
     "CSR": (8, lambda f, i: classifier(n_threads=2, solver="sgd").fit(SPARSE, CLASSES)),
     "L-BFGS": (4, lambda f, i: classifier(solver="lbfgs", n_threads=2).fit(X, CLASSES)),

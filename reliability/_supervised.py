@@ -1,6 +1,9 @@
-"""Starting a process that may die or hang, and telling what it was at."""
+"""Starting processes that may die or hang, and telling what one was at."""
 
+import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +14,36 @@ import numpy as np
 EXECUTIONS, BUSY, MESSAGES, DEPTHS, PLACES = 0, 1, 2, 3, 16  # DEPTHS: one for each layer
 HUNG = 20.0  # seconds for one input, on a machine with other work to do
 LIVES = 50  # times that a process is started again
+ROOT = Path(__file__).parent.parent
+
+
+def start(*arguments: str, folder: Path = ROOT, **environment: str) -> "subprocess.Popen[str]":
+    """Start Python in a folder, where it finds the programs, and in a session of its own."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended(process: "subprocess.Popen[str]", seconds: float | None = None) -> str | None:
+    """Return what a process writes, or None where it takes longer: it is killed then."""
+    try:
+        told, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, process.args))} failed: {told}{errors}")
+    return told
 
 
 def board_in(folder: Path) -> Any:
@@ -30,13 +63,8 @@ def supervise(
 ) -> list[tuple[str, Path]]:
     """Run a worker for so long, again where it dies or hangs; return why it did, and at what.
 
-    Parameters
-    ----------
-    command : callable
-        The worker's command line, from a seed and the seconds left. It writes when it began what
-        it is at to the board in the folder.
-    hung : float
-        Seconds after which one input is taken to hang.
+    The worker's command line comes from a seed and the seconds left; it writes when it began what
+    it is at to the board in the folder, which may take `hung` seconds.
     """
     board, end, deaths = board_in(folder), time.monotonic() + seconds, []
     errors = folder / "stderr"

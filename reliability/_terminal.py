@@ -33,27 +33,13 @@ STARTING = "stopped by Python, before backpass was loaded"
 
 @dataclass
 class Ending:
-    """How a command ended.
+    """How a command ended."""
 
-    Parameters
-    ----------
-    code : int
-        Exit code; minus the signal that killed it.
-    output : bytes
-        All that the terminal was sent.
-    same_terminal : bool
-        Whether the terminal's settings are what they were.
-    alone : bool
-        Whether no process of its session was left.
-    seconds : float
-        It took, from where the instants were counted.
-    """
-
-    code: int
-    output: bytes
-    same_terminal: bool
-    alone: bool
-    seconds: float
+    code: int  # minus the signal that killed it
+    output: bytes  # all that the terminal was sent
+    same_terminal: bool  # whether the terminal's settings are what they were
+    alone: bool  # whether no process of its session was left
+    seconds: float  # that it took, from where the instants were counted
 
     @property
     def lines(self) -> list[str]:
@@ -73,18 +59,9 @@ def in_terminal(
 ) -> Ending:
     """Run a command in a terminal, interrupt it at the `instants`, and wait for its end.
 
-    Parameters
-    ----------
-    folder : Path
-        Where it runs.
-    instants : sequence of float
-        Seconds, in order, after its start …
-    after : bytes
-        … or after it has shown this.
-    typed : bool
-        Whether Ctrl-C is typed into the terminal, or SIGINT sent to the process.
-    timeout : float
-        Seconds after which it is called hung, killed, and has exit code -9.
+    They are seconds, in order, after its start, or after it has shown what `after` says. Ctrl-C is
+    typed into the terminal, or SIGINT sent to the process. A command that takes longer than the
+    timeout is killed, and has exit code -9.
     """
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -154,12 +131,7 @@ def _before_ours(ending: Ending) -> bool:
 def faults_of(ending: Ending, folder: Path, model: Path, old: bytes | None) -> list[str]:
     """Return what is not in order after a command that was interrupted, nothing if all is.
 
-    Parameters
-    ----------
-    folder, model : Path
-        Where it ran, and the model file that it was to write.
-    old : bytes or None
-        What the model file held before.
+    The model file, which held `old` before, is the one that it was to write.
     """
     kind, faults = kind_of(ending), []
     if kind == "otherwise":

@@ -1,12 +1,12 @@
 """Fits of every kind whose bytes must not depend on threads, repeats or processes."""
 
-import hashlib
 import json
 import sys
 import warnings
 from typing import Any
 
 import numpy as np
+from reliability._fits import fingerprint, rows
 from scipy.sparse import csr_matrix
 
 from backpass import MLPClassifier, MLPRegressor
@@ -51,46 +51,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
 OF_LBFGS = ("dense", "CSR", "regression", "L2", "class weights", "sample weights", "wide")
 
 
-def data(dtype: str, sparse: bool, order: str) -> tuple[Any, Any, Any, Any]:
-    """Return X (300, 20), numbers, three classes, and weights."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(300, 20)).astype(dtype)
-    y = (np.sin(X[:, 0]) * X[:, 1] + rng.normal(scale=0.1, size=300)).astype(dtype)
-    X = csr_matrix(np.where(X > 1, X, 0)) if sparse else np.asarray(X, order=order)
-    return X, y, np.digitize(y, [-0.3, 0.3]), rng.random(300)
-
-
 def digest(
     solver: str, dtype: str, variant: str, n_threads: int | None, engine: str = "auto"
 ) -> str:
-    """Fit, and return a hash of coefficients, curves and predictions.
-
-    Parameters
-    ----------
-    solver, dtype, variant : str
-        Of `SOLVERS`, `DTYPES` and `VARIANTS`.
-    """
+    """Fit, and return a hash of coefficients, curves and predictions."""
     settings = {
         "hidden_layer_sizes": (40, 33), "max_iter": 3, "batch_size": 64, "tol": 0.0,
         **SOLVERS[solver], **VARIANTS[variant],
     }  # fmt: skip
     kind = settings.pop("kind", MLPClassifier)
-    told = data(dtype, settings.pop("sparse", False), settings.pop("order", "C"))
-    X, y, weights = told[0], told[1 if kind is MLPRegressor else 2], told[3]
-    weights = weights if settings.pop("weights", False) else None
+    X, numbers, classes = rows(300, 20, dtype)
+    X = np.asarray(X, order=settings.pop("order", "C"))
+    X = csr_matrix(np.where(X > 1, X, 0)) if settings.pop("sparse", False) else X
+    weights = np.random.default_rng(1).random(300) if settings.pop("weights", False) else None
     model = kind(random_state=0, n_threads=n_threads, engine=engine, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(X, y, sample_weight=weights)
-    found = hashlib.sha256()
-    for array in (*model.coefs_, *model.intercepts_, model.predict(X)):
-        found.update(array.tobytes())
-    if kind is MLPClassifier:
-        found.update(model.predict_proba(X).tobytes())
-    for name, value in sorted(vars(model._history).items()):
-        if name != "best_parameters":  # they are the coefficients
-            found.update(f"{name} {value!r}".encode())
-    return found.hexdigest()
+        model.fit(X, numbers if kind is MLPRegressor else classes, sample_weight=weights)
+    found = [*model.coefs_, *model.intercepts_, model.predict(X)]
+    found += [model.predict_proba(X)] if kind is MLPClassifier else []
+    return fingerprint(model.network_, model._history, *found)
 
 
 def combinations() -> list[tuple[str, str, str]]:

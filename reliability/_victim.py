@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability._fits import fingerprint
+from reliability._fits import fingerprint, rows
 
 from backpass.core.settings import Settings
 from backpass.network.network import Network
@@ -23,15 +23,7 @@ SLOTS = 8  # of the last checkpoints: step and time each, from place 4 on
 
 
 class Telling(Checkpoints):
-    """Checkpoints that tell, in shared memory, when training could have been written down.
-
-    Parameters
-    ----------
-    board : array of float
-        Shared with the killer.
-    every : float
-        Seconds between two checkpoints.
-    """
+    """Checkpoints that tell the killer, on a board, when training could have been written down."""
 
     def __init__(self, folder: Path, board: Any, every: float) -> None:
         super().__init__(folder, resume=True, every=every)
@@ -61,34 +53,20 @@ class Telling(Checkpoints):
 
 def train(optimizer: str, epochs: int, threads: int, checkpoints: Checkpoints | None) -> str:
     """Train, and return a hash of parameters, optimiser state and history."""
+    X, y, _ = rows(ROWS, SIZES[0], np.float32)
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(ROWS, SIZES[0])).astype(np.float32)
-    y = np.sin(X[:, 0]) * X[:, 1] + rng.normal(scale=0.1, size=ROWS).astype(np.float32)
     network = Network(SIZES, "relu", seed=1, dtype="float32")
-    judged = np.arange(ROWS - HELD_OUT, ROWS)
+    training, judged = np.split(np.arange(ROWS), [ROWS - HELD_OUT])
     settings = Settings(
-        optimizer=optimizer,
-        schedule="cosine:warmup=0.1",
-        batch_size=25,
-        epochs=epochs,
-        dropout=0.1,
-        clip_norm=1.0,
-        early_stopping=True,
-        patience=epochs,
-        n_threads=threads,
-    )
+        optimizer=optimizer, schedule="cosine:warmup=0.1", batch_size=25, epochs=epochs,
+        dropout=0.1, clip_norm=1.0, early_stopping=True, patience=epochs, n_threads=threads,
+    )  # fmt: skip
     if checkpoints is not None:
         checkpoints.start(rng, 0)
     trainer = Trainer(
-        network,
-        X,
-        y,
-        settings=settings,
-        rows=np.arange(ROWS - HELD_OUT),
-        rng=rng,
-        validation=Validation(X, y, rows=judged),
-        checkpoints=checkpoints,
-    )
+        network, X, y, settings=settings, rows=training, rng=rng,
+        validation=Validation(X, y, rows=judged), checkpoints=checkpoints,
+    )  # fmt: skip
     history, state = trainer.train(), trainer.state.optimizer
     return fingerprint(network, history, *(state[name] for name in sorted(state)))
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from reliability.report import arguments, count, figures, finish, here
+from reliability.report import arguments, count, figures, program
 
 from backpass import Network, TabularModel
 from backpass.errors import ModelFileError
@@ -102,15 +102,7 @@ def judge(load: Callable[[Path], Any], path: Path, wanted: bytes, counts: Counts
 
 
 def cut(kind: Any, source: Path, place: Path, counts: Counts) -> None:
-    """Read a file cut at every byte, and with one byte too many.
-
-    Parameters
-    ----------
-    source : Path
-        The whole file.
-    place : Path
-        A folder for the damaged ones.
-    """
+    """Read a whole file cut at every byte, and with one byte too many, in a folder."""
     whole, path = source.read_bytes(), place / "damaged.backpass"
     wanted = meaning(kind.load(source), path)
     for damaged in [*(whole[:length] for length in range(len(whole))), whole + b"\0"]:
@@ -135,14 +127,9 @@ def flip(kind: Any, source: Path, place: Path, counts: Counts, bits: Iterable[in
 
 
 class Faults:
-    """The system's calls, of which number `at` fails; after a short write the disk is full.
+    """The system's calls, of which number `at`, from 1 on, fails with one of `FAULTS`.
 
-    Parameters
-    ----------
-    fault : str
-        One of `FAULTS`.
-    at : int
-        Which call, from 1 on.
+    After a short write the disk is full.
     """
 
     def __init__(self, fault: str, at: int) -> None:
@@ -183,21 +170,10 @@ class Faults:
 
 
 def fail_saving(thing: Any, path: Path, fault: str, old: bool, counts: Counts) -> list[Faults]:
-    """Save again and again, each time with the next call of the system failing.
+    """Save over an old file or none, each time with the next call of the system failing.
 
-    Parameters
-    ----------
-    path : Path
-        In a folder of its own.
-    fault : str
-        One of `FAULTS`.
-    old : bool
-        Whether there is an old file.
-
-    Returns
-    -------
-    list of Faults
-        One for each save; in the last one nothing was left to fail.
+    The path is in a folder of its own. In the last one of what is returned nothing was left to
+    fail.
     """
     thing.save(path)
     new, tried = path.read_bytes(), []
@@ -230,9 +206,10 @@ def _state_as_said(path: Path, message: str, old: bytes | None, new: bytes) -> b
 # --- the program ---------------------------------------------------------------------------------
 
 
-def damage(sources: Iterable[Path], counts: Counts) -> None:
-    """Do everything to every file."""
-    for source in sources:
+def damage(_: Any) -> tuple[dict[str, Any], int]:
+    """Do everything to every file; return what that came to, and how much was broken."""
+    counts = Counts()
+    for source in sorted(FIXTURES.glob("*.backpass")):
         counts.files += 1
         kind = KINDS[source.name.partition("-")[0]]
         with tempfile.TemporaryDirectory() as folder:
@@ -244,22 +221,10 @@ def damage(sources: Iterable[Path], counts: Counts) -> None:
                     fail_saving(kind.load(source), Path(folder) / "s.backpass", fault, old, counts)
         sys.stdout.write(f"{source.name}: {counts.flipped} bits so far\n")
         sys.stdout.flush()
-
-
-def main() -> None:
-    """Run from the command line."""
-    asked, machine, counts = arguments(__doc__).parse_args(), here(), Counts()
-    damage(sorted(FIXTURES.glob("*.backpass")), counts)
     counts.slowest = round(counts.slowest, 3)
-    finish(
-        asked.json,
-        "Damaged files, and saves that fail",
-        "python -m reliability.damage",
-        machine,
-        figures(counts),
-        counts.wrong or counts.crashed or counts.lost,
-    )
+    return figures(counts), counts.wrong + counts.crashed + counts.lost
 
 
 if __name__ == "__main__":
-    main()
+    asked = arguments(__doc__).parse_args()
+    program(asked, "Damaged files, and saves that fail", "python -m reliability.damage", damage)

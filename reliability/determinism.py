@@ -11,17 +11,17 @@ page.
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reliability._fits import write_table
+from reliability._supervised import ended, start
 from reliability._variants import combinations, digest
-from reliability.report import arguments, count, figures, finish, here
+from reliability.report import arguments, count, figures, program
 
 THREADS = range(1, 9)
 BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -76,29 +76,12 @@ def in_one_process(
             sys.stdout.write(f"unequal: {' '.join(names)}\n")
 
 
-def run(command: Sequence[str], more: dict[str, str], folder: Path | None = None) -> str:
-    """Run Python in an environment of its own; return what it writes."""
-    root = Path(__file__).parent.parent
-    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, *command],
-        env={**os.environ, "PYTHONPATH": path, **more},
-        cwd=folder or root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"{command} failed: {done.stderr}")
-    return done.stdout
-
-
 def in_fresh_processes(environments: Sequence[dict[str, str]], counts: Counts) -> None:
     """Fit every combination in new processes; the first fits with as many threads as it likes."""
     for place, environment in enumerate(environments):
-        found = json.loads(run(["-m", "reliability._variants", str(place or None)], environment))
+        told = ended(start("-m", "reliability._variants", str(place or None), **environment))
         counts.processes += 1
-        counts.processes_unequal += found != counts.wanted
+        counts.processes_unequal += json.loads(told or "") != counts.wanted
 
 
 def of_the_command(environments: Sequence[dict[str, str]], counts: Counts) -> None:
@@ -112,7 +95,7 @@ def of_the_command(environments: Sequence[dict[str, str]], counts: Counts) -> No
         for environment in environments:
             for processors in (1, 64):
                 command = ["fit", "table.csv", "--target", "y", "--epochs", "20", "--model", "m"]
-                run(["-c", FIT, str(processors), *command], environment, place)
+                ended(start("-c", FIT, str(processors), *command, folder=place, **environment))
                 model = TabularModel.load(place / "m")
                 model.seconds = 0.0
                 model.save(place / "without seconds")
@@ -121,22 +104,16 @@ def of_the_command(environments: Sequence[dict[str, str]], counts: Counts) -> No
     counts.files_unequal += sum(other != found[0] for other in found)
 
 
-def main() -> None:
-    """Run from the command line."""
-    asked = arguments(__doc__, repeats=(10, "of every fit")).parse_args()
-    machine, c = here(), Counts()
+def counted(asked: Any) -> tuple[dict[str, Any], int]:
+    """Fit in all these ways; return what that came to, and how much differs."""
+    c = Counts()
     in_one_process(combinations(), THREADS, asked.repeats, c)
     in_fresh_processes(ENVIRONMENTS, c)
     of_the_command(ENVIRONMENTS, c)
-    finish(
-        asked.json,
-        "The same bytes again",
-        f"python -m reliability.determinism --repeats {asked.repeats}",
-        machine,
-        figures(c),
-        c.unequal or c.readable_unequal or c.processes_unequal or c.files_unequal,
-    )
+    return figures(c), c.unequal + c.readable_unequal + c.processes_unequal + c.files_unequal
 
 
 if __name__ == "__main__":
-    main()
+    asked = arguments(__doc__, repeats=(10, "of every fit")).parse_args()
+    command = "python -m reliability.determinism --repeats {repeats}"
+    program(asked, "The same bytes again", command, counted)

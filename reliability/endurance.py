@@ -12,10 +12,8 @@ page.
 
 import gc
 import json
-import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -24,11 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reliability import report
-from reliability._growth import files, memory, slope, threads
+from reliability._growth import files, memory, threads
 from reliability._parallel import beside_another
 from reliability._row_of_fits import KINDS
-from reliability.report import count
+from reliability._supervised import ended, start
+from reliability.report import arguments, count, figures, program
+from scipy.stats import linregress
 
 EVERY = 100  # fits between two looks
 WARM_UP = 0.3  # the part of the fits in which caches fill and the heap finds its size
@@ -37,6 +36,7 @@ SAVES = 200  # by each of two processes to one path
 TIMEOUT = 300.0  # seconds after which processes are called hung
 METHODS = ("fork", "spawn", "forkserver")
 BACKENDS = ("multiprocessing", "loky", "threading")
+FITTING = ("-m", "reliability._parallel")  # the processes
 
 
 @dataclass
@@ -63,8 +63,9 @@ class Row:
     @property
     def bytes_a_fit(self) -> tuple[float, float]:
         """The slope of the memory after the warm-up, and its standard error."""
-        along, error = slope(self.memory[self.warm :])
-        return along / EVERY, error / EVERY
+        after = self.memory[self.warm :]
+        line = linregress(range(len(after)), after)
+        return line.slope / EVERY, line.stderr / EVERY
 
     def growth(self) -> list[str]:
         """Return what has grown, nothing if nothing has."""
@@ -95,33 +96,6 @@ def in_a_row(times: int, seed: int) -> Row:
     return row
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """Start a process that fits."""
-    root = Path(__file__).parent.parent
-    return subprocess.Popen(
-        [sys.executable, "-m", "reliability._parallel", *arguments],
-        cwd=root,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def ended(process: subprocess.Popen[str]) -> dict[str, Any] | None:
-    """Return what a process tells, or None where it hangs: it is killed then."""
-    try:
-        told, _ = process.communicate(timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return None
-    if process.returncode:
-        raise SystemExit(f"a process that fits failed: {told}")
-    found: dict[str, Any] = json.loads(told)
-    return found
-
-
 @dataclass
 class Others:
     """What was seen of other processes; `refused` found the folder of their checkpoints in use."""
@@ -138,33 +112,36 @@ class Others:
 def in_workers(methods: Sequence[str], backends: Sequence[str], counts: Others) -> None:
     """Have workers of joblib and of pools fit after a parent that has threads."""
     for method in methods:
-        told = ended(start("workers", method, *backends, JOBLIB_START_METHOD=method))
+        process = start(*FITTING, "workers", method, *backends, JOBLIB_START_METHOD=method)
+        told = ended(process, TIMEOUT)
         if told is None:
             counts.hung += 1
             continue
-        counts.fits += told["fits"]
-        counts.unequal += told["unequal"]
+        found = json.loads(told)
+        counts.fits += found["fits"]
+        counts.unequal += found["unequal"]
 
 
 def two_at_once(saves: int, counts: Others) -> None:
     """Have two processes fit at once; then this one, alone, says what should have come out."""
     with tempfile.TemporaryDirectory() as folder:
-        both = [start("beside", folder, seed, str(saves)) for seed in ("1", "2")]
-        told = [ended(process) for process in both]
+        both = [start(*FITTING, "beside", folder, seed, str(saves)) for seed in ("1", "2")]
+        told = [ended(process, TIMEOUT) for process in both]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         answers = beside_another(Path(folder), 1, 1)["answers"]
-    for found in told:
-        if found is None:
+    for text in told:
+        if text is None:
             counts.hung += 1
             continue
+        found = json.loads(text)
         counts.saves += saves
         counts.beside += len(found["answers"])
         counts.refused += found["refused"]
         counts.beside_unequal += sum(answers[k] != v for k, v in found["answers"].items())
 
 
-def figures(row: Row, others: Others) -> dict[str, Any]:
+def in_figures(row: Row, others: Others) -> dict[str, Any]:
     """Return the counts as the page names them."""
     along, error = row.bytes_a_fit
     mib = [f"{row.memory[at] / 2**20:.1f}" for at in (row.warm, -1)]
@@ -176,28 +153,23 @@ def figures(row: Row, others: Others) -> dict[str, Any]:
     }
     for name, seen in (("threads", row.threads), ("open files", row.files)):
         told[f"{name} at first, most, at the end"] = f"{seen[0]}, {max(seen)}, {seen[-1]}"
-    return told | report.figures(others)
+    return told | figures(others)
 
 
-def main() -> None:
-    """Run from the command line."""
-    asked = report.arguments(
-        __doc__, times=(10_000, "fits in a row"), seed=(0, "of their order")
-    ).parse_args()
-    machine, others = report.here(), Others()
-    row = in_a_row(asked.times, asked.seed)
+def counted(asked: Any) -> tuple[dict[str, Any], int]:
+    """Fit in all these ways; return what that came to, and how much has grown or differs."""
+    row, others = in_a_row(asked.times, asked.seed), Others()
     two_at_once(SAVES, others)
     in_workers(METHODS, BACKENDS, others)
-    sys.stdout.write("".join(f"grown: {what}\n" for what in row.growth()))
-    report.finish(
-        asked.json,
-        "Ten thousand fits in a row",
-        f"python -m reliability.endurance --times {asked.times} --seed {asked.seed}",
-        machine,
-        figures(row, others),
-        row.growth() or others.unequal or others.hung or others.beside_unequal,
-    )
+    grown = row.growth()
+    sys.stdout.write("".join(f"grown: {what}\n" for what in grown))
+    broken = len(grown) + others.unequal + others.hung + others.beside_unequal
+    return in_figures(row, others), broken
 
 
 if __name__ == "__main__":
-    main()
+    asked = arguments(
+        __doc__, times=(10_000, "fits in a row"), seed=(0, "of their order")
+    ).parse_args()
+    command = "python -m reliability.endurance --times {times} --seed {seed}"
+    program(asked, "Ten thousand fits in a row", command, counted)

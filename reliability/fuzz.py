@@ -13,50 +13,31 @@ page.
 import os
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reliability._fuzz_worker import TARGETS
 from reliability._fuzzing import Found
 from reliability._supervised import DEPTHS, EXECUTIONS, MESSAGES, board_in, supervise
-from reliability.report import arguments, finish, here
+from reliability.report import arguments, program
 
 FOREIGN = "polars_parquet::"  # in the backtrace of a process that polars has ended
 
 
 @dataclass
 class Counts:
-    """What was seen of one target.
+    """What was seen of one target."""
 
-    Parameters
-    ----------
-    depths : list of int
-        Inputs by the layer that refused them, and those that were accepted.
-    messages : int
-        Refusals that read differently, whatever they repeat of the input.
-    findings : list of str
-        Where the input of each lies.
-    foreign : int
-        Inputs at which the decoder of Parquet files ended the process, which nothing in Python can
-        keep it from; see SECURITY.md.
-    """
-
-    executions: int = 0
-    depths: list[int] = field(default_factory=list)
-    messages: int = 0
-    findings: list[str] = field(default_factory=list)
-    foreign: int = 0
+    executions: int
+    depths: list[int]  # inputs by the layer that refused them, and those that were accepted
+    messages: int  # refusals that read differently, whatever they repeat of the input
+    findings: list[str]  # where the input of each lies
+    foreign: int  # inputs at which the decoder of Parquet ended the process: see SECURITY.md
 
 
 def fuzz_target(name: str, seconds: float, seed: int, findings: Path) -> Counts:
-    """Fuzz one target in a process of its own.
-
-    Parameters
-    ----------
-    findings : Path
-        A folder for inputs that find something.
-    """
+    """Fuzz one target in a process of its own; inputs that find something go to a folder."""
     os.environ["POLARS_MAX_THREADS"] = "1"  # inputs are small, and runs repeatable
     os.environ["RUST_BACKTRACE"] = "1"  # which says whose code has ended a process
     with tempfile.TemporaryDirectory() as place:
@@ -83,13 +64,7 @@ def fuzz_target(name: str, seconds: float, seed: int, findings: Path) -> Counts:
 
 
 def replay(path: Path) -> str:
-    """Try the input of a finding again; return what it finds, "" where that is nothing.
-
-    Parameters
-    ----------
-    path : Path
-        Its name begins with the target's.
-    """
+    """Try the input of a finding again; return what it finds, "" where that is nothing."""
     target = TARGETS[path.name.partition("-")[0]]()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, f"input{path.suffix}")
@@ -104,13 +79,7 @@ def replay(path: Path) -> str:
 
 
 def figures(counts: dict[str, Counts]) -> dict[str, Any]:
-    """Return the counts as the page names them.
-
-    Parameters
-    ----------
-    counts : dict of str to Counts
-        By target.
-    """
+    """Return the counts of each target as the page names them."""
     told: dict[str, Any] = {}
     for name, c in counts.items():
         target, all_of_them = TARGETS[name], max(1, c.executions)
@@ -127,32 +96,31 @@ def figures(counts: dict[str, Counts]) -> dict[str, Any]:
     return told
 
 
+def counted(asked: Any) -> tuple[dict[str, Any], bool]:
+    """Fuzz the targets; return what that came to, and whether something was found."""
+    asked.findings.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for name in asked.targets or TARGETS:
+        counts[name] = fuzz_target(name, asked.seconds, asked.seed, asked.findings)
+        sys.stdout.write(f"{name:10} {counts[name]}\n")
+        sys.stdout.flush()
+    return figures(counts), any(c.findings for c in counts.values())
+
+
 def main() -> None:
     """Run from the command line."""
     parser = arguments(__doc__, seconds=(60.0, "for each target"), seed=(0, "of the inputs"))
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--findings", type=Path, default=Path("build/fuzz"), metavar="FOLDER")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="the input of a finding")
-    told = parser.parse_args()
-    if unknown := {*told.targets} - {*TARGETS}:
+    asked = parser.parse_args()
+    if unknown := {*asked.targets} - {*TARGETS}:
         parser.error(f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
-    if told.replay is not None:
-        found = replay(told.replay)
-        raise SystemExit(f"{told.replay}: {found}" if found else 0)
-    told.findings.mkdir(parents=True, exist_ok=True)
-    machine, counts = here(), {}
-    for name in told.targets or TARGETS:
-        counts[name] = fuzz_target(name, told.seconds, told.seed, told.findings)
-        sys.stdout.write(f"{name:10} {counts[name]}\n")
-        sys.stdout.flush()
-    finish(
-        told.json,
-        "Hostile files and texts",
-        f"python -m reliability.fuzz --seconds {told.seconds:g} --seed {told.seed}",
-        machine,
-        figures(counts),
-        any(c.findings for c in counts.values()),
-    )
+    if asked.replay is not None:
+        found = replay(asked.replay)
+        raise SystemExit(f"{asked.replay}: {found}" if found else 0)
+    command = "python -m reliability.fuzz --seconds {seconds:g} --seed {seed}"
+    program(asked, "Hostile files and texts", command, counted)
 
 
 if __name__ == "__main__":

@@ -24,21 +24,16 @@ from typing import Any
 import numpy as np
 from reliability._native_calls import Broken, Scenario
 from reliability._supervised import BUSY, board_in, supervise
-from reliability.report import arguments, finish, here
+from reliability.report import arguments, program
 
 CALLS, REFUSED, ACCEPTED, COMPARED, SCENARIOS = 4, 5, 6, 7, 8  # places on the board
 NEXT = 9  # the scenario that is being played
 MEMORY = 4 << 30  # bytes that the process may take: what asks for more is refused
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")  # which needs more room of addresses
 
 
 def play(seed: int, number: int, counts: Any) -> str:
-    """Play one scenario; return what it broke, "" where that is nothing.
-
-    Parameters
-    ----------
-    counts : array
-        Calls, refused, accepted, compared: counted on.
-    """
+    """Play one scenario, count on, and return what it broke, "" where that is nothing."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the readable equations, on numbers that overflow
@@ -65,17 +60,11 @@ def work(folder: Path, seed: int, scenarios: int, seconds: float) -> list[str]:
     return broken
 
 
-def figures(board: Any, findings: Sequence[str], sanitized: bool) -> dict[str, Any]:
-    """Return the counts as the page names them.
-
-    Parameters
-    ----------
-    sanitized : bool
-        Whether the extension was built with the sanitizers.
-    """
+def figures(board: Any, findings: Sequence[str]) -> dict[str, Any]:
+    """Return the counts as the page names them."""
     calls = int(board[CALLS])
     return {
-        "sanitizers": "address, undefined behaviour" if sanitized else "none",
+        "sanitizers": "address, undefined behaviour" if SANITIZED else "none",
         "runs made and called": int(board[SCENARIOS]),
         "calls": calls,
         "of them refused": f"{int(board[REFUSED])} ({board[REFUSED] / max(1, calls):.0%})",
@@ -83,6 +72,23 @@ def figures(board: Any, findings: Sequence[str], sanitized: bool) -> dict[str, A
         "results compared with the readable equations": int(board[COMPARED]),
         "findings": len(findings),
     }
+
+
+def counted(asked: Any) -> tuple[dict[str, Any], list[str]]:
+    """Play scenarios in a process of their own; return what that came to, and what they broke."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+
+        def command(_: int, left: float) -> list[str]:
+            options = ["--worker", str(folder), "--seed", str(asked.seed), "--seconds", str(left)]
+            options += ["--scenarios", str(asked.scenarios)]
+            return [sys.executable, "-X", "faulthandler", "-m", "reliability.fuzz_native", *options]
+
+        findings = [why for why, _ in supervise(command, folder, asked.seconds, asked.seed)]
+        broken = folder / "broken"
+        findings += broken.read_text().splitlines() if broken.exists() else []
+        sys.stdout.write("".join(f"{what}\n" for what in findings))
+        return figures(board_in(folder), findings), findings
 
 
 def main() -> None:
@@ -95,38 +101,17 @@ def main() -> None:
     )
     parser.add_argument("--replay", metavar="SEED:NUMBER", help="a scenario")
     parser.add_argument("--worker", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    sanitized = "libasan" in os.environ.get("LD_PRELOAD", "")
-    if told.replay is not None:
-        seed, _, number = told.replay.partition(":")
+    asked = parser.parse_args()
+    if asked.replay is not None:
+        seed, _, number = asked.replay.partition(":")
         raise SystemExit(play(int(seed), int(number), np.zeros(4)) or 0)
-    if told.worker is not None:
-        if not sanitized:  # which need a room of addresses far larger
+    if asked.worker is not None:
+        if not SANITIZED:
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        work(told.worker, told.seed, told.scenarios, told.seconds)
+        work(asked.worker, asked.seed, asked.scenarios, asked.seconds)
         return
-    machine = here()
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-
-        def command(_: int, left: float) -> list[str]:
-            options = ["--worker", str(folder), "--seed", str(told.seed), "--seconds", str(left)]
-            options += ["--scenarios", str(told.scenarios)]
-            return [sys.executable, "-X", "faulthandler", "-m", "reliability.fuzz_native", *options]
-
-        findings = [why for why, _ in supervise(command, folder, told.seconds, told.seed)]
-        broken = folder / "broken"
-        findings += broken.read_text().splitlines() if broken.exists() else []
-        counted = figures(board_in(folder), findings, sanitized)
-    sys.stdout.write("".join(f"{what}\n" for what in findings))
-    finish(
-        told.json,
-        "Hostile calls of the native engine",
-        f"make fuzz-native SECONDS={told.seconds:g} SEED={told.seed}",
-        machine,
-        counted,
-        findings,
-    )
+    command = "make fuzz-native SECONDS={seconds:g} SEED={seed}"
+    program(asked, "Hostile calls of the native engine", command, counted)
 
 
 if __name__ == "__main__":

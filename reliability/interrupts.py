@@ -9,7 +9,6 @@ With ``--json FILE`` the counts go to a file, from which ``python -m reliability
 page.
 """
 
-import collections
 import ctypes
 import multiprocessing
 import os
@@ -19,6 +18,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import numpy as np
 from reliability._fits import INTERRUPTIBLE, write_table
 from reliability._interrupted import SENT, fits_to_interrupt
 from reliability._terminal import faults_of, in_terminal, kind_of
-from reliability.report import arguments, finish, here
+from reliability.report import arguments, program
 
 from backpass.engines.extension import missing
 
@@ -41,12 +42,12 @@ OUTPUTS = ["--model", "m.backpass", "--json", "m.json", "--report", "m.html"]
 CHECKPOINTS = ["--checkpoint", "run", "--checkpoint-every", "0"]
 
 
+@dataclass
 class Counts:
     """What was seen: endings by their kind, and faults."""
 
-    def __init__(self) -> None:
-        self.kinds: collections.Counter[str] = collections.Counter()
-        self.faults: list[str] = []
+    kinds: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
 
     def add(self, what: str, kind: str, faults: list[str], told: str = "") -> None:
         """Count an ending; a fault is said at once, with what was shown."""
@@ -79,13 +80,7 @@ def send(child: Any, board: Any, when: list[float], ready: float) -> None:
 
 
 def interrupt_fits(times: int, rng: random.Random) -> Counts:
-    """Interrupt so many fits, of every kind in turn.
-
-    Parameters
-    ----------
-    rng : Random
-        Draws the instants.
-    """
+    """Interrupt so many fits, of every kind in turn, at instants that `rng` draws."""
     counts, context = Counts(), multiprocessing.get_context("spawn")
     board = context.RawArray(ctypes.c_double, 2)
     ours, theirs = context.Pipe()
@@ -118,13 +113,7 @@ def interrupt_fits(times: int, rng: random.Random) -> Counts:
 
 
 def interrupt_commands(times: int, rng: random.Random) -> Counts:
-    """Interrupt so many ``backpass fit``, half of them by a key, half by a signal.
-
-    Parameters
-    ----------
-    rng : Random
-        Draws the instants.
-    """
+    """Interrupt so many ``backpass fit``, half of them by a key, half by a signal."""
     counts = Counts()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -140,13 +129,8 @@ def interrupt_commands(times: int, rng: random.Random) -> Counts:
             more = CHECKPOINTS if number % 3 == 1 else []
             late = rng.random() < AFTER_ITS_TABLE
             when = instants(rng, longest[late], longest[late] / 20, number)
-            ending = in_terminal(
-                [*command, *more],
-                place,
-                when,
-                after=SHOWN if late else b"",
-                typed=rng.random() < 0.5,
-            )
+            after, typed = SHOWN if late else b"", rng.random() < 0.5
+            ending = in_terminal([*command, *more], place, when, after=after, typed=typed)
             shown = "\n".join(ending.lines[-20:])
             found = faults_of(ending, place, model, old)
             counts.add(f"{when}, {ending.seconds:.2f} s", kind_of(ending), found, f"{shown}\n")
@@ -188,22 +172,15 @@ def figures(fits: Counts, commands: Counts) -> dict[str, Any]:
     return told
 
 
-def main() -> None:
-    """Run from the command line."""
-    options = {"times": (200, "of each kind"), "seed": (0, "of the instants")}
-    asked = arguments(__doc__, **options).parse_args()
-    machine = here()
+def counted(asked: Any) -> tuple[dict[str, Any], list[str]]:
+    """Interrupt both; return what that came to, and the faults."""
     fits = interrupt_fits(asked.times, random.Random(asked.seed))
     commands = interrupt_commands(asked.times, random.Random(asked.seed))
-    finish(
-        asked.json,
-        "Ctrl-C at random instants",
-        f"python -m reliability.interrupts --times {asked.times} --seed {asked.seed}",
-        machine,
-        figures(fits, commands),
-        fits.faults or commands.faults,
-    )
+    return figures(fits, commands), fits.faults + commands.faults
 
 
 if __name__ == "__main__":
-    main()
+    options = {"times": (200, "of each kind"), "seed": (0, "of the instants")}
+    command = "python -m reliability.interrupts --times {times} --seed {seed}"
+    asked = arguments(__doc__, **options).parse_args()
+    program(asked, "Ctrl-C at random instants", command, counted)

@@ -15,7 +15,6 @@ page.
 import ctypes
 import multiprocessing
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,8 +25,9 @@ from typing import Any
 
 import numpy as np
 from reliability._fits import write_table
+from reliability._supervised import start
 from reliability._victim import BEGAN, BOUNDARY, LONGEST, SLOTS, train, victim
-from reliability.report import arguments, count, figures, finish, here
+from reliability.report import arguments, count, figures, program
 
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.errors import ModelFileError
@@ -129,13 +129,7 @@ def one_life(context: Any, life: float | None, place: Path, options: Any, counts
 
 
 def kill_training(times: int, epochs: int, seed: int) -> Training:
-    """Kill runs so many times; the last run is then left to come to its end.
-
-    Parameters
-    ----------
-    seed : int
-        Of the instants.
-    """
+    """Kill runs so many times, at instants from a seed; the last run is left to its end."""
     context, counts = multiprocessing.get_context("forkserver"), Training()
     context.set_forkserver_preload(["reliability._victim"])
     rng, names = random.Random(seed), list(OPTIMIZERS)
@@ -156,7 +150,7 @@ def kill_training(times: int, epochs: int, seed: int) -> Training:
 
 # --- the command ---------------------------------------------------------------------------------
 
-LINE = ["fit", "table.csv", "--target", "y", "--epochs", "60", "--seed", "0"]
+LINE = ["-m", "backpass", "fit", "table.csv", "--target", "y", "--epochs", "60", "--seed", "0"]
 LINE += ["--checkpoint", "run", "--resume", "--checkpoint-every", str(EVERY), "--model", "m"]
 WHILE_TRAINING = 0.8  # the part of the kills that are drawn from the training time
 PART = 1 / 3  # of it, after which a kill comes at the latest, so that a fit meets several
@@ -169,12 +163,6 @@ class Times:
     loading: float
     training: float
     after: float
-
-
-def start(place: Path) -> "subprocess.Popen[bytes]":
-    """Type the line in a folder."""
-    command = [sys.executable, "-m", "backpass", *LINE]
-    return subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def wait(process: Any, until: Callable[[], bool], seconds: float = TIMEOUT) -> float:
@@ -193,12 +181,12 @@ def never() -> bool:
 def left_alone(place: Path) -> Times:
     """Return the times of a command that comes to its end."""
     write_table(place / "table.csv")
-    with start(place) as process:
+    with start(*LINE, folder=place) as process:
         loading = wait(process, lambda: bool(checkpoints_in(place / "run")))
         training = wait(process, (place / "m").exists)
         times = Times(loading, training, wait(process, never))
         if process.wait(TIMEOUT):
-            raise SystemExit(f"a fit failed: {process.communicate()[1].decode()}")
+            raise SystemExit(f"a fit failed: {process.communicate()[1]}")
     return times
 
 
@@ -236,13 +224,7 @@ def judge_command(place: Path, counts: Commands) -> None:
 
 
 def kill_commands(number: int, seed: int) -> Commands:
-    """Kill so many commands; the last fit is left to come to its end.
-
-    Parameters
-    ----------
-    seed : int
-        Of the instants.
-    """
+    """Kill so many commands, at instants from a seed; the last fit is left to its end."""
     rng, counts = random.Random(seed), Commands()
     if not number:
         return counts
@@ -253,7 +235,7 @@ def kill_commands(number: int, seed: int) -> Commands:
             place, code = Path(folder), -1
             write_table(place / "table.csv")
             while code < 0:
-                with start(place) as process:
+                with start(*LINE, folder=place) as process:
                     if counts.kills < number:
                         live(process, place, times, rng)
                         process.kill()  # nothing happens to one that has ended
@@ -261,7 +243,7 @@ def kill_commands(number: int, seed: int) -> Commands:
                 if code < 0:
                     judge_command(place, counts)
             counts.failed += code > 0
-            sys.stdout.write(told.decode() if code else "")
+            sys.stdout.write(told if code else "")
             if code == 0:
                 counts.fits += 1
                 counts.unequal += content(place / "m") != wanted
@@ -270,8 +252,15 @@ def kill_commands(number: int, seed: int) -> Commands:
     return counts
 
 
-def main() -> None:
-    """Run from the command line."""
+def counted(asked: Any) -> tuple[dict[str, Any], int]:
+    """Kill both; return what that came to, and how much it broke."""
+    t = kill_training(asked.times, asked.epochs, asked.seed)
+    c = kill_commands(asked.commands, asked.seed)
+    broken = t.unreadable + t.lost + t.unequal + t.hung + c.unreadable + c.failed + c.unequal
+    return figures(t) | figures(c), broken
+
+
+if __name__ == "__main__":
     asked = arguments(
         __doc__,
         times=(1000, "kills of runs in Python"),
@@ -279,19 +268,5 @@ def main() -> None:
         epochs=(60, "of a run in Python"),
         seed=(0, "of the instants"),
     ).parse_args()
-    machine = here()
-    t = kill_training(asked.times, asked.epochs, asked.seed)
-    c = kill_commands(asked.commands, asked.seed)
-    finish(
-        asked.json,
-        "Killed while it trains",
-        f"python -m reliability.kills --times {asked.times} --commands {asked.commands} "
-        f"--seed {asked.seed}",
-        machine,
-        figures(t) | figures(c),
-        t.unreadable + t.lost + t.unequal + t.hung + c.unreadable + c.failed + c.unequal,
-    )
-
-
-if __name__ == "__main__":
-    main()
+    command = "python -m reliability.kills --times {times} --commands {commands} --seed {seed}"
+    program(asked, "Killed while it trains", command, counted)

@@ -21,7 +21,7 @@ from typing import Any
 from reliability._extreme_models import draw_fit, draw_table, fit_once, guarded, model_once
 from reliability._extreme_training import Counts, networks
 from reliability._logits import logits, wrong_with
-from reliability.report import arguments, finish, here
+from reliability.report import arguments, program
 
 from backpass.errors import NonFiniteError
 
@@ -31,14 +31,9 @@ RIGHT, STOPPED, REFUSED, SILENT = "right", "stopped", "refused", "silent"
 def models(
     times: int, seed: int, draw: Callable[[random.Random], Any], once: Callable[[Any], Any]
 ) -> Counter[str]:
-    """Fit so many estimators or models of tables, and count how that ends.
+    """Draw what to fit and fit it, so many times, and count how that ends.
 
-    Parameters
-    ----------
-    draw : callable
-        What to fit.
-    once : callable
-        Fits it; returns the error that stopped it, if one did, or raises `Wrong`.
+    `once` returns the error that stopped a fit, if one did, or raises `Wrong`.
     """
     rng, ends = random.Random(seed), Counter[str]()
     for _ in range(times):
@@ -76,6 +71,7 @@ def figures(
     counts: Counts, fits: Counter[str], tables: Counter[str], rows: Counter[str]
 ) -> dict[str, Any]:
     """Return the counts as the page names them."""
+    silent = fits[SILENT] + tables[SILENT] + rows[SILENT]
     return {
         "training runs of networks, half of them with either engine": counts.runs,
         "of them ended right, all finite": counts.right,
@@ -87,15 +83,20 @@ def figures(
         "fits of estimators": _ends(fits),
         "models of tables, trained, saved, loaded and exported": _ends(tables),
         "rows of logits up to 1e30 judged by mpmath": rows.total(),
-        "wrong: neither right nor a clear stop": len(counts.wrong)
-        + fits[SILENT]
-        + tables[SILENT]
-        + rows[SILENT],
+        "wrong: neither right nor a clear stop": len(counts.wrong) + silent,
     }
 
 
-def main() -> None:
-    """Run from the command line."""
+def counted(asked: Any) -> tuple[dict[str, Any], int]:
+    """Do all that; return what it came to, and how much was wrong."""
+    counts = networks(asked.cases, asked.seed)
+    fits = models(asked.fits, asked.seed, draw_fit, fit_once)
+    tables = models(asked.tables, asked.seed, draw_table, model_once)
+    found = figures(counts, fits, tables, judge_logits(asked.logits))
+    return found, list(found.values())[-1]
+
+
+if __name__ == "__main__":
     asked = arguments(
         __doc__,
         cases=(8000, "networks"),
@@ -104,21 +105,5 @@ def main() -> None:
         logits=(1, "one row in so many"),
         seed=(0, "of what is drawn"),
     ).parse_args()
-    machine = here()
-    counts = networks(asked.cases, asked.seed)
-    fits = models(asked.fits, asked.seed, draw_fit, fit_once)
-    tables = models(asked.tables, asked.seed, draw_table, model_once)
-    found = figures(counts, fits, tables, judge_logits(asked.logits))
-    finish(
-        asked.json,
-        "Extreme numbers",
-        f"python -m reliability.numbers --cases {asked.cases} --fits {asked.fits} "
-        f"--tables {asked.tables} --seed {asked.seed}",
-        machine,
-        found,
-        list(found.values())[-1],
-    )
-
-
-if __name__ == "__main__":
-    main()
+    command = "python -m reliability.numbers --cases {cases} --fits {fits} --tables {tables}"
+    program(asked, "Extreme numbers", f"{command} --seed {{seed}}", counted)

@@ -7,7 +7,7 @@ page to them.
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,9 @@ What is promised: [Security](project/security.md), [Go on after a crash](how-to/
 
 
 def arguments(doc: str | None, **options: tuple[Any, str]) -> argparse.ArgumentParser:
-    """Return a parser of the command line of a program that counts, ``--json FILE`` included.
+    """Return a parser of ``--json FILE`` and of numbers by name, each with default and meaning.
 
-    Parameters
-    ----------
-    doc : str
-        The program's, whose first line is its description.
-    **options : tuple of int or float, and str
-        Default and meaning of each number that it takes.
+    Its description is the first line of a program's own.
     """
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     for name, (default, meaning) in options.items():
@@ -69,33 +64,27 @@ def figures(counts: Any) -> dict[str, Any]:
     return {f.metadata["words"]: getattr(counts, f.name) for f in named}
 
 
-def finish(
-    path: Path | None,
-    title: str,
-    command: str,
-    machine: dict[str, Any],
-    found: Mapping[str, Any],
-    broken: Any,
+def program(
+    asked: argparse.Namespace, title: str, command: str, counted: Callable[[Any], tuple[Any, Any]]
 ) -> None:
-    """Tell what was counted, write it where that is asked for, and end the program.
+    """Count, tell what was counted, write it where that is asked for, and end the program.
 
     Parameters
     ----------
     title, command : str
-        The heading of its section, and what to type for it.
-    machine : dict
-        As `here` told it.
-    found : mapping
-        Numbers or short texts, by what they count; or a dict of them for each row of a table,
-        all with the same names.
-    broken : Any
-        True where something was broken: the exit code is 1 then.
+        The heading of its section, and what to type for it: `asked` is named in braces.
+    counted : callable
+        From `asked` to the figures (numbers or short texts by what they count; or a dict of them
+        for each row of a table, all with the same names), and whether something was broken.
     """
+    machine = here()
+    found, broken = counted(asked)
     sys.stdout.write("".join(f"{value!s:>6} {name}\n" for name, value in found.items()))
-    if path is not None:
+    if asked.json is not None:
+        command = command.format_map(vars(asked))
         result = {"title": title, "command": command, "machine": machine, "figures": found}
         text = json.dumps(result, indent=1, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        asked.json.write_text(text + "\n", encoding="utf-8")
     raise SystemExit(1 if broken else 0)
 
 
