@@ -134,3 +134,13 @@ class Output:
         """Return whether nothing was written beside it."""
         sides = self.room[:MARGIN], self.room[self.room.size - MARGIN :]
         return all(bool((side == CANARY).all()) for side in sides)
+
+
+def view_of(output: Output | None) -> Any:
+    """Return the array of an output, None of none."""
+    return None if output is None else output.view
+
+
+def is_for(output: Output | None, size: int) -> bool:
+    """Return whether so many numbers fit an output, if there is one."""
+    return output is None or output.view.size == size

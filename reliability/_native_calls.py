@@ -7,6 +7,7 @@ they were, takes what is right and nothing that is wrong, and says so where a nu
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -16,9 +17,11 @@ from reliability._native_arrays import (
     Output,
     csr,
     filled,
+    is_for,
     is_vector,
     laid_out,
     vector,
+    view_of,
 )
 from reliability._native_models import Draw, draw_model, reference_cost, reference_output
 from reliability._native_promises import Broken, Caller
@@ -26,17 +29,39 @@ from reliability._native_promises import Broken, Caller
 from backpass.engines.extension import extension
 
 TAME = 1e4  # outputs beyond it are not compared: their errors have grown with them
+EXTREMES = [0, -1, 1, 7, 2**31 - 1, -(2**31), 10**6]
+
+
+@dataclass
+class Given:
+    """Rows that the engine has taken, and what they are made of."""
+
+    rows: Any  # Rows32 or Rows64
+    parts: tuple[Any, ...]  # X, y, labels and weights
+    fits: bool  # whether they have the network's width
+    tampered: bool = False  # whether the arrays were written to
+
+    @property
+    def arrays(self) -> list[Any]:
+        """The arrays that the engine reads."""
+        X, *others = self.parts
+        return [*(X if isinstance(X, tuple) else [X]), *others]
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether there are targets or class labels."""
+        return any(x is not None for x in self.parts[1:3])
+
+
+def unless_tampered(given: Given | None) -> bool | None:
+    """Return that a call must be accepted; or that it may be, where its rows were written to."""
+    return None if given is not None and given.tampered else True
 
 
 class Scenario(Caller):
     """One run of random make, and random calls of it.
 
-    Parameters
-    ----------
-    seed : str
-        Everything follows from it, but for what two threads do at once.
-    counts : sequence of float
-        Where calls made, refused and accepted, and results compared are counted.
+    Everything follows from the seed, but for what two threads do at once.
     """
 
     def __init__(self, seed: str, counts: Any) -> None:
@@ -47,8 +72,8 @@ class Scenario(Caller):
         self.dtype = np.dtype(self.rng.choice(("f4", "f8")))
         self.draw: Draw = draw_model(self.rng, self.dtype)
         self.run: Any = None
-        self.rows = 0
-        self.kept: list[Any] = []  # what the run reads
+        self.own: Given | None = None  # what the run reads
+        self.other: Given | None = None
 
     # --- the calls -------------------------------------------------------------------------
 
@@ -58,7 +83,7 @@ class Scenario(Caller):
         for _ in range(self.rng.choice((5, 15, 30))):
             calls: list[Callable[[], None]] = [self.predict, self.predict_row, self.functions]
             if self.run is not None:
-                calls += [self.set_rows] * 3 + [self.evaluate, self.advance] * 3
+                calls += [self.set_rows, self.evaluate, self.evaluate_rows, self.advance] * 3
                 calls += [self.flat, self.settings, self.tamper]
             self.rng.choice(calls)()
         if self.run is not None and self.rng.random() < 0.3:
@@ -66,13 +91,17 @@ class Scenario(Caller):
 
     def construct(self) -> None:
         """Make a run from settings, some of them hostile."""
-        kind = self.native.Run32 if self.dtype == np.float32 else self.native.Run64
+        kind = self.of_dtype("Run")
         positional, keywords, right = self.draw.settings(self.rng)
 
         def make() -> None:
             self.run = kind(self.isa, *positional, self.native.Settings(**keywords))
 
         self.call("Run", make, right)
+
+    def of_dtype(self, name: str) -> Any:
+        """Return the engine's class for the run's type of numbers."""
+        return getattr(self.native, f"{name}{8 * self.dtype.itemsize}")
 
     def source(self, n: int, width: int) -> tuple[Any, bool | None, list[Any]]:
         """Return rows, whether they are right, and the arrays they are made of."""
@@ -91,20 +120,22 @@ class Scenario(Caller):
             x = rng.choice([None, x.tolist(), x[0] if n else x, x[None], (x,), (x, x, x), "rows"])
         return x, None, [x]
 
-    def set_rows(self) -> None:
-        """Give the run rows, targets and weights."""
+    def take_rows(self) -> Given | None:
+        """Have the engine take rows, targets and weights; return them where it does."""
         rng, (n_in, *_, k) = self.rng, self.draw.sizes
         n = rng.choice((0, 1, 2, 7, 33, 150))
-        X, right, reads = self.source(n, n_in)
+        width = n_in + (rng.random() < 0.05)
+        X, right, reads = self.source(n, width)
         y = labels = weights = None
-        if self.draw.labelled and rng.random() < 0.8:
+        fits, targets = True, rng.random() < 0.95  # or rows to predict only
+        if targets and self.draw.labelled and rng.random() < 0.8:
             labels = np.array([rng.randrange(k) for _ in range(n)], np.int32)
             if n and rng.random() < 0.15:
                 labels[rng.randrange(n)] = rng.choice((-1, k, 2**31 - 1, -(2**31)))
             labels = vector(rng, labels)
-            fits = is_vector(labels, np.int32, n)
-            fits = fits and bool(((labels >= 0) & (labels < k)).all())
-        else:
+            in_range = is_vector(labels, np.int32, n) and ((labels >= 0) & (labels < k)).all()
+            fits = labels is None or bool(in_range)
+        elif targets:
             y = laid_out(rng, self.draw.targets(rng, n))
             fits = y.flags.aligned and all(s % y.itemsize == 0 for s in y.strides)
         if rng.random() < 0.5:
@@ -112,84 +143,134 @@ class Scenario(Caller):
             fits = fits and (weights is None or is_vector(weights, self.dtype, n))
         right = False if not fits else right
         reads += [x for x in (y, labels, weights) if x is not None]
-        given = (X, y, labels, weights)
-        kind = self.native.Rows32 if self.dtype == np.float32 else self.native.Rows64
+        parts, kind, made = (X, y, labels, weights), self.of_dtype("Rows"), []
+        if self.call("Rows", lambda: made.append(kind(*parts, n_in=width, n_out=k)), right, reads):
+            return Given(made[0], parts, width == n_in)
+        return None
 
-        def make() -> None:
-            self.run.set_rows(kind(*given, n_in=n_in, n_out=k))
+    def set_rows(self) -> None:
+        """Give the run rows, targets and weights."""
+        given = self.take_rows()
+        if given is not None:
+            right = given.fits and given.has_targets
+            if self.call("set_rows", lambda: self.run.set_rows(given.rows), right, given.arrays):
+                self.own = given
 
-        if self.call("set_rows", make, right, reads):
-            self.kept = list(given)
-            self.rows = len(X[2]) - 1 if isinstance(X, tuple) else len(X)
-
-    def row_numbers(self) -> tuple[Any, bool]:
-        """Return row numbers, and whether they are right."""
-        rng = self.rng
-        size = rng.choice((1, 2, 8, 40, 120)) if self.rows else 0
-        rows = np.array([rng.randrange(self.rows) for _ in range(size)], np.int64)
+    def row_numbers(self, given: Given | None) -> tuple[Any, int, bool]:
+        """Return numbers of given rows, how many there are, and whether they are right."""
+        rng, n = self.rng, len(given.rows) if given is not None else 0
+        size = rng.choice((1, 2, 8, 40, 120)) if n else 0
+        rows = np.array([rng.randrange(n) for _ in range(size)], np.int64)
         if size and rng.random() < 0.15:
-            rows[rng.randrange(size)] = rng.choice((-1, self.rows, 2**62, -(2**63), 2**31))
+            rows[rng.randrange(size)] = rng.choice((-1, n, 2**62, -(2**63), 2**31))
         rows = vector(rng, rows)
-        right = isinstance(rows, np.ndarray) and is_vector(rows, np.int64, rows.size)
-        return rows, right and bool(((rows >= 0) & (rows < self.rows)).all())
+        if not isinstance(rows, np.ndarray):
+            return rows, 1, False
+        right = is_vector(rows, np.int64, rows.size)
+        return rows, rows.size, right and bool(((rows >= 0) & (rows < n)).all())
+
+    def place_for(self, size: int, dtype: Any, wrong: int, often: float) -> Output | None:
+        """Return a place for results, its size now and then off by `wrong`; or none."""
+        size = max(0, size + self.rng.choice((0, 0, 0, wrong)))
+        return Output(size, dtype) if self.rng.random() < often else None
 
     def advance(self) -> None:
         """Take some steps."""
         rng = self.rng
-        rows, right = self.row_numbers()
-        size = rows.size if isinstance(rows, np.ndarray) else 1
+        rows, size, right = self.row_numbers(self.own)
         batches = -(-size // self.draw.batch_size)
         batches += rng.choice((-1, 1)) if rng.random() < 0.1 and batches else 0
         right = right and batches == -(-size // self.draw.batch_size)
         rates = vector(rng, np.full(batches, rng.choice((0.01, 0.0, 1e300, np.nan, -1.0))))
         costs = Output(2 * batches, rng.choice(("f8", "f8", "f8", "f4")))
         right = right and is_vector(rates, "f8", batches) and costs.view.dtype == np.float64
-        sparse_changed = self.draw.tampered
         self.call(
             "advance",
             lambda: self.run.advance(rows, rates, costs.view),
-            None if right and sparse_changed else right,
+            right and unless_tampered(self.own),
             [rows, rates],
             [costs],
         )
 
     def evaluate(self) -> None:
         """Take a cost, with or without gradient and norms, and compare it where it is simple."""
-        rng, P = self.rng, self.draw.count
-        rows, right = self.row_numbers()
-        size = rows.size if isinstance(rows, np.ndarray) else 1
+        P = self.draw.count
+        rows, size, right = self.row_numbers(self.own)
         costs = Output(2, "f8")
-        gradient = Output(P + rng.choice((0, 0, 0, 1)), self.dtype) if rng.random() < 0.6 else None
-        norms = Output(size + rng.choice((0, 0, 0, -1)), "f8") if rng.random() < 0.4 else None
-        right = right and size > 0 and (gradient is None or gradient.view.size == P)
-        right = right and (norms is None or norms.view.size == size)
-        outputs = [output for output in (costs, gradient, norms) if output is not None]
+        gradient = self.place_for(P, self.dtype, 1, 0.6)
+        norms = self.place_for(size, "f8", -1, 0.4)
+        right = right and size > 0 and is_for(gradient, P) and is_for(norms, size)
         accepted = self.call(
             "evaluate",
-            lambda: self.run.evaluate(
-                rows,
-                costs.view,
-                None if gradient is None else gradient.view,
-                None if norms is None else norms.view,
-            ),
-            None if right and self.draw.tampered else right,
+            lambda: self.run.evaluate(rows, costs.view, view_of(gradient), view_of(norms)),
+            right and unless_tampered(self.own),
             [rows],
-            outputs,
+            [costs, gradient, norms],
         )
-        if accepted and not self.together and not self.draw.tampered and norms is None:
-            self.compare_cost(rows, costs.view)
+        if accepted and norms is None:
+            self.compare_cost("evaluate", self.own, rows, costs.view)
 
-    def compare_cost(self, rows: Any, costs: Any) -> None:
-        """Hold a cost to the readable equations."""
+    def evaluate_rows(self) -> None:
+        """Take cost and outputs of other rows, and see that the run is as it was."""
+        rng, k = self.rng, self.draw.sizes[-1]
+        if self.other is None or rng.random() < 0.5:
+            self.other = self.take_rows()
+        given = rng.choice((self.other, self.other, self.own))
+        if given is None:
+            return
+        rows, size, right = self.row_numbers(given)
+        if rows is None or rng.random() < 0.2:  # all of them
+            rows, size, right = None, len(given.rows), True
+        costs = self.place_for(2, "f8", 1, 0.7)
+        outputs = self.place_for(size * k, self.dtype, -1, 0.7)
+        right = right and given.fits and is_for(costs, 2) and is_for(outputs, size * k)
+        if costs is not None:
+            right = right and size > 0 and given.has_targets
+        before = self.state()
+        accepted = self.call(
+            "evaluate_rows",
+            lambda: self.run.evaluate_rows(given.rows, rows, view_of(costs), view_of(outputs)),
+            right and (costs or outputs) is not None and unless_tampered(given),
+            [rows, *given.arrays],
+            [costs, outputs],
+        )
+        if self.state() != before:
+            raise Broken("evaluate_rows: the run is not as it was")
+        if accepted and costs is not None:
+            rows = np.arange(size) if rows is None else rows
+            self.compare_cost("evaluate_rows", given, rows, costs.view)
+
+    def state(self) -> list[Any]:
+        """Return what the run holds, and what it makes of its own rows; nothing of two threads'."""
+        if self.together:
+            return []
+        flat, costs = np.zeros(self.draw.count, self.dtype), np.zeros(2)
+        told = [self.run.steps]
+        for slot in range(self.run.slots):
+            self.run.store_state(slot, flat)
+            told.append(flat.tobytes())
+        self.run.store(flat)
+        told.append(flat.tobytes())
+        if self.own is not None and len(self.own.rows):
+            try:
+                self.run.evaluate(np.arange(len(self.own.rows)), costs, flat, None)
+            except ValueError as error:  # they were written to
+                told.append(str(error))
+        return [*told, costs.tobytes(), flat.tobytes()]
+
+    def compare_cost(self, name: str, given: Given | None, rows: Any, costs: Any) -> None:
+        """Hold a cost of given rows to the readable equations, where that is simple."""
+        if self.together or given is None or given.tampered:
+            return
         flat = np.zeros(self.draw.count, self.dtype)
         self.run.store(flat)
-        want = reference_cost(self.draw, flat, self.kept, rows)
+        want = reference_cost(self.draw, flat, given.parts, rows)
         self.counts[3] += 1
         if np.isnan(want):
             if np.isfinite(costs).all():
-                raise Broken(f"evaluate: a cost that is NaN comes out as {costs}")
+                raise Broken(f"{name}: a cost that is NaN comes out as {costs}")
         elif abs(want) < TAME and not np.isclose(costs[0], want, *self.draw.tolerance):
-            raise Broken(f"evaluate: cost {costs[0]} instead of {want}")
+            raise Broken(f"{name}: cost {costs[0]} instead of {want}")
 
     def flat(self) -> None:
         """Load and store parameters and optimiser state."""
@@ -224,13 +305,13 @@ class Scenario(Caller):
             self.call("set_threads", lambda: self.run.set_threads(n), right)
 
     def tamper(self) -> None:
-        """Write to the arrays that the run reads, as their owner may."""
+        """Write to the arrays that the engine reads, as their owner may."""
         rng = self.rng
-        for given in self.kept:
-            for x in given if isinstance(given, tuple) else (given,):
+        for given in filter(None, (self.own, self.other)):
+            for x in given.arrays:
                 writeable = isinstance(x, np.ndarray) and x.size and x.flags.writeable
                 if writeable and rng.random() < 0.5 and x.dtype.kind in "iuf":
-                    self.draw.tampered = True
+                    given.tampered = True
                     place = tuple(rng.randrange(side) for side in x.shape)
                     values = [0, 1, 100] if x.itemsize < 4 or x.dtype.kind == "u" else EXTREMES
                     with np.errstate(all="ignore"):
@@ -267,7 +348,7 @@ class Scenario(Caller):
     def predict_row(self) -> None:
         """Predict one row."""
         rng, draw, (n_in, *_, k) = self.rng, self.draw, self.draw.sizes
-        kind = self.native.RowPredictor32 if self.dtype == "f4" else self.native.RowPredictor64
+        kind = self.of_dtype("RowPredictor")
         flat = vector(rng, draw.parameters(rng))
         made: list[Any] = []
         right = is_vector(flat, self.dtype, draw.count)
@@ -307,8 +388,8 @@ class Scenario(Caller):
             vars(other).update(vars(self), rng=rng)
             try:
                 for _ in range(10):
-                    choice = [other.set_rows, other.advance, other.evaluate, other.flat]
-                    rng.choice([*choice, other.settings, other.predict])()
+                    choice = [other.set_rows, other.advance, other.evaluate, other.evaluate_rows]
+                    rng.choice([*choice, other.flat, other.settings, other.predict])()
             except BaseException as error:
                 broken.append(error)
 
@@ -320,6 +401,3 @@ class Scenario(Caller):
             thread.join()
         if broken:
             raise broken[0]
-
-
-EXTREMES = [0, -1, 1, 7, 2**31 - 1, -(2**31), 10**6]

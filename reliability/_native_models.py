@@ -50,7 +50,6 @@ class Draw:
     batch_size: int
     n_threads: int
     smoothing: float = 0.0  # of class labels
-    tampered: bool = False  # whether the arrays that the run reads were written to
     odd: bool = False  # whether a setting makes nonsense of the numbers
 
     @cached_property

@@ -26,14 +26,15 @@ class Caller:
         function: Callable[[], Any],
         right: bool | None,
         reads: Sequence[Any] = (),
-        writes: Sequence[Output] = (),
+        writes: Sequence[Output | None] = (),
     ) -> bool:
         """Make a call and hold it to its promises; return whether it was accepted.
 
         What is right must be accepted, what is not refused; None may be either.
         """
         before = [x.tobytes() for x in reads if isinstance(x, np.ndarray)]
-        outputs = [output.room.tobytes() for output in writes]
+        places = [output for output in writes if output is not None]
+        untouched = [output.room.tobytes() for output in places]
         try:
             function()
             accepted = True
@@ -49,9 +50,9 @@ class Caller:
             raise Broken(f"{name}: what is wrong is accepted: {[_about(x) for x in reads]}")
         if before != [x.tobytes() for x in reads if isinstance(x, np.ndarray)]:
             raise Broken(f"{name}: an input was changed")
-        if not all(output.intact() for output in writes):
+        if not all(output.intact() for output in places):
             raise Broken(f"{name}: something was written beside an output")
-        if not accepted and outputs != [output.room.tobytes() for output in writes]:
+        if not accepted and untouched != [output.room.tobytes() for output in places]:
             raise Broken(f"{name}: a refused call wrote to its output")
         return accepted
 
