@@ -230,8 +230,7 @@ def judge_export(model: TabularModel, frame: pl.DataFrame, numbers: Any) -> None
 
 def guarded(once: Any, what: Any) -> BackpassError | None:
     """Run `once` on `what` with every warning but our own an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(action="error"):
         for known in KNOWN:
             warnings.simplefilter("ignore", known)
         error: BackpassError | None = once(what)

@@ -78,8 +78,7 @@ def run(case: Case, engine: str, counts: Counts, folder: Path | None) -> End:
         largest.append(float(np.abs(network.parameters.flat).max()))
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with warnings.catch_warnings(action="error"):
             train(
                 network, X, y, s, seed=0, engine=engine, on_epoch=note, **case.settings, **options
             )
@@ -120,8 +119,7 @@ def judge_end(network: Network, X: Any, losses: list[float]) -> None:
         raise Wrong("parameters are not finite, and nothing was said")
     if not np.isfinite(losses).all():
         raise Wrong(f"losses are not finite: {losses}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(action="error"):
         predicted = network.predict(X)
         try:
             refuse_overflow(predicted)

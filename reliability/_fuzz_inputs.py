@@ -110,12 +110,8 @@ class AnswerFile(Target):
             found.append((".npz", file.getvalue()))
         for answer in ({"W1": W.tolist(), "b1": b.tolist()}, W.tolist(), [b.tolist()] * 2):
             found.append((".json", json.dumps(answer).encode()))
-        found += [
-            (".csv", b"0.5,-1,3\n2,3e-2,1\n"),
-            (".csv", b"0.5;1\r\n2;3\r\n"),
-            (".csv", b"1 2"),
-        ]
-        return found
+        lines = b"0.5,-1,3\n2,3e-2,1\n", b"0.5;1\r\n2;3\r\n", b"1 2"
+        return found + [(".csv", text) for text in lines]
 
     def mutate(self, rng: Random, corpus: list[Input]) -> Input:
         """Return a damaged answer, its JSON edited as JSON."""

@@ -127,8 +127,7 @@ def drawn_parquet(rng: Random) -> bytes:
     names = [name.encode("utf-8", "replace").decode() for name in names] or ["a"]
     frame = pl.DataFrame([_series(rng, name, rows) for name in dict.fromkeys(names)])
     file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         frame.write_parquet(file, compression=rng.choice(("zstd", "snappy", "uncompressed")))
     return file.getvalue()
 

@@ -65,8 +65,7 @@ def digest(
     X = csr_matrix(np.where(X > 1, X, 0)) if settings.pop("sparse", False) else X
     weights = np.random.default_rng(1).random(300) if settings.pop("weights", False) else None
     model = kind(random_state=0, n_threads=n_threads, engine=engine, **settings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         model.fit(X, numbers if kind is MLPRegressor else classes, sample_weight=weights)
     found = [*model.coefs_, *model.intercepts_, model.predict(X)]
     found += [model.predict_proba(X)] if kind is MLPClassifier else []

@@ -4,8 +4,7 @@
 each of its bits, and has every call of the system fail that saving it makes. A damaged file must
 be refused with a `ModelFileError`, or mean what it meant; a failing save must leave the old file.
 
-With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
-page.
+With ``--json FILE`` the counts go to a file for ``python -m reliability.report``.
 """
 
 import errno

@@ -6,8 +6,7 @@ fresh processes whose environments differ, and ``backpass fit`` in others. What 
 hash of the coefficients, the curves and the predictions, and the bytes of the model file without
 the seconds that training took, which it tells, too.
 
-With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
-page.
+With ``--json FILE`` the counts go to a file for ``python -m reliability.report``.
 """
 
 import json

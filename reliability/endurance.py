@@ -6,8 +6,7 @@ and open files are noted after every hundred; a line through the memory after a 
 fit leaves behind. Then two processes fit at once and save to the same file, and workers of joblib
 and of pools that were forked, spawned or asked of a server fit after their parent has.
 
-With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
-page.
+With ``--json FILE`` the counts go to a file for ``python -m reliability.report``.
 """
 
 import gc
@@ -127,8 +126,7 @@ def two_at_once(saves: int, counts: Others) -> None:
     with tempfile.TemporaryDirectory() as folder:
         both = [start(*FITTING, "beside", folder, seed, str(saves)) for seed in ("1", "2")]
         told = [ended(process, TIMEOUT) for process in both]
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         answers = beside_another(Path(folder), 1, 1)["answers"]
     for text in told:
         if text is None:

@@ -6,8 +6,7 @@ exception but the documented ones, a message that is no single line, numbers tha
 load that cannot predict or is not the same after saving, and too much time or memory. Its input is
 written to ``--findings FOLDER``, and tried again by ``--replay FILE``.
 
-With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
-page.
+With ``--json FILE`` the counts go to a file for ``python -m reliability.report``.
 """
 
 import os

@@ -6,8 +6,7 @@ it: arrays of hostile shapes, strides and dtypes, CSR triples that lie, row numb
 calls in any order, from two threads, on arrays that their owner has written to. What a call must
 not do is in ``reliability._native_promises``; ``--replay SEED:NUMBER`` tries a scenario again.
 
-With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
-page.
+With ``--json FILE`` the counts go to a file for ``python -m reliability.report``.
 """
 
 import argparse
@@ -35,8 +34,8 @@ SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")  # which needs more ro
 def play(seed: int, number: int, counts: Any) -> str:
     """Play one scenario, count on, and return what it broke, "" where that is nothing."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the readable equations, on numbers that overflow
+        # the readable equations warn of numbers that overflow
+        with warnings.catch_warnings(action="ignore"):
             Scenario(f"{seed}:{number}", counts).play()
     except Broken as error:
         return f"{seed}:{number}: {error}"

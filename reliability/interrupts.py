@@ -5,8 +5,7 @@ own, and with Ctrl-C typed into a terminal, or SIGINT, to ``backpass fit``; ever
 comes twice in quick succession. Afterwards the estimator must predict, be fitted again to the bytes
 of a fresh one, and leave handlers, threads and files as they were; the terminal must be in order.
 
-With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
-page.
+With ``--json FILE`` the counts go to a file for ``python -m reliability.report``.
 """
 
 import ctypes
@@ -159,17 +158,16 @@ def clear(place: Path) -> None:
 
 def figures(fits: Counts, commands: Counts) -> dict[str, Any]:
     """Return the counts as the page names them."""
-    told: dict[str, Any] = {"fits in Python that were interrupted": fits.kinds.total()}
-    told |= {f"· {kind}": count for kind, count in sorted(fits.kinds.items())}
-    told["faults: not usable, other bytes when fitted again, something left behind"] = len(
-        fits.faults
-    )
-    told["`backpass fit` in a terminal, interrupted"] = commands.kinds.total()
-    told |= {f"· {kind} ": count for kind, count in sorted(commands.kinds.items())}
-    told["faults: traceback, exit code, cursor, settings, half a line, half a file"] = len(
-        commands.faults
-    )
-    return told
+    unusable = "faults: not usable, other bytes when fitted again, something left behind"
+    untidy = "faults: traceback, exit code, cursor, settings, half a line, half a file"
+    return {
+        "fits in Python that were interrupted": fits.kinds.total(),
+        **{f"· {kind}": count for kind, count in sorted(fits.kinds.items())},
+        unusable: len(fits.faults),
+        "`backpass fit` in a terminal, interrupted": commands.kinds.total(),
+        **{f"· {kind} ": count for kind, count in sorted(commands.kinds.items())},
+        untidy: len(commands.faults),
+    }
 
 
 def counted(asked: Any) -> tuple[dict[str, Any], list[str]]:

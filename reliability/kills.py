@@ -8,8 +8,7 @@ of a run are compared with those of a run that was left alone. Then the same is 
 fit``, typed again and again with ``--checkpoint`` and ``--resume``: most kills meet it while it
 trains, some while it is loaded, and some after it has written its model.
 
-With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
-page.
+With ``--json FILE`` the counts go to a file for ``python -m reliability.report``.
 """
 
 import ctypes
@@ -165,17 +164,14 @@ class Times:
     after: float
 
 
-def wait(process: Any, until: Callable[[], bool], seconds: float = TIMEOUT) -> float:
+def wait(
+    process: Any, until: Callable[[], bool] = lambda: False, seconds: float = TIMEOUT
+) -> float:
     """Wait until something is so, or the process has ended; return the seconds that took."""
     began = time.monotonic()
     while process.poll() is None and not until() and time.monotonic() - began < seconds:
         time.sleep(0.001)
     return time.monotonic() - began
-
-
-def never() -> bool:
-    """Return false: to wait for the end only."""
-    return False
 
 
 def left_alone(place: Path) -> Times:
@@ -184,7 +180,7 @@ def left_alone(place: Path) -> Times:
     with start(*LINE, folder=place) as process:
         loading = wait(process, lambda: bool(checkpoints_in(place / "run")))
         training = wait(process, (place / "m").exists)
-        times = Times(loading, training, wait(process, never))
+        times = Times(loading, training, wait(process))
         if process.wait(TIMEOUT):
             raise SystemExit(f"a fit failed: {process.communicate()[1]}")
     return times
@@ -195,12 +191,12 @@ def live(process: Any, place: Path, times: Times, rng: random.Random) -> None:
     if rng.random() < WHILE_TRAINING:
         before = checkpoints_in(place / "run")
         wait(process, lambda: checkpoints_in(place / "run") != before)
-        wait(process, never, rng.uniform(0, PART * times.training))
+        wait(process, seconds=rng.uniform(0, PART * times.training))
     elif rng.random() < times.loading / (times.loading + times.after):
-        wait(process, never, rng.uniform(0, times.loading))
+        wait(process, seconds=rng.uniform(0, times.loading))
     else:
         wait(process, (place / "m").exists)
-        wait(process, never, rng.uniform(0, times.after))
+        wait(process, seconds=rng.uniform(0, times.after))
 
 
 def content(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:

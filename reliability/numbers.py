@@ -7,8 +7,7 @@ through, with the first loss that wider numbers give; what stops must say where,
 changed; and ordinary settings on odd but small features must not stop. Logits as far apart as 1e30
 are judged by mpmath.
 
-With ``--json FILE`` the counts go to a file, from which ``python -m reliability.report`` writes the
-page.
+With ``--json FILE`` the counts go to a file for ``python -m reliability.report``.
 """
 
 import random
@@ -52,8 +51,7 @@ def models(
 def judge_logits(every: int) -> Counter[str]:
     """Judge cost, gradient and probabilities of one row of logits in `every`."""
     ends = Counter[str]()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(action="error"):
         for number, case in enumerate(logits()):
             if number % every == 0:
                 wrong = wrong_with(case)
