@@ -83,6 +83,47 @@ def test_a_wrong_prediction_and_a_lost_nan_are_noticed(module, monkeypatch):
             played(given, value)
 
 
+class Disturbed:
+    """A run with a fault in `evaluate_rows`."""
+
+    def __init__(self, run, fault):
+        vars(self).update(run=run, fault=fault)
+
+    def __getattr__(self, name):
+        return getattr(self.run, name)
+
+    def __setattr__(self, name, value):
+        setattr(self.run, name, value)
+
+    def evaluate_rows(self, data, rows, costs, outputs):
+        try:
+            self.run.evaluate_rows(data, rows, costs, outputs)
+        except (ValueError, TypeError):
+            if self.fault != "is accepted":
+                raise
+        if self.fault == "cost" and costs is not None:
+            costs[0] += 1
+        if self.fault == "is not as it was":
+            self.run.steps += 1
+
+
+@pytest.mark.parametrize("fault", ["cost", "is not as it was", "is accepted"])
+def test_a_fault_in_evaluating_other_rows_is_noticed(module, fault):
+    calls = module("_native_calls")
+
+    def played():
+        for number in range(100):
+            scenario = calls.Scenario(f"0:{number}", np.zeros(4))
+            scenario.construct()
+            if scenario.run is not None:
+                scenario.run = Disturbed(scenario.run, fault)
+                for call in (scenario.set_rows, *[scenario.evaluate_rows] * 9):
+                    call()
+
+    with pytest.raises(calls.Broken, match=f"evaluate_rows: .*{fault}"), np.errstate(all="ignore"):
+        played()
+
+
 # --- what it found ---------------------------------------------------------------------------
 
 
