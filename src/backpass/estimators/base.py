@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from backpass.core.losses import Loss
+from backpass.core.onnx_step import OnnxStep
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.requirements import usable_weights
 from backpass.core.schedules import SCHEDULES
@@ -58,7 +59,7 @@ FEW_ROWS = 16  # which the network computes one by one faster than together
 
 
 @says_what_is_instead
-class BaseMLP(FittedNetwork, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the two estimators; not for direct use."""
 
     _steps: int

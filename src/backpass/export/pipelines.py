@@ -1,7 +1,8 @@
 """Pipelines of scikit-learn in ONNX, by skl2onnx with converters of ours.
 
 skl2onnx asks for three functions a kind of step: a parser, which declares the step's outputs; a
-shape calculator, which sets their types; and the converter, which adds the nodes.
+shape calculator, which sets their types; and the converter, which adds the nodes. It asks the step
+itself (``backpass.core.onnx_step``), or looks in its table.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from backpass.errors import InputError
 from backpass.estimators import MLPClassifier, MLPRegressor
@@ -24,6 +26,7 @@ from backpass.export.layers import Result, estimator_results, float_dtype, netwo
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.frames import as_frame, has_names
 
+LABEL_ENCODER = 2  # the version of the operator that we use of the domain ai.onnx.ml
 FAILURES = (RuntimeError, NotImplementedError, TypeError, ValueError, KeyError, AttributeError)
 
 
@@ -71,21 +74,37 @@ def convert_pipeline(pipeline: Any, X: Any = None) -> Any:
 
 
 def register_converters() -> None:
-    """Tell skl2onnx how to convert `TableEncoder`, `MLPClassifier` and `MLPRegressor`.
+    """Enter `TableEncoder`, `MLPClassifier` and `MLPRegressor` in skl2onnx's table of converters.
 
-    :func:`backpass.to_onnx` does so by itself; call it before ``skl2onnx.to_onnx`` of your own.
+    That happens by itself, but in one case: skl2onnx was imported only after an ensemble of our
+    estimators had been fitted, and looks up their class in place of asking them.
 
     Raises
     ------
     InputError
         When skl2onnx is not installed.
     """
-    register = onnx_part("skl2onnx").update_registered_converter
-    register(TableEncoder, "BackpassTableEncoder", _set_types, _convert_encoder, parser=_parse)
-    for kind in (MLPClassifier, MLPRegressor):
-        options = {"zipmap": [False]} if kind is MLPClassifier else None
+    for kind in (TableEncoder, MLPClassifier, MLPRegressor):
+        register_converter(kind)
+
+
+def register_converter(kind: type) -> None:
+    """Enter one class in skl2onnx's table of converters, unless it is there already.
+
+    Parameters
+    ----------
+    kind : type
+        `TableEncoder`, `MLPClassifier`, `MLPRegressor`, or a subclass of them.
+    """
+    skl2onnx = onnx_part("skl2onnx")
+    try:
+        skl2onnx.get_model_alias(kind)
+    except RuntimeError:
+        options = {"zipmap": [False]} if issubclass(kind, MLPClassifier) else None
         name = f"Backpass{kind.__name__}"
-        register(kind, name, _set_types, _convert_estimator, parser=_parse, options=options)
+        skl2onnx.update_registered_converter(
+            kind, name, set_types, convert_step, parser=_parse, options=options
+        )
 
 
 # --- inputs ------------------------------------------------------------------------------------
@@ -187,9 +206,15 @@ class _Within(Graph):
         container.initializers.extend(self.constants)
         for node in self.nodes:
             attributes = {a.name: value_of(a) for a in node.attribute}
-            inputs, outputs = list(node.input), list(node.output)
+            if node.domain == ML:  # skl2onnx takes the newest one, which it then refuses
+                attributes["op_version"] = LABEL_ENCODER
             container.add_node(
-                node.op_type, inputs, outputs, op_domain=node.domain, name=node.name, **attributes
+                node.op_type,
+                list(node.input),
+                list(node.output),
+                op_domain=node.domain,
+                name=node.name,
+                **attributes,
             )
 
     def name_result(self, value: str, variable: Any) -> None:
@@ -201,60 +226,116 @@ class _Within(Graph):
         )
 
 
-def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Declare a step with its outputs; the shape calculator sets their types."""
-    supported = onnx_part("skl2onnx._supported_operators")
-    operator = scope.declare_local_operator(
-        supported._get_sklearn_operator_name(type(model)), model
-    )
-    operator.inputs = inputs
-    for _, wish, dtype, _, _ in _results(model):
-        operator.outputs.append(scope.declare_local_variable(wish, _kind(dtype)()))
-    return operator.outputs
+def declared_outputs(scope: Any, model: Any, inputs: Any) -> list[Any]:
+    """Return new variables for the outputs of a step; `set_types` completes their types.
+
+    Parameters
+    ----------
+    scope
+        What skl2onnx declares variables in.
+    model : TableEncoder, MLPClassifier or MLPRegressor
+        Fitted.
+    inputs : list
+        skl2onnx's variables that the step is given.
+
+    Raises
+    ------
+    NotFittedError
+        When the step is not fitted.
+    """
+    check_is_fitted(model)
+    results = _results(model, inputs)
+    return [scope.declare_local_variable(r.wish, _kind(r.dtype)()) for r in results]
 
 
-def _set_types(operator: Any) -> None:
-    results = _results(operator.raw_operator)
+def set_types(operator: Any) -> None:
+    """Set the types of a step's outputs.
+
+    Parameters
+    ----------
+    operator
+        The step as skl2onnx has it, with inputs and outputs.
+    """
+    results = _results(operator.raw_operator, operator.inputs)
     for variable, (_, _, dtype, width, _) in zip(operator.outputs, results, strict=True):
         variable.type = _kind(dtype)([None] if width is None else [None, width])
 
 
-def _results(model: Any) -> list[Result]:
-    """Return what a step gives, with names of values that mean nothing."""
-    if isinstance(model, TableEncoder):
-        width = len(model.get_feature_names_out())
-        return [Result("", "encoded", np.dtype(model.dtype), width, "")]
-    return _estimator_results(Graph(["z"]), model, "z")
+def convert_step(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of a step.
 
-
-def _estimator_results(graph: Graph, estimator: Any, output: str) -> list[Result]:
-    if hasattr(estimator, "classes_"):
-        return estimator_results(graph, estimator, output)
-    # as skl2onnx has it: (N, k), so that regressors can be parts of others
-    dtype, k = float_dtype(estimator.network_), estimator.network_.sizes[-1]
-    return [Result(output, "prediction", dtype, k, "")]
-
-
-def _convert_estimator(scope: Any, operator: Any, container: Any) -> None:
-    graph, estimator = _Within(scope), operator.raw_operator
-    dtype = float_dtype(estimator.network_)
-    parts = [graph.cast(x.full_name, dtype) for x in operator.inputs]
-    x = parts[0] if len(parts) == 1 else graph.op("Concat", *parts, axis=1)
-    output = network_nodes(graph, estimator.network_, x, dtype)
-    results = _estimator_results(graph, estimator, output)
+    Parameters
+    ----------
+    scope
+        What skl2onnx takes names from.
+    operator
+        The step as skl2onnx has it, with inputs and outputs.
+    container
+        Where the nodes go.
+    """
+    graph = _Within(scope)
+    is_encoder = isinstance(operator.raw_operator, TableEncoder)
+    results = (_encoder if is_encoder else _estimator)(graph, operator)
     for variable, result in zip(operator.outputs, results, strict=True):
         graph.name_result(result.value, variable)
     graph.move_to(container)
 
 
-def _convert_encoder(scope: Any, operator: Any, container: Any) -> None:
-    graph, encoder = _Within(scope), operator.raw_operator
+def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare a step with its outputs."""
+    alias = onnx_part("skl2onnx").get_model_alias(type(model))
+    operator = scope.declare_local_operator(alias, model)
+    operator.inputs = inputs
+    for variable in declared_outputs(scope, model, inputs):
+        operator.outputs.append(variable)
+    return operator.outputs
+
+
+def _results(model: Any, inputs: Any) -> list[Result]:
+    """Return what a step gives, with names of values that mean nothing."""
+    if isinstance(model, TableEncoder):
+        return [_encoded(model, "")]
+    return _estimator_results(Graph(["z"]), model, "z", inputs)
+
+
+def _encoded(encoder: TableEncoder, value: str) -> Result:
+    width = len(encoder.get_feature_names_out())
+    return Result(value, "encoded", np.dtype(encoder.dtype), width, "")
+
+
+def _estimator_results(graph: Graph, estimator: Any, output: str, inputs: Any) -> list[Result]:
+    """Return what an estimator gives, in the type that it is given, as others in an ensemble do."""
+    if hasattr(estimator, "classes_"):
+        label, *numbers = estimator_results(graph, estimator, output)
+        first = [label]
+    else:
+        # as skl2onnx has it: (N, k), so that regressors can be parts of others
+        dtype, k = float_dtype(estimator.network_), estimator.network_.sizes[-1]
+        first, numbers = [], [Result(output, "prediction", dtype, k, "")]
+    wide = any(isinstance(x.type, _kind(np.float64)) for x in inputs)
+    dtype = np.dtype(np.float64 if wide else np.float32)
+    return first + [
+        r if r.dtype == dtype else r._replace(value=graph.cast(r.value, dtype), dtype=dtype)
+        for r in numbers
+    ]
+
+
+def _estimator(graph: Graph, operator: Any) -> list[Result]:
+    estimator = operator.raw_operator
+    dtype = float_dtype(estimator.network_)
+    parts = [graph.cast(x.full_name, dtype) for x in operator.inputs]
+    x = parts[0] if len(parts) == 1 else graph.op("Concat", *parts, axis=1)
+    output = network_nodes(graph, estimator.network_, x, dtype)
+    return _estimator_results(graph, estimator, output, operator.inputs)
+
+
+def _encoder(graph: Graph, operator: Any) -> list[Result]:
+    encoder = operator.raw_operator
     names = [
         x if input_dtype(column).kind == "O" else graph.cast(x, np.float64)
         for x, column in zip(_columns(graph, operator), used_columns(encoder), strict=True)
     ]
-    graph.name_result(encoder_nodes(graph, encoder, names), operator.outputs[0])
-    graph.move_to(container)
+    return [_encoded(encoder, encoder_nodes(graph, encoder, names))]
 
 
 def _columns(graph: Graph, operator: Any) -> list[str]:

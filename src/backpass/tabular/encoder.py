@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from backpass.core.hints import closest
+from backpass.core.onnx_step import OnnxStep
 from backpass.errors import InputError, ModelFileError, TableError, TableWarning
 from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Schema, Text, check
 from backpass.tabular.columns import (
@@ -61,7 +62,7 @@ class ColumnSummary:
     note: str
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class TableEncoder(TransformerMixin, OnnxStep, BaseEstimator):  # type: ignore[misc]
     """Turn the columns of a table into numbers that a network learns well from.
 
     ===================  ====================================================================
