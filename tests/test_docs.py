@@ -75,7 +75,7 @@ def run(name, found):
             marks=[pytest.mark.torch] * any("import torch" in code for *_, code in examples(page)),
         )
         for page in PAGES
-        if examples(page)
+        if examples(page) and page.name != "tools.md"  # tests/test_tools.py runs those
     ],
 )
 def test_the_examples_of_a_page_run(page):
