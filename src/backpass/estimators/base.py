@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from backpass.core.losses import Loss
-from backpass.core.onnx_step import OnnxStep
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.requirements import usable_weights
 from backpass.core.schedules import SCHEDULES
@@ -40,6 +39,7 @@ from backpass.estimators.fitting import (
     warn_of_dead_units,
     warn_of_the_end,
 )
+from backpass.estimators.onnx_step import OnnxStep
 from backpass.estimators.parameters import (
     check_parameters,
     fit_settings,

@@ -19,8 +19,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from backpass.core.hints import closest
-from backpass.core.onnx_step import OnnxStep
 from backpass.errors import InputError, ModelFileError, TableError, TableWarning
+from backpass.estimators.onnx_step import OnnxStep
 from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Schema, Text, check
 from backpass.tabular.columns import (
     CategoryColumn,
