@@ -6,13 +6,16 @@ import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 
+import polars as pl
 import pytest
 
 import backpass
+from backpass import Recipe, TabularModel
+from backpass.tabular.files import table_bytes
 from house import MODULES, PACKAGES, ROOT, ROOT_MODULES, imported, inner, package_of, tree
 
 # who may import scikit-learn's estimator base
-ESTIMATOR_BASE = {"estimators.compat", "tabular.encoder"}
+ESTIMATOR_BASE = {"estimators.compat"}
 
 
 def test_every_module_is_in_a_package():
@@ -69,6 +72,24 @@ def test_importing_backpass_loads_nothing_heavy():
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["[]", "['backpass']"]
+
+
+def test_a_model_is_used_without_scikit_learn(tmp_path):
+    table = {"size": [1.0, 2.0, 3.0, None] * 10, "city": ["Bonn", "Oslo"] * 20}
+    table["dear"] = [size == 3.0 for size in table["size"]]
+    model = TabularModel.fit(table, "dear", recipe=Recipe(epochs=2))
+    model.save(tmp_path / "m.backpass")
+    (tmp_path / "t.csv").write_bytes(table_bytes(pl.DataFrame(table)))
+    done = run(
+        "import sys\n"
+        "from backpass import TabularModel, check_gradients, read_table, trace\n"
+        f"table = read_table({str(tmp_path / 't.csv')!r})\n"
+        f"model = TabularModel.load({str(tmp_path / 'm.backpass')!r})\n"
+        "model.predict(table), model.evaluate(table), str(trace(model, table[:2]))\n"
+        "check_gradients(model, table[:2])\n"
+        "print([n for n in ('sklearn', 'scipy', 'pandas') if n in sys.modules])\n"
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 @pytest.mark.slow

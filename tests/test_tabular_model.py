@@ -6,17 +6,27 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.metrics import balanced_accuracy_score, r2_score
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from backpass.errors import InputError, ModelFileError, TableError
 from backpass.tabular.files import table_bytes
 from backpass.tabular.metrics import (
     accuracy,
     class_metrics,
-    epoch_r_squared,
     evaluate_classes,
     evaluate_numbers,
     number_metrics,
+    r_squared,
 )
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE, Recipe
@@ -209,19 +219,38 @@ def test_weights_are_checked():
         usable_rows(frame.with_columns(w=0), "y", "w")
 
 
-def test_quick_metrics_agree_with_scikit_learn():
-    rng = np.random.default_rng(0)
-    y, p, s = rng.integers(0, 3, 50), rng.dirichlet(np.ones(3), 50), rng.random(50)
-    for weights in (None, s):
-        assert accuracy(y, p, weights) == pytest.approx(class_metrics(y, p, weights)["accuracy"])
-        numbers = rng.normal(size=50)
-        guess = numbers + rng.normal(size=50)
-        want = r2_score(numbers, guess, sample_weight=weights)
-        assert number_metrics(numbers, guess, weights)["R²"] == pytest.approx(want)
-        assert epoch_r_squared(numbers, guess, weights) == pytest.approx(want)
-        want = balanced_accuracy_score(y, p.argmax(axis=1), sample_weight=weights)
-        assert class_metrics(y, p, weights)["balanced accuracy"] == pytest.approx(want)
-    assert np.isnan(epoch_r_squared(np.ones(3), np.ones(3)))
+@given(
+    st.integers(2, 4), st.integers(2, 40), st.booleans(), st.integers(0, 2**32 - 1), st.booleans()
+)
+def test_metrics_agree_with_scikit_learn(k, n, weighted, seed, ties):
+    rng = np.random.default_rng(seed)
+    y, p = rng.integers(0, k, n), rng.dirichlet(np.ones(k), n)
+    if ties:
+        p = np.round(p, 1) + 0.05
+        p /= p.sum(axis=1, keepdims=True)
+    s = rng.random(n) + 0.01 if weighted else None
+    decided, found = p.argmax(axis=1), class_metrics(y, p, s)
+    assert found["accuracy"] == pytest.approx(accuracy_score(y, decided, sample_weight=s))
+    assert accuracy(y, p, s) == pytest.approx(found["accuracy"])
+    want = recall_score(y, decided, labels=np.unique(y), average="macro", sample_weight=s)
+    assert found["balanced accuracy"] == pytest.approx(want)
+    want = log_loss(y, p, labels=np.arange(k), sample_weight=s)
+    assert found["log-loss"] == pytest.approx(want)
+    assert ("ROC area" in found) == (k == 2 and len(np.unique(y)) == 2)
+    if "ROC area" in found:
+        want = roc_auc_score(y, p[:, 1], sample_weight=s)
+        assert found["ROC area"] == pytest.approx(want)
+    numbers = rng.normal(size=n)
+    guess = numbers + rng.normal(size=n)
+    found = number_metrics(numbers, guess, s)
+    assert found["R²"] == pytest.approx(r2_score(numbers, guess, sample_weight=s))
+    assert found["MAE"] == pytest.approx(mean_absolute_error(numbers, guess, sample_weight=s))
+    want = mean_squared_error(numbers, guess, sample_weight=s) ** 0.5
+    assert found["RMSE"] == pytest.approx(want)
+
+
+def test_r_squared_of_equal_numbers_is_none():
+    assert np.isnan(r_squared(np.ones(3), np.ones(3)))
 
 
 def test_evaluations_count_every_row():

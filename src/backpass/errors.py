@@ -4,6 +4,9 @@ Every exception is a :class:`BackpassError`; the ones about wrong input are also
 :class:`ValueError`, so that code written for scikit-learn catches them as before.
 """
 
+import sys
+import warnings
+
 
 class BackpassError(Exception):
     """Base class of every exception that backpass raises on purpose."""
@@ -39,3 +42,26 @@ class VersionWarning(UserWarning):
 
 class PrivateMethodWarning(UserWarning):
     """A subclass overrides a private method of scikit-learn's MLP, which backpass has not."""
+
+
+def warn_caller(message: str, category: type[Warning], module: str = "") -> None:
+    """Warn of the line of the user's that called, past those of backpass and scikit-learn.
+
+    Parameters
+    ----------
+    module : str, optional
+        What filters take for the module that warns; the caller's by default.
+    """
+    frame = sys._getframe(1)
+    between = ("backpass", "sklearn", "contextlib")
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in between:
+        frame = frame.f_back
+    told = frame.f_globals
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module or told["__name__"],
+        told.setdefault("__warningregistry__", {}),
+    )

@@ -33,7 +33,7 @@ from backpass.tabular.formatting import (
 )
 
 if TYPE_CHECKING:
-    from backpass.tabular.encoder import ColumnSummary
+    from backpass.tabular.encoding import ColumnSummary
     from backpass.tabular.experiment import Experiment, Question
     from backpass.tabular.metrics import Evaluation
     from backpass.tabular.model import TabularModel

@@ -21,6 +21,7 @@ from backpass.estimators.compat import (
     BaseEstimator,
     CallbackSupportMixin,
     EpochCallbacks,
+    OnnxStep,
     validate_data,
     with_callbacks,
 )
@@ -39,7 +40,6 @@ from backpass.estimators.fitting import (
     warn_of_dead_units,
     warn_of_the_end,
 )
-from backpass.estimators.onnx_step import OnnxStep
 from backpass.estimators.parameters import (
     check_parameters,
     fit_settings,

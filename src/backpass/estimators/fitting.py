@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from backpass.core import backprop
 from backpass.core.arrays import gather
-from backpass.errors import BackpassError, DeadUnitsWarning
-from backpass.estimators.compat import THEIRS, EpochCallbacks, warn
+from backpass.errors import BackpassError, DeadUnitsWarning, warn_caller
+from backpass.estimators.compat import THEIRS, EpochCallbacks
 from backpass.network.network import Network
 from backpass.training.batches import row_numbers
 from backpass.training.history import History
@@ -103,7 +103,7 @@ def warn_of_dead_units(network: Network, X: Any, rows: Any = None) -> None:
         if not dead:
             return
     for layer, units in dead.items():
-        warn(
+        warn_caller(
             f"hidden layer {layer}: {units.sum()} of {units.size} ReLU units are 0 for all of "
             f"{n} rows and no longer learn; lower learning_rate_init, scale the inputs, or use "
             "activation='leaky_relu'",
@@ -123,19 +123,19 @@ def warn_of_the_end(estimator: Any, incremental: bool) -> None:
     """
     reason = estimator.stop_reason_
     if reason == "interrupted":
-        warn("Training interrupted by user.", UserWarning, THEIRS)
+        warn_caller("Training interrupted by user.", UserWarning, THEIRS)
     elif reason == "max_epochs" and not incremental:
         what, other = "Stochastic Optimizer", " or learning_rate_init"
         if estimator.solver == "lbfgs":
             what, other = "L-BFGS", " or scale the inputs"
-        warn(
+        warn_caller(
             f"{what}: Maximum iterations ({estimator.max_iter}) reached and the optimization "
             f"hasn't converged yet: increase max_iter{other}.",
             ConvergenceWarning,
             THEIRS,
         )
     elif reason == "abnormal":
-        warn(
+        warn_caller(
             "L-BFGS failed to converge: scale the inputs, or use another solver.",
             ConvergenceWarning,
             THEIRS,

@@ -21,8 +21,8 @@ from backpass.core.requirements import (
     one_of,
 )
 from backpass.core.settings import Settings
-from backpass.errors import InputError
-from backpass.estimators.compat import THEIRS, warn
+from backpass.errors import InputError, warn_caller
+from backpass.estimators.compat import THEIRS
 
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
@@ -134,7 +134,7 @@ def fit_settings(estimator: Any, n_rows: int) -> Settings:
     """
     e = estimator
     if e.batch_size != "auto" and e.batch_size > n_rows:
-        warn(
+        warn_caller(
             f"batch_size={e.batch_size} is larger than the {n_rows} rows to train on; "
             "it is clipped to them",
             UserWarning,

@@ -3,8 +3,7 @@
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from backpass.errors import PrivateMethodWarning
-from backpass.estimators.compat import warn
+from backpass.errors import PrivateMethodWarning, warn_caller
 
 _T = TypeVar("_T")
 _GRADIENT = (
@@ -97,7 +96,7 @@ def warn_of_private_methods(kind: type) -> None:
     _told.add(kind)
     for ancestor in kind.__mro__:
         for name in sorted(vars(ancestor).keys() & INSTEAD if _is_theirs(ancestor) else ()):
-            warn(
+            warn_caller(
                 f"backpass does not call {ancestor.__name__}.{name}, which scikit-learn's MLP "
                 f"does; of backpass, {INSTEAD[name]}",
                 PrivateMethodWarning,

@@ -14,7 +14,7 @@ import numpy as np
 from backpass.errors import InputError, TableError
 from backpass.export.graph import ML, Arithmetic, Graph
 from backpass.tabular.columns import CategoryColumn, Column, DateColumn, NumberColumn
-from backpass.tabular.encoder import TableEncoder
+from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.frames import as_days, as_frame, as_levels, as_numbers
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ BOUND = 1e100  # of a scaled number, as in backpass.tabular.scaled_columns
 OTHER_SPELLINGS = {"true": ("True", "TRUE"), "false": ("False", "FALSE")}
 
 
-def used_columns(encoder: TableEncoder) -> list[Column]:
+def used_columns(encoder: TableEncoding) -> list[Column]:
     """Return the columns that the encoder takes anything from, in the order of the table.
 
     Raises
@@ -38,7 +38,7 @@ def used_columns(encoder: TableEncoder) -> list[Column]:
     return [column for column in encoder.columns_ if column.outputs]
 
 
-def input_names(encoder: TableEncoder) -> list[str]:
+def input_names(encoder: TableEncoding) -> list[str]:
     """Return the names of the graph inputs: those of the used columns.
 
     Raises
@@ -116,13 +116,13 @@ def input_meaning(column: Column) -> str:
     return f"{kind}; {missing_text(column)!r} where missing"
 
 
-def encoder_nodes(graph: Graph, encoder: TableEncoder, names: list[str]) -> str:
+def encoder_nodes(graph: Graph, encoder: TableEncoding, names: list[str]) -> str:
     """Add the encoding of every column, and return the name of the matrix (N, outputs).
 
     Parameters
     ----------
     graph : Graph
-    encoder : TableEncoder
+    encoder : TableEncoding
         Fitted.
     names : list of str
         The values that hold the used columns, (N, 1) each.
@@ -234,7 +234,7 @@ def onnx_inputs(model: Any, table: Any) -> dict[str, NDArray[Any]]:
 
     Examples
     --------
-    >>> encoder = TableEncoder().fit({"size": [1.0, 2.0], "city": ["Bonn", "Oslo"]})
+    >>> encoder = TableEncoding().fit({"size": [1.0, 2.0], "city": ["Bonn", "Oslo"]})
     >>> onnx_inputs(encoder, {"size": [1.5], "city": [None]})
     {'size': array([[1.5]]), 'city': array([['']], dtype=object)}
     """
@@ -246,9 +246,9 @@ def onnx_inputs(model: Any, table: Any) -> dict[str, NDArray[Any]]:
     return {c.name: _values(c, frame[c.name])[:, None] for c in used_columns(encoder)}
 
 
-def _encoder_of(model: Any) -> TableEncoder:
+def _encoder_of(model: Any) -> TableEncoding:
     first = model[0] if hasattr(model, "steps") else getattr(model, "encoder", model)
-    if not isinstance(first, TableEncoder):
+    if not isinstance(first, TableEncoding):
         raise InputError(f"this {type(model).__name__} encodes no table; give its rows as they are")
     return first
 

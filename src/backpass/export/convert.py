@@ -28,6 +28,7 @@ from backpass.export.layers import (
 from backpass.network.network import Network
 from backpass.storage.atomic_write import durable_write
 from backpass.tabular.encoder import TableEncoder
+from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.model import TabularModel
 from backpass.tabular.targets import ClassTarget
 
@@ -150,7 +151,7 @@ def _table_model(model: TabularModel) -> Any:
     return _finished(graph, results, told_of(target=target.name, classes=classes))
 
 
-def _encoded(encoder: TableEncoder) -> tuple[str, Graph]:
+def _encoded(encoder: TableEncoding) -> tuple[str, Graph]:
     """Return the encoded matrix of a new graph with an input for each column, and the graph."""
     names = input_names(encoder)
     graph = Graph(names)

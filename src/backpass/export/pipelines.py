@@ -2,7 +2,7 @@
 
 skl2onnx asks for three functions a kind of step: a parser, which declares the step's outputs; a
 shape calculator, which sets their types; and the converter, which adds the nodes. It asks the step
-itself (``backpass.estimators.onnx_step``), or looks in its table.
+itself (``backpass.estimators.compat``), or looks in its table.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backpass.engines.threads import blas_threads
 from backpass.tabular.columns import CategoryColumn
-from backpass.tabular.encoder import TableEncoder
+from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.preparation import Encoded, LearntColumns
 
@@ -19,7 +19,7 @@ Matrix = NDArray[Any]
 SMALL_TABLE = 1_000_000  # numbers in the training matrix
 
 
-def tree_matrix(encoder: TableEncoder, encoded: Matrix) -> tuple[Matrix, list[bool]]:
+def tree_matrix(encoder: TableEncoding, encoded: Matrix) -> tuple[Matrix, list[bool]]:
     """Return the encoded rows with one column for each of the table, and which are categories.
 
     A category is the number of its level; a number is NaN where it was missing. Trees do not mind
@@ -27,14 +27,14 @@ def tree_matrix(encoder: TableEncoder, encoded: Matrix) -> tuple[Matrix, list[bo
 
     Parameters
     ----------
-    encoder : TableEncoder
+    encoder : TableEncoding
     encoded : array of shape (N, d)
         Of `encoder`.
 
     Examples
     --------
     >>> table = {"size": [1.0, 2.0, None], "city": ["Bonn", "Oslo", "Oslo"]}
-    >>> encoder = TableEncoder(min_count=1).fit(table)
+    >>> encoder = TableEncoding(min_count=1).fit(table)
     >>> tree_matrix(encoder, encoder.transform(table))[0].round(1).tolist()[2]
     [nan, 1.0]
     """

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backpass.errors import TableWarning
+from backpass.errors import TableWarning, warn_caller
 from backpass.tabular.baselines import BASELINES, score_baseline
 from backpass.tabular.frames import as_frame
 from backpass.tabular.metrics import Evaluation
@@ -187,4 +187,4 @@ def _noted(notes: list[str]) -> Iterator[None]:
         text = str(warning.message)
         if text not in notes:
             notes.append(text)
-            warnings.warn(text, warning.category, stacklevel=4)
+            warn_caller(text, warning.category)

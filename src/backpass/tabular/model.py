@@ -21,9 +21,9 @@ from backpass.tabular.metrics import (
     MAIN_METRIC,
     Evaluation,
     accuracy,
-    epoch_r_squared,
     evaluate_classes,
     evaluate_numbers,
+    r_squared,
 )
 from backpass.tabular.model_file import read_model, write_model
 from backpass.tabular.preparation import Encoded, LearntColumns, PreparedTable, Question
@@ -48,7 +48,7 @@ class TabularModel(LearntColumns):
     Parameters
     ----------
     target : ClassTarget or NumberTarget
-    encoder : TableEncoder
+    encoder : TableEncoding
         Fitted.
     sample_weight : str or None
         The column of sample weights, which is not an input.
@@ -414,7 +414,7 @@ def _validation(
         if prepared.classes:
             curve.append(accuracy(judged_y, output, judged_s))
         else:
-            curve.append(epoch_r_squared(judged_y, output[:, 0], judged_s))
+            curve.append(r_squared(judged_y, output[:, 0], judged_s))
         return curve[-1] if prepared.question.recipe.judge == "metric" else -loss
 
     return Validation(X, y, s, held_out, score)

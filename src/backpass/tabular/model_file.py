@@ -12,7 +12,7 @@ from backpass.network.network import Network
 from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
 from backpass.storage.schema import AnyOf, Int, Number, Optional, Schema, Text
-from backpass.tabular.encoder import STATE_SCHEMA, TableEncoder
+from backpass.tabular.encoding import STATE_SCHEMA, TableEncoding
 from backpass.tabular.recipe import RECIPE_SCHEMA
 from backpass.tabular.targets import TARGET_SCHEMAS, ClassTarget, Target, target_from_state
 
@@ -38,7 +38,7 @@ MODEL_SCHEMA: dict[str, Schema] = {
 
 
 def write_model(
-    path: str | Path, target: Target, encoder: TableEncoder, network: Network, told: dict[str, Any]
+    path: str | Path, target: Target, encoder: TableEncoding, network: Network, told: dict[str, Any]
 ) -> None:
     """Write a model file: arrays and schema-checked JSON with a SHA-256, no pickle.
 
@@ -64,7 +64,7 @@ def write_model(
     write_container(path, KIND, {**meta, "network": network_meta}, tensors)
 
 
-def read_model(path: str | Path) -> tuple[Target, TableEncoder, Network, dict[str, Any]]:
+def read_model(path: str | Path) -> tuple[Target, TableEncoding, Network, dict[str, Any]]:
     """Read a model file; nothing in it is executed.
 
     Returns
@@ -81,7 +81,7 @@ def read_model(path: str | Path) -> tuple[Target, TableEncoder, Network, dict[st
     meta, tensors = read_container(path, KIND, MODEL_SCHEMA)
     try:
         target = target_from_state(meta["target"])
-        encoder = TableEncoder.from_state(meta["encoder"])
+        encoder = TableEncoding.from_state(meta["encoder"])
         if strange := tensors.keys() - {TENSOR}:
             raise ModelFileError(f"tensor {min(strange)!r} belongs to no model; train again")
         network = _network_from(meta["network"], tensors.get(TENSOR), target, encoder)
@@ -91,7 +91,7 @@ def read_model(path: str | Path) -> tuple[Target, TableEncoder, Network, dict[st
 
 
 def _network_from(
-    told: dict[str, Any], flat: Any, target: Target, encoder: TableEncoder
+    told: dict[str, Any], flat: Any, target: Target, encoder: TableEncoding
 ) -> Network:
     """Return the network of a model file, after checking that its parts fit together."""
     sizes, n_inputs = told["sizes"], sum(len(column.outputs) for column in encoder.columns_)

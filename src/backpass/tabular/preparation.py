@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backpass.errors import InputError
-from backpass.tabular.encoder import TableEncoder
+from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.frames import as_frame
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import input_columns, original_rows, sample_weights, usable_rows
@@ -93,14 +93,14 @@ class LearntColumns:
     Parameters
     ----------
     target : ClassTarget or NumberTarget
-    encoder : TableEncoder
+    encoder : TableEncoding
         Fitted.
     sample_weight : str or None
         The column of sample weights, which is not an input.
     """
 
     target: Target
-    encoder: TableEncoder
+    encoder: TableEncoding
     sample_weight: str | None
 
     @property
@@ -188,7 +188,7 @@ class PreparedTable(LearntColumns):
     def learn(cls, frame: pl.DataFrame, target: Target, question: Question) -> PreparedTable:
         """Return a table whose rows all have a target, after its inputs were learnt from."""
         inputs = input_columns(frame, target.name, question.sample_weight, question.drop)
-        encoder = TableEncoder(categorical=tuple(question.categorical)).fit(inputs)
+        encoder = TableEncoding(categorical=tuple(question.categorical)).fit(inputs)
         learnt = LearntColumns(target, encoder, question.sample_weight)
         return cls(**vars(learnt), rows=learnt.encode_usable(frame), question=question)
 

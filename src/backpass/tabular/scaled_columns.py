@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from backpass.errors import TableWarning
+from backpass.errors import TableWarning, warn_caller
 from backpass.storage.schema import Int, ListOf, Number, OneOf, Schema, Text
 from backpass.tabular.frames import as_days, as_numbers
 
@@ -136,8 +135,7 @@ def _mark_missing(column: Record, absent: NDArray[np.bool_], out: NDArray[Any]) 
 
 def warn_of_values(message: str) -> None:
     """Warn about rows in transform."""
-    # the level of the code that called TableEncoder.transform, through scikit-learn's wrapper
-    warnings.warn(message, TableWarning, stacklevel=6)
+    warn_caller(message, TableWarning)
 
 
 # --- dates -----------------------------------------------------------------------------------

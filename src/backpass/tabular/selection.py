@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from backpass.core.hints import closest
-from backpass.errors import TableError, TableWarning
+from backpass.errors import TableError, TableWarning, warn_caller
 from backpass.tabular.frames import as_numbers
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def original_rows(rows: Sequence[int] | NDArray[np.int64], label: str = "") -> I
         text = str(warning.message)
         if issubclass(warning.category, TableWarning):
             text = renumber(text)
-        warnings.warn(text, warning.category, stacklevel=3)
+        warn_caller(text, warning.category)
 
 
 def split_rows(
@@ -218,6 +217,8 @@ def split_rows(
     >>> len(kept), held_out.tolist()
     (6, [0, 7])
     """
+    from sklearn.model_selection import train_test_split
+
     n = len(y)
     n_held_out = round(n * fraction)
     if not 1 <= n_held_out < n:
@@ -261,9 +262,8 @@ def _warn_of(names: list[str]) -> None:
     have, are, they = (
         ("class has", "is", "it") if len(names) == 1 else ("classes have", "are", "they")
     )
-    warnings.warn(
+    warn_caller(
         f"{len(names)} {have} one row only and {are} kept in training, so {they} cannot be "
         f"tested: {shown}",
         TableWarning,
-        stacklevel=3,
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backpass.core.parameters import parameter_count
-from backpass.errors import TableError, TableWarning
-from backpass.tabular.encoder import ColumnSummary
+from backpass.errors import TableError, TableWarning, warn_caller
+from backpass.tabular.encoding import ColumnSummary
 from backpass.tabular.frames import as_frame, as_levels, as_numbers
 from backpass.tabular.leakage import suspicious_columns
 from backpass.tabular.preparation import Encoded, PreparedTable, Question, learn_target
@@ -102,7 +101,7 @@ def _encode_other(prepared: PreparedTable, frame: pl.DataFrame, label: str) -> E
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, TableWarning, stacklevel=2)
+    warn_caller(message, TableWarning)
 
 
 def _check_names(frame: pl.DataFrame, question: Question) -> None:

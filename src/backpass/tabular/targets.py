@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backpass.errors import ModelFileError, TableError, TableWarning
+from backpass.errors import ModelFileError, TableError, TableWarning, warn_caller
 from backpass.storage.schema import ListOf, Number, OneOf, Schema, Text
 from backpass.tabular.frames import as_levels, as_numbers
 
@@ -226,11 +225,10 @@ def target_from_state(state: dict[str, Any]) -> Target:
 def _warn_of_extremes(name: str, y: NDArray[np.float64]) -> None:
     low, middle, high = np.quantile(y, [0.25, 0.5, 0.75])
     if high > low and np.abs(y - middle).max() > EXTREME * (high - low):
-        warnings.warn(
+        warn_caller(
             f"target {name!r} has extreme values, {y.min():g} to {y.max():g}, where half of them "
             f"lie between {low:g} and {high:g}: a few rows may decide the fit; check them",
             TableWarning,
-            stacklevel=3,
         )
 
 
