@@ -20,7 +20,7 @@ from backpass.core.parameters import Model
 from backpass.engines.extension import extension, instruction_set, missing
 from backpass.engines.native_arrays import is_direct, readable, row_source
 from backpass.engines.protocols import Evaluation, Evaluator, Problem, check_row
-from backpass.engines.threads import ThreadChoice, threads_for
+from backpass.engines.threads import ThreadChoice, threads_for, threads_to_predict
 
 TARGET_ROWS = 1 << 16  # targets are checked so many at a time
 STAGED_ROWS = 4096  # rows that only NumPy can read are converted so many at a time
@@ -301,7 +301,7 @@ class NativeEngine:
         flat = model.parameters.flat
         output = np.empty((X.shape[0], model.parameters.sizes[-1]), dtype=flat.dtype)
         arguments = instruction_set(), list(model.parameters.sizes), specs_of(model), _own(flat)
-        threads = threads_for(len(flat), X.shape[0], n_threads)[0]
+        threads = threads_to_predict(len(flat), X.shape[0], n_threads)
         X = readable(X)
         if is_direct(X):
             extension().predict(*arguments, row_source(X), output.reshape(-1), threads)

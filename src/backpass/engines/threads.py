@@ -26,16 +26,22 @@ SMALL_PRODUCT = 1 << 27
 
 def available_threads() -> int:
     """Return how many processors this process may use: by affinity, and by a container's quota."""
+    allowed = _allowed_processors()
+    return 1 if allowed == 1 else _within_quota(allowed)
+
+
+def _allowed_processors() -> int:
+    """Return how many processors this process may use by affinity."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return 1 if affinity == 1 else _within_quota(affinity)
+    return affinity or 1
 
 
 @functools.cache
-def _within_quota(affinity: int | None) -> int:
+def _within_quota(allowed: int) -> int:
     """Return joblib's count, which knows quotas; asked once, since it reads files."""
     from joblib import cpu_count
 
-    return min(int(cpu_count()), affinity or 1)
+    return min(int(cpu_count()), allowed)
 
 
 def threads_worth_using(sizes: Sequence[int], rows: int) -> int | None:
@@ -121,6 +127,23 @@ def threads_for(n_parameters: int, rows: int, asked: int | None) -> list[int]:
     most = min(available_threads(), worth) if worth > 1 else 1
     half = (most + 1) // 2
     return sorted({most, half, half if flops > FLOPS_OF_A_LONG_STEP else 1}, reverse=True)
+
+
+def threads_to_predict(n_parameters: int, rows: int, asked: int | None) -> int:
+    """Return with how many threads to predict some rows; arguments as of `threads_for`.
+
+    Examples
+    --------
+    >>> threads_to_predict(5_000, 20, None), threads_to_predict(5_000, 200, 3)
+    (1, 3)
+    """
+    flops = 2 * rows * n_parameters
+    if asked is not None or flops <= FLOPS_WORTH_A_THREAD:
+        return int(asked or 1)
+    # to ask for a quota loads joblib, which takes longer than so much work
+    brief = flops < FLOPS_OF_A_LONG_STEP
+    most = _allowed_processors() if brief else available_threads()
+    return min(most, flops // FLOPS_WORTH_A_THREAD)
 
 
 SAMPLE = 0.002

@@ -324,7 +324,8 @@ class TableEncoding:
         was_named = hasattr(self, "feature_names_in_")
         if named and was_named:
             needed = [column.name for column in self.columns_ if column.outputs]
-            absent = [name for name in needed if name not in frame.columns]
+            present = {*frame.columns}  # polars makes the list anew each time
+            absent = [name for name in needed if name not in present]
             if absent:
                 missing = _missing_columns(absent, frame.columns)
                 raise TableError(f"{missing}; give the columns of training")
