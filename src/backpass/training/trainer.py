@@ -327,12 +327,10 @@ class Trainer:
         check_state(self.problem, state.optimizer, state.epoch, self.history.clock.step)
 
     def _finish(self) -> None:
-        """Refuse what has diverged, and restore the best epoch where this run has had it.
-
-        Where an earlier run was better, the last epoch stays, as in scikit-learn: training that is
-        called again and again would begin at the same parameters each time.
-        """
+        """Refuse what has diverged, and restore the best epoch where this run has had it."""
         self._check_state()
+        # else the last one stays, as in scikit-learn: called again and again, training would begin
+        # at the same parameters each time
         if self.validation is not None and self.history.best_epoch > self.state.first_epoch:
             self.network.parameters.flat[...] = self.history.best_parameters
         self._check_parameters()
