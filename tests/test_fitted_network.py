@@ -373,6 +373,25 @@ def test_schedules_of_steps_begin_anew_with_each_warm_fit(schedule):
     assert parts._history.learning_rates == once  # max_iter calls are its length
 
 
+def test_warnings_as_errors_leave_a_fitted_estimator():
+    m = MLPClassifier((3,), max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        with pytest.raises(ConvergenceWarning):
+            m.fit(X, y)
+    assert m.n_iter_ == 2
+    assert len(m.predict(X)) == len(X)
+
+
+def test_all_that_fit_has_left_can_be_deleted():
+    m = fitted()
+    for name in [name for name in vars(m) if name.endswith("_")]:
+        if name in vars(m):
+            delattr(m, name)
+    assert not hasattr(m, "coefs_")
+    np.testing.assert_array_equal(m.fit(X, y).coefs_[0], fitted().coefs_[0])
+
+
 def test_convergence_is_not_told_of_weights_that_were_given():
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)

@@ -208,10 +208,11 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
                 )  # fmt: skip
             self._hand_back()
             self._set_results(report.epochs)
-            warn_of_the_end(self, incremental)
-            if not incremental:
-                warn_of_dead_units(self._network, X, rows)
-            callbacks.end()
+        # here, so that a script that makes errors of warnings has a fitted estimator all the same
+        warn_of_the_end(self, incremental)
+        if not incremental:
+            warn_of_dead_units(self._network, X, rows)
+        callbacks.end()
         return self
 
     def _search(self, X: Any, targets: Any, weights: Any, settings: Settings, report: Any) -> None:
@@ -378,7 +379,9 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
     def _fits(self, X: Any, reset: bool) -> bool:
         """Return whether a plain array has the right width, and no names are to be compared."""
         told = vars(self)
-        return "feature_names_in_" not in told and (reset or X.shape[1] == told["n_features_in_"])
+        return "feature_names_in_" not in told and (
+            reset or X.shape[1] == told.get("n_features_in_")
+        )
 
     def rows_for_network(self, X: Any, y: Any) -> tuple[Network, Any, Any, None]:
         """Return the fitted network, `X` and `y` as it takes them, and None: no sample weights.

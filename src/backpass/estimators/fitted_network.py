@@ -50,7 +50,10 @@ def _of_the_network(name: str, doc: str, read: Callable[[Network], Any]) -> prop
             f"of which {type(self).__name__}.from_network(network) makes an estimator"
         )
 
-    return property(value, refuse, doc=f"{doc}.")
+    def forget(self: "FittedNetwork") -> None:  # as scripts do that delete all that fit has left
+        vars(self).pop(name, None)
+
+    return property(value, refuse, forget, doc=f"{doc}.")
 
 
 def _by_name(theta: Parameters) -> dict[str, tuple[Any, ...]]:
