@@ -176,7 +176,7 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
                 "itself; use another solver, or leave out checkpoint"
             )
         warn_of_private_methods(type(self))
-        first = "_network" not in vars(self) or not (self.warm_start or incremental)
+        first = "coefs_" not in vars(self) or not (self.warm_start or incremental)
         with as_before_on_failure(self, first):
             X, y = self._check_data(X, y, reset=first)
             targets = self._check_y(y, "known" if incremental else "new" if first else "same")
@@ -337,7 +337,7 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         history = self._history
         self.n_iter_ = epochs
         curve = self.loss_curve_ = history.loss_curve  # NumPy's numbers, as there
-        curve[len(curve) - epochs :] = map(np.float64, curve[len(curve) - epochs :])
+        curve[len(curve) - epochs :] = [np.float64(x) for x in curve[len(curve) - epochs :]]
         self.loss_ = curve[-1] if curve else np.float64(history.best_loss)
         self.t_ = history.clock.samples
         judged = bool(history.validation_scores)
@@ -355,7 +355,7 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
     # --- prediction ----------------------------------------------------------------------------
 
     def _checked_output(self, X: Any) -> Any:
-        if "_network" not in vars(self):
+        if "coefs_" not in vars(self):
             check_is_fitted(self)  # which says it, but takes longer than a row does
         plain = is_plain(X) and self._fits(X, reset=False)
         if not plain:
@@ -398,7 +398,7 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         return self.network_, X, self._check_y(y, "known"), None
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "_network" in vars(self)
+        return "coefs_" in vars(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

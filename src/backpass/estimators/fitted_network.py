@@ -38,7 +38,8 @@ def _of_the_network(name: str, doc: str, read: Callable[[Network], Any]) -> prop
     """Return an attribute that the network has and nobody can set."""
 
     def value(self: "FittedNetwork") -> Any:
-        self._of_fit("_network")
+        if "_network" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {name!r} before fit")
         return read(self._network)
 
     def refuse(self: "FittedNetwork", value: Any) -> None:
@@ -174,7 +175,7 @@ class FittedNetwork:
 
     def _of_fit(self, name: str) -> Any:
         """Return what fit has left under a name."""
-        if "_network" not in vars(self):
+        if not {"_network", "coefs_"} <= vars(self).keys():
             raise AttributeError(f"{type(self).__name__} has no {name!r} before fit")
         return vars(self)[name]
 
@@ -243,7 +244,8 @@ class FittedNetwork:
         if not network.parameters.flat.flags.writeable:  # joblib maps large arrays read-only
             self._take(network.copy(), anew=False)
         history.clock = history.clock._replace(samples=self.t_)
-        history.loss_curve = self.loss_curve_
+        told = self.loss_curve_
+        history.loss_curve = told if isinstance(told, list) else list(told)
         if self.best_loss_ is not None:
             history.best_loss = self.best_loss_
         if self.best_validation_score_ is not None:
