@@ -4,12 +4,14 @@ import copy
 import pickle
 import re
 import warnings
+from unittest import mock
 
 import joblib
 import numpy as np
 import pytest
+import skops.io
 from sklearn.datasets import load_iris
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from backpass import MLPClassifier, MLPRegressor, Network, to_onnx
 from backpass.errors import InputError, PrivateMethodWarning, VersionWarning
@@ -22,7 +24,6 @@ pytestmark = [
 ]
 X, y = load_iris(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)
-NAMES = np.array(["setosa", "versicolor", "virginica"])
 
 
 def fitted(**settings):
@@ -186,7 +187,8 @@ def test_weights_that_are_deleted_are_drawn_again():
     m.fit(X, y)
     del m.coefs_
     assert not hasattr(m, "coefs_")
-    assert not hasattr(m, "n_layers_")
+    with pytest.raises(NotFittedError):
+        m.predict(X)
     np.testing.assert_array_equal(m.fit(X, y).coefs_[0], first)
 
 
@@ -200,98 +202,6 @@ def test_a_mapped_estimator_is_written_to_and_trained(tmp_path):
     mapped.partial_fit(X, y)
     joblib.load(tmp_path / "m", mmap_mode="r").partial_fit(X, y)
     np.testing.assert_array_equal(joblib.load(tmp_path / "m").predict_proba(X), m.predict_proba(X))
-
-
-@pytest.mark.parametrize("layout", ["code", "nabla"])
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_an_estimator_is_made_of_weights(layout, dtype):
-    m = MLPClassifier((5, 4), "tanh", max_iter=20, random_state=0).fit(X.astype(dtype), NAMES[y])
-    coefs = [(W if layout == "code" else W.T).tolist() for W in m.coefs_]
-    coefs = [np.array(W, dtype) for W in coefs]
-    again = MLPClassifier.from_weights(
-        coefs, m.intercepts_, classes=NAMES, activation="tanh", layout=layout, warm_start=True,
-        learning_rate_init=0.05,
-    )  # fmt: skip
-    rows = X.astype(dtype)
-    np.testing.assert_array_equal(again.predict_proba(rows), m.predict_proba(rows))
-    assert (again.predict(rows) == m.predict(rows)).all()
-    assert again.get_params()["hidden_layer_sizes"] == (5, 4)
-    assert (again.n_iter_, again.t_, again.loss_curve_) == (0, 0, [])
-    assert again.partial_fit(rows, NAMES[y]).t_ == 150
-    assert again.fit(rows, NAMES[y]).score(rows, NAMES[y]) > 0.9
-    assert pickle.loads(pickle.dumps(again)).predict(rows[:1]) == again.predict(rows[:1])
-
-
-def test_a_pruned_network_is_another_estimator():
-    m = fitted()
-    keep = [0, 2, 3]
-    small = MLPClassifier.from_weights(
-        [m.coefs_[0][:, keep], m.coefs_[1][keep]], [m.intercepts_[0][keep], m.intercepts_[1]]
-    )
-    m.coefs_[1][[1, 4]] = 0
-    np.testing.assert_allclose(small.predict_proba(X), m.predict_proba(X), rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("k", "options", "width"),
-    [(1, {}, 2), (2, {}, 2), (2, {"multilabel": True}, 2), (3, {"loss": "hinge"}, 3),
-     (3, {"loss": "binary_cross_entropy"}, 3), (1, {"loss": "cross_entropy"}, None)],
-)  # fmt: skip
-def test_outputs_and_classes_fit_each_other(k, options, width):
-    W, b = [np.arange(2.0 * k).reshape(2, k)], [np.zeros(k)]
-    if width is None:
-        with pytest.raises(InputError, match="output"):
-            MLPClassifier.from_weights(W, b, **options)
-        return
-    m = MLPClassifier.from_weights(W, b, **options)
-    assert len(m.classes_) == width
-    targets = np.ones((4, k), int) if "multilabel" in options else np.arange(4) % width
-    assert len(m.predict(np.ones((4, 2)))) == 4
-    m.partial_fit(np.ones((4, 2)), targets)
-
-
-def test_an_estimator_is_made_of_a_network():
-    network = Network([2, 3, 4, 1], ["relu", "tanh"], "identity", "huber:delta=2", seed=0)
-    m = MLPRegressor.from_network(network, alpha=0.5)
-    np.testing.assert_array_equal(m.predict(X[:, :2]), network.predict(X[:, :2])[:, 0])
-    assert m.get_params()["activation"] == ["relu", "tanh"]
-    assert m.get_params()["alpha"] == 0.5
-    m.partial_fit(X[:, :2], y)
-    assert (network.parameters.flat != m.network_.parameters.flat).any()
-    softmax = Network([4, 3], output="softmax", loss="cross_entropy:label_smoothing=0.1", seed=0)
-    m = MLPClassifier.from_network(softmax, classes=NAMES)
-    np.testing.assert_array_equal(m.predict_proba(X), softmax.predict(X))
-    m.network_ = network = Network([4, 7, 3], "tanh", "softmax", "cross_entropy", seed=0)
-    assert m.network_ is network
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: MLPClassifier.from_weights(3, 4), "intercepts must be a list"),
-        (lambda: MLPClassifier.from_weights([np.eye(2)], [np.zeros(3)]), "layer 1"),
-        (lambda: MLPClassifier.from_weights([np.ones((3, 2))] * 2, [np.zeros(2)] * 2), "layer 2"),
-        (lambda: MLPClassifier.from_weights([np.full((3, 2), np.nan)], [np.zeros(2)]), "finite"),
-        (lambda: MLPClassifier.from_weights([np.eye(3)], [np.eye(3)[0]], classes=[3, 1, 2]), "asc"),
-        (lambda: MLPClassifier.from_weights([np.eye(3)], [np.eye(3)[0]], alpha=-1), "alpha"),
-        (lambda: MLPRegressor.from_weights([np.eye(3)], [np.eye(3)[0]], classes=[1]), "classes"),
-        (lambda: MLPClassifier.from_network(fitted()), "Network"),
-        (lambda: MLPClassifier.from_network(Network([2, 3])), "softmax"),
-        (lambda: MLPRegressor.from_network(fitted().network_), "use MLPClassifier"),
-        (lambda: MLPRegressor.from_network(Network([2, 3]), hidden_layer_sizes=3), "leave them"),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused(make, words):
-    with pytest.raises(InputError, match=words) as raised:
-        make()
-    assert "\n" not in str(raised.value)
-
-
-def test_before_fit_it_says_how_weights_become_an_estimator():
-    for name in ("coefs_", "intercepts_"):
-        with pytest.raises(AttributeError, match="from_weights"):
-            setattr(MLPClassifier(), name, [np.eye(3)])
-    assert not hasattr(MLPClassifier(), "n_layers_")
 
 
 def test_what_has_no_effect_cannot_be_set():
@@ -383,6 +293,81 @@ def test_warnings_as_errors_leave_a_fitted_estimator():
     assert len(m.predict(X)) == len(X)
 
 
+@pytest.mark.parametrize("assigned", ["", "coefs_", "intercepts_", "coefs_ intercepts_"])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_time_out_leaves_what_training_had_reached(engine, solver, assigned):
+    m = fitted(solver=solver, engine=engine, warm_start=True, learning_rate_init=0.05)
+    m.set_params(verbose=True, tol=0.0)
+    for name in assigned.split():
+        setattr(m, name, [array * 1.0 for array in getattr(m, name)])
+    before = [array.copy() for array in (*m.coefs_, *m.intercepts_)]
+    whole = copy.deepcopy(m).set_params(max_iter=4, verbose=False).fit(X, y)
+    with (
+        mock.patch("builtins.print", side_effect=[None, None, None, TimeoutError]),
+        pytest.raises(TimeoutError),
+    ):
+        m.fit(X, y)
+    assert (m.stop_reason_, m.n_iter_, m.t_) == ("interrupted", 4, whole.t_)
+    assert m.loss_curve_ == whole.loss_curve_
+    reached = [*m.coefs_, *m.intercepts_]
+    assert all((a != b).any() for a, b in zip(reached, before, strict=True))
+    np.testing.assert_allclose(m.predict_proba(X), whole.predict_proba(X), rtol=1e-12)
+    np.testing.assert_array_equal(m.network_.predict(X, engine=engine), m.predict_proba(X))
+
+
+def test_an_error_before_the_first_epoch_ends_leaves_everything_as_it_was():
+    m = fitted()
+    m.set_params(early_stopping=True, early_stopping_metric=lambda *_: 1 / 0)
+    m.coefs_ = [W * 1.0 for W in m.coefs_]
+    before = m.predict_proba(X)
+    for warm_start in (True, False):
+        with pytest.raises(ZeroDivisionError):
+            m.set_params(warm_start=warm_start).fit(X, y)
+        np.testing.assert_array_equal(m.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("write", WAYS)
+def test_copies_refuse_at_once_what_the_estimator_does_and_skops_reads_them(write):
+    m = fitted()
+    write(m)
+    data = skops.io.dumps(m)
+    read = skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))
+    for other in (copy.deepcopy(m), pickle.loads(pickle.dumps(m)), read):
+        np.testing.assert_array_equal(other.predict_proba(X), m.predict_proba(X))
+        other.partial_fit(X, y)
+        if hasattr(m.coefs_, "flat") or other.coefs_.__class__ is not list:
+            with pytest.raises(InputError, match="keeps its 2"):
+                other.coefs_.append(np.eye(3))
+
+
+def test_a_hook_that_is_set_on_the_class_itself_is_told(monkeypatch):
+    fitted()
+    monkeypatch.setattr(MLPClassifier, "_init_coef", lambda *_: None, raising=False)
+    with pytest.warns(PrivateMethodWarning, match=r"MLPClassifier\._init_coef"):
+        fitted()
+
+
+def test_a_private_name_that_a_subclass_sets_is_its_own_and_told():
+    class Own(MLPClassifier):
+        pass
+
+    model = Own()
+    with pytest.warns(PrivateMethodWarning, match=r"Own\._optimizer"):
+        model._optimizer = 3
+    assert model._optimizer == 3
+
+
+def test_weights_that_became_nan_are_named():
+    m = fitted()
+    m.coefs_[0][1, 2] = np.nan
+    for rows in (X, X[:1]):
+        with pytest.raises(InputError, match="coefs_ or intercepts_ hold numbers"):
+            m.predict(rows)
+    with pytest.raises(InputError, match="masked"):
+        m.coefs_[0] = np.ma.masked_less(np.ones((4, 5)) * np.arange(5), 1)
+
+
 def test_all_that_fit_has_left_can_be_deleted():
     m = fitted()
     for name in [name for name in vars(m) if name.endswith("_")]:
@@ -390,9 +375,3 @@ def test_all_that_fit_has_left_can_be_deleted():
             delattr(m, name)
     assert not hasattr(m, "coefs_")
     np.testing.assert_array_equal(m.fit(X, y).coefs_[0], fitted().coefs_[0])
-
-
-def test_convergence_is_not_told_of_weights_that_were_given():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        MLPRegressor.from_weights([np.eye(2)], [np.zeros(2)]).predict([[1, 2]])

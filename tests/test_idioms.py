@@ -6,6 +6,7 @@ refused with a way out, warned of, or named by a row of the page for those who c
 """
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,11 @@ from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
 import backpass
-import idioms_aliases  # noqa: F401
-import idioms_different
-import idioms_gallery  # noqa: F401
-import idioms_loops  # noqa: F401
-import idioms_numbers  # noqa: F401
-import idioms_sharing  # noqa: F401
-import idioms_subclasses  # noqa: F401
-import idioms_weights  # noqa: F401
 from idioms import IDIOMS, run
 
-DIFFERENT = idioms_different.DIFFERENT
+for _file in sorted(Path(__file__).parent.glob("idioms_*.py")):
+    import_module(_file.stem)  # which fills the table
+DIFFERENT = import_module("idioms_different").DIFFERENT
 ALIKE = [name for name in IDIOMS if name not in DIFFERENT]
 PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "from-scikit-learn.md"
 

@@ -4,6 +4,8 @@ The order of random draws is scikit-learn's (parameters layer by layer, then the
 then the order of each epoch), so that the same seed trains the same network.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +18,7 @@ from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.requirements import usable_weights
 from backpass.core.schedules import SCHEDULES
 from backpass.core.settings import Settings
-from backpass.errors import InputError
+from backpass.errors import BackpassError, InputError
 from backpass.estimators.compat import (
     BaseEstimator,
     CallbackSupportMixin,
@@ -200,14 +202,15 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
             callbacks = EpochCallbacks(self, epochs, X, y, sample_weight)
             report = Reporter(self, callbacks)
             if self.solver == "lbfgs":
-                self._search(X, targets, weights, settings, report)
+                train = partial(self._search, X, targets, weights, settings, report)
             else:
-                self._train(
-                    X, targets, weights, rows, settings, validation, rng, report, incremental,
-                    checkpoints,
+                train = partial(
+                    self._train, X, targets, weights, rows, settings, validation, rng, report,
+                    incremental, checkpoints,
                 )  # fmt: skip
-            self._hand_back()
-            self._set_results(report.epochs)
+            ended_by = self._reach(train, report)
+        if ended_by is not None:
+            raise ended_by
         # here, so that a script that makes errors of warnings has a fitted estimator all the same
         warn_of_the_end(self, incremental)
         if not incremental:
@@ -215,8 +218,26 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         callbacks.end()
         return self
 
+    def _reach(self, train: Callable[[], None], report: Reporter) -> Exception | None:
+        """Train, and hold what that has come to; return an error that is not ours and ended it."""
+        ended_by = None
+        try:
+            train()
+        except BackpassError:
+            raise
+        except Exception as error:  # such as a time-out: what was reached stays, as there
+            if not report.epochs:
+                raise
+            ended_by, self._history.stop_reason = error, "interrupted"
+        if self.solver == "lbfgs":  # in arrays of its own, as scikit-learn does
+            self._take(self._network, anew=False)
+        else:
+            self._hand_back()
+        self._set_results(report.epochs)
+        return ended_by
+
     def _search(self, X: Any, targets: Any, weights: Any, settings: Settings, report: Any) -> None:
-        """Train with L-BFGS, in arrays of its own, as scikit-learn does."""
+        """Train a copy of the network with L-BFGS."""
         self._network = self._network.copy()
         self._history, self._engine = train_lbfgs(
             self._network,
@@ -229,7 +250,6 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
             history=self._history,
             engine=self.engine,
         )
-        self._take(self._network, anew=False)
         if report.timed_out:
             self._history.stop_reason = "time_limit"
 
@@ -373,8 +393,15 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         network = self._current_network()
         few = plain and len(X) <= FEW_ROWS and X.dtype == network.parameters.flat.dtype
         if few and self.engine == "auto":  # the same numbers, without packing the parameters
-            return refuse_overflow(np.array([network.predict_one(x) for x in X]))
-        return refuse_overflow(network.predict(X, engine=self.engine))
+            output = np.array([network.predict_one(x) for x in X])
+        else:
+            output = network.predict(X, engine=self.engine)
+        try:
+            return refuse_overflow(output)
+        except InputError:
+            if network.model.is_finite():
+                raise
+        raise InputError("coefs_ or intercepts_ hold numbers that are not finite; set them anew")
 
     def _fits(self, X: Any, reset: bool) -> bool:
         """Return whether a plain array has the right width, and no names are to be compared."""

@@ -50,7 +50,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Rows of a mini-batch; "auto" is min(200, rows).
     learning_rate : str, default="constant"
         The schedule: constant, invscaling, adaptive (these two for ``"sgd"`` only, as in
-        scikit-learn), cosine, linear_warmup.
+        scikit-learn), cosine, linear_warmup (over `max_iter` epochs, or calls of `partial_fit`).
     learning_rate_init : float, default=0.001
         η before the schedule's factor.
     power_t : float, default=0.5
@@ -316,7 +316,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         if labels.shape != (n,) or not np.array_equal(np.unique(labels), labels):
             raise InputError(
                 f"classes must be {n} different labels in ascending order for {k} output(s), not "
-                f"{classes!r}"
+                f"{classes!r}; sort them, and the columns of the last layer with them"
             )
         self._set_classes(labels, multilabel)
         if self._loss_name() == "log_loss" and k == 2 and not multilabel:
@@ -385,7 +385,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _decide(self, output: Any) -> Any:
         """Return labels from the network's output (N, k)."""
         decided = self._decided_codes(output)
-        return decided if self._target_type == "multilabel" else self.classes_[decided]
+        return decided if self._target_type == "multilabel" else np.asarray(self.classes_)[decided]
 
     def _decided_codes(self, output: Any) -> Any:
         """Return places in `classes_` from the network's output, or the labels' indicators."""

@@ -27,11 +27,21 @@ from backpass.estimators.layer_arrays import (
     dense,
     listed,
     network_of,
+    outputs_of,
 )
 from backpass.estimators.parameters import check_parameters, check_unchanged, listed_activation
 from backpass.network.construction import hidden_records
 from backpass.network.network import Network
 from backpass.training.history import History
+
+
+def _forgetting(name: str) -> Callable[[Any], None]:
+    """Return what deletes an attribute, as scripts do that delete all that fit has left."""
+
+    def forget(self: Any) -> None:
+        vars(self).pop(name, None)
+
+    return forget
 
 
 def _of_the_network(name: str, doc: str, read: Callable[[Network], Any]) -> property:
@@ -51,10 +61,7 @@ def _of_the_network(name: str, doc: str, read: Callable[[Network], Any]) -> prop
             f"of which {type(self).__name__}.from_network(network) makes an estimator"
         )
 
-    def forget(self: "FittedNetwork") -> None:  # as scripts do that delete all that fit has left
-        vars(self).pop(name, None)
-
-    return property(value, refuse, forget, doc=f"{doc}.")
+    return property(value, refuse, _forgetting(name), doc=f"{doc}.")
 
 
 def _by_name(theta: Parameters) -> dict[str, tuple[Any, ...]]:
@@ -79,13 +86,8 @@ def _layers(name: str, doc: str) -> property:
         check_arrays(name, own, [x.shape for x in _by_name(self._network.parameters)[name]])
         vars(self)[name] = own
 
-    def forget(self: "FittedNetwork") -> None:  # the next fit draws other ones
-        for held in ("_network", "coefs_", "intercepts_", *_SHAPE):
-            vars(self).pop(held, None)
-
-    return property(
-        value, write, forget, doc=f"{doc}; what is written to them, or to the list, counts."
-    )
+    told = f"{doc}; what is written to them, or to the list, counts."
+    return property(value, write, _forgetting(name), doc=told)
 
 
 _SHAPE = ("n_layers_", "n_outputs_", "out_activation_")
@@ -127,7 +129,7 @@ class FittedNetwork:
     def _has_own_arrays(self) -> bool:
         """Return whether the lists hold views of the network's parameters, and nothing else."""
         told, flat = vars(self), self._network.parameters.flat
-        first, second = told["coefs_"], told["intercepts_"]
+        first, second = told.get("coefs_"), told.get("intercepts_")
         return getattr(first, "flat", None) is flat and getattr(second, "flat", None) is flat
 
     def _current_network(self) -> Network:
@@ -153,10 +155,11 @@ class FittedNetwork:
         theta = network.parameters
         found = Parameters(theta.sizes, np.empty_like(theta.flat))
         for name, views in _by_name(found).items():
-            check_arrays(name, vars(self)[name], [view.shape for view in views])
-            for view, array in zip(views, vars(self)[name], strict=True):
+            arrays = getattr(self, name)
+            check_arrays(name, arrays, [view.shape for view in views])
+            for view, array in zip(views, arrays, strict=True):
                 view[...] = dense(array)
-        if found.flat.tobytes() == theta.flat.tobytes():
+        if np.array_equal(found.flat.view(np.uint8), theta.flat.view(np.uint8)):
             return network
         return Network.from_model(network.model.with_parameters(found))
 
@@ -175,7 +178,7 @@ class FittedNetwork:
 
     def _of_fit(self, name: str) -> Any:
         """Return what fit has left under a name."""
-        if not {"_network", "coefs_"} <= vars(self).keys():
+        if not {"_network", "coefs_", name} <= vars(self).keys():
             raise AttributeError(f"{type(self).__name__} has no {name!r} before fit")
         return vars(self)[name]
 
@@ -241,7 +244,8 @@ class FittedNetwork:
         check_unchanged(self)
         if not self._has_own_arrays():
             check_apart([*self.coefs_, *self.intercepts_])
-        if not network.parameters.flat.flags.writeable:  # joblib maps large arrays read-only
+            self._network = network.copy()  # of which no list holds a view until it is trained
+        elif not network.parameters.flat.flags.writeable:  # joblib maps large arrays read-only
             self._take(network.copy(), anew=False)
         history.clock = history.clock._replace(samples=self.t_)
         told = self.loss_curve_
@@ -298,7 +302,7 @@ class FittedNetwork:
         array(['down', 'level'], dtype='<U5')
         """
         model = cls(**parameters)
-        model._set_outputs(np.size(listed("intercepts", intercepts)[-1]), classes, multilabel)
+        model._set_outputs(outputs_of(coefs, intercepts), classes, multilabel)
         loss = model._loss_record()
         output = model._output_activation(loss)
         network = network_of(coefs, intercepts, model.activation, output, loss, layout)
@@ -382,15 +386,19 @@ class FittedNetwork:
         """Return an estimator of its own; what else is copied with it keeps its arrays' aliases."""
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
+        lists = [vars(self).get(name) for name in ("coefs_", "intercepts_")]
+        for arrays in lists:  # a copy of such a list alone is a plain one
+            if isinstance(arrays, LayerArrays) and id(arrays) not in memo:
+                memo[id(arrays)] = LayerArrays(arrays.name, copy.deepcopy([*arrays], memo), None)
         vars(twin).update(copy.deepcopy(vars(self), memo))
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
-        if "_network" in state:
-            state["_network"] = self._current_network()
-            for name in ("coefs_", "intercepts_") if self._has_own_arrays() else ():
-                del state[name]  # views, which a copy of their buffer has anew
+        if {"_network", "coefs_", "intercepts_"} <= state.keys():
+            state["_network"], own = self._current_network(), self._has_own_arrays()
+            for name in ("coefs_", "intercepts_"):  # views of a buffer are made anew from it
+                state[name] = None if own else [*state[name]]
         return {**state, "_backpass_version": installed()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -405,8 +413,11 @@ class FittedNetwork:
                 stacklevel=2,
             )
         super().__setstate__(state)  # type: ignore[misc]
-        if "_network" in state and "coefs_" not in state:
-            self._take(self._network, anew=True)
+        for name in ("coefs_", "intercepts_"):
+            if isinstance(state.get(name), list):
+                vars(self)[name] = LayerArrays(name, state[name], None)
+            elif name in state:
+                self._take(self._network, anew=True)
 
 
 @cache

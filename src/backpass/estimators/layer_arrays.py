@@ -1,5 +1,6 @@
 """One array a layer, as `coefs_` and `intercepts_` have them: what may be written, and is given."""
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, Never
@@ -23,8 +24,8 @@ class LayerArrays(list[Any]):
         Of the attribute, for messages.
     views : sequence of arrays
         Of the parameters.
-    flat : array of shape (P,)
-        The buffer that they are views of.
+    flat : array of shape (P,) or None
+        The buffer that they are views of, if they are.
 
     Examples
     --------
@@ -78,13 +79,16 @@ def check_arrays(name: str, arrays: list[Any], shapes: list[tuple[int, ...]]) ->
         )
     for layer, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
         numbers = dense(array)
-        if numbers.dtype.kind not in "fiub":
+        if numbers.dtype.kind not in "fiub" or np.ma.is_masked(array):
             raise InputError(
-                f"{name}[{layer}] must be an array of real numbers, not of {numbers.dtype}"
+                f"{name}[{layer}] must be an array of real numbers, none masked, not "
+                f"{type(array).__name__} of {numbers.dtype}"
             )
         if numbers.shape != shape:
+            same = numbers.size == math.prod(shape)
+            mend = f"give it as array.reshape({shape})" if same else OTHER_SHAPES
             raise InputError(
-                f"{name}[{layer}] must be of shape {shape}, not {numbers.shape}; {OTHER_SHAPES}"
+                f"{name}[{layer}] must be of shape {shape}, not {numbers.shape}; {mend}"
             )
         if not np.isfinite(numbers).all():
             raise InputError(f"{name}[{layer}] holds numbers that are not finite")
@@ -105,6 +109,18 @@ def listed(name: str, arrays: Any) -> list[Any]:
     if not hasattr(arrays, "__len__") or isinstance(arrays, str) or len(arrays) == 0:
         raise InputError(f"{name} must be a list of one array for each layer, not {arrays!r}")
     return arrays if isinstance(arrays, list) else list(arrays)
+
+
+def outputs_of(coefs: Any, intercepts: Any) -> int:
+    """Return how many outputs there are, by biases that go with the weights."""
+    weights, biases = listed("coefs", coefs), listed("intercepts", intercepts)
+    k, shape = np.size(biases[-1]), dense(weights[-1]).shape
+    if len(weights) != len(biases) or k not in shape:
+        raise InputError(
+            f"intercepts must be one array (out,) for each of coefs, not {len(biases)} for "
+            f"{len(weights)}, the last of {k} numbers beside weights of shape {shape}"
+        )
+    return k
 
 
 def network_of(

@@ -1,7 +1,7 @@
 """Private names of scikit-learn's MLP that public code uses, and what there is in their place."""
 
 from typing import Any, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from backpass.errors import PrivateMethodWarning, warn_caller
 
@@ -62,15 +62,18 @@ class _Elsewhere:
         )
 
     def __set__(self, instance: Any, value: Any) -> None:
-        if _is_theirs(type(instance)):
-            vars(instance)[self.name] = value
-        else:
-            self.__get__(instance, type(instance))
+        kind = type(instance)
+        if kind.__module__.partition(".")[0] == "backpass":
+            self.__get__(instance, kind)
+        vars(instance)[self.name] = value
+        warn_caller(_not_used(f"{kind.__name__}.{self.name}"), PrivateMethodWarning)
 
 
-def _is_theirs(kind: type) -> bool:
-    """Return whether a class is of those who use backpass."""
-    return kind.__module__.partition(".")[0] not in ("backpass", "sklearn")
+def _not_used(name: str) -> str:
+    return (
+        f"backpass does not use {name}, which scikit-learn's MLP does; of backpass, "
+        f"{INSTEAD[name.rpartition('.')[2]]}"
+    )
 
 
 def says_what_is_instead(kind: type[_T]) -> type[_T]:
@@ -80,24 +83,20 @@ def says_what_is_instead(kind: type[_T]) -> type[_T]:
     return kind
 
 
-_told: WeakSet[type] = WeakSet()
+_told: WeakKeyDictionary[type, set[str]] = WeakKeyDictionary()
 
 
 def warn_of_private_methods(kind: type) -> None:
-    """Warn, at its first fit, of methods in a subclass that only scikit-learn would call.
+    """Warn, at its first fit, of methods of a subclass, or set on a class, that are not called.
 
     Parameters
     ----------
     kind : type
         Of the estimator.
     """
-    if kind in _told:
-        return
-    _told.add(kind)
+    told = _told.setdefault(kind, set())
     for ancestor in kind.__mro__:
-        for name in sorted(vars(ancestor).keys() & INSTEAD if _is_theirs(ancestor) else ()):
-            warn_caller(
-                f"backpass does not call {ancestor.__name__}.{name}, which scikit-learn's MLP "
-                f"does; of backpass, {INSTEAD[name]}",
-                PrivateMethodWarning,
-            )
+        for name in sorted((vars(ancestor).keys() & INSTEAD) - told):
+            if not isinstance(vars(ancestor)[name], _Elsewhere):
+                told.add(name)
+                warn_caller(_not_used(f"{ancestor.__name__}.{name}"), PrivateMethodWarning)

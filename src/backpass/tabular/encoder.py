@@ -6,15 +6,12 @@ name and says in words what it cannot use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
 from backpass.estimators.compat import BaseEstimator, OnnxStep, TransformerMixin
 from backpass.tabular.encoding import TableEncoding
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class TableEncoder(TransformerMixin, OnnxStep, TableEncoding, BaseEstimator):  # type: ignore[misc]
@@ -73,25 +70,7 @@ class TableEncoder(TransformerMixin, OnnxStep, TableEncoding, BaseEstimator):  #
     [0.0, 1.0, 1.0, 0.0]
     """
 
-    def transform(self, X: Any) -> NDArray[Any]:  # here, so that set_output wraps it
-        """Encode rows; the columns may come in any order, and others are ignored.
-
-        Parameters
-        ----------
-        X : polars or pandas DataFrame, mapping of name to column, or 2-D array-like
-            Rows with the columns of the training rows.
-
-        Returns
-        -------
-        ndarray of shape (rows, outputs)
-            C-contiguous, of `dtype`, without NaN or infinity.
-
-        Raises
-        ------
-        TableError
-            If columns are missing, or a value is not of its column's kind.
-        """
-        return super().transform(X)
+    transform = TableEncoding.transform  # named here, so that set_output wraps it
 
     def _check_fitted(self) -> None:
         check_is_fitted(self)

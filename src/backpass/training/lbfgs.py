@@ -117,13 +117,14 @@ def train_lbfgs(
                 raise NonFiniteError("the loss is not finite where L-BFGS starts: scale the inputs")
             _minimize(J_of, flat.astype(np.float64), settings, max_evaluations, iteration, history)
     except NonFiniteError:
-        flat[...] = before
+        accepted[...] = before
         raise
     except _Stop:
         history.stop_reason = "callback"
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
-    flat[...] = accepted  # not where the line search was trying
+    finally:
+        flat[...] = accepted  # not where the line search was trying
     return history, chosen.name
 
 

@@ -132,6 +132,8 @@ class Trainer:
     def train(self, epochs: int | None = None, on_epoch: OnEpoch | None = None) -> History:
         """Train for `epochs` (default: the settings'), or until something stops it.
 
+        A schedule of steps is as long as the settings' epochs, or all calls where those are longer.
+
         Parameters
         ----------
         epochs : int, optional
