@@ -331,8 +331,7 @@ class Trainer:
     def _finish(self) -> None:
         """Refuse what has diverged, and restore the best epoch where this run has had it."""
         self._check_state()
-        # else the last one stays, as in scikit-learn: called again and again, training would begin
-        # at the same parameters each time
+        # else the last one stays, as in scikit-learn: a loop of short fits would stand still
         if self.validation is not None and self.history.best_epoch > self.state.first_epoch:
             self.network.parameters.flat[...] = self.history.best_parameters
         self._check_parameters()
