@@ -80,7 +80,7 @@ def of_estimator(kind: type, sparse: bool = False, **settings: Any) -> Callable[
         return Fit(
             lambda: model.fit(X, y, **(extra if checkpointed else {})),
             lambda: model.network_,
-            lambda: model._history,
+            lambda: model._bp_history,
             lambda: getattr(model, "predict_proba", model.predict)(X),
         )
 

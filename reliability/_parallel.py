@@ -35,7 +35,7 @@ def search(n_jobs: int) -> str:
     model = MLPClassifier((8,), max_iter=5, random_state=0, n_threads=2)
     found = GridSearchCV(model, {"alpha": [1e-4, 1.0]}, n_jobs=n_jobs, cv=2).fit(X, classes)
     best = found.best_estimator_
-    return fingerprint(best.network_, best._history, found.cv_results_["mean_test_score"])
+    return fingerprint(best.network_, best._bp_history, found.cv_results_["mean_test_score"])
 
 
 def in_workers(method: str, backends: tuple[str, ...]) -> dict[str, int]:

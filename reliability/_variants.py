@@ -69,7 +69,7 @@ def digest(
         model.fit(X, numbers if kind is MLPRegressor else classes, sample_weight=weights)
     found = [*model.coefs_, *model.intercepts_, model.predict(X)]
     found += [model.predict_proba(X)] if kind is MLPClassifier else []
-    return fingerprint(model.network_, model._history, *found)
+    return fingerprint(model.network_, model._bp_history, *found)
 
 
 def combinations() -> list[tuple[str, str, str]]:

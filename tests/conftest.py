@@ -9,6 +9,7 @@ import collections
 import importlib
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 os.environ["SCIPY_ARRAY_API"] = "1"
@@ -61,3 +62,14 @@ def reliability(monkeypatch):
         pytest.skip("reliability/ is not in this checkout")
     monkeypatch.syspath_prepend(str(root))
     return lambda name: importlib.import_module(f"reliability.{name}")
+
+
+@pytest.fixture
+def heard_interrupts():
+    """Let Python hear SIGINT, which is ignored in what a shell starts in the background.
+
+    What a test starts hears it, too.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

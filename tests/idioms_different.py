@@ -34,6 +34,9 @@ PRIVATE = Difference(
     "raises", "private names (`_label_binarizer`, ", "is private to scikit-learn's"
 )
 HOOKS = Difference("warns", "private methods overridden in a subclass", "backpass does not use")
+RENAMED = Difference("differs", "`classes_` set after fit")
+WATCHED = Difference("differs", "attributes that a property or `__setattr__` of a subclass watches")
+THEIRS = Difference("raises", "attributes or state of scikit-learn's estimator", "from_weights")
 OBEYED = Difference("differs", "set between calls of `partial_fit`")
 TIED = Difference("raises", "an array of one layer that shares memory", "assign a copy")
 TYPE = Difference("differs", "the type of `coefs_` and `intercepts_`")
@@ -66,6 +69,7 @@ DIFFERENT = {
     "changed_between_partial_fits_momentum": OBEYED,
     "changed_between_partial_fits_schedule": OBEYED,
     "changed_between_partial_fits_beta_1": OBEYED,
+    "changed_between_partial_fits_solver": OBEYED,
     "tied_autoencoder": TIED,
     "tied_hidden_layers": TIED,
     "type_name_of_the_lists": TYPE,
@@ -76,7 +80,18 @@ DIFFERENT = {
     "counter_of_samples_set_back": Difference("differs", "`t_` set between calls"),
     "loss_of_several_numbers": Difference("differs", "squared error of k outputs"),
     "overflowing_loss": Difference("raises", "the loss becomes NaN or infinite", "epoch 1"),
-    "classes_renamed_after_fit": Difference("differs", "`classes_` set after fit"),
+    "classes_renamed_after_fit": RENAMED,
+    "fewer_labels_than_classes": Difference("raises", RENAMED.row, "3 different labels"),
+    "tables_of_scikit_learn_changed": Difference("differs", "scikit-learn's own tables"),
+    "results_watched_as_they_are_set_setter": WATCHED,
+    "results_watched_as_they_are_set_every": WATCHED,
+    "asked_whether_it_is_scikit_learns": Difference("differs", "`isinstance(m, sklearn."),
+    "negative_sample_weights": Difference("raises", "negative sample weights", "of row 7 is neg"),
+    "weights_transposed": Difference("raises", SHAPES.row, r"give array\.T$"),
+    "one_number_for_all_biases": Difference("raises", SHAPES.row, r"np\.full\(\(5,\), 0\)"),
+    "attributes_of_scikit_learns_state": THEIRS,
+    "attributes_of_scikit_learns_attributes": THEIRS,
+    "constraints_with_one_more": PRIVATE,
     "loss_curve_of_lbfgs": Difference("differs", "`loss_curve_` of L-BFGS"),
     "partial_fit_of_a_regressor_with_lbfgs": Difference(
         "differs", "`partial_fit` of a regressor with L-BFGS"
@@ -262,6 +277,7 @@ def subclass_that_masks_the_gradient(MLPClassifier, MLPRegressor):
     momentum={"change": {"momentum": 0.0}},
     schedule={"change": {"learning_rate": "invscaling"}},
     beta_1={"change": {"beta_1": 0.1}, "solver": "adam"},
+    solver={"change": {"solver": "adam"}},
 )
 def changed_between_partial_fits(MLPClassifier, MLPRegressor, change, solver="sgd"):
     X, y = iris()

@@ -364,11 +364,11 @@ def test_no_convergence_is_warned_about_as_scikit_learn_does():
 
 def test_interruption_keeps_what_there_is():
     class Interrupt(MLPClassifier):
-        def _default_score(self, *judged):
+        def _bp_default_score(self, *judged):
             self.calls = getattr(self, "calls", 0) + 1
             if self.calls == 3:
                 raise KeyboardInterrupt
-            return super()._default_score(*judged)
+            return super()._bp_default_score(*judged)
 
     classifier = Interrupt((8,), early_stopping=True, random_state=0, max_iter=50)
     with pytest.warns(UserWarning, match="interrupted"):

@@ -274,13 +274,13 @@ def test_results_that_are_set_between_fits_count():
 def test_schedules_of_steps_begin_anew_with_each_warm_fit(schedule):
     told = {"learning_rate": schedule, "max_iter": 10, "random_state": 0, "tol": 0.0}
     m = MLPClassifier((3,), warm_start=True, **told).fit(X, y)
-    once = list(m._history.learning_rates)
+    once = list(m._bp_history.learning_rates)
     m.fit(X, y)
-    assert m._history.learning_rates == once * 2
+    assert m._bp_history.learning_rates == once * 2
     parts = MLPClassifier((3,), **told)
     for _ in range(10):
         parts.partial_fit(X, y, classes=[0, 1, 2])
-    assert parts._history.learning_rates == once  # max_iter calls are its length
+    assert parts._bp_history.learning_rates == once  # max_iter calls are its length
 
 
 def test_warnings_as_errors_leave_a_fitted_estimator():

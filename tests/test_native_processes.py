@@ -236,6 +236,7 @@ CTRL_C = textwrap.dedent("""
 """)
 
 
+@pytest.mark.usefixtures("heard_interrupts")
 def test_ctrl_c_in_a_long_epoch_leaves_a_usable_estimator():
     """The fit would take days; the interrupt ends it, whatever solver and threads."""
     ways = [("adam", 1, 100), ("adam", 2, 100), ("adam", 2, 30_000), ("lbfgs", 1, 100)]

@@ -238,12 +238,12 @@ def fitted(estimator, rows=X, y=None, **options):
 
 
 def assert_same_estimator(got, want):
-    assert_same((got.network_, got._history), (want.network_, want._history))
-    for name in ("n_iter_", "t_", "_steps", "stop_reason_", "best_epoch_"):
+    assert_same((got.network_, got._bp_history), (want.network_, want._bp_history))
+    for name in ("n_iter_", "t_", "_bp_steps", "stop_reason_", "best_epoch_"):
         assert getattr(got, name) == getattr(want, name), name
-    assert got._optimizer_state.keys() == want._optimizer_state.keys()
-    for name, array in want._optimizer_state.items():
-        assert_identical(got._optimizer_state[name], array, name)
+    assert got._bp_optimizer_state.keys() == want._bp_optimizer_state.keys()
+    for name, array in want._bp_optimizer_state.items():
+        assert_identical(got._bp_optimizer_state[name], array, name)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -627,14 +627,6 @@ def test_a_place_beyond_a_generators_buffer_is_refused():
 
 
 # --- Ctrl-C and SIGKILL --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def heard_interrupts():
-    """Let Python hear SIGINT, which is ignored in what a shell starts in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")

@@ -96,7 +96,7 @@ def test_runs_that_stop_or_divide_the_rate(name, params):
     ours, theirs = fit_both(name, params)
     assert_same(ours, theirs)
     if params.get("learning_rate") == "adaptive":
-        assert ours._history.clock.divisions > 0
+        assert ours._bp_history.clock.divisions > 0
     elif params["max_iter"] == 300:
         assert ours.n_iter_ < 300
 

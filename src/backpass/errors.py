@@ -6,6 +6,9 @@ Every exception is a :class:`BackpassError`; the ones about wrong input are also
 
 import sys
 import warnings
+from collections.abc import Mapping
+from numbers import Number
+from typing import Any
 
 
 class BackpassError(Exception):
@@ -41,7 +44,7 @@ class VersionWarning(UserWarning):
 
 
 class PrivateMethodWarning(UserWarning):
-    """A subclass overrides a private method of scikit-learn's MLP, which backpass has not."""
+    """A subclass has a private method of scikit-learn's, or a parameter, that ours does not use."""
 
 
 def warn_caller(message: str, category: type[Warning], module: str = "") -> None:
@@ -65,3 +68,26 @@ def warn_caller(message: str, category: type[Warning], module: str = "") -> None
         module or told["__name__"],
         told.setdefault("__warningregistry__", {}),
     )
+
+
+def brief(value: Any) -> str:
+    """Return a value as a message shows it: a short one as Python writes it, else its type.
+
+    What people hand over may be a whole table, whose data belong in no message.
+
+    Examples
+    --------
+    >>> brief("adam"), brief([3, 0, 1]), brief(range(10**6)), brief({"x": [1, 2]})
+    ("'adam'", '[3, 0, 1]', 'a range', 'a dict')
+    """
+    if isinstance(value, str) and len(value) > 60:
+        return repr(f"{value[:60]}…")
+    if type(value).__module__ == "numpy" and getattr(value, "size", 9) <= 6:
+        return brief(value.tolist())
+    parts = [*value, *value.values()] if isinstance(value, Mapping) else value
+    if not isinstance(value, list | tuple | dict):
+        parts = [value]
+    if len(parts) <= 12 and all(isinstance(x, Number | str | type | None) for x in parts):
+        return repr(value)
+    name = type(value).__name__
+    return f"a{'n' * (name[0] in 'aeiouAEIOU')} {name}"

@@ -14,7 +14,7 @@ from typing import Any, Generic, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from backpass.core.hints import hint
-from backpass.errors import InputError
+from backpass.errors import InputError, brief
 
 
 class Record:
@@ -147,7 +147,7 @@ class Registry(Mapping[str, Callable[..., R]], Generic[R]):
         if not isinstance(spec, str):
             if not isinstance(spec, self._record_type()):
                 raise InputError(
-                    f"{self.kind} must be a name or a record, not {spec!r}; "
+                    f"{self.kind} must be a name or a record, not {brief(spec)}; "
                     f"known names: {', '.join(self)}"
                 )
             return spec
@@ -216,4 +216,4 @@ def require(condition: bool, what: str, value: Any) -> None:
     backpass.errors.InputError: huber: delta must be positive, not -1.0
     """
     if not condition:
-        raise InputError(f"{what}, not {value!r}")
+        raise InputError(f"{what}, not {brief(value)}")

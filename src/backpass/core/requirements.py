@@ -9,7 +9,7 @@ import numpy as np
 
 from backpass.core.arrays import Array, dtype_name, namespace, scalar
 from backpass.core.hints import closest
-from backpass.errors import InputError
+from backpass.errors import InputError, brief
 
 MOST_THREADS = 1024
 
@@ -101,7 +101,7 @@ def check_values(source: object, requirements: Mapping[str, Requirement]) -> Non
         if not requirement.met_by(value):
             meant = closest(value, requirement.names) if isinstance(value, str) else None
             hint = f"; did you mean {meant!r}?" if meant else ""
-            raise InputError(f"{name} must be {requirement.words}, not {value!r}{hint}")
+            raise InputError(f"{name} must be {requirement.words}, not {brief(value)}{hint}")
 
 
 def as_numbers(name: str, values: Any, xp: Any) -> Array:
@@ -156,7 +156,7 @@ def as_generator(seed: Any) -> Any:
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
-        message = f"seed must be an integer of at least 0 or None, not {seed!r}"
+        message = f"seed must be an integer of at least 0 or None, not {brief(seed)}"
         raise InputError(message) from None
 
 
@@ -168,7 +168,7 @@ def check_alpha(alpha: Any) -> None:
     >>> check_alpha(0.01)
     """
     if not SIZE.met_by(alpha):
-        raise InputError(f"alpha must be {SIZE.words}, not {alpha!r}")
+        raise InputError(f"alpha must be {SIZE.words}, not {brief(alpha)}")
 
 
 def usable_weights(sample_weight: Any, n: int, like: Array) -> Array:
@@ -206,10 +206,14 @@ def usable_weights(sample_weight: Any, n: int, like: Array) -> Array:
         if s.shape == (n,) and bool(xp.any(vanishing)):
             s = xp.where(vanishing, xp.zeros_like(s), s)
             total = scalar(xp.sum(s))
-    if s.shape != (n,) or bool(xp.any(s < 0)) or not 0 < total < math.inf:
+    negative = bool(xp.any(s < 0))
+    if s.shape != (n,) or negative or not 0 < total < math.inf:
+        mend = f"divide them by their largest (those below {smallest:.2g} count as 0)"
+        if s.shape == (n,) and negative:
+            row = int(xp.argmax(xp.astype(s < 0, xp.int8)))
+            mend = f"that of row {row} is negative, which is not taken; 0 leaves a row out"
         raise InputError(
             f"sample_weight must be {n} finite numbers of at least 0 with a positive sum, in "
-            f"{dtype_name(like.dtype)}; divide them by their largest (those below {smallest:.2g} "
-            "count as 0)"
+            f"{dtype_name(like.dtype)}; {mend}"
         )
     return s

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from backpass.core.optimizers import Optimizer
 from backpass.core.requirements import (
     COUNT,
@@ -98,3 +100,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_values(self, SETTINGS)
+        for name in SETTINGS:  # a NumPy number would have computations in its own precision
+            if isinstance(getattr(self, name), np.generic):
+                object.__setattr__(self, name, getattr(self, name).item())

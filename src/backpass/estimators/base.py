@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from backpass.core.losses import Loss
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.requirements import usable_weights
-from backpass.core.schedules import SCHEDULES
 from backpass.core.settings import Settings
 from backpass.errors import BackpassError, InputError
 from backpass.estimators.compat import (
@@ -42,13 +40,19 @@ from backpass.estimators.fitting import (
     warn_of_dead_units,
     warn_of_the_end,
 )
+from backpass.estimators.own_parameters import given, own_parameters
 from backpass.estimators.parameters import (
     check_parameters,
     fit_settings,
+    generator_of,
     hidden_sizes,
     listed_activation,
 )
-from backpass.estimators.sklearn_private import says_what_is_instead, warn_of_private_methods
+from backpass.estimators.sklearn_private import (
+    refuse_theirs,
+    says_what_is_instead,
+    warn_of_private_methods,
+)
 from backpass.estimators.validation import one_validation_set, validation_of
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
@@ -64,45 +68,45 @@ FEW_ROWS = 16  # which the network computes one by one faster than together
 class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the two estimators; not for direct use."""
 
-    _steps: int
-    _y_is_numeric = False
+    _bp_steps: int
+    _bp_y_is_numeric = False
 
-    def _keep(self, arguments: dict[str, Any]) -> None:
+    def _bp_keep(self, arguments: dict[str, Any]) -> None:
         """Keep what a constructor was given, unchanged, as scikit-learn asks of estimators."""
         for name, value in arguments.items():
-            if name != "self":
+            if name != "self" and name not in own_parameters(self):
                 setattr(self, name, value)
 
     # --- what a subclass says ------------------------------------------------------------------
 
-    def _loss_record(self) -> Loss:
+    def _bp_loss_record(self) -> Loss:
         raise NotImplementedError
 
-    def _check_y(self, y: Any, classes: str) -> Any:
+    def _bp_check_y(self, y: Any, classes: str) -> Any:
         """Return the targets as the loss encodes them, (N,) or (N, k).
 
         `classes` says which may occur: ``"new"`` ones, all the ``"same"``, or any ``"known"``.
         """
         raise NotImplementedError
 
-    def _n_outputs(self, y: Any) -> int:
+    def _bp_n_outputs(self, y: Any) -> int:
         raise NotImplementedError
 
-    def _set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
+    def _bp_set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
         """Take what `from_weights` is told of the classes for those of `k` outputs."""
         raise NotImplementedError
 
-    def _stratify(self, y: Any) -> Any:
+    def _bp_stratify(self, y: Any) -> Any:
         return None
 
-    def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
+    def _bp_default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
         raise NotImplementedError
 
-    def _original_y(self, y: Any) -> Any:
-        """Return the user's targets from `_check_y`'s."""
+    def _bp_original_y(self, y: Any) -> Any:
+        """Return the user's targets from `_bp_check_y`'s."""
         return y
 
-    def _class_weights(self, y: Any) -> Any:
+    def _bp_class_weights(self, y: Any) -> Any:
         return None
 
     # --- fitting -------------------------------------------------------------------------------
@@ -158,10 +162,10 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         """
         validation_data = one_validation_set(validation_data, X_val, y_val)
         checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
-        self._fit_rows(X, y, sample_weight, validation_data, False, checkpoints)
+        self._bp_fit_rows(X, y, sample_weight, validation_data, False, checkpoints)
         return self
 
-    def _fit_rows(
+    def _bp_fit_rows(
         self,
         X: Any,
         y: Any,
@@ -171,26 +175,28 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         checkpoints: Checkpoints | None = None,
     ) -> Any:
         """Check parameters and data, train, and leave the results as attributes."""
-        self._check_parameters(incremental)
+        check_parameters(self, incremental)
         if checkpoints is not None and self.solver == "lbfgs":
             raise InputError(
                 "solver='lbfgs' has no checkpoints: SciPy keeps the state of its search to "
                 "itself; use another solver, or leave out checkpoint"
             )
-        warn_of_private_methods(type(self))
+        warn_of_private_methods(self)
         first = "coefs_" not in vars(self) or not (self.warm_start or incremental)
+        if not first:
+            refuse_theirs(type(self), vars(self))
         with as_before_on_failure(self, first):
-            X, y = self._check_data(X, y, reset=first)
-            targets = self._check_y(y, "known" if incremental else "new" if first else "same")
-            weights = self._check_weights(X, targets, sample_weight)
-            rng = self._generator()
+            X, y = self._bp_check_data(X, y, reset=first)
+            targets = self._bp_check_y(y, "known" if incremental else "new" if first else "same")
+            weights = self._bp_check_weights(X, targets, sample_weight)
+            rng = generator_of(self)
             if first:
-                self._start(X, targets, rng)
+                self._bp_start(X, targets, rng)
             else:
-                self._go_on()
+                self._bp_go_on()
             if checkpoints is not None:  # the split and all that follows are drawn again
                 checkpoints.start(rng, self.random_state)
-                metric = self.early_stopping_metric
+                metric = given(self).early_stopping_metric
                 checkpoints.note(
                     early_stopping_metric=getattr(metric, "__name__", metric) or "none"
                 )
@@ -202,23 +208,23 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
             callbacks = EpochCallbacks(self, epochs, X, y, sample_weight)
             report = Reporter(self, callbacks)
             if self.solver == "lbfgs":
-                train = partial(self._search, X, targets, weights, settings, report)
+                train = partial(self._bp_search, X, targets, weights, settings, report)
             else:
                 train = partial(
-                    self._train, X, targets, weights, rows, settings, validation, rng, report,
+                    self._bp_train, X, targets, weights, rows, settings, validation, rng, report,
                     incremental, checkpoints,
                 )  # fmt: skip
-            ended_by = self._reach(train, report)
+            ended_by = self._bp_reach(train, report)
         if ended_by is not None:
             raise ended_by
         # here, so that a script that makes errors of warnings has a fitted estimator all the same
         warn_of_the_end(self, incremental)
         if not incremental:
-            warn_of_dead_units(self._network, X, rows)
+            warn_of_dead_units(self._bp_network, X, rows)
         callbacks.end()
         return self
 
-    def _reach(self, train: Callable[[], None], report: Reporter) -> Exception | None:
+    def _bp_reach(self, train: Callable[[], None], report: Reporter) -> Exception | None:
         """Train, and hold what that has come to; return an error that is not ours and ended it."""
         ended_by = None
         try:
@@ -228,32 +234,34 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         except Exception as error:  # such as a time-out: what was reached stays, as there
             if not report.epochs:
                 raise
-            ended_by, self._history.stop_reason = error, "interrupted"
+            ended_by, self._bp_history.stop_reason = error, "interrupted"
         if self.solver == "lbfgs":  # in arrays of its own, as scikit-learn does
-            self._take(self._network, anew=False)
+            self._bp_take(self._bp_network, anew=False)
         else:
-            self._hand_back()
-        self._set_results(report.epochs)
+            self._bp_hand_back()
+        self._bp_set_results(report.epochs)
         return ended_by
 
-    def _search(self, X: Any, targets: Any, weights: Any, settings: Settings, report: Any) -> None:
+    def _bp_search(
+        self, X: Any, targets: Any, weights: Any, settings: Settings, report: Any
+    ) -> None:
         """Train a copy of the network with L-BFGS."""
-        self._network = self._network.copy()
-        self._history, self._engine = train_lbfgs(
-            self._network,
+        self._bp_network = self._bp_network.copy()
+        self._bp_history, self._bp_engine = train_lbfgs(
+            self._bp_network,
             X,
             targets,
             weights,
             settings,
             max_evaluations=self.max_fun,
             on_epoch=report,
-            history=self._history,
-            engine=self.engine,
+            history=self._bp_history,
+            engine=given(self).engine,
         )
         if report.timed_out:
-            self._history.stop_reason = "time_limit"
+            self._bp_history.stop_reason = "time_limit"
 
-    def _train(
+    def _bp_train(
         self,
         X: Any,
         targets: Any,
@@ -268,9 +276,9 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
     ) -> None:
         """Train by mini-batches, going on with the optimiser's state where it is the same one."""
         slots = OPTIMIZERS.get_record(settings.optimizer).slots
-        going_on = incremental and set(self._optimizer_state or ()) == set(slots)
+        going_on = incremental and set(self._bp_optimizer_state or ()) == set(slots)
         trainer = Trainer(
-            self._network,
+            self._bp_network,
             X,
             targets,
             weights,
@@ -278,35 +286,20 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
             rows=rows,
             rng=rng,
             validation=validation,
-            engine=self.engine,
-            history=self._history,
-            state=self._optimizer_state if going_on else None,
-            steps=self._steps if going_on else 0,
+            engine=given(self).engine,
+            history=self._bp_history,
+            state=self._bp_optimizer_state if going_on else None,
+            steps=self._bp_steps if going_on else 0,
             checkpoints=checkpoints,
         )
-        self._engine = trainer.engine.name
-        report.begin(self._history, trainer.state.first_epoch)
+        self._bp_engine = trainer.engine.name
+        report.begin(self._bp_history, trainer.state.first_epoch)
         trainer.train(1 if incremental else None, on_epoch=report)
-        report.end(self._history)
-        self._optimizer_state, self._steps = trainer.state.optimizer, trainer.state.steps
+        report.end(self._bp_history)
+        self._bp_optimizer_state, self._bp_steps = trainer.state.optimizer, trainer.state.steps
 
-    def _check_parameters(self, incremental: bool) -> None:
-        check_parameters(self)
-        SCHEDULES.get_record(self.learning_rate)
-        if incremental and self.early_stopping:
-            raise InputError(
-                "partial_fit does not support early_stopping=True: each call sees other rows, "
-                "so there is nothing to hold out; use fit with validation_data"
-            )
-
-    def _generator(self) -> Any:
-        try:
-            return check_random_state(self.random_state)
-        except ValueError as error:
-            raise InputError(f"random_state={self.random_state!r}: {error}") from None
-
-    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        if is_plain(X) and is_plain_target(y, len(X)) and self._fits(X, reset):
+    def _bp_check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        if is_plain(X) and is_plain_target(y, len(X)) and self._bp_fits(X, reset):
             self.n_features_in_ = X.shape[1]
         else:
             # "numeric" leaves numbers as they are: batches are converted, never the whole array
@@ -318,7 +311,7 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
                     accept_sparse="csr",
                     multi_output=True,
                     dtype="numeric",
-                    y_numeric=self._y_is_numeric,
+                    y_numeric=self._bp_y_is_numeric,
                     ensure_all_finite=False,
                     reset=reset,
                 )
@@ -326,8 +319,8 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         check_finite(X, self)
         return X, y
 
-    def _check_weights(self, X: Any, y: Any, sample_weight: Any) -> Any:
-        weights = self._class_weights(y)
+    def _bp_check_weights(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        weights = self._bp_class_weights(y)
         with np.errstate(over="ignore"), in_one_line():  # infinite ones are refused below
             if sample_weight is not None:
                 own = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -336,48 +329,49 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
             return None
         return usable_weights(weights, X.shape[0], np.empty(0, dtype=_float_dtype(X)))
 
-    def _start(self, X: Any, y: Any, rng: Any) -> None:
+    def _bp_start(self, X: Any, y: Any, rng: Any) -> None:
         """Draw the first parameters and begin a history."""
         hidden = hidden_sizes(self.hidden_layer_sizes)
-        loss = self._loss_record()
+        loss = self._bp_loss_record()
         network = Network(
-            [X.shape[1], *hidden, self._n_outputs(y)],
+            [X.shape[1], *hidden, self._bp_n_outputs(y)],
             listed_activation(self.activation),
-            self._output_activation(loss),
+            self._bp_output_activation(loss),
             loss,
             seed=rng,
             dtype=_float_dtype(X),
         )
-        self._begin_with(network)
+        self._bp_begin_with(network)
 
-    def _output_activation(self, loss: Loss) -> str:
+    def _bp_output_activation(self, loss: Loss) -> str:
         return loss.outputs[0]
 
-    def _set_results(self, epochs: int) -> None:
-        history = self._history
+    def _bp_set_results(self, epochs: int) -> None:
+        history = self._bp_history
         self.n_iter_ = epochs
         curve = self.loss_curve_ = history.loss_curve  # NumPy's numbers, as there
         curve[len(curve) - epochs :] = [np.float64(x) for x in curve[len(curve) - epochs :]]
         self.loss_ = curve[-1] if curve else np.float64(history.best_loss)
         self.t_ = history.clock.samples
         judged = bool(history.validation_scores)
-        self.validation_scores_ = history.validation_scores if judged else None
+        if judged or self.solver != "lbfgs":  # of which scikit-learn leaves none
+            self.validation_scores_ = history.validation_scores if judged else None
+            self.best_validation_score_ = history.best_score if judged else None
         self.validation_loss_curve_ = history.validation_loss_curve if judged else None
-        self.best_validation_score_ = history.best_score if judged else None
         self.best_epoch_ = history.best_epoch if judged else None
         self.best_loss_ = None if self.early_stopping else np.float64(history.best_loss)
         self.stop_reason_ = history.stop_reason
-        if self.gradient_norms:
+        if given(self).gradient_norms:
             self.layer_gradient_norms_ = history.layer_gradient_norms
             self.mean_squared_gradient_norms_ = history.mean_squared_gradient_norms
             self.gradient_noise_ = history.gradient_noise
 
     # --- prediction ----------------------------------------------------------------------------
 
-    def _checked_output(self, X: Any) -> Any:
+    def _bp_checked_output(self, X: Any) -> Any:
         if "coefs_" not in vars(self):
             check_is_fitted(self)  # which says it, but takes longer than a row does
-        plain = is_plain(X) and self._fits(X, reset=False)
+        plain = is_plain(X) and self._bp_fits(X, reset=False)
         if not plain:
             with in_one_line():
                 X = validate_data(
@@ -390,12 +384,12 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
                 )
             X = as_floats(X)
         check_finite(X, self)
-        network = self._current_network()
+        network = self._bp_current_network()
         few = plain and len(X) <= FEW_ROWS and X.dtype == network.parameters.flat.dtype
-        if few and self.engine == "auto":  # the same numbers, without packing the parameters
+        if few and given(self).engine == "auto":  # the same numbers, without packing the parameters
             output = np.array([network.predict_one(x) for x in X])
         else:
-            output = network.predict(X, engine=self.engine)
+            output = network.predict(X, engine=given(self).engine)
         try:
             return refuse_overflow(output)
         except InputError:
@@ -403,7 +397,7 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
                 raise
         raise InputError("coefs_ or intercepts_ hold numbers that are not finite; set them anew")
 
-    def _fits(self, X: Any, reset: bool) -> bool:
+    def _bp_fits(self, X: Any, reset: bool) -> bool:
         """Return whether a plain array has the right width, and no names are to be compared."""
         told = vars(self)
         return "feature_names_in_" not in told and (
@@ -421,8 +415,8 @@ class BaseMLP(FittedNetwork, OnnxStep, CallbackSupportMixin, BaseEstimator):  # 
         check_is_fitted(self)
         if y is None:
             raise InputError("y is missing: give the targets of the rows")
-        X, y = self._check_data(X, y, reset=False)
-        return self.network_, X, self._check_y(y, "known"), None
+        X, y = self._bp_check_data(X, y, reset=False)
+        return self.network_, X, self._bp_check_y(y, "known"), None
 
     def __sklearn_is_fitted__(self) -> bool:
         return "coefs_" in vars(self)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import column_or_1d
 
 from backpass.core.arrays import is_sparse
 from backpass.core.losses import LOSSES, Loss
-from backpass.errors import InputError
+from backpass.errors import InputError, brief
 from backpass.estimators.base import BaseMLP, steps_are_possible
 from backpass.estimators.compat import ClassifierMixin, with_callbacks
 from backpass.estimators.data import (
@@ -23,10 +23,11 @@ from backpass.estimators.data import (
     smallest_codes,
 )
 from backpass.estimators.fitting import as_before_on_failure
+from backpass.estimators.own_parameters import given, leaves_own_parameters
 
 
 def _gives_probabilities(estimator: Any) -> bool:
-    if estimator._loss_name() in ("hinge", "logistic"):
+    if estimator._bp_loss_name() in ("hinge", "logistic"):
         raise AttributeError(f"loss {estimator.loss!r} gives scores, not probabilities")
     return True
 
@@ -157,6 +158,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     True
     """
 
+    @leaves_own_parameters
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
@@ -193,7 +195,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         engine: str = "auto",
         n_threads: int | None = None,
     ) -> None:
-        self._keep(locals())
+        self._bp_keep(locals())
 
     @available_if(steps_are_possible)
     @with_callbacks
@@ -222,13 +224,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 if first:
                     with in_one_line():
                         multilabel = type_of_target(y).startswith("multilabel")
-                    self._set_classes(classes, multilabel)
-                elif not np.array_equal(self.classes_, classes):
+                    self._bp_set_classes(classes, multilabel)
+                elif {*classes.tolist()} != {*self._bp_labels().tolist()}:
                     raise InputError(
-                        f"classes={classes!r} is not the same as on the last call: "
-                        f"{self.classes_!r}"
+                        f"classes={brief(classes)} is not the same as on the last call: "
+                        f"{brief(self.classes_)}"
                     )
-            self._fit_rows(X, y, sample_weight, None, incremental=True)
+            self._bp_fit_rows(X, y, sample_weight, None, incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -238,7 +240,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
         """
-        return self._decide(self._checked_output(X))
+        return self._bp_decide(self._bp_checked_output(X))
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Any:
@@ -248,10 +250,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
         """
-        output = self._checked_output(X)
+        output = self._bp_checked_output(X)
         if output.shape[1] == 1:
             return np.concatenate((1 - output, output), axis=1)
-        if self._target_type == "multiclass" and self.out_activation_ == "logistic":
+        if self._bp_target_type == "multiclass" and self.out_activation_ == "logistic":
             # one independent label a class: made comparable, as scikit-learn's one-vs-rest does
             return output / np.maximum(
                 output.sum(axis=1, keepdims=True), np.finfo(output.dtype).tiny
@@ -284,48 +286,48 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     # --- what the base asks for ------------------------------------------------------------------
 
-    def _loss_name(self) -> str:
+    def _bp_loss_name(self) -> str:
         return str(getattr(self.loss, "name", self.loss)).partition(":")[0]
 
-    def _loss_record(self) -> Loss:
-        if self._loss_name() == "log_loss":
-            several = self._target_type == "multiclass"
+    def _bp_loss_record(self) -> Loss:
+        if self._bp_loss_name() == "log_loss":
+            several = self._bp_target_type == "multiclass"
             return LOSSES.get_record("cross_entropy" if several else "binary_cross_entropy")
         loss = LOSSES.get_record(self.loss)
         if loss.task == "regression" and loss.name != "squared_error":
             raise InputError(f"loss {loss.name!r} is for regression; use MLPRegressor")
-        if self._target_type == "multilabel" and loss.name == "cross_entropy":
+        if self._bp_target_type == "multilabel" and loss.name == "cross_entropy":
             raise InputError(
                 "cross_entropy takes one class a row; use binary_cross_entropy for labels"
             )
         return loss
 
-    def _output_activation(self, loss: Loss) -> str:
+    def _bp_output_activation(self, loss: Loss) -> str:
         if loss.name == "squared_error":
-            return "logistic" if self._target_type == "multilabel" else "softmax"
+            return "logistic" if self._bp_target_type == "multilabel" else "softmax"
         return loss.outputs[0]
 
-    def _set_classes(self, classes: Any, multilabel: bool) -> None:
-        self.classes_ = classes
+    def _bp_set_classes(self, classes: Any, multilabel: bool) -> None:
+        self.classes_ = self._bp_classes = classes
         several = "multiclass" if len(classes) > 2 else "binary"
-        self._target_type = "multilabel" if multilabel else several
+        self._bp_target_type = "multilabel" if multilabel else several
 
-    def _set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
+    def _bp_set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
         n = k if multilabel else max(k, 2)
         labels = np.arange(n) if classes is None else np.asarray(classes)
         if labels.shape != (n,) or not np.array_equal(np.unique(labels), labels):
             raise InputError(
                 f"classes must be {n} different labels in ascending order for {k} output(s), not "
-                f"{classes!r}; sort them, and the columns of the last layer with them"
+                f"{brief(classes)}; sort them, and the columns of the last layer with them"
             )
-        self._set_classes(labels, multilabel)
-        if self._loss_name() == "log_loss" and k == 2 and not multilabel:
+        self._bp_set_classes(labels, multilabel)
+        if self._bp_loss_name() == "log_loss" and k == 2 and not multilabel:
             self.loss = "cross_entropy"  # a softmax of two, where fit would take one logistic
-        wanted = k if multilabel else self._n_outputs(self._encode(labels))
+        wanted = k if multilabel else self._bp_n_outputs(self._bp_encode(labels))
         if wanted != k:
             raise InputError(f"loss {self.loss!r} takes {wanted} outputs for {n} classes, not {k}")
 
-    def _check_y(self, y: Any, classes: str) -> Any:
+    def _bp_check_y(self, y: Any, classes: str) -> Any:
         y = y.toarray() if is_sparse(y) else np.asarray(y)
         labels, multilabel = plain_labels(y), False
         if labels is None:
@@ -334,13 +336,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 y = column_or_1d(y, warn=True)
             labels, multilabel = labels_in(y, "y"), y.ndim == 2
         if classes == "new":
-            self._set_classes(labels, multilabel)
+            self._bp_set_classes(labels, multilabel)
         else:
-            self._check_classes(set(labels.tolist()), all_of_them=classes == "same")
-        return self._encode(y)
+            self._bp_check_classes(set(labels.tolist()), all_of_them=classes == "same")
+        return self._bp_encode(y)
 
-    def _check_classes(self, classes: set[Any], all_of_them: bool) -> None:
-        known = set(self.classes_.tolist())
+    def _bp_labels(self) -> Any:
+        """Return the labels in the order of the outputs: those of fit, or what renames them."""
+        made = vars(self).get("_bp_classes", self.classes_)  # which old pickles have alone
+        if self.classes_ is made:
+            return made
+        told, n = np.asarray(self.classes_), len(made)
+        if told.shape != made.shape or len({*told.tolist()}) != n:
+            raise InputError(
+                f"classes_ must be {n} different labels, one for each class of the fit, not "
+                f"{told.size} values; from_weights(coefs, intercepts, classes=…) takes others"
+            )
+        # scikit-learn ignores their order, in which our outputs are not either
+        return made if {*told.tolist()} == {*made.tolist()} else told
+
+    def _bp_check_classes(self, classes: set[Any], all_of_them: bool) -> None:
+        known = set(self._bp_labels().tolist())
         if all_of_them and classes != known:
             raise InputError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
@@ -352,76 +368,78 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 f"{sorted(known)}"
             )
 
-    def _encode(self, y: Any) -> Any:
+    def _bp_encode(self, y: Any) -> Any:
         """Return class codes (N,), or one column a class or label, as the loss takes them."""
-        loss = self._loss_record()
-        if self._target_type == "multilabel":
+        loss = self._bp_loss_record()
+        if self._bp_target_type == "multilabel":
             encoded = y != 0
         else:
-            encoded = smallest_codes(self.classes_, y)
-            one_column = self._target_type == "binary" and loss.name != "squared_error"
+            encoded = smallest_codes(self._bp_labels(), y)
+            one_column = self._bp_target_type == "binary" and loss.name != "squared_error"
             if loss.name != "cross_entropy" and not one_column:
-                encoded = encoded[:, None] == np.arange(self._n_classes())
+                encoded = encoded[:, None] == np.arange(self._bp_n_classes())
         return 2 * encoded.astype(np.int8) - 1 if loss.task == "margin" else encoded
 
-    def _original_y(self, y: Any) -> Any:
-        """Return the labels that `_encode` encoded."""
-        if self._target_type == "multilabel":
+    def _bp_original_y(self, y: Any) -> Any:
+        """Return the labels that `_bp_encode` encoded."""
+        if self._bp_target_type == "multilabel":
             return (y > 0).astype(int)
-        return self.classes_[self._codes(y)]
+        return self._bp_labels()[self._bp_codes(y)]
 
-    def _codes(self, y: Any) -> Any:
-        """Return the place in `classes_` of the labels that `_encode` encoded."""
+    def _bp_codes(self, y: Any) -> Any:
+        """Return the place in `classes_` of the labels that `_bp_encode` encoded."""
         return y.argmax(axis=1) if y.ndim == 2 else np.maximum(y, 0)
 
-    def _n_classes(self) -> int:
+    def _bp_n_classes(self) -> int:
         return max(len(self.classes_), 2)
 
-    def _n_outputs(self, y: Any) -> int:
+    def _bp_n_outputs(self, y: Any) -> int:
         if y.ndim == 2:
             return int(y.shape[1])
-        return self._n_classes() if self._loss_record().name == "cross_entropy" else 1
+        return self._bp_n_classes() if self._bp_loss_record().name == "cross_entropy" else 1
 
-    def _decide(self, output: Any) -> Any:
+    def _bp_decide(self, output: Any) -> Any:
         """Return labels from the network's output (N, k)."""
-        decided = self._decided_codes(output)
-        return decided if self._target_type == "multilabel" else np.asarray(self.classes_)[decided]
+        decided = self._bp_decided_codes(output)
+        return decided if self._bp_target_type == "multilabel" else self._bp_labels()[decided]
 
-    def _decided_codes(self, output: Any) -> Any:
+    def _bp_decided_codes(self, output: Any) -> Any:
         """Return places in `classes_` from the network's output, or the labels' indicators."""
-        boundary = 0.0 if self._network.model.loss.task == "margin" else 0.5
-        if self._target_type == "multilabel":
+        boundary = 0.0 if self._bp_network.model.loss.task == "margin" else 0.5
+        if self._bp_target_type == "multilabel":
             return (output > boundary).astype(int)
         if output.shape[1] == 1:
             codes = (output[:, 0] > boundary).astype(int)
-            return np.minimum(codes, len(self.classes_) - 1)
-        return output[:, : len(self.classes_)].argmax(axis=1)
+            return np.minimum(codes, len(self._bp_labels()) - 1)
+        return output[:, : len(self._bp_labels())].argmax(axis=1)
 
-    def _stratify(self, y: Any) -> Any:
+    def _bp_stratify(self, y: Any) -> Any:
         # scikit-learn stratifies two classes, but neither several nor multi-label
         # the codes are ordered as the classes are, so they are split as the labels would be
-        return y if self._network.sizes[-1] == 1 else None
+        return y if self._bp_network.sizes[-1] == 1 else None
 
-    def _class_weights(self, y: Any) -> Any:
-        if self.class_weight is None:
+    def _bp_class_weights(self, y: Any) -> Any:
+        told = given(self).class_weight
+        if told is None:
             return None
+        shown = f"class_weight={brief(told)}"
+        if not isinstance(told, dict | list | str):
+            raise InputError(f"{shown}: give 'balanced', a dict or a list of dicts")
         try:
-            weights = compute_sample_weight(self.class_weight, self._original_y(y))
+            weights = compute_sample_weight(told, self._bp_original_y(y))
         except ValueError as error:
             message = str(error).replace("\n", " ")
-            raise InputError(f"class_weight={self.class_weight!r}: {message}") from None
+            raise InputError(f"{shown}: {message}") from None
         if not (weights >= 0).all() or not 0 < weights.max() < math.inf:
-            raise InputError(
-                f"class_weight={self.class_weight!r}: give finite numbers of at least 0, not all 0"
-            )
+            raise InputError(f"{shown}: give finite numbers of at least 0, not all 0")
         return weights
 
-    def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
-        decided = self._decided_codes(output)
-        if self._target_type == "multilabel":
+    def _bp_default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
+        decided = self._bp_decided_codes(output)
+        if self._bp_target_type == "multilabel":
             right = ((y > 0) == (decided > 0)).all(axis=1)
         else:
-            right = self._codes(y) == decided
+            right = self._bp_codes(y) == decided
         return float(np.average(right, weights=sample_weight))  # scikit-learn's accuracy
 
     def __sklearn_tags__(self) -> Any:

@@ -141,14 +141,14 @@ class OnnxStep:
         return found
 
     def __sklearn_tags__(self) -> Any:
-        self._enter()
+        self._bp_enter()
         return super().__sklearn_tags__()  # type: ignore[misc]
 
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)  # type: ignore[misc]
-        self._enter()
+        self._bp_enter()
 
-    def _enter(self) -> None:
+    def _bp_enter(self) -> None:
         if sys.modules.get("skl2onnx") is not None:
             _converters().register_converter(type(self))
 

@@ -1,5 +1,6 @@
 """What `fit`, `predict` and `score` take: rows, targets and weights, and how they are refused."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,9 +29,11 @@ MENDS = {
     "contains NaN": "fill missing values in, or leave such rows out",
     "contains infinity": "correct such values, or leave such rows out",
     "Reshape your data": "Reshape your data: X.reshape(1, -1) if it is a row, (-1, 1) if a column",
+    "value of NA is ambiguous": "leave out the rows in which pandas' NA stands",
     "Complex data not supported": "give real numbers",
 }
 """How to mend what scikit-learn says in several lines, by its words."""
+_DATA = re.compile(r"(?s)\b(got (?:scalar )?)(?!<class)(?:`.*`|.{80,}) instead", re.IGNORECASE)
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def in_one_line() -> Iterator[None]:
         for words, mend in MENDS.items():
             if words in told:
                 raise kind(f"{told.splitlines()[0].rstrip('.:')}; {mend}") from None
-        raise kind(" ".join(told.split())) from None
+        raise kind(" ".join(_DATA.sub(r"\1something else", told).split())) from None
 
 
 def check_container(X: Any) -> Any:
@@ -189,19 +192,19 @@ def plain_labels(y: Any) -> Any:
 
 
 def smallest_codes(classes: Any, y: Any) -> Any:
-    """Return where each label of `y` (N,) stands in the sorted `classes`, in few bytes.
+    """Return where each label of `y` (N,) stands in `classes`, in few bytes.
 
     Examples
     --------
-    >>> smallest_codes(np.array(["a", "b"]), np.array(["b", "a", "b"]))
-    array([1, 0, 1], dtype=int8)
+    >>> smallest_codes(np.array(["a", "c", "b"]), np.array(["b", "a", "b"]))
+    array([2, 0, 2], dtype=int8)
     """
     # signed, so that 2 c − 1 and comparisons are what they seem
     kind = next(k for k in ("i1", "i2", "i4") if len(classes) <= np.iinfo(k).max)
-    codes = np.empty(len(y), dtype=kind)
+    codes, order = np.empty(len(y), dtype=kind), np.argsort(classes)
     for start in range(0, len(y), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        codes[block] = np.searchsorted(classes, y[block])
+        codes[block] = order[np.searchsorted(classes, y[block], sorter=order)]
     return codes
 
 
@@ -211,13 +214,28 @@ def check_labels(y: Any) -> None:
         try:
             check_classification_targets(y)
         except (TypeError, ValueError) as error:
-            kinds = sorted({type(label).__name__ for label in y.ravel()} if y.dtype == "O" else ())
-            if "NoneType" in kinds:
-                raise InputError("y has rows without a label (None); leave them out") from None
+            kinds = _types(y)
+            absent = next((kind for kind in ("NoneType", "NAType", "NaTType") if kind in kinds), "")
+            if absent:
+                what = absent.removesuffix("Type")
+                raise InputError(f"y has rows without a label ({what}); leave them out") from None
             if len(kinds) > 1 or isinstance(error, TypeError):
-                told = ", ".join(kinds) or error
-                raise InputError(f"y holds labels of different types: {told}; give one") from None
+                raise _wrong_types("y", kinds, error) from None
             raise
+
+
+def _types(y: Any) -> list[str]:
+    y = np.asarray(y)
+    if y.dtype.kind == "S":
+        return ["bytes"]
+    return sorted({type(label).__name__ for label in y.ravel()} if y.dtype == "O" else ())
+
+
+def _wrong_types(name: str, kinds: list[str], error: Exception) -> InputError:
+    if kinds == ["bytes"]:
+        return InputError(f"{name} holds bytes; decode them: [b.decode() for b in {name}]")
+    told = ", ".join(kinds) or error
+    return InputError(f"{name} holds labels of different types: {told}; give one")
 
 
 def labels_in(y: Any, name: str) -> Any:
@@ -226,7 +244,7 @@ def labels_in(y: Any, name: str) -> Any:
         try:
             return unique_labels(y)
         except TypeError as error:
-            raise InputError(f"{name} holds labels of different types: {error}; give one") from None
+            raise _wrong_types(name, _types(y), error) from None
 
 
 def r_squared(y: Any, predicted: Any, weights: Any = None) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 from backpass.core.losses import Loss
 from backpass.core.parameters import Parameters
 from backpass.core.registry import shown
-from backpass.errors import InputError, VersionWarning
+from backpass.errors import InputError, VersionWarning, brief
 from backpass.estimators.layer_arrays import (
     LayerArrays,
     check_apart,
@@ -30,6 +30,7 @@ from backpass.estimators.layer_arrays import (
     outputs_of,
 )
 from backpass.estimators.parameters import check_parameters, check_unchanged, listed_activation
+from backpass.estimators.sklearn_private import refuse_theirs
 from backpass.network.construction import hidden_records
 from backpass.network.network import Network
 from backpass.training.history import History
@@ -48,17 +49,17 @@ def _of_the_network(name: str, doc: str, read: Callable[[Network], Any]) -> prop
     """Return an attribute that the network has and nobody can set."""
 
     def value(self: "FittedNetwork") -> Any:
-        if "_network" not in vars(self):
+        if "_bp_network" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no {name!r} before fit")
-        return read(self._network)
+        return read(self._bp_network)
 
     def refuse(self: "FittedNetwork", value: Any) -> None:
-        if "_network" in vars(self) and value == read(self._network):  # a copy, name by name
+        if "_bp_network" in vars(self) and value == read(self._bp_network):  # a copy, name by name
             return
         raise AttributeError(
-            f"{name} is that of network_ and cannot be set to {value!r}: make another network by "
-            "Network.from_arrays(coefs, intercepts, activation, output, loss), which predicts, and "
-            f"of which {type(self).__name__}.from_network(network) makes an estimator"
+            f"{name} is that of network_ and cannot be set to {brief(value)}: make another network "
+            "by Network.from_arrays(coefs, intercepts, activation, output, loss), which predicts, "
+            f"and of which {type(self).__name__}.from_network(network) makes an estimator"
         )
 
     return property(value, refuse, _forgetting(name), doc=f"{doc}.")
@@ -73,22 +74,27 @@ def _layers(name: str, doc: str) -> property:
     """Return an attribute that is a list of one array a layer, which counts as it is written."""
 
     def value(self: "FittedNetwork") -> list[Any]:
-        arrays: list[Any] = self._of_fit(name)
+        arrays: list[Any] = self._bp_of_fit(name)
         return arrays
 
     def write(self: "FittedNetwork", arrays: Any) -> None:
-        if "_network" not in vars(self):
+        if "_bp_network" not in vars(self):
             raise AttributeError(
                 f"{name} cannot be set before fit; {type(self).__name__}.from_weights(coefs, "
                 "intercepts) makes a fitted estimator of given weights"
             )
         own = listed(name, arrays)  # the very list, so that what its owner does to it counts, too
-        check_arrays(name, own, [x.shape for x in _by_name(self._network.parameters)[name]])
+        check_arrays(name, own, [x.shape for x in _by_name(self._bp_network.parameters)[name]])
         vars(self)[name] = own
 
     told = f"{doc}; what is written to them, or to the list, counts."
     return property(value, write, _forgetting(name), doc=told)
 
+
+# what only this package sets has the prefix _bp_, so that a subclass may call its own as it likes
+OF_OLD = ("_network", "_activation", "_engine", "_history", "_optimizer_state", "_steps",
+          "_target_type")  # fmt: skip
+"""Names of such attributes in pickles of versions that had no prefix."""
 
 _SHAPE = ("n_layers_", "n_outputs_", "out_activation_")
 
@@ -96,26 +102,26 @@ _SHAPE = ("n_layers_", "n_outputs_", "out_activation_")
 class FittedNetwork:
     """What an estimator has once it is fitted: a network, its weights as lists, and a history."""
 
-    _network: Network
+    _bp_network: Network
     activation: Any
     loss: Any
-    _activation: Any  # the parameter, as the network was made with
-    _engine: str
-    _history: History
-    _optimizer_state: dict[str, Any] | None
+    _bp_activation: Any  # the parameter, as the network was made with
+    _bp_engine: str
+    _bp_history: History
+    _bp_optimizer_state: dict[str, Any] | None
     loss_curve_: list[Any]
     validation_scores_: Any
     best_loss_: Any
     best_validation_score_: Any
-    _set_results: Callable[[int], None]
-    _set_outputs: Callable[[int, Any, bool], None]
-    _loss_record: Callable[[], Loss]
-    _output_activation: Callable[[Loss], str]
+    _bp_set_results: Callable[[int], None]
+    _bp_set_outputs: Callable[[int, Any, bool], None]
+    _bp_loss_record: Callable[[], Loss]
+    _bp_output_activation: Callable[[Loss], str]
 
-    def _take(self, network: Network, *, anew: bool) -> None:
+    def _bp_take(self, network: Network, *, anew: bool) -> None:
         """Hold a network, in lists that are new, or in those that there are."""
         theta, told = network.parameters, vars(self)
-        self._network, self._activation = network, self.activation
+        self._bp_network, self._bp_activation = network, self.activation
         for name in _SHAPE:
             told[name] = getattr(self, name)  # for those who look into vars(estimator)
         for name, views in _by_name(theta).items():
@@ -126,31 +132,32 @@ class FittedNetwork:
             if isinstance(told[name], LayerArrays):
                 told[name].flat = theta.flat
 
-    def _has_own_arrays(self) -> bool:
+    def _bp_has_own_arrays(self) -> bool:
         """Return whether the lists hold views of the network's parameters, and nothing else."""
-        told, flat = vars(self), self._network.parameters.flat
+        told, flat = vars(self), self._bp_network.parameters.flat
         first, second = told.get("coefs_"), told.get("intercepts_")
         return getattr(first, "flat", None) is flat and getattr(second, "flat", None) is flat
 
-    def _current_network(self) -> Network:
+    def _bp_current_network(self) -> Network:
         """Return the network with what was written to the lists and to `activation`."""
-        if self.activation is not self._activation:
-            self._network = self._with_activation(self._network)
-        if not self._has_own_arrays():
-            self._network = self._gathered(self._network)
-        return self._network
+        refuse_theirs(type(self), vars(self))
+        if self.activation is not self._bp_activation:
+            self._bp_network = self._bp_with_activation(self._bp_network)
+        if not self._bp_has_own_arrays():
+            self._bp_network = self._bp_gathered(self._bp_network)
+        return self._bp_network
 
-    def _with_activation(self, network: Network) -> Network:
+    def _bp_with_activation(self, network: Network) -> Network:
         """Return the network with the hidden activations that the parameter names."""
         *hidden, output = network.model.activations
         records = hidden_records(listed_activation(self.activation), len(hidden))
         if [*map(shown, records)] != [*map(shown, hidden)]:
             model = replace(network.model, activations=(*records, output))
             network = Network.from_model(model)
-        self._activation = self.activation
+        self._bp_activation = self.activation
         return network
 
-    def _gathered(self, network: Network) -> Network:
+    def _bp_gathered(self, network: Network) -> Network:
         """Return a network of the arrays in the lists, the same one where they are its own."""
         theta = network.parameters
         found = Parameters(theta.sizes, np.empty_like(theta.flat))
@@ -163,11 +170,11 @@ class FittedNetwork:
             return network
         return Network.from_model(network.model.with_parameters(found))
 
-    def _hand_back(self) -> None:
+    def _bp_hand_back(self) -> None:
         """Write what training has changed into the arrays of the lists, where they are others'."""
-        if self._has_own_arrays():
+        if self._bp_has_own_arrays():
             return
-        for name, views in _by_name(self._network.parameters).items():
+        for name, views in _by_name(self._bp_network.parameters).items():
             arrays = vars(self)[name]
             for layer, (array, view) in enumerate(zip(arrays, views, strict=True)):
                 floats = isinstance(array, np.ndarray) and array.dtype.kind == "f"
@@ -176,31 +183,34 @@ class FittedNetwork:
                 else:
                     list.__setitem__(arrays, layer, view)
 
-    def _of_fit(self, name: str) -> Any:
+    def _bp_of_fit(self, name: str) -> Any:
         """Return what fit has left under a name."""
-        if not {"_network", "coefs_", name} <= vars(self).keys():
+        needed = {"_bp_network", "coefs_"} | ({name} - {"network_"})
+        if not needed <= vars(self).keys():
             raise AttributeError(f"{type(self).__name__} has no {name!r} before fit")
-        return vars(self)[name]
+        return vars(self).get(name)
 
     @property
     def network_(self) -> Network:
         """The trained network, which `coefs_` and `intercepts_` are views of."""
-        self._of_fit("_network")
-        network = self._current_network()
-        if not self._has_own_arrays():
-            self._take(network, anew=False)
+        self._bp_of_fit("network_")
+        network = self._bp_current_network()
+        if not self._bp_has_own_arrays():
+            self._bp_take(network, anew=False)
         return network
 
     @network_.setter
     def network_(self, network: Network) -> None:
-        if "_network" in vars(self):
-            ends = [(n.sizes[0], n.sizes[-1], n.model.loss.task) for n in (self._network, network)]
+        if "_bp_network" in vars(self):
+            ends = [
+                (n.sizes[0], n.sizes[-1], n.model.loss.task) for n in (self._bp_network, network)
+            ]
             if ends[0] != ends[1]:
                 raise InputError(
                     f"network_ must have {ends[0][0]} inputs, {ends[0][1]} outputs and a loss for "
                     f"{ends[0][2]}; from_network(network) of the estimator takes any"
                 )
-        self._take(network, anew=True)
+        self._bp_take(network, anew=True)
 
     coefs_ = _layers("coefs_", "W_1 … W_L, each (in, out)")
     intercepts_ = _layers("intercepts_", "b_1 … b_L, each (out,)")
@@ -219,40 +229,41 @@ class FittedNetwork:
     @property
     def engine_(self) -> str:
         """Name of the engine that trained."""
-        if "_engine" not in vars(self):
+        if "_bp_engine" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no 'engine_' before it has trained")
-        return self._engine
+        return self._bp_engine
 
     @engine_.setter
     def engine_(self, value: Any) -> Never:
         raise AttributeError(
-            f"engine_ says which engine trained; to choose another, set_params(engine={value!r})"
+            f"engine_ says which engine trained; to choose another, "
+            f"set_params(engine={brief(value)})"
         )
 
     # --- going on ------------------------------------------------------------------------
 
-    def _begin_with(self, network: Network) -> None:
+    def _bp_begin_with(self, network: Network) -> None:
         """Hold a network that this estimator has not trained yet, with a history that is empty."""
-        self._take(network, anew=True)
-        self._history = History()
-        self._optimizer_state = None
-        self._steps, self.t_ = 0, 0
+        self._bp_take(network, anew=True)
+        self._bp_history = History()
+        self._bp_optimizer_state = None
+        self._bp_steps, self.t_ = 0, 0
 
-    def _go_on(self) -> None:
+    def _bp_go_on(self) -> None:
         """Go on with the network as it was written to, and with results that were set."""
-        network, history = self._current_network(), self._history
+        network, history = self._bp_current_network(), self._bp_history
         check_unchanged(self)
-        if not self._has_own_arrays():
+        if not self._bp_has_own_arrays():
             check_apart([*self.coefs_, *self.intercepts_])
-            self._network = network.copy()  # of which no list holds a view until it is trained
+            self._bp_network = network.copy()  # of which no list holds a view until it is trained
         elif not network.parameters.flat.flags.writeable:  # joblib maps large arrays read-only
-            self._take(network.copy(), anew=False)
+            self._bp_take(network.copy(), anew=False)
         history.clock = history.clock._replace(samples=self.t_)
         told = self.loss_curve_
         history.loss_curve = told if isinstance(told, list) else list(told)
         if self.best_loss_ is not None:
             history.best_loss = self.best_loss_
-        if self.best_validation_score_ is not None:
+        if getattr(self, "best_validation_score_", None) is not None:
             history.validation_scores = self.validation_scores_
             history.best_score = self.best_validation_score_
 
@@ -302,9 +313,9 @@ class FittedNetwork:
         array(['down', 'level'], dtype='<U5')
         """
         model = cls(**parameters)
-        model._set_outputs(outputs_of(coefs, intercepts), classes, multilabel)
-        loss = model._loss_record()
-        output = model._output_activation(loss)
+        model._bp_set_outputs(outputs_of(coefs, intercepts), classes, multilabel)
+        loss = model._bp_loss_record()
+        output = model._bp_output_activation(loss)
         network = network_of(coefs, intercepts, model.activation, output, loss, layout)
         parameters = {"activation": model.activation, **parameters, "loss": model.loss}
         return cls.from_network(network, classes=classes, multilabel=multilabel, **parameters)
@@ -347,30 +358,30 @@ class FittedNetwork:
         if hidden:
             told["activation"] = hidden[0] if len({*hidden}) == 1 else hidden
         model = cls(**{**told, **parameters})
-        model._set_outputs(network.sizes[-1], classes, multilabel)
-        wanted = model._output_activation(model._loss_record())
+        model._bp_set_outputs(network.sizes[-1], classes, multilabel)
+        wanted = model._bp_output_activation(model._bp_loss_record())
         if hasattr(model, "classes_") and output != wanted:
             raise InputError(
                 f"a classifier of loss {model.loss!r} takes outputs by {wanted!r}, not {output!r}"
             )
-        return model._fitted_with(network.copy())
+        return model._bp_fitted_with(network.copy())
 
-    def _fitted_with(self, network: Network) -> Self:
+    def _bp_fitted_with(self, network: Network) -> Self:
         """Return this estimator, fitted as if it had drawn a network and not trained it yet."""
         check_parameters(self)
-        self._begin_with(network)
+        self._bp_begin_with(network)
         self.n_features_in_ = network.sizes[0]
-        self._set_results(0)
+        self._bp_set_results(0)
         return self
 
     @property
     def _no_improvement_count(self) -> int:
         """Epochs in a row without improvement: what scikit-learn calls so, to be read and set."""
-        return self._history.stalled
+        return self._bp_history.stalled
 
     @_no_improvement_count.setter
     def _no_improvement_count(self, count: int) -> None:
-        self._history.stalled = count
+        self._bp_history.stalled = count
 
     # --- copies --------------------------------------------------------------------------------
 
@@ -378,8 +389,10 @@ class FittedNetwork:
         """Return an estimator with the same lists and arrays, as scikit-learn's has."""
         twin = type(self).__new__(type(self))
         vars(twin).update(vars(self))
-        if "_history" in vars(twin):
-            vars(twin)["_history"] = copy.copy(vars(self)["_history"])  # its counts are its own
+        if "_bp_history" in vars(twin):
+            vars(twin)["_bp_history"] = copy.copy(
+                vars(self)["_bp_history"]
+            )  # its counts are its own
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -387,21 +400,31 @@ class FittedNetwork:
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         lists = [vars(self).get(name) for name in ("coefs_", "intercepts_")]
-        for arrays in lists:  # a copy of such a list alone is a plain one
-            if isinstance(arrays, LayerArrays) and id(arrays) not in memo:
-                memo[id(arrays)] = LayerArrays(arrays.name, copy.deepcopy([*arrays], memo), None)
+        ours = [arrays for arrays in lists if isinstance(arrays, LayerArrays)]
+        flat, ids = None, [id(array) for arrays in ours for array in arrays]
+        own = "_bp_network" in vars(self) and self._bp_has_own_arrays()
+        if own and not memo.keys() & {*ids}:  # which something else would have copied
+            theta = copy.deepcopy(self._bp_network, memo).parameters
+            flat = theta.flat
+            memo.update(zip(ids, [*theta.weights, *theta.biases], strict=True))
+        for arrays in ours:  # a copy of such a list alone is a plain one
+            if id(arrays) not in memo:
+                memo[id(arrays)] = LayerArrays(arrays.name, copy.deepcopy([*arrays], memo), flat)
         vars(twin).update(copy.deepcopy(vars(self), memo))
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
-        if {"_network", "coefs_", "intercepts_"} <= state.keys():
-            state["_network"], own = self._current_network(), self._has_own_arrays()
+        if {"_bp_network", "coefs_", "intercepts_"} <= state.keys():
+            state["_bp_network"], own = self._bp_current_network(), self._bp_has_own_arrays()
             for name in ("coefs_", "intercepts_"):  # views of a buffer are made anew from it
                 state[name] = None if own else [*state[name]]
         return {**state, "_backpass_version": installed()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "coefs_" in state and "_bp_network" not in state and "_network" in state:
+            state = {f"_bp{name}" if name in OF_OLD else name: x for name, x in state.items()}
+        refuse_theirs(type(self), state)
         state = dict(state)
         made_by = state.pop("_backpass_version", None)
         if made_by != installed():
@@ -417,7 +440,7 @@ class FittedNetwork:
             if isinstance(state.get(name), list):
                 vars(self)[name] = LayerArrays(name, state[name], None)
             elif name in state:
-                self._take(self._network, anew=True)
+                self._bp_take(self._bp_network, anew=True)
 
 
 @cache

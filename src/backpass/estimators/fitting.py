@@ -14,6 +14,7 @@ from backpass.core import backprop
 from backpass.core.arrays import gather
 from backpass.errors import BackpassError, DeadUnitsWarning, warn_caller
 from backpass.estimators.compat import THEIRS, EpochCallbacks
+from backpass.estimators.own_parameters import given
 from backpass.network.network import Network
 from backpass.training.batches import row_numbers
 from backpass.training.history import History
@@ -31,7 +32,7 @@ class Reporter:
     def __init__(self, estimator: Any, callbacks: EpochCallbacks) -> None:
         self.estimator, self.callbacks = estimator, callbacks
         self.epochs, self.divisions, self.timed_out = 0, 0, False
-        self._deadline = time.monotonic() + (estimator.time_limit or math.inf)
+        self._deadline = time.monotonic() + (given(estimator).time_limit or math.inf)
 
     def begin(self, history: History, first_epoch: int) -> None:
         """Count from where a run sets out or, resumed, goes on."""
@@ -70,7 +71,7 @@ class Reporter:
 
     def _fitted(self) -> dict[str, Any]:
         """Return what makes a copy of the estimator predict as if the fit had stopped here."""
-        return {"network_": self.estimator._network.copy(), "n_iter_": self.epochs}
+        return {"network_": self.estimator._bp_network.copy(), "n_iter_": self.epochs}
 
 
 def warn_of_dead_units(network: Network, X: Any, rows: Any = None) -> None:
@@ -142,12 +143,6 @@ def warn_of_the_end(estimator: Any, incremental: bool) -> None:
         )
 
 
-PRIVATE = (  # set by fit, too
-    "_network", "_activation", "_engine", "_history", "_optimizer_state",
-    "_steps", "_target_type",
-)  # fmt: skip
-
-
 @contextmanager
 def as_before_on_failure(estimator: Any, first: bool = False) -> Iterator[None]:
     """Leave an estimator fitted as it was, or not, where a fit raises an error.
@@ -186,10 +181,11 @@ def as_before_on_failure(estimator: Any, first: bool = False) -> Iterator[None]:
 def _fitted_state(estimator: Any) -> dict[str, Any]:
     """Return what fits have set; the parameters in it the trainer puts back itself."""
     kept = copy.copy(estimator)
-    if "n_iter_" in vars(kept):
-        kept._history = copy.copy(kept._history)
-        for name, curve in vars(kept._history).items():
+    if {"n_iter_", "_bp_history"} <= vars(kept).keys():
+        kept._bp_history = copy.copy(kept._bp_history)
+        for name, curve in vars(kept._bp_history).items():
             if isinstance(curve, list):  # it goes on in place
-                setattr(kept._history, name, list(curve))
-        kept._set_results(kept.n_iter_)
-    return {name: x for name, x in vars(kept).items() if name.endswith("_") or name in PRIVATE}
+                setattr(kept._bp_history, name, list(curve))
+        kept._bp_set_results(kept.n_iter_)
+    fits = (name for name in vars(kept) if name.endswith("_") or name.startswith("_bp_"))
+    return {name: vars(kept)[name] for name in fits}

@@ -8,7 +8,7 @@ from typing import Any, Never
 import numpy as np
 
 from backpass.core.arrays import is_sparse
-from backpass.errors import InputError
+from backpass.errors import InputError, brief
 from backpass.estimators.parameters import listed_activation
 from backpass.network.network import Network
 
@@ -85,8 +85,13 @@ def check_arrays(name: str, arrays: list[Any], shapes: list[tuple[int, ...]]) ->
                 f"{type(array).__name__} of {numbers.dtype}"
             )
         if numbers.shape != shape:
-            same = numbers.size == math.prod(shape)
-            mend = f"give it as array.reshape({shape})" if same else OTHER_SHAPES
+            mend = OTHER_SHAPES
+            if numbers.ndim == 0:
+                mend = f"give np.full({shape}, {array!r})"
+            elif numbers.T.shape == shape:
+                mend = "it is transposed: give array.T"
+            elif numbers.size == math.prod(shape):
+                mend = f"give it as array.reshape({shape})"
             raise InputError(
                 f"{name}[{layer}] must be of shape {shape}, not {numbers.shape}; {mend}"
             )
@@ -107,7 +112,7 @@ def check_apart(arrays: list[Any]) -> None:
 def listed(name: str, arrays: Any) -> list[Any]:
     """Return arrays as a list, the same one where they are one."""
     if not hasattr(arrays, "__len__") or isinstance(arrays, str) or len(arrays) == 0:
-        raise InputError(f"{name} must be a list of one array for each layer, not {arrays!r}")
+        raise InputError(f"{name} must be a list of one array for each layer, not {brief(arrays)}")
     return arrays if isinstance(arrays, list) else list(arrays)
 
 

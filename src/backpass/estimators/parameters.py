@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from backpass.core.registry import shown
 from backpass.core.requirements import (
@@ -20,9 +21,11 @@ from backpass.core.requirements import (
     number,
     one_of,
 )
+from backpass.core.schedules import SCHEDULES
 from backpass.core.settings import Settings
-from backpass.errors import InputError, warn_caller
+from backpass.errors import InputError, brief, warn_caller
 from backpass.estimators.compat import THEIRS
+from backpass.estimators.own_parameters import given
 
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop")
 SGD_ONLY = ("invscaling", "adaptive")  # as in scikit-learn, other solvers ignore these
@@ -68,16 +71,33 @@ CHECKS = {
 """What each parameter must be."""
 
 
-def check_parameters(estimator: object) -> None:
+def check_parameters(estimator: Any, incremental: bool = False) -> None:
     """Raise an :class:`InputError` naming the first parameter that cannot be used."""
-    check_values(estimator, CHECKS)
+    check_values(given(estimator), CHECKS)
+    SCHEDULES.get_record(estimator.learning_rate)
+    if incremental and estimator.early_stopping:
+        raise InputError(
+            "partial_fit does not support early_stopping=True: each call sees other rows, "
+            "so there is nothing to hold out; use fit with validation_data"
+        )
+
+
+def generator_of(estimator: Any) -> Any:
+    """Return what an estimator draws from."""
+    try:
+        return check_random_state(estimator.random_state)
+    except ValueError:
+        raise InputError(
+            f"random_state={brief(estimator.random_state)}: give an integer from 0 to 2**32 − 1, a "
+            "RandomState or None"
+        ) from None
 
 
 def hidden_sizes(sizes: Any) -> list[int]:
     """Return `hidden_layer_sizes`, one integer or several, as a list."""
     listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
     if not all(map(COUNT.met_by, listed)):
-        raise InputError(f"hidden_layer_sizes must be integers > 0, got {sizes!r}")
+        raise InputError(f"hidden_layer_sizes must be integers > 0, got {brief(sizes)}")
     return [int(n) for n in listed]
 
 
@@ -106,19 +126,19 @@ def check_unchanged(estimator: Any) -> None:
     InputError
         When its hidden layers or its loss were changed since.
     """
-    network = estimator._network
+    network = estimator._bp_network
     asked: dict[str, tuple[Callable[[], Any], Any]] = {
         "hidden_layer_sizes": (
             lambda: hidden_sizes(estimator.hidden_layer_sizes),
             list(network.sizes[1:-1]),
         ),
-        "loss": (lambda: shown(estimator._loss_record()), shown(network.model.loss)),
+        "loss": (lambda: shown(estimator._bp_loss_record()), shown(network.model.loss)),
     }
     for name, (new, old) in asked.items():
         if new() != old:
             raise InputError(
-                f"{name}={getattr(estimator, name)!r} is not that of the network to go on with; "
-                "set it back, or train a new one: fit with warm_start=False"
+                f"{name}={brief(getattr(estimator, name))} is not that of the network to go on "
+                "with; set it back, or train a new one: fit with warm_start=False"
             )
 
 
@@ -132,7 +152,7 @@ def fit_settings(estimator: Any, n_rows: int) -> Settings:
     n_rows : int
         To train on.
     """
-    e = estimator
+    e = given(estimator)
     if e.batch_size != "auto" and e.batch_size > n_rows:
         warn_caller(
             f"batch_size={e.batch_size} is larger than the {n_rows} rows to train on; "
@@ -141,8 +161,8 @@ def fit_settings(estimator: Any, n_rows: int) -> Settings:
             THEIRS,
         )
     # scikit-learn clips probabilities at eps: no term of its log-loss exceeds -log(eps)
-    clipped = e._network.model.loss.task == "classification"
-    eps = float(np.finfo(e._network.parameters.flat.dtype).eps)
+    clipped = e._bp_network.model.loss.task == "classification"
+    eps = float(np.finfo(e._bp_network.parameters.flat.dtype).eps)
     return Settings(
         optimizer=_optimizer(e),
         schedule=_schedule(e),
@@ -157,7 +177,7 @@ def fit_settings(estimator: Any, n_rows: int) -> Settings:
         tolerance=e.tol,
         patience=e.n_iter_no_change,
         early_stopping=e.early_stopping,
-        outputs_averaged=e._network.model.loss.name == "squared_error",
+        outputs_averaged=e._bp_network.model.loss.name == "squared_error",
         time_limit=e.time_limit,
         gradient_norms=e.gradient_norms,
         n_threads=e.n_threads,
@@ -168,14 +188,15 @@ def _schedule(e: Any) -> str:
     if e.solver != "sgd" and e.learning_rate in SGD_ONLY:
         return "constant"
     if e.learning_rate == "invscaling":
-        return f"invscaling:power={e.power_t}"
+        return f"invscaling:power={float(e.power_t)}"
     return str(e.learning_rate)
 
 
 def _optimizer(e: Any) -> str:
     if e.solver == "sgd":
         kind = "nesterov" if e.nesterovs_momentum else "momentum"
-        return f"{kind}:momentum={e.momentum}"
+        return f"{kind}:momentum={float(e.momentum)}"
+    beta_1, beta_2, epsilon = float(e.beta_1), float(e.beta_2), float(e.epsilon)
     if e.solver in ("adam", "adamw"):
-        return f"{e.solver}:beta_1={e.beta_1},beta_2={e.beta_2},epsilon={e.epsilon}"
-    return f"rmsprop:decay={e.beta_1},epsilon={e.epsilon}"
+        return f"{e.solver}:{beta_1=},{beta_2=},{epsilon=}"
+    return f"rmsprop:decay={beta_1},{epsilon=}"

@@ -12,6 +12,7 @@ from backpass.errors import InputError
 from backpass.estimators.base import BaseMLP, steps_are_possible
 from backpass.estimators.compat import RegressorMixin, with_callbacks
 from backpass.estimators.data import check_targets, in_one_line, r_squared
+from backpass.estimators.own_parameters import leaves_own_parameters
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
@@ -51,6 +52,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     True
     """
 
+    @leaves_own_parameters
     def __init__(
         self,
         loss: Any = "squared_error",
@@ -86,7 +88,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         engine: str = "auto",
         n_threads: int | None = None,
     ) -> None:
-        self._keep(locals())
+        self._bp_keep(locals())
 
     @available_if(steps_are_possible)
     @with_callbacks
@@ -102,7 +104,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         -------
         self
         """
-        self._fit_rows(X, y, sample_weight, None, incremental=True)
+        self._bp_fit_rows(X, y, sample_weight, None, incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -112,7 +114,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
         """
-        return _one_column_flat(self._checked_output(X))
+        return _one_column_flat(self._bp_checked_output(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² of the predictions, as scikit-learn defines it, for numbers of any size.
@@ -135,31 +137,31 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     # --- what the base asks for ------------------------------------------------------------------
 
-    _y_is_numeric = True
+    _bp_y_is_numeric = True
 
-    def _loss_record(self) -> Loss:
+    def _bp_loss_record(self) -> Loss:
         loss = LOSSES.get_record(self.loss)
         if loss.task != "regression":
             raise InputError(f"loss {loss.name!r} is for classes; use MLPClassifier")
         return loss
 
-    def _set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
+    def _bp_set_outputs(self, k: int, classes: Any, multilabel: bool) -> None:
         if classes is not None or multilabel:
             raise InputError("classes and multilabel are for MLPClassifier")
 
-    def _check_y(self, y: Any, classes: str) -> Any:
+    def _bp_check_y(self, y: Any, classes: str) -> Any:
         y = _numbers(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         # what the loss asks of its targets is found out here, before training
-        loss, k = self._loss_record(), self._n_outputs(y)
+        loss, k = self._bp_loss_record(), self._bp_n_outputs(y)
         check_targets(y, lambda part: loss.encode(part, k, np, np.dtype(np.float64)))
         return y
 
-    def _n_outputs(self, y: Any) -> int:
+    def _bp_n_outputs(self, y: Any) -> int:
         return 1 if y.ndim == 1 else int(y.shape[1])
 
-    def _default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
+    def _bp_default_score(self, y: Any, output: Any, sample_weight: Any) -> float:
         return r_squared(y, _one_column_flat(output), sample_weight)
 
 

@@ -1,9 +1,11 @@
 """Private names of scikit-learn's MLP that public code uses, and what there is in their place."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from backpass.errors import PrivateMethodWarning, warn_caller
+from backpass.errors import InputError, PrivateMethodWarning, warn_caller
+from backpass.estimators.own_parameters import warn_of_own_parameters
 
 _T = TypeVar("_T")
 _GRADIENT = (
@@ -36,6 +38,7 @@ INSTEAD = {
     "_label_binarizer": "classes_ has the labels, from_weights(…, classes=…) takes them",
     "_loss_grad_lbfgs": _GRADIENT,
     "_optimizer": _STEPS,
+    "_parameter_constraints": "fit refuses a wrong parameter, and get_params lists them",
     "_predict": _FORWARD,
     "_random_state": "random_state is what fit draws from, in scikit-learn's order",
     "_score": _STOPPING,
@@ -83,18 +86,39 @@ def says_what_is_instead(kind: type[_T]) -> type[_T]:
     return kind
 
 
-_told: WeakKeyDictionary[type, set[str]] = WeakKeyDictionary()
-
-
-def warn_of_private_methods(kind: type) -> None:
-    """Warn, at its first fit, of methods of a subclass, or set on a class, that are not called.
+def refuse_theirs(kind: type, state: Mapping[str, Any]) -> None:
+    """Refuse what an estimator of scikit-learn's holds where there should be what ours holds.
 
     Parameters
     ----------
     kind : type
-        Of the estimator.
+        Of our estimator.
+    state : mapping of str to object
+        Its attributes, or those it is to have.
     """
+    if "coefs_" in state and "_bp_network" not in state:
+        classes = ", classes=m.classes_" if hasattr(kind, "predict_proba") else ""
+        raise InputError(
+            f"{kind.__name__} has coefs_ that no fit of backpass made; of a model m of "
+            f"scikit-learn, {kind.__name__}.from_weights(m.coefs_, m.intercepts_{classes}, "
+            "activation=m.activation) makes one"
+        )
+
+
+_told: WeakKeyDictionary[type, set[str]] = WeakKeyDictionary()
+
+
+def warn_of_private_methods(estimator: Any) -> None:
+    """Warn, at a class's first fit, of methods and parameters that do not reach ours.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Whose class, or one above it, has methods that are not called.
+    """
+    kind = type(estimator)
     told = _told.setdefault(kind, set())
+    warn_of_own_parameters(estimator, told)
     for ancestor in kind.__mro__:
         for name in sorted((vars(ancestor).keys() & INSTEAD) - told):
             if not isinstance(vars(ancestor)[name], _Elsewhere):

@@ -11,6 +11,7 @@ from sklearn.utils.extmath import _approximate_mode
 
 from backpass.errors import InputError
 from backpass.estimators.data import in_one_line
+from backpass.estimators.own_parameters import given
 from backpass.training.batches import row_numbers
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import Validation
@@ -80,7 +81,7 @@ def validation_of(
     """Return how epochs are judged, if they are, and the rows to train on."""
     rows = row_numbers(X.shape[0])
     judged = validation_data is not None or estimator.early_stopping
-    if estimator.early_stopping_metric is not None and not judged:
+    if given(estimator).early_stopping_metric is not None and not judged:
         raise InputError(
             "early_stopping_metric judges nothing without early_stopping=True or "
             "validation_data; give one of them"
@@ -97,7 +98,7 @@ def validation_of(
     # indices are split, not rows: the data set is not copied
     fraction = estimator.validation_fraction
     try:
-        rows, held_out = hold_out(len(rows), fraction, rng, estimator._stratify(y))
+        rows, held_out = hold_out(len(rows), fraction, rng, estimator._bp_stratify(y))
     except ValueError as error:  # scikit-learn's
         raise InputError(
             f"early_stopping cannot hold out validation_fraction={fraction:g} "
@@ -116,19 +117,19 @@ def _checked_validation_data(estimator: Any, validation_data: Any) -> tuple[Any,
         raise InputError("validation_data must be (X, y) or (X, y, sample_weight)")
     X, y = validation_data[0], validation_data[1]
     weights = validation_data[2] if len(validation_data) == 3 else None
-    X, y = estimator._check_data(X, y, reset=False)
-    y = estimator._check_y(y, "known")
-    k, trained = estimator._n_outputs(y), estimator._network.sizes[-1]
+    X, y = estimator._bp_check_data(X, y, reset=False)
+    y = estimator._bp_check_y(y, "known")
+    k, trained = estimator._bp_n_outputs(y), estimator._bp_network.sizes[-1]
     if k != trained:
         raise InputError(f"validation_data: y has {k} output(s) where training has {trained}")
-    return X, y, estimator._check_weights(X, y, weights) if weights is not None else None
+    return X, y, estimator._bp_check_weights(X, y, weights) if weights is not None else None
 
 
 def _judged_by(estimator: Any, X: Any, y: Any, weights: Any, rows: Any = None) -> Validation:
     """Return how epochs are judged on the given rows, all by default; X is not copied."""
     judged_y = y if rows is None else y[rows]
     judged_weights = weights if rows is None or weights is None else weights[rows]
-    metric = estimator.early_stopping_metric
+    metric = given(estimator).early_stopping_metric
     with in_one_line():
         scorer = None if metric is None else get_scorer(metric)
 
@@ -136,14 +137,14 @@ def _judged_by(estimator: Any, X: Any, y: Any, weights: Any, rows: Any = None) -
         if scorer is None:
             if not np.isfinite(output).all():
                 return math.nan
-            return float(estimator._default_score(judged_y, output, judged_weights))
+            return float(estimator._bp_default_score(judged_y, output, judged_weights))
         extra = {} if weights is None else {"sample_weight": judged_weights}
-        labels = estimator._original_y(judged_y)
+        labels = estimator._bp_original_y(judged_y)
         if not isinstance(metric, str):  # it may look at the rows themselves
             return float(scorer(estimator, X if rows is None else X[rows], labels, **extra))
         # scikit-learn's own scorers hand what they are given to a prediction, nothing else
         view: Any = copy.copy(estimator)
-        view._checked_output = lambda output: output
+        view._bp_checked_output = lambda output: output
         return float(scorer(view, output, labels, **extra))
 
     return Validation(X, y, weights, rows, score)

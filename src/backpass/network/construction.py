@@ -13,7 +13,7 @@ from backpass.core.layouts import in_our_layout
 from backpass.core.losses import LOSSES, Loss
 from backpass.core.parameters import Model, Parameters, parameter_count
 from backpass.core.requirements import as_generator
-from backpass.errors import InputError
+from backpass.errors import InputError, brief
 
 MOST_PARAMETERS = 1 << 48  # a petabyte of float32: nobody means it
 HiddenSpec = str | Activation | Sequence[str | Activation]
@@ -36,7 +36,7 @@ def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     integers = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in checked)
     if len(checked) < 2 or not integers or any(n < 1 for n in checked):
         raise InputError(
-            f"sizes must be at least two integers of at least 1, input first; got {sizes!r}"
+            f"sizes must be at least two integers of at least 1, input first; got {brief(sizes)}"
         )
     counted = tuple(int(n) for n in checked)
     if parameter_count(counted) > MOST_PARAMETERS:
@@ -48,7 +48,7 @@ def _check_dtype(dtype: Any) -> None:
     with suppress(TypeError):  # where it names no dtype at all
         if np.dtype(dtype) in (np.dtype("float32"), np.dtype("float64")):
             return
-    raise InputError(f"dtype must be float32 or float64, not {dtype!r}")
+    raise InputError(f"dtype must be float32 or float64, not {brief(dtype)}")
 
 
 def new_model(

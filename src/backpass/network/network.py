@@ -22,8 +22,6 @@ from backpass.engines import Problem, Run, choose, predictor, row_predictor
 from backpass.network.batch import check_batch, check_rows, rows_for
 from backpass.network.construction import HiddenSpec, model_from_arrays, new_model
 from backpass.network.file import read_network, write_network
-from backpass.network.sklearn_mlp import model_from_sklearn, sklearn_estimator
-from backpass.network.to_torch import torch_sequential
 
 
 class Network:
@@ -365,6 +363,8 @@ class Network:
         InputError
             When PyTorch is not installed, or an activation is not backpass's own.
         """
+        from backpass.network.to_torch import torch_sequential  # few networks leave so
+
         return torch_sequential(self.model)
 
     @classmethod
@@ -390,6 +390,8 @@ class Network:
         >>> network, bool(np.allclose(network.predict(X)[:, 0], mlp.predict(X)))
         (Network([2, 3, 1], activation='relu', output='identity', loss='squared_error'), True)
         """
+        from backpass.network.sklearn_mlp import model_from_sklearn  # few networks come so
+
         return cls.from_model(model_from_sklearn(estimator))
 
     def to_sklearn(self, *, classes: Any = None) -> Any:
@@ -418,6 +420,8 @@ class Network:
         >>> bool(np.allclose(mlp.predict_proba(X), network.predict(X)))
         True
         """
+        from backpass.network.sklearn_mlp import sklearn_estimator  # few networks leave so
+
         return sklearn_estimator(self.model, classes)
 
     __copy__ = copy
