@@ -52,11 +52,12 @@ def run_check(
     if json is not None:
         check_outputs([Output("--json", json, (".json",))], [model, table])
     from backpass.cli import tables as render
-    from backpass.tabular.report.as_json import write_json
 
     check = _check(model, table, rows, wanted)
     render.output().print(check)
     if json:
+        from backpass.tabular.report.as_json import write_json  # loads what writes pages
+
         write_json({"model": model, "table": table, **check.to_dict()}, json)
     return 0 if check.passed else WRONG
 
@@ -74,18 +75,16 @@ def _check(model_path: str, table: str, rows: int | None, entries: int | str) ->
     import numpy as np
 
     from backpass.derivatives.checking import check_gradients
-    from backpass.tabular.files import read_table
     from backpass.tabular.model import TabularModel
     from backpass.tabular.selection import original_rows, usable_rows
 
     messages = Messages()
     with messages.catching():
         model = TabularModel.load(model_path)
-        frame = read_table(table, as_text=model.text_columns())
-        label = "standard input" if table == "-" else table
-        with original_rows(np.arange(0), label):
-            name = model.sample_weight if model.sample_weight in frame.columns else None
-            usable = usable_rows(frame, model.target.name, name)
+        raw = model.read(table)
+        with original_rows(np.arange(raw.frame.height), raw.label, raw.line_of):
+            name = model.sample_weight if model.sample_weight in raw.frame.columns else None
+            usable = usable_rows(raw.frame, model.target.name, name)
             if rows is not None and rows > len(usable):
                 raise TableError(
                     f"--rows {rows}: there are {len(usable)} rows with a target; give that or less"
@@ -93,5 +92,6 @@ def _check(model_path: str, table: str, rows: int | None, entries: int | str) ->
         # evenly spread: tables are often sorted by what is predicted
         spread = np.linspace(0, len(usable) - 1, min(rows or FEW_ROWS, len(usable)))
         part = usable[spread.astype(int)]
-        with original_rows(part, label):
-            return check_gradients(model, frame[part], entries=entries)
+        with original_rows(part, raw.label, raw.line_of):
+            # a list: from an array polars makes a Series by way of masked arrays, which load slowly
+            return check_gradients(model, raw.frame[part.tolist()], entries=entries)

@@ -31,9 +31,11 @@ from backpass.derivatives.checking.numerical import (
     TINY_STEP,
     Costs,
     Derivative,
+    threads_for_costs,
 )
 from backpass.derivatives.checking.result import GradientCheck
 from backpass.derivatives.notation import get_notation
+from backpass.engines.threads import blas_threads
 from backpass.errors import InputError
 
 EQUATION = {"W": "B3", "W data": "B3", "b": "B4", "g": "B2a", "input": "B2a"}
@@ -111,18 +113,18 @@ def check_gradients(
     get_notation(layout)
     given = subject(model, X, y, sample_weight, alpha=alpha)
     dtype, given = _real_dtype(given), given.in_numpy()
-    costs = Costs(given)
-    _check_finite(costs)
-    if claimed is not None:
-        claim = claim_of_somebody(claimed, given.network.parameters, layout)
-    elif engine is not None:
-        claim = claim_of_engine(engine, given, dtype)
-    else:
-        claim = our_claim(given)
-    rng = np.random.default_rng(seed)
-    groups = list(_Certifier(costs, claim, entries, rng).groups())
-    if claimed is None and engine is None:
-        groups += check_records(costs)
+    with blas_threads(threads_for_costs(given)):
+        costs = Costs(given)
+        _check_finite(costs)
+        if claimed is not None:
+            claim = claim_of_somebody(claimed, given.network.parameters, layout)
+        elif engine is not None:
+            claim = claim_of_engine(engine, given, dtype)
+        else:
+            claim = our_claim(given)
+        groups = list(_Certifier(costs, claim, entries, np.random.default_rng(seed)).groups())
+        if claimed is None and engine is None:
+            groups += check_records(costs)
     return GradientCheck(groups, costs, claim)
 
 

@@ -4,6 +4,10 @@ A quantity is an array of a layer: ``"W"`` and ``"b"`` (the parameters), ``"delt
 layer, whose derivative is δ) and ``"g"`` (its activations; those of layer 0 are the inputs). Many
 moved copies are computed at a time, from the layer that they act on upwards, by the functions of
 :mod:`backpass.core.backprop` for F1, F2 and C; nothing of the backward pass is used.
+
+The complex step is so small that it leaves every real part as it is, and that each function
+multiplies the imaginary part by a number: so the imaginary parts alone go upwards, F1 being linear,
+and F2 of a complex number is computed once for each unit and row, not once a copy.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +20,7 @@ from backpass.core import backprop
 from backpass.core.arrays import Array
 from backpass.core.backprop import Forward
 from backpass.derivatives.batch import Subject
+from backpass.engines.threads import threads_worth_using
 
 STEP = 1e-5
 """h of the differences: CS231n's."""
@@ -51,6 +56,12 @@ class _Outcome:
     sides: list[Array]
 
 
+def threads_for_costs(given: Subject) -> int | None:
+    """Return how many threads the products of moved copies are worth; None for all there are."""
+    sizes = given.network.sizes
+    return threads_worth_using(sizes, max(len(given.X), MOST_NUMBERS // max(sizes)))
+
+
 class Costs:
     """J of one batch as a function of any quantity.
 
@@ -72,6 +83,7 @@ class Costs:
         self.passed = backprop.forward(self.model, given.X)
         self.theta = self.model.parameters
         self.depth = len(self.theta.weights)
+        self.slopes: dict[int, Array] = {}
         self.share = np.array([self._mean_cost(unit) for unit in self._units()])
         self.share = self.share.reshape(given.y.shape)
         self.penalty_share = self._mean_cost(np.zeros_like(given.y), penalty=1.0)
@@ -131,22 +143,32 @@ class Costs:
         def part(x: Array) -> Array:
             return np.imag(x) / TINY_STEP
 
-        by = np.full(len(entries), TINY_STEP * 1j)
-        moved, penalty = self._moved(kind, layer, entries, by), self._penalty(kind, layer, entries)
-        # a number within rounding of a kink may come to lie on its other side in a copy
-        own = self._sides(layer + 1 if kind == "g" else layer)
-        values, crossed = part(moved.shares), _crossed(moved, own)
+        by = np.ones(len(entries))
+        first, imag = self._z_of_copies(kind, layer, entries, by, alone=True)
+        for number in range(first, self.depth):
+            W, b = self.theta.weights[number], self.theta.biases[number]
+            imag = _by_rows(imag * self._slope(number), W, np.zeros_like(b))
+        values = part(self._shares(*self._complex_outputs(imag)))
         if kind in ("W", "b"):
-            values, crossed = values.sum(axis=1), crossed.any(axis=1)
-        return Derivative(values, part(penalty(by)), crossed)
+            values = values.sum(axis=1)
+        penalty = part(self._penalty(kind, layer, entries)(TINY_STEP * 1j * by))
+        return Derivative(values, penalty, np.zeros(values.shape, bool))
 
-    def _sides(self, layer: int) -> list[Array]:
-        """Return on which side of every kink the batch itself lies, from a layer upwards."""
-        z, phis = self.passed.z[layer - 1 :], self.model.activations[layer - 1 :]
-        sides = [np.sign(x - kink) for x, phi in zip(z, phis, strict=True) for kink in phi.kinks]
-        if self.model.loss.kinks is not None:
-            sides.append(np.sign(self.model.loss.kinks(self.given.y, self.passed.a[-1])))
-        return sides
+    def _slope(self, layer: int) -> Array:
+        """Return φ′(z) of a layer by the complex step, (N, n_l)."""
+        if layer not in self.slopes:
+            z, phi = self.passed.z[layer - 1], self.model.activations[layer - 1]
+            self.slopes[layer] = np.imag(backprop.activate(z + TINY_STEP * 1j, phi)) / TINY_STEP
+        return self.slopes[layer]
+
+    def _complex_outputs(self, imag: Array) -> tuple[Array, Array]:
+        """Return z and a of the last layer for copies that `imag`, (B, N, k), is a step in z of."""
+        phi, step = self.model.activations[-1], TINY_STEP * 1j
+        z = self.passed.z[-1] + step * imag
+        if not phi.elementwise:
+            return z, _activated_by_rows(z, phi)
+        # not φ of the complex number, whose real part may lie on the other side of a loss's kink
+        return z, self.passed.a[-1] + step * (imag * self._slope(self.depth))
 
     def _by_differences(self, kind: str, layer: int, entries: Array, step: float) -> Derivative:
         h, penalty = self.steps_of(kind, layer, entries, step), self._penalty(kind, layer, entries)
@@ -204,49 +226,86 @@ class Costs:
 
     def _moved(self, kind: str, layer: int, entries: Array, by: Array) -> _Outcome:
         """Return the costs of one copy an entry, in which that entry is moved."""
+        return self._upwards(*self._z_of_copies(kind, layer, entries, by))
+
+    def _z_of_copies(
+        self, kind: str, layer: int, entries: Array, by: Array, *, alone: bool = False
+    ) -> tuple[int, Array]:
+        """Return the first layer whose z moves, and its z in one copy an entry, (B, N, n_l).
+
+        Parameters
+        ----------
+        kind, layer, entries
+            As in :meth:`derivative`.
+        by : array of shape (B,) or (B, N)
+            How far each entry is moved.
+        alone : bool
+            Whether only what the moves add is wanted: F1 is linear.
+        """
+        layer = layer + 1 if kind == "g" else layer
+        a, z = self.passed.a[layer - 1], self.passed.z[layer - 1]
         W, b = self.theta.weights[layer - 1], self.theta.biases[layer - 1]
-        copy, dtype = np.arange(len(entries)), by.dtype
+        copy = np.arange(len(entries))
 
         def copies(x: Array) -> Array:
-            return np.repeat(x[None], len(entries), axis=0).astype(dtype)
+            start = np.zeros_like(x) if alone else x
+            return np.broadcast_to(start, (len(entries), *x.shape)).astype(by.dtype, order="C")
 
+        others = np.zeros_like if alone else np.asarray
         if kind == "W":
             moved = copies(W)
             moved.reshape(len(entries), -1)[copy, entries] += by
-            z = backprop.pre_activation(self.passed.a[layer - 1], moved, b)
-        elif kind == "b":
+            return layer, backprop.pre_activation(a, moved, others(b))
+        if kind == "b":
             moved = copies(b[None])
             moved[copy, 0, entries] += by
-            z = backprop.pre_activation(self.passed.a[layer - 1], W, moved)
-            z = np.broadcast_to(z, (len(entries), *self.passed.z[layer - 1].shape))
-        elif kind == "delta":
-            z = copies(self.passed.z[layer - 1])
-            z[copy, :, entries] += by.reshape(len(entries), -1)
-        else:
-            moved = copies(self.passed.a[layer])
-            moved[copy, :, entries] += by.reshape(len(entries), -1)
-            above = self.theta.weights[layer], self.theta.biases[layer]
-            return self._upwards(layer + 1, backprop.pre_activation(moved, *above))
-        return self._upwards(layer, z)
+            moved = backprop.pre_activation(a, others(W), moved)
+            return layer, np.broadcast_to(moved, (len(entries), *z.shape))
+        moved = copies(z if kind == "delta" else a)
+        moved[copy, :, entries] += by.reshape(len(entries), -1)
+        return layer, moved if kind == "delta" else _by_rows(moved, W, others(b))
 
     def _upwards(self, layer: int, z: Array) -> _Outcome:
         """Return the costs of B copies of z of a layer, (B, N, n_l)."""
-        copies, rows = z.shape[:2]
-        z, sides = z.reshape(copies * rows, -1), []
-        a = z
+        a, sides = z, []
         for number in range(layer, self.depth + 1):
             if number > layer:
-                W, b = self.theta.weights[number - 1], self.theta.biases[number - 1]
-                z = backprop.pre_activation(a, W, b)
-            phi = self.model.activations[number - 1]
-            a = backprop.activate(z, phi)
-            sides += [np.sign(np.real(z) - kink) for kink in phi.kinks]
-        y, loss = np.tile(self.given.y, (copies, 1)), self.model.loss
-        if loss.kinks is not None:
-            sides.append(np.sign(np.real(loss.kinks(y, a))))
-        terms = backprop.cost_terms(self.model, Forward([z], [a], [], [], 0.0), y)
-        shares = (terms.reshape(copies, rows, -1) * self.share).sum(axis=2)
-        return _Outcome(shares, [side.reshape(copies, rows, -1) for side in sides])
+                z = _by_rows(a, self.theta.weights[number - 1], self.theta.biases[number - 1])
+            a = self._activated(number, z)
+            kinks = self.model.activations[number - 1].kinks
+            sides += [np.sign(np.real(z) - kink) for kink in kinks]
+        if self.model.loss.kinks is not None:
+            sides.append(np.sign(np.real(self.model.loss.kinks(self.given.y, a))))
+        return _Outcome(self._shares(z, a), sides)
+
+    def _activated(self, layer: int, z: Array) -> Array:
+        """Return F2 of copies of z of a layer, (B, N, n_l), computed only where they moved."""
+        phi = self.model.activations[layer - 1]
+        moved = z != self.passed.z[layer - 1]
+        if not phi.elementwise or 2 * np.count_nonzero(moved) > moved.size:
+            return _activated_by_rows(z, phi)
+        a = np.broadcast_to(self.passed.a[layer], z.shape).astype(z.dtype, order="C")
+        a[moved] = backprop.activate(z[moved][:, None], phi)[:, 0]
+        return a
+
+    def _shares(self, z: Array, a: Array) -> Array:
+        """Return each row's share in J, (B, N), for copies of the last layer, (B, N, k)."""
+        copies, y = z.shape[0], self.given.y
+        z, a = (x.reshape(-1, y.shape[1]) for x in (z, a))
+        passed = Forward([z], [a], [], [], 0.0)
+        terms = backprop.cost_terms(self.model, passed, np.tile(y, (copies, 1)))
+        return (terms.reshape(copies, *y.shape) * self.share).sum(axis=2)
+
+
+def _by_rows(a: Array, W: Array, b: Array) -> Array:
+    """Return F1 of copies of a layer's inputs, in one product of all their rows."""
+    z = backprop.pre_activation(a.reshape(-1, a.shape[2]), W, b)
+    return z.reshape(*a.shape[:2], -1)
+
+
+def _activated_by_rows(z: Array, phi: Any) -> Array:
+    """Return F2 of copies of a layer's z, (B, N, n_l): a record takes rows."""
+    return backprop.activate(z.reshape(-1, z.shape[2]), phi).reshape(z.shape)
 
 
 def _crossed(moved: _Outcome, sides: list[Array]) -> Array:

@@ -1,6 +1,5 @@
 """The certificate: what is wrong, how it is shown, and the errors of numerical derivatives."""
 
-import html
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from backpass.derivatives.checking.comparison import (
 )
 from backpass.derivatives.checking.numerical import Costs
 from backpass.errors import InputError
-from backpass.training.displays import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,6 +107,8 @@ class StepSizeDisplay:
         ax : Axes, optional
             Where to draw; by default in a new figure.
         """
+        from backpass.training.displays import new_axes  # few checks are drawn
+
         self.ax_ = new_axes() if ax is None else ax
         self.figure_ = self.ax_.figure  # type: ignore[assignment]
         self.lines_ = []
@@ -284,6 +284,8 @@ class GradientCheck:
         return Group(title, grid, *(Text(note) for note in notes(self)))
 
     def _repr_html_(self) -> str:
+        import html  # loads every named character
+
         def cells(tag: str, values: tuple[str, ...], style: str = "") -> str:
             return "".join(
                 f'<{tag} class="{"bp-left" if i in LEFT else ""} {style}">'

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from backpass.core.arrays import Array, to_numpy
 from backpass.core.optimizers import Optimizer
 from backpass.core.parameters import Parameters
 from backpass.derivatives.batch import Subject
-from backpass.derivatives.forms import Factor, jacobian, neuron_derivatives, thin_chain
 from backpass.derivatives.notation import Notation
 from backpass.derivatives.tracing.formulas import VECTORS, Leaf
 from backpass.errors import InputError
+
+if TYPE_CHECKING:
+    from backpass.derivatives.forms import Factor
 
 MOST_JACOBIANS = 20_000_000
 """The most numbers that a layer's ∂f/∂w may have."""
@@ -114,6 +116,8 @@ def record_jacobians(subject: Subject, seen: Recording) -> None:
     InputError
         When ∂f/∂w of every unit of a layer would fill the memory.
     """
+    from backpass.derivatives.forms import jacobian  # most traces are of backprop's own form
+
     for layer, W in enumerate(subject.network.weights, start=1):
         count = W.shape[0] * W.shape[1] ** 2
         if count > MOST_JACOBIANS:
@@ -129,8 +133,10 @@ def record_jacobians(subject: Subject, seen: Recording) -> None:
     jacobian(subject.network.model, subject.X, subject.y, np.ones(1), observe=observe)
 
 
-def record_thin_chain(subject: Subject, seen: Recording) -> list[Factor]:
+def record_thin_chain(subject: Subject, seen: Recording) -> "list[Factor]":
     """Add the fractions of note 3's chain, and return them from the loss down to the weight."""
+    from backpass.derivatives.forms import thin_chain
+
     x, y = subject.X[0, 0], subject.y[0, 0]
     factors, _ = thin_chain(subject.network.model, x, y)
     for key, factor in zip(chain_keys(len(subject.network.weights)), factors, strict=True):
@@ -148,6 +154,8 @@ def chain_keys(last: int) -> list[tuple[str, int]]:
 
 def record_neurons(subject: Subject, seen: Recording, layer: int) -> None:
     """Add every derivative of the single neurons of one layer."""
+    from backpass.derivatives.forms import neuron_derivatives
+
     W, b = subject.network.weights[layer - 1], subject.network.biases[layer - 1]
     phi, alpha = subject.network.model.activations[layer - 1], seen.arrays["a", layer - 1][0]
     for unit in range(W.shape[1]):

@@ -11,10 +11,6 @@ from backpass.derivatives.tracing.formatter import Limits
 from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.recording import Recording
 from backpass.derivatives.tracing.steps import Line, Section, Step
-from backpass.derivatives.tracing.svg import graph_picture, network_picture
-from backpass.derivatives.tracing.to_html import html_page, html_part
-from backpass.derivatives.tracing.to_latex import LatexPainter, latex_page
-from backpass.derivatives.tracing.to_text import TextPainter, text_page
 from backpass.errors import InputError
 from backpass.network.network import Network
 
@@ -89,6 +85,8 @@ class Trace:
         return lines
 
     def __str__(self) -> str:
+        from backpass.derivatives.tracing.to_text import text_page  # each format by itself
+
         return text_page(self)
 
     def __repr__(self) -> str:
@@ -97,14 +95,20 @@ class Trace:
         return f"<Trace of a {sizes} network, notation {self.notation.name}: {steps} steps>"
 
     def _repr_html_(self) -> str:
+        from backpass.derivatives.tracing.to_html import html_part
+
         return html_part(self)
 
     def to_html(self) -> str:
         """Return a whole page: MathML and SVG, no script, nothing loaded from elsewhere."""
+        from backpass.derivatives.tracing.to_html import html_page
+
         return html_page(self)
 
     def to_latex(self) -> str:
         """Return a document that plain amsmath compiles."""
+        from backpass.derivatives.tracing.to_latex import latex_page
+
         return latex_page(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,6 +117,8 @@ class Trace:
 
     def graph(self) -> str:
         """Return the computational graph as SVG: both passes, a node each quantity."""
+        from backpass.derivatives.tracing.svg import graph_picture
+
         return graph_picture(self)
 
     def picture(self, row: int = 0) -> str:
@@ -125,6 +131,8 @@ class Trace:
         """
         if not 0 <= row < len(self["s"]):
             raise InputError(f"row must be 0 … {len(self['s']) - 1}, not {row}")
+        from backpass.derivatives.tracing.svg import network_picture
+
         return network_picture(self, row)
 
 
@@ -158,6 +166,9 @@ def _step(trace: Trace, step: Step) -> dict[str, Any]:
 
 
 def _line(trace: Trace, line: Line) -> dict[str, Any]:
+    from backpass.derivatives.tracing.to_latex import LatexPainter
+    from backpass.derivatives.tracing.to_text import TextPainter
+
     latex = LatexPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     text = TextPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     seen: dict[str, Any] = {}

@@ -12,13 +12,6 @@ from backpass.core.optimizers import OPTIMIZERS, Optimizer
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.notation import Notation, get_notation
 from backpass.derivatives.tracing.formatter import Limits
-from backpass.derivatives.tracing.other_forms import (
-    chain_steps,
-    check_thin,
-    element_steps,
-    jacobian_steps,
-    neuron_steps,
-)
 from backpass.derivatives.tracing.recording import (
     Recording,
     Values,
@@ -158,22 +151,24 @@ def _steps_of_one(
     form: str, table: Notation, batch: Subject, seen: Recording, layer: int | None
 ) -> list[Step]:
     """Return the steps of one sample in any form; `seen` is its run."""
+    from backpass.derivatives.tracing import other_forms  # most traces are of a batch
+
     network = batch.network
     if form == "chain":
-        check_thin(network)
+        other_forms.check_thin(network)
     if form in ("jacobian", "neuron", "chain"):  # they need ∂C/∂a and φ' apart
         seen = record(batch, fused=False)
     values = Values(table, seen)
     if form == "parameter":
-        return element_steps(values, network, batch.alpha)
+        return other_forms.element_steps(values, network, batch.alpha)
     if form == "jacobian":
         record_jacobians(batch, seen)
-        return jacobian_steps(values, network)
+        return other_forms.jacobian_steps(values, network)
     if form == "neuron":
         record_neurons(batch, seen, layer or 1)
-        return neuron_steps(values, network, layer or 1)
+        return other_forms.neuron_steps(values, network, layer or 1)
     if form == "chain":
-        return chain_steps(values, network, record_thin_chain(batch, seen))
+        return other_forms.chain_steps(values, network, record_thin_chain(batch, seen))
     return batch_steps(values, batch=False, alpha=batch.alpha)
 
 
