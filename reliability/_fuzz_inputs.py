@@ -83,7 +83,7 @@ class TableFile(Target):
         """Return which layer refused."""
         if "read_table" not in functions:
             return 2
-        return 0 if functions & {"_load", "_as_utf8", "_parquet"} else 1
+        return 0 if "read_content" in functions else 1
 
 
 # --- answers ---------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ did other work at the same time.
 beyond the checksum shows how deep the inputs reach. *Different outcomes* are messages that differ
 in more than the input they quote. *Engines that stopped at different steps*: where numbers leave
 the range, the two engines' last digits, which may differ, decide in which step; more than that
-counts as wrong.
+counts as wrong. *Told* tables show their own convention, as by `0,5` or a day after the 12th; in
+the others nothing decides, and no number or date may be guessed.
 
 What is promised: [Security](project/security.md), [Go on after a crash](how-to/resume.md).
 """

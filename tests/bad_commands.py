@@ -101,17 +101,21 @@ PREDICTING = {
         ROW.replace(b"age", b"Age"), PREDICT, "t.csv no column 'age' mean 'Age'"
     ),
     "text for a number": table(
-        ROW + b"31,Oslo,tall,1,no\n", PREDICT, "t.csv 'height' row 2 'tall' not a number"
+        ROW + b"31,Oslo,tall,1,no\n", PREDICT, "t.csv 'height' line 3 'tall' not a number"
     ),
     "a decimal comma for a number": table(
-        ROW + b'31,Oslo,"1,7",1,no\n', PREDICT, "t.csv 'height' row 2 '1,7' not a number"
+        ROW + b'31,Oslo,"1,7",1,no\n', PREDICT, "t.csv 'height' line 3 '1,7' not a number"
     ),
-    "infinite at predict": table(FULL + b"inf,Bonn,170,1,no\n", PREDICT, "'age' row 1 infinite"),
+    "infinite at predict": table(FULL + b"inf,Bonn,170,1,no\n", PREDICT, "'age' line 2 infinite"),
     "lists at predict": table(
-        parquet(age=[1], city=["Bonn"], height=[[1, 2]], code=[1]), PREDICT, "t.csv 'height' List"
+        parquet(age=[1], city=["Bonn"], height=[[1, 2]], code=[1]),
+        PREDICT,
+        "'height' lists training",
     ),
     "dates at predict": table(
-        FULL + b"30,Bonn,2020-01-01,1,no\n", PREDICT, "t.csv 'height' Date numbers"
+        FULL + b"30,Bonn,2020-01-01,1,no\n",
+        PREDICT,
+        "t.csv 'height' line 2 '2020-01-01' not a number like 1234.5",
     ),
     "header at predict": table(FULL, PREDICT, "t.csv no rows"),
     "ragged at predict": table(ROW + b"1,2\n", PREDICT, "t.csv line 3 2 fields 5"),
@@ -120,7 +124,7 @@ PREDICTING = {
     ),
     "nothing on standard input": Command({}, [*PREDICT[:2], "-"], "standard input empty", b""),
     "text on standard input": Command(
-        {}, [*PREDICT[:2], "-"], "standard input 'age' row 1 'x'", FULL + b"x,Bonn,1,1,no\n"
+        {}, [*PREDICT[:2], "-"], "standard input 'age' line 2 'x'", FULL + b"x,Bonn,1,1,no\n"
     ),
     "probabilities of a quantity": Command(
         {}, ["predict", "q.backpass", "people.csv", "--proba", "-o", "p.csv"], "'income' quantity"
@@ -148,12 +152,12 @@ PREDICTING = {
     "text for a quantity": table(
         b"age,city,income,w\n30,Bonn,much,1\n",
         ["evaluate", "q.backpass", "t.csv"],
-        "t.csv 'income' row 1 'much' not a number",
+        "t.csv 'income' line 2 'much' not a number",
     ),
     "negative weight to judge": table(
         b"age,city,income,w\n30,Bonn,3,1\n30,Bonn,3,-1\n",
         ["evaluate", "q.backpass", "t.csv"],
-        "t.csv 'w' row 2 -1 at least 0",
+        "t.csv 'w' line 3 -1 at least 0",
     ),
     "no weight to judge": table(
         b"age,city,income,w\n30,Bonn,3,0\n",
@@ -195,7 +199,7 @@ TRACING = {
     "trace: text for a number": Command(
         {"t.csv": ROW + b"31,Oslo,tall,1,no\n"},
         ["trace", "m.backpass", "t.csv", "--row", "2"],
-        "t.csv 'height' row 2 'tall'",
+        "t.csv 'height' line 3 'tall'",
     ),
     "trace: notation": asking(TRACE, "--notation greek", "'greek' code"),
     "trace: notation of a sixth note": asking(TRACE, "--notation 6", "'6'"),

@@ -75,7 +75,7 @@ OPTIONS = {
     "test with text for numbers": Command(
         {"t.csv": GOOD, "other.csv": b"age,city,old\n1,Bonn,no\ntwo,Bonn,no\n"},
         [*FIT, "--test", "other.csv"],
-        "other.csv 'age' row 2 'two' not a number",
+        "other.csv 'age' line 3 'two' not a number",
     ),
     "test is the table": option("--test t.csv", "--test t.csv table to train on leave out"),
     "test is the table by another way": option("--test ./t.csv", "--test ./t.csv train on"),

@@ -180,9 +180,9 @@ def column(**values: Any) -> Any:
 TABLES = {
     "table: no such target": Call(fitting(target="z"), TableError, "'z' predict 'x', 'c'"),
     "table: no target": Call(fitting(target=None), TableError, "name text None predict"),
-    "table: a number as target": Call(fitting(target=3), TableError, "name text 3 predict"),
-    "table: a name for a table": Call(fitting("people.csv"), TableError, "people.csv read_table"),
-    "table: a list of numbers": Call(fitting([1, 2]), ValueError, "Expected 2D"),
+    "table: a number as target": Call(fitting(target=3), TableError, "no column 3 'x', 'c'"),
+    "table: a file that is not there": Call(fitting("x.csv"), TableError, "x.csv no such file"),
+    "table: a list of numbers": Call(fitting([1, 2]), TableError, "Expected 2D"),
     "table: an array": Call(fitting(np.ones((5, 2))), TableError, "'y' predict 'x0', 'x1'"),
     "table: nothing in it": Call(fitting(pl.DataFrame()), TableError, "no column 'y'"),
     "table: no rows": Call(fitting(lambda g: g.table[:0]), TableError, "'y' no values rows"),
@@ -191,7 +191,7 @@ TABLES = {
         fitting(pd.DataFrame(np.ones((5, 2)), columns=["a", "a"]), "a"), TableError, "'a' twice"
     ),
     "table: lengths": Call(fitting({"x": [1, 2], "y": [1]}), TableError, "'x' has 2, 'y' has 1"),
-    "table: no columns": Call(fitting({"x": 1, "y": 2}), TableError, "'x' 0 dimensions"),
+    "table: no columns": Call(fitting({"x": 1, "y": 2}), TableError, "'x' int list of one dict"),
     "table: a column of rows": Call(
         fitting({"x": np.ones((3, 2)), "y": [1, 2, 3]}), TableError, "'x' 2 dimensions"
     ),
@@ -222,9 +222,11 @@ TABLES = {
     ),
     "table: one class": Call(fitting(column(y="no")), TableError, "'y' one class 'no'"),
     "table: infinite": Call(fitting(column(x=INF)), TableError, "'x' row 1 infinite"),
-    "table: lists": Call(fitting(column(x=[1, 2])), TableError, "'x' List leave it out"),
+    "table: lists": Call(fitting(column(x=[1, 2])), TableError, "'x' lists leave it out"),
     "table: complex": Call(
-        fitting({"x": np.ones(20) + 1j, "y": ["no", "yes"] * 10}), TableError, "'x' leave it out"
+        fitting({"x": np.ones(20) + 1j, "y": ["no", "yes"] * 10}),
+        TableError,
+        "'x' complex leave",
     ),
     "model: None": Call(lambda g: g.model.predict(None), TableError, "DataFrame None"),
     "model: a column less": Call(

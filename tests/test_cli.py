@@ -229,8 +229,17 @@ def test_a_name_with_a_comma_wins_over_a_list(folder, capsys):
 
 
 def test_default_model_names():
-    names = ["-", "example:iris", "a/b.csv.gz", "b.TSV", "x.parquet", "noext"]
-    want = ["model", "iris", "b", "b", "x", "noext"]
+    names = [
+        "-",
+        "example:iris",
+        "a/b.csv.gz",
+        "b.TSV",
+        "x.parquet",
+        "y.XLSX",
+        "z.jsonl.zst",
+        "noext",
+    ]
+    want = ["model", "iris", "b", "b", "x", "y", "z", "noext"]
     assert [str(cli_checks.default_model(n)) for n in names] == [f"{w}.backpass" for w in want]
 
 
@@ -371,7 +380,7 @@ def test_interrupting_the_comparison_keeps_the_model(folder, capsys, monkeypatch
 
 @pytest.mark.parametrize(
     "where",
-    ["backpass.tabular.files.read_table", "backpass.tabular.preparation.PreparedTable.learn"],
+    ["backpass.tabular.files.open_table", "backpass.tabular.preparation.PreparedTable.learn"],
 )
 def test_interrupting_anything_else_writes_nothing(folder, capsys, monkeypatch, where):
     def stop(*arguments, **options):
@@ -386,6 +395,7 @@ def test_interrupting_anything_else_writes_nothing(folder, capsys, monkeypatch, 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.usefixtures("heard_interrupts")
 def test_a_real_interrupt(folder):
     people(40_000).write_csv("many.csv")
     # wide enough that training takes many times as long as what comes before the interrupt

@@ -214,12 +214,12 @@ def test_few_rows_are_predicted_as_among_many(dtype, activation):
         whole = model.network_.predict(rows)
         for n in (1, 2, 16, 17):
             for few in (rows[:n], np.asfortranarray(rows[:n])):
-                np.testing.assert_array_equal(model._checked_output(few), whole[:n])
-            np.testing.assert_array_equal(model._checked_output(rows[::2][:n]), whole[::2][:n])
+                np.testing.assert_array_equal(model._bp_checked_output(few), whole[:n])
+            np.testing.assert_array_equal(model._bp_checked_output(rows[::2][:n]), whole[::2][:n])
         with pytest.raises(InputError, match="X contains NaN"):
             model.predict(np.where(rows[:1] == rows[0, 0], np.nan, rows[:1]))
         with pytest.raises(InputError, match=r"X has 2 features, but .* 3"):
             model.predict(rows[:1, :2])
         model.network_.parameters.flat[...] = np.finfo(dtype).max
         with pytest.raises(InputError, match="X, row 1: the network's output is"):
-            model._checked_output(abs(rows[:1]))
+            model._bp_checked_output(abs(rows[:1]))

@@ -11,6 +11,7 @@ import pytest
 from backpass.errors import InputError, TableError, TableWarning
 from backpass.tabular.baselines import BASELINES
 from backpass.tabular.experiment import Hooks, Question, run_experiment
+from backpass.tabular.files import RawTable
 from backpass.tabular.model import TabularModel
 from backpass.tabular.recipe import RECIPE
 from backpass.tabular.report.as_json import experiment_json, strict, write_json
@@ -101,19 +102,12 @@ def test_suspicious_columns_are_judged_on_the_training_part():
         assert run_experiment(frame, ask(drop=["leak"])).warnings == []
 
 
-def test_another_table_is_read_when_its_text_columns_are_known():
-    asked = []
-
-    def later(text_columns):
-        asked.append(text_columns)
-        return flats(30, seed=1)
-
-    experiment = run_experiment(flats(), ask(), test=later)
-    assert asked == [["city"]]
+def test_another_table_or_file_judges(tmp_path):
+    experiment = run_experiment(flats(), ask(), test=flats(30, seed=1))
     assert (experiment.table.n_train, experiment.table.n_test) == (100, 30)
-    assert run_experiment(flats(), ask(), test=flats(30, seed=1)).test.metrics == (
-        experiment.test.metrics
-    )
+    flats(30, seed=1).write_csv(tmp_path / "later.csv")
+    again = run_experiment(flats(), ask(), test=tmp_path / "later.csv")
+    assert again.test.metrics == experiment.test.metrics
 
 
 def test_errors_name_the_table_and_its_row():
@@ -121,11 +115,11 @@ def test_errors_name_the_table_and_its_row():
         size=pl.when(pl.int_range(30) == 4).then(np.inf).otherwise(1)
     )
     with pytest.raises(TableError, match=r"^b\.csv: column 'size', row 5: inf"):
-        run_experiment(flats(), ask(), test=bad, names=("a.csv", "b.csv"))
+        run_experiment(flats(), ask(), test=RawTable(bad, "b.csv"))
     with pytest.raises(TableError, match=r"^b\.csv: .*no column 'city'"):
-        run_experiment(flats(), ask(), test=bad.drop("city"), names=("a.csv", "b.csv"))
+        run_experiment(flats(), ask(), test=RawTable(bad.drop("city"), "b.csv"))
     with pytest.raises(TableError, match=r"^a\.csv: column 'size', row 5: inf"):
-        run_experiment(bad, ask(), names=("a.csv", ""))
+        run_experiment(RawTable(bad, "a.csv"), ask())
 
 
 def test_wrong_questions_are_refused():

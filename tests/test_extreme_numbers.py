@@ -94,9 +94,9 @@ def test_validation_that_overflows_stops_training(engine, held_out, what):
         classifier(engine=engine).fit(rows, LABELS, validation_data=held_out)
 
 
-def test_a_validation_score_of_nan_stops_training():
+def test_a_validation_score_that_is_not_defined_stops_training():
     fitted = regressor(early_stopping_metric=lambda *_: math.nan, early_stopping=True)
-    with pytest.raises(NonFiniteError, match="the validation score is nan after epoch 1"):
+    with pytest.raises(InputError, match=r"score is not defined on the validation rows .* metric"):
         fitted.fit(X, Y)
 
 
@@ -172,13 +172,13 @@ def test_an_estimator_that_diverges_later_stays_as_it_was(again):
     fitted = regressor(solver="sgd", learning_rate_init=1e-3, warm_start=again == "warm")
     fitted.fit(X, Y)
     before, curve = fitted.predict(X), list(fitted.loss_curve_)
-    assert fitted.loss_curve_ is fitted._history.loss_curve
+    assert fitted.loss_curve_ is fitted._bp_history.loss_curve
     go_on = fitted.partial_fit if again == "partial_fit" else fitted.fit
     with pytest.raises(NonFiniteError):
         go_on(X, Y * 1e200)
     np.testing.assert_array_equal(fitted.predict(X), before)
     assert fitted.loss_curve_ == curve
-    assert fitted._history.loss_curve == curve
+    assert fitted._bp_history.loss_curve == curve
     go_on(X, Y)
     assert math.isfinite(fitted.loss_)
     assert len(fitted.loss_curve_) == {"fit": 6, "warm": 12, "partial_fit": 7}[again]
@@ -228,7 +228,7 @@ def test_settings_beyond_the_dtype_are_refused(options, message):
 
 def test_a_schedule_whose_power_overflows_gives_a_rate_of_0():
     slow = classifier(solver="sgd", learning_rate="invscaling", power_t=1e10).fit(X, LABELS)
-    assert slow._history.learning_rates[1:] == [0.0] * 5
+    assert slow._bp_history.learning_rates[1:] == [0.0] * 5
 
 
 # --- sample weights ------------------------------------------------------------------------------

@@ -92,6 +92,37 @@ def test_a_model_is_used_without_scikit_learn(tmp_path):
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+SELDOM = {
+    "predict": ["training.trainer", "training.checkpoints", "network.to_torch",
+                "network.sklearn_mlp", "derivatives", "cli.tables", "tabular.setup"],
+    "evaluate": ["training.trainer", "training.checkpoints", "derivatives", "tabular.report",
+                 "tabular.experiment"],
+    "check": ["training.trainer", "training.displays", "derivatives.tracing", "tabular.report"],
+    "trace": ["training.trainer", "derivatives.checking", "derivatives.forms", "cli.tables",
+              "derivatives.tracing.other_forms", "derivatives.tracing.svg",
+              "derivatives.tracing.to_html", "derivatives.tracing.to_latex"],
+}  # fmt: skip
+"""What a command does not load, as it needs it never or with some options only."""
+
+
+@pytest.mark.parametrize("command", SELDOM)
+def test_a_command_loads_what_it_uses(command, tmp_path):
+    table = {"size": [1.0, 2.0, 3.0, 4.0] * 10, "dear": ["no", "no", "yes", "yes"] * 10}
+    TabularModel.fit(table, "dear", recipe=Recipe(epochs=1)).save(tmp_path / "m.backpass")
+    (tmp_path / "t.csv").write_bytes(table_bytes(pl.DataFrame(table)))
+    files = [str(tmp_path / name) for name in ("m.backpass", "t.csv")]
+    done = run(
+        "import contextlib, io, sys\n"
+        "from backpass.cli import main\n"
+        "kept = io.TextIOWrapper(io.BytesIO())\n"
+        "with contextlib.redirect_stdout(kept):\n"
+        f"    code = main([{command!r}, *{files!r}])\n"
+        f"print(code, [n for n in {SELDOM[command]!r} if f'backpass.{{n}}' in sys.modules])\n"
+        "print([n for n in ('html', 'sklearn', 'scipy.stats', 'pandas') if n in sys.modules])\n"
+    )
+    assert (done.stdout, done.stderr) == ("0 []\n[]\n", "")
+
+
 @pytest.mark.slow
 def test_every_module_can_be_imported_first():
     """No module leans on another of the package having been imported before it."""

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
         strict=False,
     ).with_columns(pl.col("size").fill_nan(None))
     table = table.with_columns(
-        price=pl.col("size").fill_null(1999.5) * 3, kind=pl.col("city").fill_null("none")
+        price=pl.col("size").fill_null(1999.5) * 3, kind=pl.col("city").fill_null("nowhere")
     )
     table.write_parquet(place / "t.parquet")
     TabularModel.fit(table.drop("price"), "kind", recipe=SMALL).save(place / "kind.backpass")

@@ -164,6 +164,15 @@ def test_what_cannot_be_converted_is_refused_in_a_line():
         to_onnx(pipeline, X=rows)
 
 
+def test_a_column_of_another_type_that_no_step_takes_is_no_input():
+    numbers = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    rows = numbers.assign(day=pd.Timestamp("2020-01-01"))
+    chosen = ColumnTransformer([("scale", StandardScaler(), ["a", "b"])])
+    pipeline = fit(make_pipeline(chosen, classifier()), rows, Y)
+    converted = to_onnx(pipeline, X=rows)
+    assert [value.name for value in converted.graph.input] == ["a", "b"]
+
+
 def test_an_activation_of_the_users_is_refused_in_a_pipeline():
     register_activation("cubed", lambda z: z**3, lambda z: 3 * z**2)
     try:

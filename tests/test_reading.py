@@ -11,12 +11,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backpass.errors import TableError
-from backpass.tabular.csv_text import parse_dates, parse_delimited
-from backpass.tabular.files import example_names, example_target, read_table
+from backpass.tabular.csv_text import split_delimited
+from backpass.tabular.dates import dates_of_text
+from backpass.tabular.files import RawTable, example_names, example_target, read_table
+
+
+def read(text, as_text=()):
+    split = split_delimited(text.encode(), "t.csv")
+    return RawTable(split.frame, "t.csv", split.separator, split.line_of).understand(None, as_text)
 
 
 def rows(text, **options):
-    return parse_delimited(text.encode(), "t.csv", **options).rows()
+    return read(text, **options).frame.rows()
 
 
 TIDIED = {
@@ -46,7 +52,10 @@ TIDIED = {
     "floats": ("a\n1e3\n.5\n-2.\n", [(1000.0,), (0.5,), (-2.0,)]),
     "truth": ("a,b\ntrue,FALSE\nFalse,TRUE\n", [(True, False), (False, True)]),
     "dates": ("a,b\n2020-12-31,31.12.2020\n", [(dt.date(2020, 12, 31), dt.date(2020, 12, 31))]),
-    "month first stays text": ("a\n12/31/2020\n", [("12/31/2020",)]),
+    "month first, as one day shows": (
+        "a\n01/02/2020\n12/31/2020\n",
+        [(dt.date(2020, 1, 2),), (dt.date(2020, 12, 31),)],
+    ),
     "day or month first is unclear": (
         "a\n01/02/2020\n12/11/2020\n",
         [("01/02/2020",), ("12/11/2020",)],
@@ -76,7 +85,8 @@ REFUSED = {
     "quote never closed, long": ('a,b\n"3,4\n' + "5,6\n" * 99_999, "line 2: a quote opened here"),
     "twice": ("a,b,a\n1,2,3\n", "column names appear twice: 'a'; rename"),
     "twice but for spaces": ("a,a \n1,2\n", "'a'"),
-    "no name": (",b\n0,1\n", "column 1 of 2 has no name in the header"),
+    "no name": (",b\nx,1\nx,2\n", "column 1 of 2 has no name in the header"),
+    "no name, not the first": ("a,,b\n1,2,3\n", "column 2 of 3 has no name in the header"),
     "spaces": ("a b c\n1 2 3\n", "read as a single column, but spaces seem to separate 3"),
 }
 
@@ -100,7 +110,7 @@ def test_tabs_are_not_looked_for_where_the_name_promises_them(tmp_path):
 
 def test_columns_can_stay_text():
     text = "a,b,day\n007,1,2020-01-02\nNA,2, \n"
-    frame = parse_delimited(text.encode(), "t.csv", as_text=["a", "day", "unknown"])
+    frame = read(text, as_text=["a", "day", "unknown"]).frame
     assert frame.rows() == [("007", 1, "2020-01-02"), (None, 2, None)]
 
 
@@ -121,7 +131,7 @@ def test_encodings_and_compression(tmp_path, data, compress):
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.parquet.gz"])
 def test_parquet_is_known_by_its_content(tmp_path, name):
-    frame = pl.DataFrame({"a": [1, None], "b": ["x", "NA"]})
+    frame = pl.DataFrame({"a": [1, None], "b": ["x", None]})
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     data = gzip.compress(buffer.getvalue()) if name.endswith(".gz") else buffer.getvalue()
@@ -140,12 +150,10 @@ UNREADABLE = {
     "blank": (b"\n \r\n", "the file is empty"),
     "BOM only": (b"\xef\xbb\xbf", "the file is empty"),
     "header only": (b"a,b\n", "no rows below the header"),
-    "Latin-1": ("a,b\n1,x\n2,é\n".encode("latin-1"), "line 3: byte 0xE9 is not UTF-8"),
     "NUL": (b"a,b\n1,\0\n", "NUL bytes"),
     "gzip cut short": (gzip.compress(PLAIN)[:-9], "damaged gzip file"),
     "gzip altered": (gzip.compress(PLAIN)[:-6] + b"......", "damaged gzip file"),
     "Parquet cut short": (b"PAR1abc", "damaged Parquet file"),
-    "Excel": (b"PK\x03\x04rest", "Excel"),
 }
 
 
@@ -188,7 +196,7 @@ def test_examples_end_with_their_target(name):
     frame = read_table(f"example:{name}")
     assert frame.columns[-1] == example_target(f"example:{name}")
     assert sum(frame.null_count().row(0)) == 0
-    assert (frame.dtypes[-1] == pl.String) == (name != "diabetes")
+    assert (frame.dtypes[-1] == pl.String) == (name not in ("diabetes", "digits"))
 
 
 def test_unknown_examples_list_the_known():
@@ -214,13 +222,13 @@ DATES = {
 
 @pytest.mark.parametrize(("text", "expected"), DATES.items())
 def test_dates(text, expected):
-    parsed = parse_dates(pl.Series([None, text, "odd"]))
+    parsed = dates_of_text(pl.Series([None, text, "odd"]), "day-first")
     assert parsed.to_list() == [None, expected, None]
 
 
-@pytest.mark.parametrize("text", ["", "2020", "2020-1-2", "2020-02-03 noon", "04:05Z", "12345"])
+@pytest.mark.parametrize("text", ["", "2020", "2020-1-2 x", "2020-02-03 noon", "04:05Z", "12345"])
 def test_no_dates(text):
-    assert parse_dates(pl.Series([text])) is None
+    assert dates_of_text(pl.Series([text]), None) is None
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
@@ -231,7 +239,7 @@ cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 def test_quoted_text_comes_back(table):
     quoted = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in table]
     text = "\n".join(["a,b", *quoted])
-    frame = parse_delimited(text.encode(), "t.csv", as_text=["a", "b"])
+    frame = read(text, as_text=["a", "b"]).frame
     kept = list(frame.rows())
     assert len(kept) == len(table)
     for found, given_row in zip(kept, table, strict=True):
@@ -245,7 +253,7 @@ def test_quoted_text_comes_back(table):
 def test_any_text_is_read_or_refused_in_one_line(text):
     message = ""
     try:
-        assert parse_delimited(("x,y\n" + text).encode(), "t.csv").width == 2
+        assert read("x,y\n" + text).frame.width == 2
     except TableError as error:
         message = str(error)
     assert "\n" not in message

@@ -20,8 +20,8 @@ MaybeWhole = Optional[int]  # noqa: UP045
 MaybeNumber = Optional[float]  # noqa: UP045
 
 TABLE_HELP = (
-    "CSV, TSV or Parquet file, gzipped or not; - for standard input; or example:NAME "
-    "(breast_cancer, diabetes, digits, iris, wine)."
+    "CSV, TSV, JSON lines, Excel, OpenDocument, Parquet or Arrow file, compressed or not; - for "
+    "standard input; or example:NAME (breast_cancer, diabetes, digits, iris, wine)."
 )
 Table = Annotated[str, Argument(metavar="TABLE", help=TABLE_HELP)]
 Model = Annotated[str, Argument(metavar="MODEL", help="Model file that fit has written.")]
@@ -29,7 +29,13 @@ Json = Annotated[
     MaybeText, Option("--json", metavar="FILE.json", help="Write all results as JSON.")
 ]
 
-_TABLE_SUFFIXES = {".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", ".gz", ".xlsx"}
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+_TABLES = (
+    *(".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json"),
+    *(".parquet", ".pq", ".feather", ".arrow", ".arrows", ".ipc"),
+    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+)
+_TABLE_SUFFIXES = {*_TABLES, *_COMPRESSED}
 WIDEST, MOST_LAYERS = 16384, 64
 
 
@@ -115,7 +121,7 @@ def default_model(table: str) -> Path:
     if table.startswith("example:"):
         return Path(table.removeprefix("example:") + ".backpass")
     name = Path(table).name
-    for suffix in (".gz", ".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq"):
+    for suffix in (*_COMPRESSED, *_TABLES):
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             name = name[: -len(suffix)]
     return Path(f"{name}.backpass")
@@ -144,7 +150,7 @@ class Output:
         suffix = path.suffix.lower()
         if self.suffixes and suffix not in self.suffixes:
             raise InputError(f"{shown}: the name must end in {' or '.join(self.suffixes)}")
-        if not self.suffixes and suffix in _TABLE_SUFFIXES | {".html", ".json"}:
+        if not self.suffixes and suffix in _TABLE_SUFFIXES | {".html"}:
             raise InputError(f"{shown}: a model is no {suffix} file; call it NAME.backpass")
         if os.path.isdir(path):  # noqa: PTH112 (pathlib's raises for a name that is too long)
             raise InputError(f"{shown}: is a folder; give the name of a file")

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from backpass.cli.tables import PatientConsole
+    from backpass.tabular.conventions import Convention
     from backpass.tabular.experiment import Experiment, Question
-    from backpass.tabular.model import TabularModel
 
 HTML, JSON = (".html", ".htm"), (".json",)
 
@@ -91,6 +91,20 @@ class FitOptions:
         MaybeTexts, Option(metavar="COLUMN,…", help="Number columns that are categories.")
     ] = None
     drop: Annotated[MaybeTexts, Option(metavar="COLUMN,…", help="Columns to leave out.")] = None
+    decimal: Annotated[
+        MaybeText, Option(metavar="MARK", help="Decimal mark, . or ,  [default: told from TABLE]")
+    ] = None
+    thousands: Annotated[
+        MaybeText,
+        Option(metavar="MARK", help="Thousands mark: , . ' blank or none. [default: told]"),
+    ] = None
+    dates: Annotated[
+        MaybeText,
+        Option(metavar="ORDER", help="day-first, month-first or iso. [default: told from TABLE]"),
+    ] = None
+    missing: Annotated[
+        MaybeTexts, Option(metavar="TEXT,…", help="Cells that are missing, beside NA, ?, …")
+    ] = None
     hidden: Annotated[
         MaybeText,
         Option(
@@ -157,33 +171,29 @@ def fit(options: FitOptions) -> int:
     model_path = _check(options)
     # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from backpass.tabular.files import read_table
+    from backpass.tabular.files import open_table
     from backpass.training.checkpoints import Checkpoints
 
     messages = Messages()
     with messages.catching():
         checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
-        as_text = possible_names(options.categorical or [])
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
-        frame = read_table(options.table, as_text=as_text)
+        convention = _convention(options)
+        texts = possible_names([*(options.categorical or []), *filter(None, [options.target])])
+        table = open_table(options.table, texts if convention.allows_points() else None)
         from backpass.cli.progress import TerminalHooks
         from backpass.cli.tables import patient_output
         from backpass.tabular.experiment import run_experiment
 
-        question = _question(options, frame)
-
-        def other_table(text_columns: list[str]) -> Any:
-            return read_table(str(options.test), as_text=[*text_columns, *as_text])
-
+        question = _question(options, table.frame)
         # a reader that stops, or a full disk, costs what is told, never the model
         out = patient_output()
         hooks = TerminalHooks(out, messages, options.table, question, checkpoints)
         with hooks:
             experiment = run_experiment(
-                frame,
+                table,
                 question,
-                test=None if options.test is None else other_table,
-                names=(label_of(options.table), label_of(options.test or options.table)),
+                test=options.test,
                 save_to=model_path,
                 hooks=hooks,
                 checkpoints=checkpoints,
@@ -235,6 +245,7 @@ def _check(options: FitOptions) -> Path:
     )
     if options.hidden is not None:
         hidden_sizes(options.hidden)
+    _convention(options)
     model_path = Path(options.model) if options.model is not None else default_model(options.table)
     outputs = [Output("--model", model_path)]
     outputs += [Output("--json", options.json, JSON)] if options.json is not None else []
@@ -248,6 +259,19 @@ def _check(options: FitOptions) -> Path:
 
 def _same_file(one: str, other: str) -> bool:
     return one == other or (Path(one).exists() and Path(one).resolve() == Path(other).resolve())
+
+
+def _convention(options: FitOptions) -> Convention:
+    """Return how the table is written, as far as the options say."""
+    from backpass.tabular.conventions import Convention
+
+    named = {"blank": " ", "none": "", "comma": ",", "point": "."}
+    return Convention(
+        decimal=named.get(options.decimal or "", options.decimal),
+        thousands=named.get(options.thousands or "", options.thousands),
+        dates=options.dates,
+        missing=tuple(possible_names(options.missing or ())),
+    )
 
 
 def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
@@ -277,6 +301,7 @@ def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
         seed=options.seed,
         time_limit=options.time_limit,
         gradient_norms=options.report is not None,
+        convention=_convention(options),
     )
 
 
@@ -309,13 +334,11 @@ def predict(
         check_table_suffix(output)
         check_outputs([place], [model, table])
     from backpass.tabular.files import table_bytes, write_table
-    from backpass.tabular.selection import original_rows
+    from backpass.tabular.model import TabularModel
 
     messages = Messages()
     with messages.catching():
-        loaded, frame = _opened(model, table)
-        with original_rows([], label_of(table)):
-            predictions = loaded.predict_table(frame, proba=proba)
+        predictions = TabularModel.load(model).predict_table(table, proba=proba)
     if output is not None:
         write_table(predictions, output)
         return 0
@@ -336,29 +359,21 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
     if json is not None:
         check_outputs([Output("--json", json, JSON)], [model, table])
     from backpass.cli import tables as render
-    from backpass.tabular.report.as_json import evaluation_json, write_json
-    from backpass.tabular.selection import original_rows
+    from backpass.tabular.model import TabularModel
 
     messages = Messages()
     with messages.catching():
-        loaded, frame = _opened(model, table)
-        with original_rows([], label_of(table)):
-            evaluation = loaded.judge(loaded.encode(frame))
-        if left_out := frame.height - evaluation.rows:
+        loaded = TabularModel.load(model)
+        raw = loaded.read(table)
+        evaluation = loaded.judge(loaded.encode(raw))
+        if left_out := raw.frame.height - evaluation.rows:
             messages.add(f"{left_out} row(s) without target {loaded.target.name!r} are left out")
     render.output().print(render.evaluation(evaluation, loaded, table))
     if json:
+        from backpass.tabular.report.as_json import evaluation_json, write_json  # loads pages
+
         write_json(evaluation_json(evaluation, model, table), json)
     return 0
-
-
-def _opened(model: str, table: str) -> tuple[TabularModel, pl.DataFrame]:
-    """Load a model, and read a table with the types that it needs."""
-    from backpass.tabular.files import read_table
-    from backpass.tabular.model import TabularModel
-
-    loaded = TabularModel.load(model)
-    return loaded, read_table(table, as_text=loaded.text_columns())
 
 
 def export(

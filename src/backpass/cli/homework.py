@@ -21,7 +21,11 @@ from backpass.cli.output import Messages
 from backpass.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
+
+    from backpass.tabular.files import RawTable
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,11 @@ def run_homework(options: HomeworkOptions) -> int:
     messages = Messages()
     with messages.catching():
         model = TabularModel.load(options.model)
-        frame, rows, label = _read_rows(model, options)
-        with original_rows(rows, label):
+        raw, rows = _read_rows(model, options)
+        with original_rows(rows, raw.label, raw.line_of):
             verdict = explain_mismatch(
                 model,
-                frame,
+                raw.frame[rows],
                 None,
                 answer,
                 alpha=options.alpha,
@@ -112,16 +116,12 @@ def run_homework(options: HomeworkOptions) -> int:
     return 0 if verdict.right else 1
 
 
-def _read_rows(model: Any, options: HomeworkOptions) -> tuple[pl.DataFrame, Any, str]:
-    """Return the rows that were asked for, their numbers from 0, and what the table is called."""
+def _read_rows(model: Any, options: HomeworkOptions) -> tuple[RawTable, NDArray[np.int64]]:
+    """Return the table, and the numbers, from 0, of the rows that were asked for."""
     import numpy as np
 
-    from backpass.tabular.files import read_table
-
-    frame = read_table(options.table, as_text=model.text_columns())
-    label = "standard input" if options.table == "-" else options.table
-    start, stop = _rows(frame, label, options)
-    return frame[start:stop], np.arange(start, stop), label
+    raw = model.read(options.table)
+    return raw, np.arange(*_rows(raw.frame, raw.label, options))
 
 
 def _rows(frame: pl.DataFrame, label: str, options: HomeworkOptions) -> tuple[int, int]:

@@ -33,7 +33,7 @@ from backpass.tabular.formatting import (
 )
 
 if TYPE_CHECKING:
-    from backpass.tabular.encoding import ColumnSummary
+    from backpass.tabular.columns import ColumnSummary
     from backpass.tabular.experiment import Experiment, Question
     from backpass.tabular.metrics import Evaluation
     from backpass.tabular.model import TabularModel
@@ -161,6 +161,8 @@ def understanding(table: Understanding, source: str, question: Question) -> Rend
         ),
         _text(f"network: {'-'.join(map(str, table.sizes))}, {count(table.parameters)} parameters"),
     ]
+    if table.convention:
+        lines.append(_text(f"read with {', '.join(table.convention)}"))
     if table.sample_weight:
         lines.append(_text(f"sample weights: {table.sample_weight}"))
     if table.dropped:

@@ -165,15 +165,14 @@ def _trace_example(options: TraceOptions) -> Trace:
 def _trace_table(options: TraceOptions) -> Trace:
     import numpy as np
 
-    from backpass.tabular.files import read_table
     from backpass.tabular.model import TabularModel
     from backpass.tabular.selection import original_rows
 
     model = TabularModel.load(options.model)
     if options.table is None:
         raise InputError("give the TABLE whose rows are to be traced (or MODEL as example:xor)")
-    frame = read_table(options.table, as_text=model.text_columns())
-    label = "standard input" if options.table == "-" else options.table
+    raw = model.read(options.table)
+    frame, label = raw.frame, raw.label
     rows = _rows("1" if options.row is None else options.row, frame.height)
     target = model.target.name
     if target in frame.columns:
@@ -181,7 +180,7 @@ def _trace_table(options: TraceOptions) -> Trace:
             if frame[target][row] is None:
                 raise TableError(f"{label}, row {row + 1}: it has no target {target!r}")
     outputs = getattr(model.target, "classes", [target])
-    with original_rows(np.array(rows), label):
+    with original_rows(np.array(rows), label, raw.line_of):
         return _traced(
             options,
             model,

@@ -13,9 +13,11 @@ import numpy as np
 
 from backpass.errors import InputError, TableError
 from backpass.export.graph import ML, Arithmetic, Graph
+from backpass.tabular.column_values import as_days, as_numbers
 from backpass.tabular.columns import CategoryColumn, Column, DateColumn, NumberColumn
+from backpass.tabular.conventions import PLAIN, Convention
 from backpass.tabular.encoding import TableEncoding
-from backpass.tabular.frames import as_days, as_frame, as_levels, as_numbers
+from backpass.tabular.frames import as_frame
 
 if TYPE_CHECKING:
     import polars as pl
@@ -243,7 +245,9 @@ def onnx_inputs(model: Any, table: Any) -> dict[str, NDArray[Any]]:
     absent = [c.name for c in used_columns(encoder) if c.name not in frame.columns]
     if absent:
         raise TableError(f"the table has no column {absent[0]!r}")
-    return {c.name: _values(c, frame[c.name])[:, None] for c in used_columns(encoder)}
+    used, frame = used_columns(encoder), encoder.read_texts(frame)
+    convention = encoder.convention_ or PLAIN
+    return {c.name: _values(c, frame[c.name], convention)[:, None] for c in used}
 
 
 def _encoder_of(model: Any) -> TableEncoding:
@@ -253,13 +257,13 @@ def _encoder_of(model: Any) -> TableEncoding:
     return first
 
 
-def _values(column: Column, values: pl.Series) -> NDArray[Any]:
+def _values(column: Column, values: pl.Series, convention: Convention) -> NDArray[Any]:
     """Return the values of a column as its graph input takes them."""
     if isinstance(column, DateColumn):
-        return as_days(values)
+        return as_days(values, convention)
     if not isinstance(column, CategoryColumn):
-        return as_numbers(values)
-    levels, numbers = as_levels(values), level_numbers(column)
+        return as_numbers(values, convention)
+    levels, numbers = column.levels_of(values, convention), level_numbers(column)
     if numbers is None:
         # a real text that reads like what stands for a missing one is no level: any other unseen
         # text means the same

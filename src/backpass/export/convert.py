@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from backpass.errors import InputError
@@ -170,7 +169,7 @@ def _estimator(estimator: Any) -> Any:
 def _estimator_on(graph: Graph, x: str, given: Any, estimator: Any) -> Any:
     """Return the finished graph of an estimator that takes `x` (N, n_0)."""
     output = network_nodes(graph, estimator.network_, x, given)
-    classes = getattr(estimator, "classes_", None)
-    told = told_of(classes=None if classes is None else np.asarray(classes).tolist())
+    classes = estimator._bp_labels().tolist() if hasattr(estimator, "classes_") else None
+    told = told_of(classes=classes)
     results = estimator_results(graph, estimator, output)
     return _finished(graph, results, told)

@@ -212,6 +212,8 @@ def _values(target: ClassTarget) -> list[Any]:
         return [int(text) for text in target.classes]
     if target.values == "boolean":
         return [text == "true" for text in target.classes]
+    if target.values == "float":
+        return [float(text) for text in target.classes]
     return list(target.classes)
 
 
@@ -237,11 +239,11 @@ def estimator_results(graph: Graph, estimator: Any, output: str) -> list[Result]
     f = Arithmetic(graph, dtype)
     scores = estimator.network_.model.loss.task == "margin"
     boundary = 0.0 if scores else 0.5
-    if estimator._target_type == "multilabel":
+    if estimator._bp_target_type == "multilabel":
         label = graph.cast(f("Greater", output, boundary), np.int64)
         named = Result(label, "label", np.int64, k, "1 for each label that applies")
     else:
-        named = _class(f, estimator.classes_, output, boundary, k)
+        named = _class(f, estimator._bp_labels(), output, boundary, k)
     if scores:
         return [named, Result(output, "scores", dtype, k, "what the loss compares with 0")]
     chances, width = _probabilities(f, estimator, output, k)
@@ -266,7 +268,7 @@ def _class(f: Arithmetic, classes: Any, output: str, boundary: float, k: int) ->
 def _probabilities(f: Arithmetic, estimator: Any, output: str, k: int) -> tuple[str, int]:
     if k == 1:
         return f("Concat", f("Sub", 1.0, output), output, axis=1), 2
-    if estimator._target_type == "multiclass" and estimator.out_activation_ == "logistic":
+    if estimator._bp_target_type == "multiclass" and estimator.out_activation_ == "logistic":
         axes = f.graph.constant(np.array([1]))
         total = f("ReduceSum", output, axes, keepdims=1)
         return f("Div", output, f("Max", total, float(np.finfo(f.dtype).tiny))), k

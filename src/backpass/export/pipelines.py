@@ -7,6 +7,7 @@ itself (``backpass.estimators.compat``), or looks in its table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from backpass.export.columns import (
 from backpass.export.graph import ML, ML_OPSET, OPSET, Graph, onnx_part
 from backpass.export.layers import Result, estimator_results, float_dtype, network_nodes, told_of
 from backpass.tabular.encoder import TableEncoder
-from backpass.tabular.frames import as_frame, has_names
+from backpass.tabular.frames import as_frame
 
 LABEL_ENCODER = 2  # the version of the operator that we use of the domain ai.onnx.ml
 FAILURES = (RuntimeError, NotImplementedError, TypeError, ValueError, KeyError, AttributeError)
@@ -47,7 +48,7 @@ def convert_pipeline(pipeline: Any, X: Any = None) -> Any:
     """
     register_converters()
     skl2onnx = onnx_part("skl2onnx")
-    names, kinds, meanings = _inputs(pipeline, X)
+    names, kinds, meanings, strange = _inputs(pipeline, X)
     encoded = isinstance(pipeline[0], TableEncoder)  # takes its columns by their order
     given = [f"column_{i}" for i in range(len(names))] if encoded else names
     try:
@@ -61,11 +62,12 @@ def convert_pipeline(pipeline: Any, X: Any = None) -> Any:
     except InputError:
         raise
     except FAILURES as error:
-        reason = " ".join(str(error).split())
+        reason = "; ".join([" ".join(str(error).split()), *strange.values()])
         raise InputError(f"skl2onnx cannot convert this pipeline: {reason}") from None
     _restore_names(model, names)
     for value, meaning in zip(model.graph.input, meanings, strict=True):
         value.doc_string = meaning
+    _drop_unused(model.graph, strange)
     classes = getattr(pipeline, "classes_", None)
     told = told_of(classes=None if classes is None else np.asarray(classes).tolist())
     onnx_part("onnx.helper").set_model_props(model, told)
@@ -112,25 +114,45 @@ def register_converter(kind: type) -> None:
 OUTPUTS = {"label", "probabilities", "scores", "prediction", "encoded"}
 
 
-def _inputs(pipeline: Any, X: Any) -> tuple[list[str], list[Any], list[str]]:
-    """Return names, skl2onnx's types and, where they are known, the meanings of the inputs."""
+def _drop_unused(graph: Any, strange: Mapping[str, str]) -> None:
+    """Leave out the inputs of types that ONNX has not, or refuse one that a step takes."""
+    taken = {name for node in graph.node for name in node.input}
+    for name, complaint in strange.items():
+        if name in taken:
+            raise InputError(complaint)
+    for value in [value for value in graph.input if value.name in strange]:
+        graph.input.remove(value)
+
+
+def _inputs(pipeline: Any, X: Any) -> tuple[list[str], list[Any], list[str], dict[str, str]]:
+    """Return names, skl2onnx's types and, where they are known, the meanings of the inputs.
+
+    Last come the columns of types that ONNX has not, each with what to say if it is taken.
+    """
     first = pipeline[0]
     if isinstance(first, TableEncoder):
         columns, names = used_columns(first), input_names(first)
         kinds = [_kind(input_dtype(column))([None, 1]) for column in columns]
-        return names, kinds, [input_meaning(column) for column in columns]
+        return names, kinds, [input_meaning(column) for column in columns], {}
     if X is None:
-        return ["X"], [_kind(np.float64)([None, _width(pipeline)])], [""]
-    if not (hasattr(X, "columns") and has_names(X)):
+        return ["X"], [_kind(np.float64)([None, _width(pipeline)])], [""], {}
+    if not all(isinstance(name, str) for name in getattr(X, "columns", [0])):
         array = np.asarray(X)
-        return ["X"], [_kind(_plain(array.dtype, "X"))([None, array.shape[1]])], [""]
+        return ["X"], [_kind(_plain(array.dtype, "X"))([None, array.shape[1]])], [""], {}
     frame = as_frame(X)
     if taken := OUTPUTS & {*frame.columns}:
         name = min(taken)
         raise InputError(
             f"column {name!r} of X is called as an output or step of the graph; rename it"
         )
-    return frame.columns, [_kind(_column_dtype(c))([None, 1]) for c in frame], [""] * frame.width
+    kinds, strange = [], {}
+    for column in frame:
+        try:
+            dtype = _column_dtype(column)
+        except InputError as error:
+            dtype, strange[column.name] = np.dtype(object), str(error)
+        kinds.append(_kind(dtype)([None, 1]))
+    return frame.columns, kinds, [""] * frame.width, strange
 
 
 def _width(pipeline: Any) -> int:

@@ -59,8 +59,8 @@ def check(value: object, schema: Schema, where: str = "") -> None:
             known = ", ".join(schema) or "none"
             raise ModelFileError(f"{_below(where, key)}: unknown key; the known ones are {known}")
     for key, rule in schema.items():
-        if key in value:
-            check(value[key], rule, _below(where, key))
+        if key in value:  # a schema's keys are plain words
+            check(value[key], rule, f"{where}.{key}" if where else key)
         elif not isinstance(rule, Optional):
             raise ModelFileError(f"{_below(where, key)}: missing")
 

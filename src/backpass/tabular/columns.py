@@ -6,24 +6,28 @@ more record, list it in `KINDS`, and choose it in :func:`fit_column`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from backpass.engines.threads import available_threads
 from backpass.errors import ModelFileError, TableError
 from backpass.storage.schema import Bool, Int, ListOf, OneOf, Rule, Schema, Text, check
-from backpass.tabular.csv_text import parse_dates
-from backpass.tabular.frames import as_levels
+from backpass.tabular.column_values import alike, as_levels
+from backpass.tabular.conventions import Convention, numbers_of_text, without_missing
 from backpass.tabular.scaled_columns import (
     DateColumn,
     DroppedColumn,
     NumberColumn,
     Record,
+    Remarks,
     Rules,
-    warn_of_values,
+    encode_numbers,
+    fit_numbers,
 )
+from backpass.tabular.series import refuse_other_types
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,6 +38,7 @@ __all__ = [
     "CategoryColumn",
     "Column",
     "ColumnRule",
+    "ColumnSummary",
     "DateColumn",
     "DroppedColumn",
     "NumberColumn",
@@ -43,11 +48,10 @@ __all__ = [
     "state_of",
 ]
 
-_MOSTLY = 0.9  # a text column with a larger share of numbers was meant to be a number column
+_OTHER, _ABSENT = -1, -2  # in place of a level's place
+_PIECE = 1 << 15  # rows whose encoding stays in the cache while it is written
+_FEW_ROWS = 1000  # up to here Python looks levels up faster than polars
 _FEW = 20  # rows up to which levels are not called rare, nor text free text
-_NUMBER_LIKE = r"^[^\w\s]? ?[0-9][0-9.,' ]* ?[^\w\s]?$"  # $1,200 or 35 % or 1 234,5
-_MONTH_FIRST = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}\b"
-
 
 # --- categories ------------------------------------------------------------------------------
 
@@ -79,7 +83,7 @@ class CategoryColumn(Record):
 
     @classmethod
     def fit(
-        cls, column: pl.Series, rules: Rules, categorical: bool = False
+        cls, column: pl.Series, rules: Rules, categorical: bool = False, remark: str = ""
     ) -> CategoryColumn | DroppedColumn:
         """Learn the levels that are frequent enough to have a weight each."""
         import polars as pl
@@ -87,7 +91,8 @@ class CategoryColumn(Record):
         text = as_levels(column).alias("level")
         counts = text.drop_nulls().value_counts(name="rows")
         missing, known = text.null_count(), text.len() - text.null_count()
-        remark = _remark(column) if column.dtype == pl.String else ""
+        if groups := alike(counts["level"]):
+            remark = f"{remark}; " * bool(remark) + f"levels that differ only in case: {groups}"
         if counts.height == 1 and missing == 0:
             return DroppedColumn(column.name, missing, "constant")
         if not categorical and counts.height > known / 2 and known > _FEW:
@@ -114,35 +119,80 @@ class CategoryColumn(Record):
         extra = ["(other)"] * bool(self.rare) + ["(missing)"] * bool(self.missing)
         return [f"{self.name}={level}" for level in (*self.levels, *extra)]
 
+    @property
+    def width(self) -> int:
+        """How many outputs there are."""
+        return len(self.levels) + bool(self.rare) + bool(self.missing)
+
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
         """Write a 1 for each row's level, also for a missing one where training had some."""
-        import polars as pl
-
-        text = as_levels(values)
-        places = list(range(len(self.levels)))
-        codes = text.replace_strict(
-            list(self.levels), places, default=-1, return_dtype=pl.Int32
-        ).to_numpy()
-        absent = text.is_null().to_numpy()
-        strange = codes < 0
+        codes, others = self._codes(values, rules.convention)
+        if len(codes) == 1 and codes[0] >= 0:  # of a model that serves rows one by one
+            out[0, codes[0]] = 1
+            return
+        strange, absent = codes == _OTHER, codes == _ABSENT
         if self.missing:
             out[absent, -1] = 1
-            strange = strange & ~absent
+        else:
+            strange |= absent
         if self.rare:
             out[strange, len(self.levels)] = 1
         elif strange.any():
-            self._report(text.filter(pl.Series(strange)))
+            missing = bool(absent.any() and not self.missing)
+            noted = Remarks(strange={self.name: (others + [None] * missing, int(strange.sum()))})
+            rules.remarks.add(noted)
         rows = np.flatnonzero(codes >= 0)
         out[rows, codes[rows]] = 1
 
-    def _report(self, strange: pl.Series) -> None:
-        found = strange.unique(maintain_order=True)
-        shown = ", ".join("missing" if x is None else repr(x) for x in found[:3])
-        more = ", …" if found.len() > 3 else ""
-        warn_of_values(
-            f"column {self.name!r}: not among the levels in training: {shown}{more}, in"
-            f" {strange.len()} row(s); encoded as none of the known levels"
+    def _codes(
+        self, values: pl.Series, convention: Convention
+    ) -> tuple[NDArray[np.int64], list[str | None]]:
+        """Return the place of each row's level, or `_OTHER` or `_ABSENT`, and the other levels."""
+        import polars as pl
+
+        if values.dtype.is_float():
+            values = values.fill_nan(None)
+        few = values.len() <= _FEW_ROWS
+        given = values.to_list() if few else values.unique(maintain_order=True).to_list()
+        codes: dict[Any, int] = {level: place for place, level in enumerate(self.levels)}
+        # what stands there as a level does needs no look at its spelling
+        strange = [v for v in dict.fromkeys(given) if v is not None and v not in codes]
+        known, others = dict(codes), []
+        if strange:
+            asked = pl.Series(values.name, strange, values.dtype)
+            for value, level in zip(strange, self.levels_of(asked, convention), strict=True):
+                codes[value] = _ABSENT if level is None else known.get(level, _OTHER)
+                if codes[value] == _OTHER and level not in others:
+                    others.append(level)
+        codes[None] = _ABSENT
+        if few:
+            return np.array([codes[value] for value in given], dtype=np.int64), others
+        distinct = [value for value in given if value is not None]
+        places = values.replace_strict(
+            pl.Series(distinct, dtype=values.dtype),
+            [codes[value] for value in distinct],
+            default=_ABSENT,
+            return_dtype=pl.Int64,
         )
+        return places.to_numpy(), others
+
+    def levels_of(self, values: pl.Series, convention: Convention) -> pl.Series:
+        """Return values as the texts of levels; cells of a file as what training had, numbers too.
+
+        What was a level in training is none of the marks for missing.
+        """
+        import polars as pl
+
+        if values.dtype != pl.String:
+            return as_levels(values)
+        text = without_missing(values, convention.missing, self.levels)
+        if not self.text:
+            numbers = numbers_of_text(text, convention)
+            if numbers.null_count() == text.null_count():
+                return as_levels(numbers)
+        if {*self.levels} <= {"true", "false"}:
+            text = text.str.to_lowercase()
+        return as_levels(text)
 
 
 def _natural(level: str) -> tuple[bool, float, str]:
@@ -153,26 +203,6 @@ def _natural(level: str) -> tuple[bool, float, str]:
         return True, 0.0, level
 
 
-def _remark(column: pl.Series) -> str:
-    """Return what to say about text that was probably meant to be numbers or dates."""
-    import polars as pl
-
-    text = column.str.strip_chars()
-    enough = _MOSTLY * (text.len() - text.null_count())
-    numbers = text.cast(pl.Float64, strict=False)
-    bad = (text.is_not_null() & numbers.is_null()).arg_true()
-    if bad.len() == 0:  # all are numbers, and text on purpose: postcodes
-        return ""
-    row = int(bad[0])
-    if numbers.count() >= enough:
-        return f"text because of {bad.len()} value(s) such as {column[row]!r} in row {row + 1}"
-    if text.str.contains(_MONTH_FIRST).sum() >= enough:
-        return f"text: write dates such as {column[row]!r} with the year first, as 2020-12-31"
-    if text.str.contains(_NUMBER_LIKE).sum() >= enough:
-        return f"text: write {column[row]!r} and the like as plain numbers, as 1234.5"
-    return ""
-
-
 # --- all kinds -------------------------------------------------------------------------------
 
 Column: TypeAlias = NumberColumn | DateColumn | CategoryColumn | DroppedColumn
@@ -180,6 +210,18 @@ Column: TypeAlias = NumberColumn | DateColumn | CategoryColumn | DroppedColumn
 KINDS: dict[str, type[Column]] = {
     record.kind: record for record in (NumberColumn, DateColumn, CategoryColumn, DroppedColumn)
 }
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """How one column is encoded, for a person to read."""
+
+    name: str
+    kind: str
+    missing: int
+    levels: int
+    outputs: int
+    note: str
 
 
 class ColumnRule(Rule):
@@ -200,7 +242,9 @@ class ColumnRule(Rule):
             raise ModelFileError(f"{where}: not valid Unicode") from None
 
 
-def fit_column(column: pl.Series, rules: Rules, *, categorical: bool = False) -> Column:
+def fit_column(
+    column: pl.Series, rules: Rules, *, categorical: bool = False, remark: str = ""
+) -> Column:
     """Learn how to encode a column from its training rows.
 
     Parameters
@@ -211,6 +255,8 @@ def fit_column(column: pl.Series, rules: Rules, *, categorical: bool = False) ->
         The encoder's settings.
     categorical : bool
         Whether numbers, too, are taken as levels.
+    remark : str
+        Why the column is text that was meant to be more.
 
     Returns
     -------
@@ -231,17 +277,70 @@ def fit_column(column: pl.Series, rules: Rules, *, categorical: bool = False) ->
         missing += int(column.is_nan().sum())
     if missing == column.len():
         return DroppedColumn(column.name, missing, "no value at all")
-    dates = dtype.is_temporal() and not isinstance(dtype, pl.Duration)
-    if dtype == pl.String and not categorical:  # read_table parses dates, pandas may not have
-        parsed = parse_dates(column)
-        dates = parsed is not None and parsed.null_count() == missing
-    if dates and not categorical:
+    if dtype.is_temporal() and not isinstance(dtype, pl.Duration) and not categorical:
         return DateColumn.fit(column)
     if categorical or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
-        return CategoryColumn.fit(column, rules, categorical)
+        return CategoryColumn.fit(column, rules, categorical, remark)
     if dtype.is_numeric() or isinstance(dtype, pl.Duration):
-        return NumberColumn.fit(column)
+        return fit_numbers(column.to_frame())[0]
     raise TableError(f"column {column.name!r} holds {dtype} values; leave it out")
+
+
+def encode_rows(
+    columns: Sequence[Column], frame: pl.DataFrame, rules: Rules, out: NDArray[Any]
+) -> Remarks:
+    """Encode rows into `out`: many in pieces that stay in the cache, several at a time.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        Of the outputs, in their order.
+    frame : polars.DataFrame
+        With a column of each name, and others.
+    rules : Rules
+        Without remarks.
+    out : array of shape (rows, outputs)
+        Zeros.
+
+    Returns
+    -------
+    Remarks
+        What is odd about the rows.
+    """
+    if frame.height <= _PIECE:
+        return encode_piece(columns, frame, rules, out)
+    from concurrent.futures import ThreadPoolExecutor
+
+    def encode(begin: int) -> Remarks:
+        end = begin + _PIECE
+        return encode_piece(columns, frame.slice(begin, _PIECE), rules, out[begin:end])
+
+    remarks = Remarks()
+    with ThreadPoolExecutor(available_threads()) as pool:
+        for found in pool.map(encode, range(0, frame.height, _PIECE)):
+            remarks.add(found)
+    return remarks
+
+
+def encode_piece(
+    columns: Sequence[Column], frame: pl.DataFrame, rules: Rules, out: NDArray[Any]
+) -> Remarks:
+    """Encode rows into `out` at once; see :func:`encode_rows`."""
+    rules = replace(rules, remarks=Remarks())
+    used, end = [], 0
+    for column in columns:
+        begin, end = end, end + column.width
+        if end > begin:
+            used.append((column, begin, end))
+    given = {values.name: values for values in frame.get_columns()}
+    for column, _, _ in used:
+        refuse_other_types(given[column.name], otherwise="give what it held in training")
+    numbers = [(c, begin) for c, begin, _ in used if isinstance(c, NumberColumn)]
+    encode_numbers(numbers, given, rules, out)
+    for column, begin, end in used:
+        if not isinstance(column, NumberColumn):
+            column.encode(given[column.name], rules, out[:, begin:end])
+    return rules.remarks
 
 
 def state_of(column: Column) -> dict[str, Any]:

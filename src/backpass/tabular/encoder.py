@@ -33,8 +33,9 @@ class TableEncoder(TransformerMixin, OnnxStep, TableEncoding, BaseEstimator):  #
 
     Parameters
     ----------
-    categorical : sequence of str, default=()
-        Number or date columns to be taken as categories, such as postcodes. All other
+    categorical : sequence of str, int or tuple, or None, default=()
+        Names of number or date columns to be taken as categories, such as postcodes, or their
+        positions where the table has no names. All other
         columns of numbers are numbers, even with few distinct values: 0, 1, 2 children have
         an order that levels would forget.
     max_levels : int, default=64

@@ -8,27 +8,43 @@ here needs scikit-learn: a model is loaded and used without importing it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from backpass.core.hints import closest
-from backpass.errors import InputError, ModelFileError, TableError, TableWarning, warn_caller
-from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Schema, Text, check
+from backpass.errors import (
+    InputError,
+    ModelFileError,
+    TableError,
+    TableWarning,
+    brief,
+    warn_caller,
+)
+from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Optional, Schema, Text, check
 from backpass.tabular.columns import (
     CategoryColumn,
     Column,
     ColumnRule,
+    ColumnSummary,
     DroppedColumn,
     Rules,
     column_of,
+    encode_piece,
+    encode_rows,
     fit_column,
     state_of,
 )
-from backpass.tabular.frames import as_frame, has_names
+from backpass.tabular.conventions import CONVENTION_SCHEMA, PLAIN, Convention
+from backpass.tabular.frames import as_frame, has_names, text_name
+from backpass.tabular.rows import refuse_nameless
+from backpass.tabular.scaled_columns import Remarks, fit_numbers
+from backpass.tabular.series import refuse_other_types
+from backpass.tabular.text_columns import Understood, understand
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,19 +59,13 @@ STATE_SCHEMA: dict[str, Schema] = {
     "dtype": OneOf("float32", "float64"),
     "named": Bool(),
     "columns": ListOf(ColumnRule(), shortest=1),
+    "convention": Optional(CONVENTION_SCHEMA),  # older files have none
 }
-
-
-@dataclass(frozen=True)
-class ColumnSummary:
-    """How one column is encoded, for a person to read."""
-
-    name: str
-    kind: str
-    missing: int
-    levels: int
-    outputs: int
-    note: str
+PART = 1 << 17  # rows that are encoded and predicted at a time
+_INDEX = re.compile(r"Unnamed: 0|__index_level_\d+__")  # as pandas names what has no name
+_SETTINGS = ("categorical", "max_levels", "min_count", "clip", "dtype")
+# Older versions told the convention of each table anew, and took the day of a date to come first.
+_BEFORE_CONVENTIONS = Convention(dates="day-first")
 
 
 class TableEncoding:
@@ -66,13 +76,16 @@ class TableEncoding:
 
     Parameters
     ----------
-    categorical, max_levels, min_count, clip, dtype
+    categorical, max_levels, min_count, clip, dtype, convention
         As of :class:`~backpass.tabular.encoder.TableEncoder`.
 
     Attributes
     ----------
     columns_ : list of Column
         What was learnt, one record for each column of the table in fit.
+    convention_ : Convention or None
+        How the texts of the table were written, which holds for others; None in a model of an
+        older version, which tells it anew from each table.
 
     Examples
     --------
@@ -85,17 +98,19 @@ class TableEncoding:
     def __init__(
         self,
         *,
-        categorical: Sequence[str] = (),
+        categorical: Sequence[Any] | None = (),
         max_levels: int = 64,
         min_count: int = 5,
         clip: float = 3.0,
         dtype: str = "float32",
+        convention: Convention | None = None,
     ) -> None:
         self.categorical = categorical
         self.max_levels = max_levels
         self.min_count = min_count
         self.clip = clip
         self.dtype = dtype
+        self.convention = convention
 
     # --- fit and transform -------------------------------------------------------------------
 
@@ -104,8 +119,9 @@ class TableEncoding:
 
         Parameters
         ----------
-        X : polars or pandas DataFrame, mapping of name to column, or 2-D array-like
-            The training rows, without the target.
+        X : table
+            What :func:`~backpass.tabular.frames.as_frame` takes: the training rows, without the
+            target.
         y : ignored
             For scikit-learn's pipelines.
 
@@ -119,18 +135,52 @@ class TableEncoding:
         TableError
             If the table has no row or no useful column, or a value cannot be used.
         """
-        rules = self._rules()
+        self._rules()  # refuses wrong settings first
         frame = as_frame(X)
+        told = understand(frame, self.convention, as_text=self._categories(frame.columns))
+        return self.learn(told, named=has_names(X))
+
+    def learn(self, told: Understood, *, named: bool = True) -> Self:
+        """Learn from a table whose texts are understood.
+
+        Parameters
+        ----------
+        told : Understood
+            The training rows, without the target.
+        named : bool
+            Whether its columns have names.
+
+        Raises
+        ------
+        TableError
+            As `fit`.
+        """
+        rules, frame = self._rules(), told.frame
         if frame.width == 0 or frame.height == 0:
             raise TableError(f"the table has {frame.height} rows and {frame.width} columns")
-        unknown = [name for name in self.categorical if name not in frame.columns]
+        refuse_nameless(frame.columns)
+        categorical = self._categories(frame.columns)
+        unknown = [name for name in categorical if name not in frame.columns]
         if unknown:
             raise InputError(f"categorical: {_missing_columns(unknown, frame.columns)}")
+        for column in frame:
+            refuse_other_types(column)
+        plain = [n for n, d in frame.schema.items() if d.is_numeric() and n not in categorical]
+        numbers = dict(zip(plain, fit_numbers(frame.select(plain)), strict=True))
         self.columns_: list[Column] = [
-            fit_column(column, rules, categorical=column.name in self.categorical)
-            for column in frame
+            DroppedColumn(name, frame[name].null_count(), "the index of a data frame")
+            if _INDEX.fullmatch(name)
+            else numbers.get(name)
+            or fit_column(
+                frame[name],
+                rules,
+                categorical=name in categorical,
+                remark=told.reasons.get(name, ""),
+            )
+            for name in frame.columns
         ]
-        self._set_names(frame.columns, named=has_names(X))
+        self.convention_ = told.convention
+        self._set_names(frame.columns, named=named)
         self._warn_about_columns(frame.height)
         return self
 
@@ -139,7 +189,7 @@ class TableEncoding:
 
         Parameters
         ----------
-        X : polars or pandas DataFrame, mapping of name to column, or 2-D array-like
+        X : table
             Rows with the columns of the training rows.
 
         Returns
@@ -152,17 +202,39 @@ class TableEncoding:
         TableError
             If columns are missing, or a value is not of its column's kind.
         """
+        return self.encode(as_frame(X), named=has_names(X))
+
+    def encode(self, frame: pl.DataFrame, *, named: bool = True) -> NDArray[Any]:
+        """Encode the rows of a polars frame, as `transform` does those of any table."""
+        (whole,) = self.encode_in_parts(frame, rows=max(1, frame.height), named=named)
+        return whole
+
+    def encode_in_parts(
+        self, frame: pl.DataFrame, rows: int = PART, *, named: bool = True
+    ) -> Iterator[NDArray[Any]]:
+        """Encode the rows of a polars frame so many at a time, in order; none make one part."""
         self._check_fitted()
-        rules = self._rules()
-        frame = self._matched(as_frame(X), named=has_names(X))
-        widths = [len(column.outputs) for column in self.columns_]
-        out = np.zeros((frame.height, sum(widths)), dtype=self.dtype)
-        begin = 0
-        for column, width in zip(self.columns_, widths, strict=True):
-            if width:
-                column.encode(frame[column.name], rules, out[:, begin : begin + width])
-            begin += width
-        return out
+        frame = self.read_texts(self._matched(frame, named=named))
+        rules = replace(self._rules(), convention=self.convention_ or PLAIN)
+        width = sum(column.width for column in self.columns_)
+        remarks = Remarks()
+        for begin in range(0, max(1, frame.height), rows):
+            part = frame.slice(begin, rows) if rows < frame.height else frame
+            out = np.zeros((part.height, width), dtype=self.dtype)
+            try:
+                remarks.add(encode_rows(self.columns_, part, rules, out))
+            except TableError:  # which names a row of a part: of the whole, it names the table's
+                whole = np.zeros((frame.height, width), dtype=self.dtype)
+                encode_piece(self.columns_, frame, rules, whole)
+                raise
+            yield out
+        remarks.tell()
+
+    def read_texts(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a table for a model of an older version, which tells each table's convention."""
+        if self.convention_ is not None:
+            return frame
+        return understand(frame, _BEFORE_CONVENTIONS, as_text=self.text_columns()).frame
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """Return the names of the outputs, such as ``size``, ``city=Oslo``, ``city=(other)``.
@@ -238,19 +310,25 @@ class TableEncoding:
     def to_state(self) -> dict[str, Any]:
         """Return settings and everything learnt as JSON values, in which every number is exact."""
         self._check_fitted()
-        settings = {name: getattr(self, name) for name in STATE_SCHEMA if hasattr(self, name)}
-        settings["categorical"] = list(self.categorical)
-        columns = [state_of(column) for column in self.columns_]
-        return {**settings, "named": hasattr(self, "feature_names_in_"), "columns": columns}
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        settings["categorical"] = self._categories([column.name for column in self.columns_])
+        return {
+            **settings,
+            "named": hasattr(self, "feature_names_in_"),
+            "columns": [state_of(column) for column in self.columns_],
+            "convention": self.convention_ and self.convention_.state(),
+        }
 
     @classmethod
-    def from_state(cls, state: Any) -> Self:
+    def from_state(cls, state: Any, *, checked: bool = False) -> Self:
         """Rebuild an encoder, which encodes as the original does, bit for bit.
 
         Parameters
         ----------
         state : dict
             What `to_state` returned; it is checked, since it may come from a stranger's file.
+        checked : bool
+            Whether that has been done.
 
         Raises
         ------
@@ -264,14 +342,20 @@ class TableEncoding:
         >>> TableEncoding.from_state(encoder.to_state()).describe() == encoder.describe()
         True
         """
-        check(state, STATE_SCHEMA, "encoder")
+        if not checked:
+            check(state, STATE_SCHEMA, "encoder")
         columns = [column_of(column) for column in state["columns"]]
         names = [column.name for column in columns]
         if len(set(names)) < len(names):
             raise ModelFileError("encoder.columns: two have the same name")
-        settings = {key: state[key] for key in STATE_SCHEMA if key not in ("named", "columns")}
+        settings = {key: state[key] for key in _SETTINGS}
         encoder = cls(**{**settings, "categorical": tuple(settings["categorical"])})
         encoder.columns_ = columns
+        told = state.get("convention")
+        try:
+            encoder.convention_ = told and Convention.of(told)
+        except InputError as error:
+            raise ModelFileError(f"encoder.convention: {error}") from None
         encoder._set_names(names, named=state["named"])
         return encoder
 
@@ -286,14 +370,21 @@ class TableEncoding:
         for name in ("max_levels", "min_count"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-                raise InputError(f"{name} must be an integer of at least 1, not {value!r}")
+                raise InputError(f"{name} must be an integer of at least 1, not {brief(value)}")
         if not (isinstance(self.clip, Real) and 0.01 <= self.clip < math.inf):
-            raise InputError(f"clip must be a number of at least 0.01, not {self.clip!r}")
-        if self.dtype not in ("float32", "float64"):
-            raise InputError(f"dtype must be 'float32' or 'float64', not {self.dtype!r}")
+            raise InputError(f"clip must be a number of at least 0.01, not {brief(self.clip)}")
+        if not isinstance(self.dtype, str) or self.dtype not in ("float32", "float64"):
+            raise InputError(f"dtype must be 'float32' or 'float64', not {brief(self.dtype)}")
         if isinstance(self.categorical, str):
             raise InputError(f"categorical must list names: [{self.categorical!r}]")
+        if not isinstance(self.categorical, Iterable | None):
+            raise InputError(f"categorical must list names, not {brief(self.categorical)}")
         return Rules(int(self.max_levels), int(self.min_count), float(self.clip))
+
+    def _categories(self, columns: list[str]) -> list[Any]:
+        """Return the names in `categorical` as the frame has them."""
+        wanted = () if self.categorical is None else self.categorical
+        return [text_name(name, columns) for name in wanted]
 
     def _set_names(self, names: list[str], *, named: bool) -> None:
         self.n_features_in_ = len(names)
@@ -322,19 +413,21 @@ class TableEncoding:
         """Return the frame with the columns of fit, by name if both have names."""
         names = [column.name for column in self.columns_]
         was_named = hasattr(self, "feature_names_in_")
+        needed = [column.name for column in self.columns_ if column.width]
         if named and was_named:
-            needed = [column.name for column in self.columns_ if column.outputs]
             present = {*frame.columns}  # polars makes the list anew each time
             absent = [name for name in needed if name not in present]
             if absent:
                 missing = _missing_columns(absent, frame.columns)
                 raise TableError(f"{missing}; give the columns of training")
-            return frame.select(needed)
+            return frame  # others are left where they are: to select takes longer than a row's rest
         if frame.width != self.n_features_in_:
             raise TableError(  # scikit-learn's own words, which its users and checks know
                 f"X has {frame.width} features, but {type(self).__name__} is expecting"
                 f" {self.n_features_in_} features as input"
             )
+        if {*frame.columns} == {*names}:  # some numbered by pandas, and put in another order
+            return frame.select(needed)
         if named != was_named:
             having = "has no column names, but training had" if was_named else "has column names"
             _warn(f"X {having}; columns are taken in the order of training")
@@ -350,11 +443,11 @@ def _listed(names: list[str]) -> str:
     return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _missing_columns(absent: list[str], present: list[str]) -> str:
+def _missing_columns(absent: list[Any], present: list[str]) -> str:
     """Return ``the table has no column 'citty' (did you mean 'city'?)``."""
     parts = []
     for name in absent[:5]:
-        meant = closest(name, present, elsewhere=())
-        parts.append(repr(name) + (f" (did you mean {meant!r}?)" if meant else ""))
+        meant = closest(name, present, elsewhere=()) if isinstance(name, str) else None
+        parts.append(brief(name) + (f" (did you mean {meant!r}?)" if meant else ""))
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
     return f"the table has no column {', '.join(parts)}{more}"

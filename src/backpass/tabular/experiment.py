@@ -16,7 +16,7 @@ from typing import Any
 
 from backpass.errors import TableWarning, warn_caller
 from backpass.tabular.baselines import BASELINES, score_baseline
-from backpass.tabular.frames import as_frame
+from backpass.tabular.files import raw_table
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
 from backpass.tabular.preparation import Question
@@ -93,7 +93,6 @@ def run_experiment(
     question: Question,
     *,
     test: Any = None,
-    names: tuple[str, str] = ("", ""),
     save_to: str | Path | None = None,
     hooks: Hooks | None = None,
     checkpoints: Checkpoints | None = None,
@@ -102,13 +101,11 @@ def run_experiment(
 
     Parameters
     ----------
-    table : DataFrame of polars or pandas, or mapping of columns
+    table : table, or name of a file
+        What :func:`~backpass.tabular.frames.as_frame` takes.
     question : Question
-    test : table or callable, optional
-        Another table to be judged on, or what makes it from the columns to be kept as text;
-        the whole of `table` is then used for training.
-    names : tuple of str
-        What to call the two tables in messages.
+    test : table, optional
+        Another table to be judged on; the whole of `table` is then used for training.
     save_to : str or Path, optional
         Where the model file goes, as soon as the model is trained.
     hooks : Hooks, optional
@@ -138,7 +135,9 @@ def run_experiment(
     started, hooks = time.monotonic(), hooks or Hooks()
     notes: list[str] = []
     with _noted(notes):
-        arranged = arrange(as_frame(table), question, test, names)
+        raw = raw_table(table, question.texts())
+        question = question.named(raw.frame.columns)
+        arranged = arrange(raw, question, test)
     hooks.understood(arranged.table)
     curve: list[float] = []
     hooks.scores = curve

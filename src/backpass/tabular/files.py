@@ -7,38 +7,113 @@ is a :class:`~backpass.errors.TableError` of one line: what, in which file, on w
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import io
-import re
-import sys
-import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backpass.errors import InputError, TableError
+from backpass.errors import InputError, TableError, TableWarning, warn_caller
 from backpass.storage.atomic_write import durable_write, shown_path
-from backpass.tabular.csv_text import parse_delimited
-from backpass.tabular.frames import check_not_forked
+from backpass.tabular.column_values import as_levels
+from backpass.tabular.conventions import Convention
+from backpass.tabular.csv_text import split_delimited
+from backpass.tabular.file_formats import read_content
+from backpass.tabular.frames import as_frame, check_not_forked
+from backpass.tabular.text_columns import Understood, row_number, understand
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def read_table(source: str | Path, *, as_text: Collection[str] = ()) -> pl.DataFrame:
+@dataclass(frozen=True)
+class RawTable:
+    """A table before its texts are understood.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Columns of texts, and of types where the file has some.
+    label : str
+        What to call it in messages.
+    separator : str or None
+        What separates the fields, of a text file.
+    line_of : callable or None
+        From the number of a row, from 0, to its line in the file, from 1, where it has one.
+    points : int
+        How many columns of a text file were read already and show a decimal point.
+    """
+
+    frame: pl.DataFrame
+    label: str = ""
+    separator: str | None = None
+    line_of: Callable[[int], int] | None = None
+    points: int = 0
+
+    def understand(
+        self, wish: Convention | None = None, as_text: Collection[str] = ()
+    ) -> Understood:
+        """Return the table with its texts as what they mean."""
+        line_of = self.line_of
+        place = (lambda row: f"line {line_of(row)}") if line_of else row_number
+        return understand(
+            self.frame,
+            wish,
+            as_text=as_text,
+            separator=self.separator,
+            place=place,
+            points=self.points,
+        )
+
+    def as_written(self, name: str, told: Understood) -> pl.Series:
+        """Return a column of classes that predictions can be given back as it was.
+
+        That is as text where it was text in memory, or where a class is spelled otherwise than its
+        value would be: ``TRUE``, ``1.0``.
+        """
+        import polars as pl
+
+        column, written = told.frame[name], self.frame[name]
+        if written.dtype != pl.String or column.dtype == pl.String:
+            return column
+        text, levels = written.str.strip_chars(), as_levels(column)
+        text = pl.select(pl.when(levels.is_not_null()).then(text)).to_series().alias(name)
+        spelled = text.n_unique() == levels.n_unique()  # as many as there are values
+        keep = spelled and (self.separator is None or (text != levels).any())
+        return text if keep else column
+
+
+def raw_table(table: Any, as_text: Collection[str] | None = None) -> RawTable:
+    """Return a table of another library, or of a file whose name is given.
+
+    Parameters
+    ----------
+    table : RawTable, str, Path, DataFrame or mapping of columns
+    as_text : collection of str, optional
+        As in `open_table`.
+    """
+    if isinstance(table, RawTable):
+        return table
+    if isinstance(table, str | Path):
+        return open_table(table, as_text)
+    return RawTable(as_frame(table))
+
+
+def read_table(
+    source: str | Path, *, as_text: Collection[str] = (), convention: Convention | None = None
+) -> pl.DataFrame:
     """Read a table of named columns.
 
     Parameters
     ----------
     source : str or Path
-        A CSV, TSV or Parquet file, gzipped or not; ``-`` for standard input; or
-        ``example:NAME`` for a table that comes with scikit-learn (see :func:`example_names`).
-        What a file holds is told from its first bytes, then from its extension; the
-        separator of a CSV file (comma, semicolon, tab or bar) from its first lines.
+        As in :func:`open_table`.
     as_text : collection of str
-        Columns kept as text, whatever they look like: at prediction time these are the
-        categories seen in training, so that the level ``007`` stays ``007``.
+        Columns kept as text, whatever they look like.
+    convention : Convention, optional
+        How numbers, dates and missing values are written; what is None in it is told from the
+        cells of the whole table.
 
     Returns
     -------
@@ -49,14 +124,58 @@ def read_table(source: str | Path, *, as_text: Collection[str] = ()) -> pl.DataF
     Raises
     ------
     TableError
+        As :func:`open_table`.
+    InputError
+        In a process that was forked from one that had used tables.
+
+    Warns
+    -----
+    TableWarning
+        Of a column that stays text though most of it are numbers or dates, or though it may hold
+        some and nothing in the table decides which; the option that settles it is named.
+
+    Examples
+    --------
+    >>> read_table("example:iris").shape
+    (150, 5)
+    """
+    if convention is not None and not isinstance(convention, Convention):
+        raise InputError(f"convention must be a Convention(…), not a {type(convention).__name__}")
+    early = None if convention is not None and not convention.allows_points() else as_text
+    told = open_table(source, early).understand(convention, as_text)
+    for name, reason in told.reasons.items():
+        warn_caller(f"column {name!r} is {reason}", TableWarning)
+    return told.frame
+
+
+def open_table(source: str | Path, as_text: Collection[str] | None = None) -> RawTable:
+    """Open a table of named columns, whose texts are left as they are.
+
+    Parameters
+    ----------
+    source : str or Path
+        A file of delimited text (CSV, TSV), JSON (one record a line, or a list of records),
+        Parquet, Arrow (Feather) or a spreadsheet (Excel, ODS), also compressed by gzip, bzip2,
+        xz or Zstandard; ``-`` for standard input; or ``example:NAME`` for a table that comes
+        with scikit-learn (see :func:`example_names`).
+        What a file holds is told from its first bytes, then from its extension; the
+        separator of a CSV file (comma, semicolon, tab or bar) from its first lines.
+    as_text : collection of str, optional
+        Columns that stay text. Given, the others may be read at once where they are numbers
+        written as Python does, which a large file is worth.
+
+    Raises
+    ------
+    TableError
         If there is no such file, it is damaged or empty, a row has more or fewer fields than
-        the header, a column name is missing or appears twice, or a byte is not UTF-8.
+        the header, a column name is missing or appears twice, or the encoding is none of
+        UTF-8, UTF-16 and Windows-1252.
     InputError
         In a process that was forked from one that had used tables.
 
     Examples
     --------
-    >>> read_table("example:iris").shape
+    >>> open_table("example:iris").frame.shape
     (150, 5)
     """
     check_not_forked()
@@ -64,108 +183,17 @@ def read_table(source: str | Path, *, as_text: Collection[str] = ()) -> pl.DataF
     if not label:
         raise TableError("the name of the table is empty; give a file, - or example:NAME")
     if label.startswith("example:"):
-        return _example(label)
-    data = _load(label)
-    suffixes = Path(label).suffixes
-    if data.startswith(b"PAR1"):
-        frame = _parquet(data, label)
-    elif {".parquet", ".pq"} & set(suffixes):
-        raise TableError(
-            f"{label}: not a Parquet file: it does not begin with 'PAR1'; call it .csv if it is "
-            "text"
-        )
+        return RawTable(_example(label), label)
+    content = read_content(label)
+    if isinstance(content, bytes):
+        tabs = bool({".tsv", ".tab"} & set(Path(label.lower()).suffixes))
+        split = split_delimited(content, label, tabs=tabs, as_text=as_text)
+        raw = RawTable(split.frame, label, split.separator, split.line_of, split.points)
     else:
-        tabs = bool({".tsv", ".tab"} & set(suffixes))
-        frame = parse_delimited(_as_utf8(data, label), label, tabs=tabs, as_text=as_text)
-    if frame.height == 0:
+        raw = RawTable(content, label)
+    if raw.frame.height == 0:
         raise TableError(f"{label}: no rows below the header; give a table with rows")
-    return frame
-
-
-# --- from a name to bytes --------------------------------------------------------------------
-
-
-def _load(label: str) -> bytes:
-    """Return the file's bytes, decompressed."""
-    data = sys.stdin.buffer.read() if label == "standard input" else _file_bytes(Path(label))
-    if data.startswith(b"\x1f\x8b"):
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise TableError(f"{label}: damaged gzip file: {error}; get another copy") from None
-    return data
-
-
-def _file_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        if re.match(r"[a-z]+:/", str(path)):
-            raise TableError(
-                f"{path}: addresses are not read; download the file, or pipe it in as -"
-            ) from None
-        raise TableError(f"{path}: no such file{_nearby(path)}") from None
-    except IsADirectoryError:
-        raise TableError(f"{path}: a directory, not a table; name a file in it") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise TableError(f"{path}: cannot be read: {reason}; check the path") from None
-
-
-def _nearby(path: Path) -> str:
-    """Return ``"; did you mean 'a.csv'?"`` when the folder holds a similar name."""
-    try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return f"; the folder {str(path.parent)!r} does not exist or cannot be opened"
-    # a name given without its extension is the most common slip, and difflib rates it low
-    close = [name for name in names if name.split(".")[0] == path.name]
-    close += difflib.get_close_matches(path.name, names)
-    hint = " or ".join(repr(str(path.parent / name)) for name in dict.fromkeys(close))
-    return f"; did you mean {hint}?" if hint else "; check the path"
-
-
-def _as_utf8(data: bytes, label: str) -> bytes:
-    """Return text as UTF-8 bytes without byte-order mark, one newline character per line."""
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise TableError(f"{label}: an Excel workbook or ZIP archive; export the sheet as CSV")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            data = data.decode("utf-16").encode()
-        except UnicodeDecodeError:
-            raise TableError(
-                f"{label}: begins as UTF-16 text and is none; save the file with the encoding UTF-8"
-            ) from None
-    if b"\0" in data:  # asked before UTF-8: a picture is no text in another encoding
-        raise TableError(
-            f"{label}: holds NUL bytes, so it is not a text table (nor Parquet); export it as CSV "
-            "with the encoding UTF-8"
-        )
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    try:
-        data.decode("utf-8")  # only to find out whether it is
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise TableError(
-            f"{label}, line {line}: byte 0x{data[error.start]:02X} is not UTF-8; save the file"
-            " with the encoding UTF-8 (it may be Windows-1252 or Latin-1)"
-        ) from None
-    if not data.strip():
-        raise TableError(f"{label}: the file is empty")
-    return data if b"\n" in data else data.replace(b"\r", b"\n")
-
-
-def _parquet(data: bytes, label: str) -> pl.DataFrame:
-    import polars as pl
-
-    try:
-        return pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
-        reason = reason if reason.isprintable() else repr(reason)
-        raise TableError(f"{label}: damaged Parquet file: {reason}; get another copy") from None
-    except pl.exceptions.PanicException:  # no Exception; it says where in polars, not what is wrong
-        raise TableError(f"{label}: damaged Parquet file; get another copy") from None
+    return raw
 
 
 # --- examples --------------------------------------------------------------------------------
@@ -231,7 +259,7 @@ def _example(label: str) -> pl.DataFrame:
     bunch: Any = getattr(sklearn.datasets, record.loader)(**record.options)
     target = bunch.target
     if "target_names" in bunch:
-        target = [str(name) for name in bunch.target_names[target]]
+        target = bunch.target_names[target].tolist()
     columns = {str(name): bunch.data[:, i] for i, name in enumerate(bunch.feature_names)}
     return pl.DataFrame({**columns, record.target: target})
 

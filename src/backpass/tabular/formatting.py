@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from backpass.tabular.encoding import ColumnSummary
+    from backpass.tabular.columns import ColumnSummary
     from backpass.tabular.experiment import Experiment
     from backpass.tabular.metrics import Evaluation
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backpass.errors import InputError
-from backpass.tabular.frames import as_days, as_levels, as_numbers
+from backpass.tabular.column_values import as_days, as_levels, as_numbers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,6 +85,8 @@ def _target(column: pl.Series, task: str) -> NDArray[np.float64]:
 def _identifier(column: pl.Series) -> str:
     import polars as pl
 
+    if not (column.dtype == pl.String or column.dtype.is_integer()):
+        return ""
     values = column.drop_nulls()
     rows, distinct = values.len(), values.n_unique()
     advice = "it looks like an identifier; drop it"
@@ -91,7 +94,7 @@ def _identifier(column: pl.Series) -> str:
         return ""
     if column.dtype == pl.String and 2 * distinct > rows:
         return f"differs in {distinct} of {rows} rows; {advice} (or it is free text)"
-    if not column.dtype.is_integer() or distinct < rows:
+    if column.dtype == pl.String or distinct < rows:
         return ""
     steps = values.diff().drop_nulls()
     if (steps == steps[0]).all() or int(values.max()) - int(values.min()) == rows - 1:  # type: ignore[arg-type]
@@ -139,6 +142,7 @@ def _groups(column: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.float64] |
     return groups, numbers
 
 
+@lru_cache(maxsize=1)
 def _halves(rows: int) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """Return two random halves, each to be predicted from the other."""
     first = np.random.default_rng(0).permutation(rows) < rows // 2

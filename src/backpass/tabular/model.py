@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass.core.hints import closest, hint
-from backpass.core.settings import Settings
-from backpass.errors import InputError
+from backpass.errors import InputError, TableError
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
-from backpass.tabular.frames import as_frame
+from backpass.tabular.conventions import UNDECIDED, Convention
 from backpass.tabular.metrics import (
     MAIN_METRIC,
     Evaluation,
@@ -28,15 +27,16 @@ from backpass.tabular.metrics import (
 from backpass.tabular.model_file import read_model, write_model
 from backpass.tabular.preparation import Encoded, LearntColumns, PreparedTable, Question
 from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.selection import split_rows
+from backpass.tabular.selection import original_rows, split_rows
+from backpass.tabular.series import as_series
 from backpass.tabular.targets import ClassTarget
-from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History, Validation
-from backpass.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
+
+    from backpass.training.checkpoints import Checkpoints
 
 DEAD_ROWS = 8192  # a unit that is 0 on that many rows is called dead; more take time, tell no more
 
@@ -93,16 +93,17 @@ class TabularModel(LearntColumns):
     def fit(
         cls,
         table: Any,
-        target: str,
+        target: Any,
         *,
         task: str = "auto",
-        sample_weight: str | None = None,
-        categorical: Sequence[str] = (),
-        drop: Sequence[str] = (),
+        sample_weight: Any = None,
+        categorical: Sequence[Any] | None = (),
+        drop: Sequence[Any] | None = (),
         recipe: Recipe = RECIPE,
         seed: int = 0,
         time_limit: float | None = None,
         gradient_norms: bool = False,
+        convention: Convention | None = None,
         on_epoch: Callable[[History], bool | None] | None = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
@@ -113,16 +114,18 @@ class TabularModel(LearntColumns):
 
         Parameters
         ----------
-        table : DataFrame of polars or pandas, or mapping of columns
-            All its rows are used for training, a part of them to judge epochs.
-        target : str
-            The column to predict; rows without a value there are left out.
+        table : table, or name of a file
+            What :func:`~backpass.tabular.frames.as_frame` takes. All its rows are used for
+            training, a part of them to judge epochs.
+        target : str, int or tuple
+            The column to predict, by its name or, where there are no names, its position; rows
+            without a value there are left out.
         task : {"auto", "classification", "regression"}
-        sample_weight : str, optional
+        sample_weight : str, int or tuple, optional
             A column of sample weights, at least 0.
-        categorical : sequence of str
+        categorical : sequence of str, int or tuple
             Number columns to be taken as categories.
-        drop : sequence of str
+        drop : sequence of str, int or tuple
             Columns to leave out.
         recipe : Recipe
         seed : int
@@ -131,6 +134,9 @@ class TabularModel(LearntColumns):
             Most seconds of training.
         gradient_norms : bool
             Whether each layer's gradient norm is recorded every epoch.
+        convention : Convention, optional
+            How numbers, dates and missing values are written where they are texts; what is None
+            in it is told from the cells of the whole table.
         on_epoch : callable, optional
             Called with the history after every epoch; a true result stops training.
         checkpoint : str or Path, optional
@@ -153,18 +159,21 @@ class TabularModel(LearntColumns):
         NonFiniteError
             When training diverges.
         """
+        from backpass.training.checkpoints import Checkpoints  # not to predict with a model
+
         if unknown:
             raise InputError(_unknown_argument(next(iter(unknown))))
         question = Question(
             target,
             task=task,
             sample_weight=sample_weight,
-            categorical=categorical,
-            drop=drop,
+            categorical=() if categorical is None else categorical,
+            drop=() if drop is None else drop,
             recipe=recipe,
             seed=seed,
             time_limit=time_limit,
             gradient_norms=gradient_norms,
+            convention=convention or UNDECIDED,
         )
         checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
         return cls.train(PreparedTable.of(table, question), on_epoch, checkpoints)
@@ -196,6 +205,8 @@ class TabularModel(LearntColumns):
         NonFiniteError
             When training diverges.
         """
+        from backpass.training.trainer import Trainer  # not to predict with a model
+
         (X, y, s), question = prepared.rows, prepared.question
         recipe, seed = question.recipe, question.seed
         curve = [] if metric_curve is None else metric_curve
@@ -213,7 +224,7 @@ class TabularModel(LearntColumns):
             X,
             y,
             s,
-            settings=_settings(question, len(kept)),
+            settings=prepared.settings(len(kept)),
             rows=kept,
             rng=rng,
             validation=_validation(prepared, held_out, curve),
@@ -246,16 +257,17 @@ class TabularModel(LearntColumns):
 
         Parameters
         ----------
-        X : DataFrame of polars or pandas, or mapping of columns
+        X : DataFrame of polars or pandas, mapping of columns, or name of a file
         y : sequence, optional
             Targets in place of those in the table's target column.
         """
-        import polars as pl
-
-        table = as_frame(X)
+        raw = self.read(X)
         if y is not None:
-            table = table.with_columns(pl.Series(self.target.name, y))
-        return self.network, *self.encode(table)
+            targets, table = as_series(y, self.target.name), raw.frame
+            if targets.len() != table.height:
+                raise TableError(f"X has {table.height} rows, but y {targets.len()}; give as many")
+            raw = replace(raw, frame=table.with_columns(targets.alias(self.target.name)))
+        return self.network, *self.encode(raw)
 
     # --- prediction ----------------------------------------------------------------------------
 
@@ -264,13 +276,10 @@ class TabularModel(LearntColumns):
 
         Parameters
         ----------
-        table : DataFrame of polars or pandas, or mapping of columns
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
             With the columns of training, in any order; others are ignored.
         """
-        output = refuse_overflow(self.network.predict(self._encode(table)))
-        if isinstance(self.target, ClassTarget):
-            return self.target.decode(output.argmax(axis=1))
-        return self.target.decode(output[:, 0])
+        return self._predicted(self._outputs(table))
 
     def predict_proba(self, table: Any) -> pl.DataFrame:
         """Return the probability of every class, a column each.
@@ -280,39 +289,53 @@ class TabularModel(LearntColumns):
         InputError
             When the target is a quantity.
         """
-        import polars as pl
-
-        if not isinstance(self.target, ClassTarget):
-            raise InputError(
-                f"target {self.target.name!r} is a quantity: there are no probabilities to predict"
-            )
-        output = refuse_overflow(self.network.predict(self._encode(table)))
-        return pl.DataFrame(
-            {name: output[:, i].astype(np.float64) for i, name in enumerate(self.target.classes)}
-        )
+        return self._chances(self._outputs(table))
 
     def predict_table(self, table: Any, *, proba: bool = False) -> pl.DataFrame:
         """Return the predictions as a column named as the target, in the order of the rows.
 
         Parameters
         ----------
-        table : DataFrame of polars or pandas, or mapping of columns
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
         proba : bool
             Whether the probability of each class is added, as ``churn=yes``.
         """
-        predictions = self.predict(table).to_frame()
+        output = self._outputs(table)
+        predictions = self._predicted(output).to_frame()
         if not proba:
             return predictions
-        chances = self.predict_proba(table)
         name = self.target.name
-        return predictions.hstack(chances.rename(lambda level: f"{name}={level}"))
+        return predictions.hstack(self._chances(output).rename(lambda level: f"{name}={level}"))
+
+    def _predicted(self, output: NDArray[Any]) -> pl.Series:
+        classes = isinstance(self.target, ClassTarget)
+        return self.target.decode(output.argmax(axis=1) if classes else output[:, 0])
+
+    def _chances(self, output: NDArray[Any]) -> pl.DataFrame:
+        import polars as pl
+
+        if not isinstance(self.target, ClassTarget):
+            raise InputError(
+                f"target {self.target.name!r} is a quantity: there are no probabilities to predict"
+            )
+        return pl.DataFrame(
+            {name: output[:, i].astype(np.float64) for i, name in enumerate(self.target.classes)}
+        )
+
+    def _outputs(self, table: Any) -> NDArray[Any]:
+        """Return what the network makes of the rows of a table."""
+        raw = self._opened(table)
+        with original_rows(range(raw.frame.height), raw.label, raw.line_of):
+            parts = [self.network.predict(X) for X in self.encoder.encode_in_parts(raw.frame)]
+        output: NDArray[Any] = refuse_overflow(parts[0] if len(parts) == 1 else np.vstack(parts))
+        return output
 
     def evaluate(self, table: Any) -> dict[str, float]:
         """Return the metrics of the predictions against the target column of `table`.
 
         Parameters
         ----------
-        table : DataFrame of polars or pandas, or mapping of columns
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
             Rows without a target are left out; a column of weights counts where there is one.
         """
         return self.judge(self.encode(table)).metrics
@@ -329,10 +352,6 @@ class TabularModel(LearntColumns):
     def main_metric(self) -> str:
         """The metric shown first: accuracy or R²."""
         return MAIN_METRIC[self.task]
-
-    def _encode(self, table: Any) -> NDArray[Any]:
-        matrix: NDArray[Any] = self.encoder.transform(as_frame(table))
-        return matrix
 
     # --- files ---------------------------------------------------------------------------------
 
@@ -418,23 +437,3 @@ def _validation(
         return curve[-1] if prepared.question.recipe.judge == "metric" else -loss
 
     return Validation(X, y, s, held_out, score)
-
-
-def _settings(question: Question, n_rows: int) -> Settings:
-    recipe = question.recipe
-    return Settings(
-        optimizer=recipe.optimizer,
-        schedule=recipe.schedule,
-        learning_rate=recipe.learning_rate,
-        # small tables take smaller batches, so that an epoch has some steps
-        batch_size=max(8, min(recipe.batch_size, n_rows // recipe.min_steps)),
-        epochs=recipe.epochs,
-        alpha=recipe.weight_decay,
-        dropout=recipe.dropout,
-        clip_norm=recipe.clip_norm,
-        tolerance=0.0,
-        patience=recipe.patience,
-        early_stopping=True,
-        time_limit=question.time_limit,
-        gradient_norms=question.gradient_norms,
-    )

@@ -81,7 +81,7 @@ def read_model(path: str | Path) -> tuple[Target, TableEncoding, Network, dict[s
     meta, tensors = read_container(path, KIND, MODEL_SCHEMA)
     try:
         target = target_from_state(meta["target"])
-        encoder = TableEncoding.from_state(meta["encoder"])
+        encoder = TableEncoding.from_state(meta["encoder"], checked=True)
         if strange := tensors.keys() - {TENSOR}:
             raise ModelFileError(f"tensor {min(strange)!r} belongs to no model; train again")
         network = _network_from(meta["network"], tensors.get(TENSOR), target, encoder)

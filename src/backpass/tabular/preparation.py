@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from numbers import Integral
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backpass.errors import InputError
+import numpy as np
+
+from backpass.core.settings import Settings
+from backpass.errors import InputError, TableError, brief
+from backpass.tabular.column_values import as_numbers
+from backpass.tabular.conventions import UNDECIDED, Convention, without_marks, without_missing
 from backpass.tabular.encoding import TableEncoding
-from backpass.tabular.frames import as_frame
+from backpass.tabular.files import RawTable, raw_table
+from backpass.tabular.frames import text_name
 from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.selection import input_columns, original_rows, sample_weights, usable_rows
-from backpass.tabular.targets import ClassTarget, NumberTarget, Target, explain_task
+from backpass.tabular.selection import (
+    check_name,
+    input_columns,
+    original_rows,
+    sample_weights,
+    usable_rows,
+)
+from backpass.tabular.targets import (
+    ClassTarget,
+    NumberTarget,
+    Target,
+    are_few,
+    explain_task,
+)
+from backpass.tabular.text_columns import Understood
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
     from numpy.typing import NDArray
 
@@ -28,12 +46,12 @@ class Question:
 
     Parameters
     ----------
-    target : str
-        The column to predict.
+    target : str, int or tuple
+        The column to predict, by its name or, where there are no names, its position.
     task : {"auto", "classification", "regression"}
-    sample_weight : str, optional
+    sample_weight : str, int or tuple, optional
         A column of sample weights, at least 0; it is not an input.
-    categorical, drop : sequence of str
+    categorical, drop : sequence of str, int or tuple, or None
         Number columns to be taken as categories; columns to leave out.
     test_fraction : float
         Part of the rows that an experiment holds back to judge the model on.
@@ -46,6 +64,8 @@ class Question:
         Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
     baselines : bool
         Whether an experiment trains other models for comparison.
+    convention : Convention
+        How the table is written; what is None in it is told from the cells.
 
     Raises
     ------
@@ -53,29 +73,58 @@ class Question:
         When one of them fits no table whatever.
     """
 
-    target: str
+    target: Any
     task: str = "auto"
-    sample_weight: str | None = None
-    categorical: Sequence[str] = ()
-    drop: Sequence[str] = ()
+    sample_weight: Any = None
+    categorical: Sequence[Any] = ()
+    drop: Sequence[Any] = ()
     test_fraction: float = 0.2
     recipe: Recipe = RECIPE
     seed: int = 0
     time_limit: float | None = None
     gradient_norms: bool = False
     baselines: bool = True
+    convention: Convention = UNDECIDED
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise InputError(f"task must be auto, classification or regression, not {self.task!r}")
+        if not isinstance(self.task, str) or self.task not in TASKS:
+            task = brief(self.task)
+            raise InputError(f"task must be auto, classification or regression, not {task}")
         for option in ("categorical", "drop"):
             names = getattr(self, option)
             if isinstance(names, str):  # whose letters would be taken for names
                 raise InputError(f"{option} must be a list of names, such as [{names!r}]")
+            if names is None:
+                object.__setattr__(self, option, ())
+            elif not isinstance(names, Iterable) or isinstance(names, Mapping):
+                kind = type(names).__name__
+                raise InputError(f"{option} must be a list of names, not of type {kind}")
         if not (isinstance(self.seed, Integral) and 0 <= self.seed < 2**32):
-            raise InputError(f"seed must be an integer from 0 to 2**32 − 1, not {self.seed!r}")
+            raise InputError(f"seed must be an integer from 0 to 2**32 − 1, not {brief(self.seed)}")
+        if not isinstance(self.test_fraction, Real):
+            raise InputError(f"test_fraction must be a number, not {brief(self.test_fraction)}")
         if not isinstance(self.recipe, Recipe):
-            raise InputError(f"recipe must be a Recipe, not {self.recipe!r}")
+            raise InputError(f"recipe must be a Recipe, not {brief(self.recipe)}")
+
+    def texts(self) -> list[str] | None:
+        """Return the columns to keep as text when a file is opened; None to keep all."""
+        if not self.convention.allows_points():
+            return None
+        return [name for name in (self.target, *self.categorical) if isinstance(name, str)]
+
+    def named(self, columns: Sequence[str]) -> Question:
+        """Return the question with every name as a frame of these columns has it."""
+        target, weights = (text_name(n, columns) for n in (self.target, self.sample_weight))
+        categorical, drop = (
+            [text_name(name, columns) for name in names] for names in (self.categorical, self.drop)
+        )
+        check_name(target, "to predict")
+        check_name("" if weights is None else weights, "to take sample weights from")
+        for name in drop:
+            check_name(name, "to drop")
+        return replace(
+            self, target=target, sample_weight=weights, categorical=categorical, drop=drop
+        )
 
 
 class Encoded(NamedTuple):
@@ -123,7 +172,7 @@ class LearntColumns:
 
         Parameters
         ----------
-        table : DataFrame of polars or pandas, or mapping of columns
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
             With the target and the columns of training.
 
         Raises
@@ -131,16 +180,59 @@ class LearntColumns:
         TableError
             When a column is missing, or a value is not of its column's kind.
         """
-        whole = as_frame(table)
-        weighted = self.sample_weight in whole.columns
-        rows = usable_rows(whole, self.target.name, self.sample_weight if weighted else None)
-        with original_rows(rows):
-            return self.encode_usable(whole[rows])
+        raw = self.read(table)
+        with original_rows(np.arange(raw.frame.height), raw.label, raw.line_of):
+            weighted = self.sample_weight in raw.frame.columns
+            weights = self.sample_weight if weighted else None
+            rows = usable_rows(raw.frame, self.target.name, weights)
+            if len(rows) == raw.frame.height:  # polars loads NumPy's masked arrays to take rows
+                return self.encode_usable(raw.frame)
+            with original_rows(rows):
+                return self.encode_usable(raw.frame[rows])
+
+    def read(self, table: Any) -> RawTable:
+        """Return a table whose targets and weights, if texts, are read as those of training were.
+
+        Its inputs may be texts: the encoder reads them.
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
+
+        Raises
+        ------
+        TableError
+            When it cannot be read, or a target or weight is written otherwise.
+        """
+        import polars as pl
+
+        raw, convention = self._opened(table), self.encoder.convention_
+        if convention is None:  # of an older version: all texts are read
+            return raw
+        columns = {}
+        with original_rows(range(raw.frame.height), raw.label, raw.line_of):
+            for name in filter(None, (self.target.name, self.sample_weight)):
+                if raw.frame.schema.get(name) == pl.String:
+                    text = without_missing(raw.frame[name], convention.missing, self.classes)
+                    if not self.classes or name == self.sample_weight:
+                        text = pl.Series(name, as_numbers(text, convention), nan_to_null=True)
+                    columns[name] = text
+        return replace(raw, frame=raw.frame.with_columns(columns.values()))
+
+    def _opened(self, table: Any) -> RawTable:
+        """Return a table without the marks for missing that training was told."""
+        convention = self.encoder.convention_
+        if convention is None:
+            raw = raw_table(table)
+            return replace(raw, frame=self.encoder.read_texts(raw.frame))
+        texts = [*self.text_columns(), *convention.marks]
+        raw = raw_table(table, texts if convention.allows_points() else None)
+        return replace(raw, frame=without_marks(raw.frame, convention.missing))
 
     def encode_usable(self, frame: pl.DataFrame) -> Encoded:
         """Return rows that all have a target, encoded."""
         name = self.sample_weight if self.sample_weight in frame.columns else None
-        X, y = self.encoder.transform(frame), self.target.encode(frame[self.target.name])
+        X, y = self.encoder.encode(frame), self.target.encode(frame[self.target.name])
         return Encoded(X, y, sample_weights(frame, name))
 
 
@@ -176,19 +268,37 @@ class PreparedTable(LearntColumns):
         TableError
             When the table cannot be used; the message says which column and row, and why.
         """
-        whole = as_frame(table)
-        rows = usable_rows(whole, question.target, question.sample_weight)
-        frame = whole[rows]
-        with original_rows(rows):
-            column = frame[question.target]
-            task = question.task if question.task != "auto" else explain_task(column)[0]
-            return cls.learn(frame, learn_target(column, task, question.recipe), question)
+        raw = raw_table(table, question.texts())
+        question = question.named(raw.frame.columns)
+        told = raw.understand(question.convention, question.categorical)
+        whole = told.frame
+        with original_rows(np.arange(whole.height), raw.label, raw.line_of):
+            rows = usable_rows(whole, question.target, question.sample_weight)
+            frame = whole[rows]
+            with original_rows(rows):
+                task = explain_task(frame[question.target])[0]
+                task = task if question.task == "auto" else question.task
+                target = learn_target(raw, told, rows, task, question)
+                frame = frame.with_columns(target_column(raw, told, target.name, task)[rows])
+                return cls.learn(frame, target, question, told)
 
     @classmethod
-    def learn(cls, frame: pl.DataFrame, target: Target, question: Question) -> PreparedTable:
-        """Return a table whose rows all have a target, after its inputs were learnt from."""
+    def learn(
+        cls, frame: pl.DataFrame, target: Target, question: Question, told: Understood
+    ) -> PreparedTable:
+        """Return a table whose rows all have a target, after its inputs were learnt from.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            Rows of `told.frame`.
+        target, question
+        told : Understood
+            The whole table.
+        """
         inputs = input_columns(frame, target.name, question.sample_weight, question.drop)
-        encoder = TableEncoding(categorical=tuple(question.categorical)).fit(inputs)
+        encoder = TableEncoding(categorical=tuple(question.categorical))
+        encoder.learn(replace(told, frame=inputs))
         learnt = LearntColumns(target, encoder, question.sample_weight)
         return cls(**vars(learnt), rows=learnt.encode_usable(frame), question=question)
 
@@ -198,9 +308,58 @@ class PreparedTable(LearntColumns):
         widths = self.question.recipe.hidden_layer_sizes
         return (self.rows.X.shape[1], *widths, len(self.classes) or 1)
 
+    def settings(self, n_rows: int) -> Settings:
+        """Return how a network is trained on so many of the rows."""
+        recipe, question = self.question.recipe, self.question
+        return Settings(
+            optimizer=recipe.optimizer,
+            schedule=recipe.schedule,
+            learning_rate=recipe.learning_rate,
+            # small tables take smaller batches, so that an epoch has some steps
+            batch_size=max(8, min(recipe.batch_size, n_rows // recipe.min_steps)),
+            epochs=recipe.epochs,
+            alpha=recipe.weight_decay,
+            dropout=recipe.dropout,
+            clip_norm=recipe.clip_norm,
+            tolerance=0.0,
+            patience=recipe.patience,
+            early_stopping=True,
+            time_limit=question.time_limit,
+            gradient_norms=question.gradient_norms,
+        )
 
-def learn_target(column: pl.Series, task: str, recipe: Recipe) -> Target:
-    """Return the record of a target column without missing values, for one task."""
+
+def target_column(raw: RawTable, told: Understood, name: str, task: str) -> pl.Series:
+    """Return the target of all rows: classes as they are written, numbers as they are read."""
+    return raw.as_written(name, told) if task == "classification" else told.frame[name]
+
+
+def learn_target(
+    raw: RawTable, told: Understood, rows: NDArray[np.int64], task: str, question: Question
+) -> Target:
+    """Return the record of the target in some rows, for one task.
+
+    Parameters
+    ----------
+    raw, told
+        The table before and after its texts were understood.
+    rows : array of int
+        Those that have a target.
+    task : {"classification", "regression"}
+    question : Question
+
+    Raises
+    ------
+    TableError
+        When it was meant to be numbers and a cell is none, or it cannot be learnt.
+    """
+    column = target_column(raw, told, question.target, task)[rows]
+    reason = told.reasons.get(question.target)
+    meant = question.task == "regression" or (question.task == "auto" and not are_few(column))
+    if reason and meant:
+        raise TableError(
+            f"target {column.name!r} is {reason}; for classes, ask for task 'classification'"
+        )
     if task == "classification":
         return ClassTarget.fit(column)
-    return NumberTarget.fit(column, robust=recipe.robust)
+    return NumberTarget.fit(column, robust=question.recipe.robust)

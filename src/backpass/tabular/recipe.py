@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from backpass.core.hints import hint
-from backpass.errors import InputError, ModelFileError
+from backpass.errors import InputError, ModelFileError, brief
 from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Optional, Schema, Text, check
 
 
@@ -76,7 +76,7 @@ class Recipe:
         widths = self.hidden_layer_sizes
         if not isinstance(widths, tuple | list):
             raise InputError(
-                f"recipe: hidden_layer_sizes must be a tuple of widths, not {widths!r}"
+                f"recipe: hidden_layer_sizes must be a tuple of widths, not {brief(widths)}"
             )
         try:
             check(self.to_json(), RECIPE_SCHEMA, "recipe")

@@ -2,26 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backpass.errors import TableWarning, warn_caller
+from backpass.errors import TableError, TableWarning, warn_caller
 from backpass.storage.schema import Int, ListOf, Number, OneOf, Schema, Text
-from backpass.tabular.frames import as_days, as_numbers
+from backpass.tabular.column_values import as_dates, as_days, number_blocks
+from backpass.tabular.conventions import PLAIN, Convention
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
 
-class Rules(NamedTuple):
-    """What `TableEncoder` was told, as far as single columns care."""
+@dataclass
+class Remarks:
+    """What is odd about the rows of a table, noted while they are encoded and told once.
+
+    Parameters
+    ----------
+    missing : counter of str
+        Rows without a value, where training had none without.
+    strange : dict of str to tuple
+        Levels that training had not, None for a missing one, and the rows that have them.
+    """
+
+    missing: Counter[str] = field(default_factory=Counter)
+    strange: dict[str, tuple[list[str | None], int]] = field(default_factory=dict)
+
+    def add(self, other: Remarks) -> None:
+        """Add what was noted of later rows."""
+        self.missing.update(other.missing)
+        for name, (levels, rows) in other.strange.items():
+            before, known = self.strange.get(name, ([], 0))
+            self.strange[name] = [*dict.fromkeys([*before, *levels])], known + rows
+
+    def tell(self) -> None:
+        """Warn of what was noted."""
+        for name, rows in self.missing.items():
+            warn_caller(
+                f"column {name!r}: missing in {rows} row(s), but never in training; the median"
+                " takes its place",
+                TableWarning,
+            )
+        for name, (levels, rows) in self.strange.items():
+            shown = ", ".join("missing" if level is None else repr(level) for level in levels[:3])
+            more = ", …" if len(levels) > 3 else ""
+            warn_caller(
+                f"column {name!r}: not among the levels in training: {shown}{more}, in {rows}"
+                " row(s); encoded as none of the known levels",
+                TableWarning,
+            )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What `TableEncoder` was told, as far as single columns care, and how texts are written."""
 
     max_levels: int
     min_count: int
     clip: float
+    convention: Convention = PLAIN
+    remarks: Remarks = field(default_factory=Remarks)
 
 
 @dataclass(frozen=True)
@@ -33,6 +79,11 @@ class Record:
 
     name: str
     missing: int  # how many values were missing in training
+
+    @property
+    def width(self) -> int:
+        """How many outputs there are."""
+        return len(self.outputs)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -52,18 +103,21 @@ class DroppedColumn(Record):
 # --- numbers ---------------------------------------------------------------------------------
 
 
-def _robust_scale(known: NDArray[np.float64]) -> tuple[float, float]:
+_QUARTILES = [0, 0.25, 0.5, 0.75, 1]
+
+
+def _robust_scale(quartiles: NDArray[np.float64]) -> tuple[float, float]:
     """Return median and interquartile range, which outliers do not move.
 
     Where that range is 0, because half of the values or more are equal, half the range of all
     values takes its place; for a constant that is 0 as well.
     """
-    low, first, center, third, high = np.quantile(known, [0, 0.25, 0.5, 0.75, 1])
+    low, first, center, third, high = quartiles
     return float(center), float(third - first) or float(high - low) / 2
 
 
 def _scaled(
-    values: NDArray[np.float64], center: float, scale: float, clip: float
+    values: NDArray[np.float64], center: Any, scale: Any, clip: float
 ) -> NDArray[np.float64]:
     """Return ``t = (x − center) / scale`` bent to stay within ±clip, and 0 for NaN.
 
@@ -90,17 +144,6 @@ class NumberColumn(Record):
     center: float
     scale: float
 
-    @classmethod
-    def fit(cls, column: pl.Series) -> NumberColumn | DroppedColumn:
-        """Learn location, scale and whether values are missing."""
-        numbers = as_numbers(column)
-        absent = np.isnan(numbers)
-        missing = int(absent.sum())
-        center, scale = _robust_scale(numbers[~absent])
-        if scale == 0 and missing == 0:
-            return DroppedColumn(column.name, 0, "constant")
-        return cls(column.name, missing, center, scale)
-
     @property
     def note(self) -> str:
         """What was decided, in a few words."""
@@ -116,26 +159,65 @@ class NumberColumn(Record):
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
         """Write scaled numbers: the median for a missing one, marked where training had some."""
-        numbers = as_numbers(values)
-        if self.scale > 0:
-            out[:, 0] = _scaled(numbers, self.center, self.scale, rules.clip)
-        _mark_missing(self, np.isnan(numbers), out)
+        encode_numbers([(self, 0)], {self.name: values}, rules, out)
 
 
-def _mark_missing(column: Record, absent: NDArray[np.bool_], out: NDArray[Any]) -> None:
-    """Fill the indicator, the last output; without one, warn that the median is taken."""
+def fit_numbers(frame: pl.DataFrame) -> list[NumberColumn | DroppedColumn]:
+    """Learn location and scale of columns of numbers, and whether values are missing."""
+    found: list[NumberColumn | DroppedColumn] = []
+    for place, numbers in number_blocks(frame.get_columns()):
+        missing = np.isnan(numbers).sum(axis=0)
+        quartiles = np.empty((5, len(missing)))
+        whole = missing == 0
+        quartiles[:, whole] = np.quantile(numbers[:, whole], _QUARTILES, axis=0)
+        for i in np.flatnonzero((missing > 0) & (missing < len(numbers))):
+            known = numbers[:, i]
+            quartiles[:, i] = np.quantile(known[~np.isnan(known)], _QUARTILES)
+        for name, absent, values in zip(frame.columns[place], missing, quartiles.T, strict=True):
+            if absent == len(numbers):
+                found.append(DroppedColumn(name, int(absent), "no value at all"))
+                continue
+            center, scale = _robust_scale(values)
+            if scale == 0 and absent == 0:
+                found.append(DroppedColumn(name, 0, "constant"))
+            else:
+                found.append(NumberColumn(name, int(absent), center, scale))
+    return found
+
+
+def encode_numbers(
+    columns: Sequence[tuple[NumberColumn, int]],
+    given: Mapping[str, pl.Series],
+    rules: Rules,
+    out: NDArray[Any],
+) -> None:
+    """Write columns of numbers, each from its place in `out` on, as `NumberColumn.encode` does."""
+    for place, numbers in number_blocks([given[c.name] for c, _ in columns], rules.convention):
+        part = columns[place]
+        begins, centers, scales = (
+            np.array(values)
+            for values in zip(*((b, c.center, c.scale) for c, b in part), strict=True)
+        )
+        varied = scales > 0
+        scaled = _scaled(numbers[:, varied], centers[varied], scales[varied], rules.clip)
+        out[:, begins[varied]] = scaled
+        absent = np.isnan(numbers)
+        for i, ((column, begin), some) in enumerate(
+            zip(part, np.any(absent, axis=0).tolist(), strict=True)
+        ):
+            if not (some or column.missing):
+                continue
+            _mark_missing(column, absent[:, i], out[:, begin : begin + column.width], rules.remarks)
+
+
+def _mark_missing(
+    column: Record, absent: NDArray[np.bool_], out: NDArray[Any], remarks: Remarks
+) -> None:
+    """Fill the indicator, the last output; without one, note that the median is taken."""
     if column.missing:
         out[:, -1] = absent
     elif absent.any():
-        warn_of_values(
-            f"column {column.name!r}: missing in {int(absent.sum())} row(s), but never in"
-            " training; the median takes its place"
-        )
-
-
-def warn_of_values(message: str) -> None:
-    """Warn about rows in transform."""
-    warn_caller(message, TableWarning)
+        remarks.missing[column.name] += int(absent.sum())
 
 
 # --- dates -----------------------------------------------------------------------------------
@@ -167,7 +249,7 @@ class DateColumn(Record):
         absent = np.isnan(days)
         missing = int(absent.sum())
         known = days[~absent]
-        center, scale = _robust_scale(known)
+        center, scale = _robust_scale(np.quantile(known, _QUARTILES))
         if scale == 0 and missing == 0:
             return DroppedColumn(column.name, 0, "constant")
         span = known.max() - known.min()
@@ -178,6 +260,17 @@ class DateColumn(Record):
         elif known.min() >= 0 and known.max() < 1:  # times of day
             cycles = ["day"]
         return cls(column.name, missing, center, scale, tuple(cycles))
+
+    def _refuse_other_kind(self, values: pl.Series) -> None:
+        """Refuse times of day where training had dates, and the reverse: both become days."""
+        import polars as pl
+
+        of_day, times = 0 <= self.center < 1, values.dtype == pl.Time
+        if values.count() and times != of_day and (self.cycles or not of_day):
+            given, wanted = ("times of day", "dates")[:: 1 if times else -1]
+            raise TableError(
+                f"column {self.name!r} holds {given} where training had {wanted}; give those"
+            )
 
     @property
     def note(self) -> str:
@@ -193,7 +286,9 @@ class DateColumn(Record):
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
         """Write the scaled days and the cycles: 0 where one is missing, and a mark that it is."""
-        days = as_days(values)
+        dates = as_dates(values, rules.convention)
+        self._refuse_other_kind(dates)
+        days = as_days(dates)
         absent = np.isnan(days)
         place = 0
         if self.scale > 0:
@@ -204,4 +299,4 @@ class DateColumn(Record):
             out[:, place] = np.where(absent, 0, np.sin(angle))
             out[:, place + 1] = np.where(absent, 0, np.cos(angle))
             place += 2
-        _mark_missing(self, absent, out)
+        _mark_missing(self, absent, out, rules.remarks)

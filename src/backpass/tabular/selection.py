@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backpass.core.hints import closest
-from backpass.errors import TableError, TableWarning, warn_caller
-from backpass.tabular.frames import as_numbers
+from backpass.errors import TableError, TableWarning, brief, warn_caller
+from backpass.tabular.column_values import as_numbers
+from backpass.tabular.rows import refuse_nameless
+from backpass.tabular.series import refuse_other_types
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
+
+
+def check_name(name: Any, purpose: str) -> None:
+    """Raise a :class:`TableError` for what can be no name of a column, such as a column itself."""
+    if not isinstance(name, str | Number | tuple | date):
+        told = "None" if name is None else f"of type {type(name).__name__}"
+        raise TableError(f"the name of a column is text, not {told}; give one {purpose}")
 
 
 def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
@@ -29,17 +40,16 @@ def known_column(frame: pl.DataFrame, name: str, purpose: str) -> pl.Series:
     purpose : str
         What it is wanted for: ``"to predict"``.
     """
-    if not isinstance(name, str):
-        raise TableError(f"the name of a column is text, not {name!r}; give one {purpose}")
+    check_name(name, purpose)
     if name in frame.columns:
         return frame[name]
-    found = closest(name, frame.columns, elsewhere=())
+    found = closest(name, frame.columns, elsewhere=()) if isinstance(name, str) else None
     if found:
         hint = f"did you mean {found!r}?"
     else:
         more = ", …" if frame.width > 12 else ""
         hint = f"it has {', '.join(repr(c) for c in frame.columns[:12])}{more}"
-    raise TableError(f"the table has no column {name!r} {purpose}; {hint}")
+    raise TableError(f"the table has no column {brief(name)} {purpose}; {hint}")
 
 
 def usable_rows(
@@ -55,6 +65,7 @@ def usable_rows(
     column = known_column(frame, target, "to predict")
     if target == sample_weight:
         raise TableError(f"column {target!r} is the target; it cannot hold the sample weights, too")
+    refuse_other_types(column, "target", "choose another")
     present = column.is_not_null()
     if column.dtype.is_float():
         present = present & column.is_not_nan()
@@ -86,6 +97,7 @@ def input_columns(
         raise TableError(f"column {target!r} is the target; it cannot be dropped, too")
     for name in drop:
         known_column(frame, name, "to drop")
+    refuse_nameless([name if name not in drop else "(dropped)" for name in frame.columns])
     inputs = frame.drop({target, *drop, *filter(None, [sample_weight])})
     if not inputs.width:
         raise TableError(f"no columns are left to predict {target!r} from; drop fewer, or add some")
@@ -93,7 +105,9 @@ def input_columns(
 
 
 def _checked_weights(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
-    s = as_numbers(known_column(frame, name, "to take sample weights from"))
+    column = known_column(frame, name, "to take sample weights from")
+    refuse_other_types(column, "sample weight", "choose another")
+    s = as_numbers(column)
     bad = ~np.isfinite(s) | (s < 0)
     if bad.any():
         row = int(bad.argmax()) + 1
@@ -134,15 +148,21 @@ def sample_weights(frame: pl.DataFrame, name: str | None) -> NDArray[np.float64]
 
 
 @contextmanager
-def original_rows(rows: Sequence[int] | NDArray[np.int64], label: str = "") -> Iterator[None]:
+def original_rows(
+    rows: Sequence[int] | NDArray[np.int64],
+    label: str = "",
+    line_of: Callable[[int], int] | None = None,
+) -> Iterator[None]:
     """Let messages about row i of a part of a table name the row of the whole table.
 
     Parameters
     ----------
     rows : sequence of int
-        The number, from 0, that each row of the part has in the table; none, where they agree.
+        The number, from 0, that each row of the part has in the table.
     label : str
         The table's name, put in front of errors.
+    line_of : callable, optional
+        From the number of a row of the table to its line in the file, where it has one.
 
     Examples
     --------
@@ -155,7 +175,10 @@ def original_rows(rows: Sequence[int] | NDArray[np.int64], label: str = "") -> I
     def renumber(message: str) -> str:
         def number(match: re.Match[str]) -> str:
             i = int(match[1])
-            return f"row {rows[i - 1] + 1}" if 1 <= i <= len(rows) else match[0]
+            if not 1 <= i <= len(rows):
+                return match[0]
+            row = int(rows[i - 1])
+            return f"line {line_of(row)}" if line_of else f"row {row + 1}"
 
         # quoted names and values may hold the word, too, and stay as they are
         pieces = re.split(r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", message)

@@ -9,15 +9,24 @@ import numpy as np
 
 from backpass.core.parameters import parameter_count
 from backpass.errors import TableError, TableWarning, warn_caller
-from backpass.tabular.encoding import ColumnSummary
-from backpass.tabular.frames import as_frame, as_levels, as_numbers
+from backpass.tabular.column_values import as_numbers
+from backpass.tabular.columns import ColumnSummary
+from backpass.tabular.conventions import PLAIN
+from backpass.tabular.files import RawTable
 from backpass.tabular.leakage import suspicious_columns
-from backpass.tabular.preparation import Encoded, PreparedTable, Question, learn_target
+from backpass.tabular.preparation import (
+    Encoded,
+    PreparedTable,
+    Question,
+    learn_target,
+    target_column,
+)
 from backpass.tabular.selection import known_column, original_rows, split_rows, usable_rows
 from backpass.tabular.targets import ClassTarget, explain_task
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -38,46 +47,48 @@ class Arrangement:
     test: Encoded
 
 
-def arrange(
-    frame: pl.DataFrame, question: Question, test: Any, names: tuple[str, str]
-) -> Arrangement:
+def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
     """Split a table and encode its parts; the encoder learns from the training part only.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    raw : RawTable
     question : Question
-    test, names
+    test
         As in :func:`backpass.tabular.experiment.run_experiment`.
     """
-    with original_rows(np.arange(frame.height), names[0]):
+    label, line_of = raw.label, raw.line_of
+    told = raw.understand(question.convention, question.categorical)
+    frame = told.frame
+    with original_rows(np.arange(frame.height), label, line_of):
         _check_names(frame, question)
         rows = usable_rows(frame, question.target, question.sample_weight)
     used = frame[rows]
     column, kept, held_out = used[question.target], np.arange(len(rows)), np.arange(0)
-    with original_rows(rows, names[0]):
+    with original_rows(rows, label, line_of):
         task, why = explain_task(column)
         if question.task != "auto":
             task, why = question.task, "as asked for"
-        _warn_of_rows(frame.height - len(rows), question)
+        _warn_of_rows(raw.frame[question.target], rows, question)
+        column = target_column(raw, told, question.target, task)[rows]
+        used = used.with_columns(column)
         # of all rows, so that classes are found once, and unusable numbers in either part
-        target = learn_target(column, task, question.recipe)
+        target = learn_target(raw, told, rows, task, question)
         if test is None:
             classes = target.classes if isinstance(target, ClassTarget) else None
             y, part = target.encode(column), question.test_fraction
             kept, held_out = split_rows(y, part, question.seed, classes=classes)
-    with original_rows(rows[kept], names[0]):
+    with original_rows(rows[kept], label, line_of):
         train = used[kept]
         if task == "regression":  # the scale is learnt, as all of the encoding, in training
-            target = learn_target(train[question.target], task, question.recipe)
-        prepared = PreparedTable.learn(train, target, question)
+            target = learn_target(raw, told, rows[kept], task, question)
+        prepared = PreparedTable.learn(train, target, question, told)
         _warn_of_suspects(train, prepared)
     if test is None:
-        with original_rows(rows[held_out], names[0]):
+        with original_rows(rows[held_out], label, line_of):
             judged = prepared.encode_usable(used[held_out])
     else:
-        other = as_frame(test(prepared.text_columns()) if callable(test) else test)
-        judged = _encode_other(prepared, other, names[1])
+        judged = _encode_other(prepared, prepared.read(test))
     table = _understand(used, prepared, why, frame.height - len(rows), len(judged.y))
     return Arrangement(table, prepared, judged)
 
@@ -90,14 +101,13 @@ def _warn_of_suspects(train: pl.DataFrame, prepared: PreparedTable) -> None:
         _warn(message)
 
 
-def _encode_other(prepared: PreparedTable, frame: pl.DataFrame, label: str) -> Encoded:
+def _encode_other(prepared: PreparedTable, raw: RawTable) -> Encoded:
     """Return the rows of the table that was given to be judged on."""
-    with original_rows(np.arange(frame.height), label):
-        name = prepared.sample_weight
-        if name and name not in frame.columns:
-            where = label or "the test table"
-            _warn(f"{where} has no sample weights {name!r}; rows count alike")
-        return prepared.encode(frame)
+    name = prepared.sample_weight
+    if name and name not in raw.frame.columns:
+        where = raw.label or "the test table"
+        _warn(f"{where} has no sample weights {name!r}; rows count alike")
+    return prepared.encode(raw)
 
 
 def _warn(message: str) -> None:
@@ -119,11 +129,22 @@ def _check_names(frame: pl.DataFrame, question: Question) -> None:
             raise TableError(f"column {name!r} {other}; it cannot be a category, too")
 
 
-def _warn_of_rows(left_out: int, question: Question) -> None:
-    if left_out:
+def _warn_of_rows(target: pl.Series, used: NDArray[np.int64], question: Question) -> None:
+    import polars as pl
+
+    left_out = np.setdiff1d(np.arange(target.len()), used)
+    if left_out.size:
         name = question.sample_weight
         weight = f" or have no weight {name!r}" if name else ""
-        _warn(f"{left_out} row(s) have no target {question.target!r}{weight} and are left out")
+        texts = (
+            target[left_out].drop_nulls().unique().to_list() if target.dtype == pl.String else []
+        )
+        marks = ", ".join(repr(text) for text in sorted(texts)[:3] if text.strip())
+        said = f" ({marks} taken for missing)" if marks and not name else ""
+        _warn(
+            f"{left_out.size} row(s) have no target {question.target!r}{weight}{said} and are left"
+            " out"
+        )
 
 
 @dataclass(frozen=True)
@@ -149,6 +170,8 @@ class Understanding:
         Rows of each class, of a classification.
     quantiles : list of float
         Smallest, lower quartile, median, upper quartile and largest target, of a regression.
+    convention : list of str
+        What is not plain in how the table is written.
     n_train, n_test : int
         Rows of the two parts.
     sizes : tuple of int
@@ -171,6 +194,7 @@ class Understanding:
     parameters: int
     classes: dict[str, int] = field(default_factory=dict)
     quantiles: list[float] = field(default_factory=list)
+    convention: list[str] = field(default_factory=list)
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -190,18 +214,18 @@ def _understand(
     """Return the summary of all the rows that are used."""
     classes, quantiles, target = {}, [], frame[prepared.target.name]
     if prepared.classes:
-        counts = dict(zip(*as_levels(target).value_counts(), strict=True))
-        classes = {name: counts.get(name, 0) for name in prepared.classes}
+        counts = np.bincount(prepared.target.encode(target), minlength=len(prepared.classes))
+        classes = dict(zip(prepared.classes, counts.tolist(), strict=True))
     else:
         quantiles = np.quantile(as_numbers(target), [0, 0.25, 0.5, 0.75, 1]).tolist()
-    columns = prepared.encoder.describe()
+    columns, missing = prepared.encoder.describe(), _missing(frame)
     return Understanding(
         rows=target.len(),
         left_out=left_out,
         target=target.name,
         task=prepared.task,
         why=why,
-        columns=[replace(c, missing=_missing(frame[c.name])) for c in columns],
+        columns=[replace(c, missing=missing[c.name]) for c in columns],
         dropped=list(prepared.question.drop),
         sample_weight=prepared.sample_weight,
         n_train=len(prepared.rows.y),
@@ -210,9 +234,15 @@ def _understand(
         parameters=parameter_count(prepared.sizes),
         classes=classes,
         quantiles=quantiles,
+        convention=(prepared.encoder.convention_ or PLAIN).words(),
     )
 
 
-def _missing(column: pl.Series) -> int:
-    nan = int(column.is_nan().sum()) if column.dtype.is_float() else 0
-    return column.null_count() + nan
+def _missing(frame: pl.DataFrame) -> dict[str, int]:
+    """Return how many values each column lacks."""
+    import polars as pl
+
+    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    nan = frame.select(pl.col(floats).is_nan().sum()).row(0) if floats else ()
+    missing = dict(zip(frame.columns, frame.null_count().row(0), strict=True))
+    return missing | {n: missing[n] + int(more) for n, more in zip(floats, nan, strict=True)}

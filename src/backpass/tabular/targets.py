@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from backpass.errors import ModelFileError, TableError, TableWarning, warn_caller
-from backpass.storage.schema import ListOf, Number, OneOf, Schema, Text
-from backpass.tabular.frames import as_levels, as_numbers
+from backpass.storage.schema import ListOf, Number, OneOf, Optional, Schema, Text
+from backpass.tabular.column_values import alike, as_levels, as_numbers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,9 +48,15 @@ def explain_task(column: pl.Series) -> tuple[str, str]:
     distinct = values.n_unique()
     if (values != values.round()).any():
         return "regression", "numbers with decimals"
-    few = distinct <= MOST_CLASSES_OF_NUMBERS and values.len() >= 10 * distinct
     why = f"{distinct} distinct whole numbers"
-    return ("classification" if few or distinct <= 2 else "regression"), why
+    return ("classification" if are_few(values) else "regression"), why
+
+
+def are_few(values: pl.Series) -> bool:
+    """Return whether there are so few distinct values that they are classes."""
+    distinct = values.n_unique()
+    repeated = distinct <= MOST_CLASSES_OF_NUMBERS and values.len() >= 10 * distinct
+    return repeated or distinct <= 2
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,16 @@ class ClassTarget:
         The column.
     classes : tuple of str
         In sorted order, numbers by value; class i is output i.
-    values : {"text", "integer", "boolean"}
+    values : {"text", "integer", "float", "boolean"}
         How predictions are given back.
+    dtype : str
+        The narrower type of such numbers in the table, as ``"Int8"`` or ``"Float32"``.
     """
 
     name: str
     classes: tuple[str, ...]
     values: str = "text"
+    dtype: str = ""
     task: ClassVar[str] = "classification"
 
     @classmethod
@@ -76,22 +86,30 @@ class ClassTarget:
         """Learn the classes of a column without missing values."""
         import polars as pl
 
-        levels = as_levels(column)
-        texts = levels.unique().to_list()
+        texts = _texts(column).unique().to_list()
         if len(texts) < 2:
             raise TableError(
                 f"target {column.name!r} has one class only, {texts[0]!r}: there is nothing to "
                 "learn; give rows of at least two classes"
             )
-        values = "boolean" if column.dtype == pl.Boolean else "text"
-        if column.dtype.is_numeric() and all(map(_is_integer, texts)):
+        _warn_of_alike(column.name, texts)
+        dtype = column.dtype
+        values = "boolean" if dtype == pl.Boolean else "text"
+        if dtype.is_integer() and all(map(_is_integer, texts)):
             values = "integer"
-        return cls(column.name, tuple(sorted(texts, key=_by_number)), values)
+        elif dtype.is_float():
+            values = "float"
+        narrow = values in ("integer", "float") and dtype not in (pl.Int64, pl.Float64)
+        classes = tuple(sorted(texts, key=_by_number))
+        return cls(column.name, classes, values, str(dtype) if narrow else "")
 
     def encode(self, column: pl.Series) -> NDArray[np.int64]:
         """Return the class of every row, 0 … k−1."""
-        levels = as_levels(column).to_list()
+        levels = _texts(column).to_list()
         codes = {text: code for code, text in enumerate(self.classes)}
+        if not {*levels} <= codes.keys():  # the same value may be spelled otherwise in a file
+            codes |= {_value(text): codes[text] for text in self.classes}
+            levels = [text if text in codes else _value(text) for text in levels]
         unknown = sorted(set(levels) - codes.keys())
         if unknown:
             raise TableError(
@@ -105,18 +123,57 @@ class ClassTarget:
         import polars as pl
 
         named = pl.Series(self.name, [self.classes[code] for code in codes], dtype=pl.String)
-        if self.values == "integer":
-            return named.cast(pl.Int64)
-        return named == "true" if self.values == "boolean" else named
+        if self.values == "boolean":
+            return named == "true"
+        if self.values == "text":
+            return named
+        return named.cast(getattr(pl, self.dtype or _WIDEST[self.values]))
 
     def state(self) -> dict[str, Any]:
         """Return JSON values for the model file."""
         return {"task": self.task, **vars(self), "classes": list(self.classes)}
 
 
+def _texts(column: pl.Series) -> pl.Series:
+    """Return classes as texts; what is text stays as it is spelled."""
+    import polars as pl
+
+    return column if column.dtype == pl.String else as_levels(column)
+
+
+_WIDEST = {"integer": "Int64", "float": "Float64"}
+_NARROWER = ("", "Int8", "Int16", "Int32", "UInt8", "UInt16", "UInt32", "UInt64", "Float32")
+
+
+def _value(text: str) -> str:
+    """Return what a text spells, however it does: ``1.0`` is 1, ``TRUE`` is true."""
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text
+
+
+def _warn_of_alike(name: str, texts: list[str]) -> None:
+    if groups := alike(texts):
+        warn_caller(
+            f"target {name!r}: classes that differ only in case or blanks: {groups}; if they are"
+            " one class, spell them alike",
+            TableWarning,
+        )
+
+
 def _is_integer(text: str) -> bool:
     """Return whether a class can be given back as an integer of 64 bits."""
     return bool(re.fullmatch("-?[0-9]{1,19}", text)) and -(2**63) <= int(text) < 2**63
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _by_number(text: str) -> tuple[bool, float, str]:
@@ -184,7 +241,8 @@ TARGET_SCHEMAS: dict[str, dict[str, Schema]] = {
         "task": OneOf("classification"),
         "name": Text(),
         "classes": ListOf(Text(), shortest=2),
-        "values": OneOf("text", "integer", "boolean"),
+        "values": OneOf("text", "integer", "float", "boolean"),
+        "dtype": Optional(OneOf(*_NARROWER)),
     },
     "regression": {
         "task": OneOf("regression"),
@@ -210,13 +268,17 @@ def target_from_state(state: dict[str, Any]) -> Target:
         "".join([numbers["name"], *classes]).encode()
     except UnicodeEncodeError:
         raise ModelFileError("target: not valid Unicode") from None
+    if numbers.get("dtype") is None:
+        numbers.pop("dtype", None)
     if state["task"] == "regression":
         return NumberTarget(**numbers)
     if len(set(classes)) < len(classes):
         raise ModelFileError("target.classes: one appears twice")
     values = numbers["values"]
-    if (values == "integer" and not all(map(_is_integer, classes))) or (
-        values == "boolean" and not {*classes} <= {"false", "true"}
+    if (
+        (values == "integer" and not all(map(_is_integer, classes)))
+        or (values == "boolean" and not {*classes} <= {"false", "true"})
+        or (values == "float" and not all(map(_is_number, classes)))
     ):
         raise ModelFileError(f"target.classes: not all can be of type {values}")
     return ClassTarget(**{**numbers, "classes": classes})

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from backpass.engines import Problem
-from backpass.errors import InputError, ModelFileError
+from backpass.errors import InputError, ModelFileError, brief
 from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
 from backpass.storage.folder_lock import LOCK, folder_lock
@@ -336,7 +336,7 @@ def _checked_interval(every: float | None) -> float | None:
     if every is None:
         return None
     if not isinstance(every, Real) or isinstance(every, bool) or not 0 <= every < math.inf:
-        raise InputError(f"checkpoint_every must be seconds, at least 0, not {every!r}")
+        raise InputError(f"checkpoint_every must be seconds, at least 0, not {brief(every)}")
     return float(every)
 
 

@@ -97,6 +97,8 @@ def check_costs(costs: Any, clock: Clock, epoch: int, rates: Any) -> None:
 def check_mean(what: str, value: float, epoch: int, rate: float) -> None:
     """Raise NonFiniteError where a number that judges an epoch is not finite.
 
+    A score that is not defined where the loss is finite is an InputError: no other rate mends it.
+
     Parameters
     ----------
     what : str
@@ -107,6 +109,11 @@ def check_mean(what: str, value: float, epoch: int, rate: float) -> None:
     rate : float
         The learning rate of its last step.
     """
+    if math.isnan(value) and what == "validation score":  # of outputs whose loss is a number
+        raise InputError(
+            "the validation score is not defined on the validation rows (R² needs two or more"
+            " different targets, the ROC area both classes): give more rows, or another metric"
+        )
     if not math.isfinite(value):
         raise NonFiniteError(
             f"the {what} is {value} after epoch {epoch}, at learning rate {rate:g}: "

@@ -102,6 +102,7 @@ def _table(table: Understanding, source: str) -> dict[str, Any]:
         "source": source,
         "rows": table.rows,
         "rows_left_out": table.left_out,
+        "read_with": table.convention,
         "target": table.target,
         "task": table.task,
         "why": table.why,
