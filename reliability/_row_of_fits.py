@@ -97,7 +97,7 @@ def stopped(folder: Path, i: int) -> None:
         signal.raise_signal(signal.SIGINT)
 
     model = classifier()
-    model._check_weights = press  # where scikit-learn's checks are
+    model._bp_check_weights = press  # where scikit-learn's checks are
     refused(lambda: model.fit(X, CLASSES), KeyboardInterrupt)
 
 

@@ -396,3 +396,20 @@ def test_an_index_that_a_data_frame_left_is_no_input():
     with pytest.warns(TableWarning, match="dropped '__index_level_0__': the index"):
         encoding = TableEncoding().fit(table)
     assert encoding.transform({"x": [1.0]}).shape == (1, 1)
+
+
+def test_many_numbers_among_more_texts_are_not_levels_without_a_word():
+    texts = [str(i) if i % 5 < 2 else "unknown" for i in range(300)]
+    assert "120 of 300 are numbers; row number 3 holds 'unknown'" in told(a=texts).reasons["a"]
+    assert not told(a=["1", "2", "x", "y", "z"] * 60).reasons
+
+
+def test_an_order_that_was_asked_for_and_does_not_fit_is_named():
+    frame = pl.DataFrame({"a": ["13/09/2023", "14/09/2023"]})
+    found = understand(frame, Convention(dates="month-first"))
+    assert "does not fit the order asked for, month-first" in found.reasons["a"]
+
+
+def test_levels_that_differ_only_in_case_are_named_in_a_sentence():
+    with pytest.warns(TableWarning, match="'c' is a category with levels that differ only in case"):
+        TableEncoding().fit({"c": ["yes", "Yes", "no"] * 9})

@@ -23,9 +23,12 @@ from native_cases import needs_native
 ROOT = Path(__file__).parent.parent
 LINUX = sys.platform == "linux"
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "reliability").is_dir(), reason="reliability/ is not in this checkout"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not (ROOT / "reliability").is_dir(), reason="reliability/ is not in this checkout"
+    ),
+    pytest.mark.usefixtures("heard_interrupts"),
+]
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and terminals of POSIX")
 
 

@@ -452,7 +452,7 @@ def test_bad_input_gets_one_line_and_writes_nothing(folder, capsys, options, mes
 def test_tables_and_models_that_do_not_fit_are_refused(folder, capsys):
     code, _, err = run(capsys, "unseen.csv", "-a", "right.npy")
     assert code == 2
-    assert "a class that training had not: 'sideways'; known: down, up" in err
+    assert "a class that training had not: 'sideways' in line 2; known: down, up" in err
     code, _, err = run(capsys, "none.csv", "-a", "right.npy")
     assert (code, err.count("\n")) == (2, 1)
     assert cli.main(["homework", "t.csv", "t.csv", "-a", "right.npy"]) == 2

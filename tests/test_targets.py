@@ -138,3 +138,21 @@ def test_extreme_targets_are_pointed_out():
     NumberTarget.fit(pl.Series("y", usual))
     with pytest.warns(TableWarning, match="target 'y' has extreme values, 0 to 100000"):
         NumberTarget.fit(pl.Series("y", [*usual, 1e5]))
+
+
+TRUTHS = [(["TRUE", "FALSE"], [1, 0]), ([1, 0], [True, False])]
+
+
+@pytest.mark.parametrize(("learnt", "given"), TRUTHS)
+def test_truth_is_the_same_in_words_and_numbers(learnt, given):
+    target = ClassTarget.fit(pl.Series("y", learnt))
+    codes = [target.encode(pl.Series("y", values)).tolist() for values in (learnt, given)]
+    assert codes[0] == codes[1]
+    with pytest.raises(TableError, match="a class that training had not"):
+        ClassTarget.fit(pl.Series("y", [1, 2])).encode(pl.Series("y", [True]))
+
+
+def test_an_unknown_class_is_named_with_its_row():
+    target = ClassTarget.fit(pl.Series("y", ["a", "b"]))
+    with pytest.raises(TableError, match="had not: 'c' in row 2; known: a, b"):
+        target.encode(pl.Series("y", ["a", "c"]))

@@ -92,7 +92,8 @@ class CategoryColumn(Record):
         counts = text.drop_nulls().value_counts(name="rows")
         missing, known = text.null_count(), text.len() - text.null_count()
         if groups := alike(counts["level"]):
-            remark = f"{remark}; " * bool(remark) + f"levels that differ only in case: {groups}"
+            twins = f"a category with levels that differ only in case: {groups}"
+            remark = "; ".join(filter(None, [remark, twins]))
         if counts.height == 1 and missing == 0:
             return DroppedColumn(column.name, missing, "constant")
         if not categorical and counts.height > known / 2 and known > _FEW:

@@ -1,8 +1,7 @@
 """The encoding of a table: columns of numbers, texts and dates become one matrix of finite numbers.
 
 It takes the columns by name, says in words what it cannot use, and its fitted state is plain
-numbers and texts, which a model file can hold without executing anything when it is read. Nothing
-here needs scikit-learn: a model is loaded and used without importing it.
+numbers and texts, which a model file can hold. A model is used without importing scikit-learn.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ STATE_SCHEMA: dict[str, Schema] = {
     "convention": Optional(CONVENTION_SCHEMA),  # older files have none
 }
 PART = 1 << 17  # rows that are encoded and predicted at a time
-_INDEX = re.compile(r"Unnamed: 0|__index_level_\d+__")  # as pandas names what has no name
+_INDEX = re.compile(r"Unnamed: 0|__index_level_\d+__")  # pandas' names of none
 _SETTINGS = ("categorical", "max_levels", "min_count", "clip", "dtype")
 # Older versions told the convention of each table anew, and took the day of a date to come first.
 _BEFORE_CONVENTIONS = Convention(dates="day-first")
@@ -272,7 +271,6 @@ class TableEncoding:
 
         Examples
         --------
-        >>> from backpass.tabular.encoding import TableEncoding
         >>> TableEncoding().fit({"city": ["Bonn", "Oslo"]}).describe()
         [ColumnSummary(name='city', kind='category', missing=0, levels=2, outputs=2, note='')]
         """
@@ -337,7 +335,6 @@ class TableEncoding:
 
         Examples
         --------
-        >>> from backpass.tabular.encoding import TableEncoding
         >>> encoder = TableEncoding().fit({"size": [1.0, 2.0]})
         >>> TableEncoding.from_state(encoder.to_state()).describe() == encoder.describe()
         True

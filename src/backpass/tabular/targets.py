@@ -109,12 +109,19 @@ class ClassTarget:
         codes = {text: code for code, text in enumerate(self.classes)}
         if not {*levels} <= codes.keys():  # the same value may be spelled otherwise in a file
             codes |= {_value(text): codes[text] for text in self.classes}
+            # truth in words and in numbers is the same, as R and spreadsheets write it
+            for one, other in (
+                (("false", "true"), ("0.0", "1.0")),
+                (("0.0", "1.0"), ("false", "true")),
+            ):
+                if {_value(text) for text in self.classes} == {*one}:
+                    codes |= {new: codes[old] for new, old in zip(other, one, strict=True)}
             levels = [text if text in codes else _value(text) for text in levels]
         unknown = sorted(set(levels) - codes.keys())
         if unknown:
             raise TableError(
-                f"target {column.name!r} has a class that training had not: {unknown[0]!r}; "
-                f"known: {', '.join(self.classes[:10])}"
+                f"target {column.name!r} has a class that training had not: {unknown[0]!r} in row "
+                f"{levels.index(unknown[0]) + 1}; known: {', '.join(self.classes[:10])}"
             )
         return np.array([codes[text] for text in levels], dtype=np.int64)
 

@@ -32,6 +32,7 @@ Place = Callable[[int], str]
 # Of decimals whose last zeros are left out one in ten has fewer digits than three after the mark,
 # and whole ones are a thousandth: ten cells with three and two with none are no decimals.
 _GROUPED, _UNGROUPED = 10, 2
+_SOME, _LEVELS = 0.2, 20
 _EITHER_CENTURY = (31, 68)  # years that births and plans both have
 
 
@@ -211,7 +212,8 @@ class _Reader:
         self._keep(
             name,
             f"{self._cell(candidate.texts, first)} may be a whole number or have decimals, and"
-            " nothing in the table decides; name the decimal mark (--decimal . or --decimal ,)",
+            " nothing in the table decides; name the decimal mark (--decimal . or --decimal ,; in"
+            " Python, Convention(decimal=…))",
         )
 
     def _break(self, candidate: Candidate, decimal: str, thousands: str) -> None:
@@ -283,14 +285,18 @@ class _Reader:
     def _doubt_dates(self, name: str, orders: set[str]) -> None:
         texts = self.texts[name]
         cell = self._cell(texts, int(texts.text.is_not_null().arg_true()[0]))
-        if not orders:
+        if self.convention.dates:
+            why = f"{cell} does not fit the order asked for, {self.convention.dates}"
+        elif not orders:
             why = f"some dates such as {cell} can only be day first, others only month first"
         elif len(orders) == 1:
             why = f"dates such as {cell} are written otherwise than in other columns"
         else:
             why = f"nothing decides what is the day in dates such as {cell}"
         self._keep(
-            name, f"{why}; say --dates day-first or --dates month-first, or write 2020-12-31"
+            name,
+            f"{why}; say --dates day-first or --dates month-first (in Python, Convention(dates=…)),"
+            " or write 2020-12-31",
         )
 
     # --- reading
@@ -349,7 +355,7 @@ class _Reader:
             found = numbers.is_not_null()  # in another convention
         units = mark.replace("#", "")
         what = f"numbers with {units}" if units else "numbers"
-        if int(found.sum()) <= MOSTLY * int(known.sum()):
+        if not _are_meant(texts, found & known, known):
             parts, what = date_parts(text), "dates"
             if not are_dates(parts).any():
                 return
@@ -359,8 +365,8 @@ class _Reader:
                 return
             found = dates.is_not_null()
         lost = (known & ~found).arg_true()
-        share, whole = texts.count(found & known), texts.count(known)
-        if share > MOSTLY * whole and lost.len():
+        if lost.len() and _are_meant(texts, found & known, known):
+            share, whole = texts.count(found & known), texts.count(known)
             row = texts.row(int(lost[0]))
             cell = texts.raw[row].strip()
             self._keep(
@@ -368,6 +374,16 @@ class _Reader:
                 f"{share} of {whole} are {what}; {self.place(row)} holds {cell!r}: mend it, or say"
                 f" that it is missing (--missing {cell!r})",
             )
+
+
+def _are_meant(texts: Texts, found: pl.Series, known: pl.Series) -> bool:
+    """Return whether so many texts were found to be more that the others are the exceptions.
+
+    A fifth is enough where they are many: the names of a few levels are not.
+    """
+    share, whole = texts.count(found), texts.count(known)
+    many = texts.text.filter(found).n_unique() > _LEVELS
+    return share > (_SOME if many else MOSTLY) * whole
 
 
 def _allows(decimal: str, used: str, thousands: str) -> bool:
