@@ -200,6 +200,17 @@ def test_untidy_tables_are_dealt_with(folder, capsys):
     assert len(lines) == len(set(lines))
 
 
+def test_what_is_not_plain_is_shown_and_options_settle_it(folder, capsys):
+    rows = [f"{i % 7},{i % 10};1.{i:03};{'yn'[i % 2]}" for i in range(60)]
+    (folder / "t.csv").write_text("\n".join(["a;b;y", *rows]))
+    code, out, _ = run(capsys, "fit", "t.csv", "-t", "y", *FAST)
+    assert (code, "read with a decimal comma, points between thousands" in out) == (0, True)
+    options = ["--decimal", ",", "--thousands", "none", "--missing", "0,1", "--missing", "?"]
+    code, out, err = run(capsys, "fit", "t.csv", "-t", "y", *FAST, *options)
+    assert "read with a decimal comma, '0,1', '0', '1', '?' for missing" in " ".join(out.split())
+    assert (code, "'1.000' in line 2 is no number where ','" in " ".join(err.split())) == (0, True)
+
+
 def test_leaks_and_identifiers_are_pointed_out(folder, capsys):
     frame = people().with_row_index("number").with_columns(again=pl.col("old"))
     frame.write_csv("leak.csv")

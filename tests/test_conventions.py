@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from backpass import TabularModel, read_table
 from backpass.errors import InputError, TableError, TableWarning
+from backpass.export import onnx_inputs
 from backpass.tabular import columns, csv_text
 from backpass.tabular.column_values import as_numbers, number_blocks
 from backpass.tabular.conventions import PLAIN, Convention, without_missing
 from backpass.tabular.csv_text import split_delimited
 from backpass.tabular.encoding import TableEncoding
+from backpass.tabular.preparation import Question
 from backpass.tabular.recipe import Recipe
 from backpass.tabular.text_columns import understand
 
@@ -130,6 +132,37 @@ def test_options_settle_it(texts, wish, values):
 def test_marks_for_missing_are_numbers_too():
     frame = pl.DataFrame({"a": [1, -999], "b": [-999.0, 2.0]})
     assert understand(frame, Convention(missing=["-999"])).frame.rows() == [(1, None), (None, 2.0)]
+
+
+def test_marks_for_missing_hold_in_every_table_to_come():
+    wish = Convention(missing=["-999", "none told"])
+    kinds = [pl.String, pl.Categorical, pl.Enum(["a", "b", "None told"])]
+    for kind in kinds:
+        city = pl.Series(["a", "b", "None told", "b", None, "a"] * 3, dtype=kind)
+        table = pl.DataFrame({"x": [1, 2, -999, 4, None, 6] * 3, "city": city})
+        plain = table.with_columns(x=pl.Series([1, 2, None, 4, None, 6] * 3), city=city.cast(str))
+        plain = plain.with_columns(pl.col("city").replace("None told", None))
+        encoder = TableEncoding(convention=wish, min_count=1).fit(table)
+        known = TableEncoding(min_count=1).fit(plain)
+        assert encoder.get_feature_names_out().tolist() == known.get_feature_names_out().tolist()
+        assert encoder.transform(table).tobytes() == known.transform(plain).tobytes()
+        for name, values in onnx_inputs(encoder, table).items():
+            want = onnx_inputs(known, plain)[name]
+            assert pl.Series(values.ravel()).equals(pl.Series(want.ravel()))
+
+
+def test_what_is_no_convention_is_refused():
+    table = pl.DataFrame({"x": range(20), "y": ["a", "b"] * 10})
+    for use in (
+        lambda wish: TabularModel.fit(table, "y", recipe=QUICK, convention=wish),
+        lambda wish: TableEncoding(convention=wish).fit(table),
+        lambda wish: Question("y", convention=wish),
+        lambda wish: read_table("example:iris", convention=wish),
+        lambda wish: understand(table, wish),
+    ):
+        for wish in ("german", {}, ","):
+            with pytest.raises(InputError, match="must be a Convention"):
+                use(wish)
 
 
 @pytest.mark.parametrize(
@@ -297,8 +330,7 @@ def test_large_texts_are_read_as_small_ones(late, monkeypatch):
         monkeypatch.setattr(csv_text, "_EARLY", 20)
         try:
             split = split_delimited(data, "t.csv", as_text=[])
-            points = split.points
-            found = understand(split.frame, separator=",", points=points)
+            found = understand(split.frame, separator=",")
             read.append((found.frame.rows(), found.frame.dtypes, found.convention))
         except TableError as error:
             read.append(str(error))

@@ -64,6 +64,23 @@ def test_numbers_as_names_are_found_in_any_order(numbered):
     assert (encoder.transform(frame.to_numpy()) == expected).all()
 
 
+@pytest.mark.parametrize("kind", [str, float])
+def test_a_name_is_no_pattern(kind, tmp_path):
+    numbers = np.random.default_rng(0).normal(size=(60, 3)).round(3)
+    table = pl.DataFrame({n: [*map(kind, numbers[:, i])] for i, n in enumerate("*ab")})
+    alike = table.rename({"*": "c"})
+    for target, drop in (("*", []), ("a", []), ("a", ["*"])):
+        plain = [name.replace("*", "c") for name in (target, *drop)]
+        model = TabularModel.fit(table, target, drop=drop, recipe=RECIPE)
+        known = TabularModel.fit(alike, plain[0], drop=plain[1:], recipe=RECIPE)
+        assert model.predict(table).to_list() == known.predict(alike).to_list()
+    named = table.rename({"*": "^.*$"})
+    named.write_csv(tmp_path / "t.csv")
+    for other in (named, named.to_dict(as_series=False), tmp_path / "t.csv"):
+        with pytest.raises(TableError, match=r"column '\^\.\*\$': a name that begins with"):
+            TabularModel.fit(other, "a", recipe=RECIPE)
+
+
 def test_a_model_by_numbers_and_tuples(numbered):
     weight = ("weight", 1)
     model = TabularModel.fit(

@@ -168,7 +168,7 @@ def fit(options: FitOptions) -> int:
       zcat big.csv.gz | backpass fit - --target y --model big.backpass
       backpass fit churn.csv --target churn --checkpoint churn.run --resume
     """  # noqa: D301 (typer wants the character, which keeps the lines apart)
-    model_path = _check(options)
+    convention, model_path = _convention(options), _check(options)
     # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from backpass.tabular.files import open_table
@@ -178,14 +178,13 @@ def fit(options: FitOptions) -> int:
     with messages.catching():
         checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
-        convention = _convention(options)
         texts = possible_names([*(options.categorical or []), *filter(None, [options.target])])
         table = open_table(options.table, texts if convention.allows_points() else None)
         from backpass.cli.progress import TerminalHooks
         from backpass.cli.tables import patient_output
         from backpass.tabular.experiment import run_experiment
 
-        question = _question(options, table.frame)
+        question = _question(options, convention, table.frame)
         # a reader that stops, or a full disk, costs what is told, never the model
         out = patient_output()
         hooks = TerminalHooks(out, messages, options.table, question, checkpoints)
@@ -245,7 +244,6 @@ def _check(options: FitOptions) -> Path:
     )
     if options.hidden is not None:
         hidden_sizes(options.hidden)
-    _convention(options)
     model_path = Path(options.model) if options.model is not None else default_model(options.table)
     outputs = [Output("--model", model_path)]
     outputs += [Output("--json", options.json, JSON)] if options.json is not None else []
@@ -265,16 +263,16 @@ def _convention(options: FitOptions) -> Convention:
     """Return how the table is written, as far as the options say."""
     from backpass.tabular.conventions import Convention
 
-    named = {"blank": " ", "none": "", "comma": ",", "point": "."}
+    named = {"blank": " ", "none": ""}  # what is hard to type
     return Convention(
-        decimal=named.get(options.decimal or "", options.decimal),
+        decimal=options.decimal,
         thousands=named.get(options.thousands or "", options.thousands),
         dates=options.dates,
         missing=tuple(possible_names(options.missing or ())),
     )
 
 
-def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
+def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) -> Question:
     from backpass.tabular.experiment import Question
     from backpass.tabular.files import example_target
     from backpass.tabular.recipe import RECIPE
@@ -301,7 +299,7 @@ def _question(options: FitOptions, frame: pl.DataFrame) -> Question:
         seed=options.seed,
         time_limit=options.time_limit,
         gradient_norms=options.report is not None,
-        convention=_convention(options),
+        convention=convention,
     )
 
 

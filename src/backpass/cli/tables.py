@@ -150,7 +150,8 @@ def understanding(table: Understanding, source: str, question: Question) -> Rend
     kinds = ", ".join(
         f"{n} {kind}" + "s" * (n > 1) for kind, n in table.kinds.items() if kind != "dropped"
     ).replace("categorys", "categories")
-    kinds += f", {count(table.missing)} values missing" if table.missing else ""
+    values = "value" if table.missing == 1 else "values"
+    kinds += f", {count(table.missing)} {values} missing" if table.missing else ""
     kinds += f" ({table.kinds['dropped']} dropped)" if "dropped" in table.kinds else ""
     lines = [
         Text.assemble((one_line(name), "bold"), f": {count(table.rows)} rows, {kinds}"),

@@ -245,7 +245,7 @@ def onnx_inputs(model: Any, table: Any) -> dict[str, NDArray[Any]]:
     absent = [c.name for c in used_columns(encoder) if c.name not in frame.columns]
     if absent:
         raise TableError(f"the table has no column {absent[0]!r}")
-    used, frame = used_columns(encoder), encoder.read_texts(frame)
+    used, frame = used_columns(encoder), encoder.understood(frame)
     convention = encoder.convention_ or PLAIN
     return {c.name: _values(c, frame[c.name], convention)[:, None] for c in used}
 

@@ -39,7 +39,7 @@ def as_numbers(column: pl.Series, convention: Convention = PLAIN) -> NDArray[np.
 
     dtype = column.dtype
     if dtype in (pl.String, pl.Categorical, pl.Enum):
-        text = without_missing(column.cast(pl.String), convention.missing)
+        text = without_missing(column.cast(pl.String))
         column = numbers_of_text(text, convention)
         _refuse_first(text, column, f"is not a number{convention.numbers_like(text.name)}")
     elif isinstance(dtype, pl.Duration):
@@ -80,40 +80,42 @@ def _matrix(columns: Sequence[pl.Series], convention: Convention) -> NDArray[np.
     import polars as pl
 
     numbers = np.empty((len(columns[0]), len(columns)), order="F")
-    numeric = [column.dtype.is_numeric() for column in columns]
+    bare = convention.decimal in (None, ".")
     easy = [
         i
         for i, column in enumerate(columns)
-        if numeric[i] or (column.dtype == pl.String and _is_easy(column.name, convention))
+        if column.dtype.is_numeric()
+        or (column.dtype == pl.String and bare and convention.is_bare(column.name))
     ]
     read: set[int] = set()
-    if len(numbers) <= _FEW_ROWS and all(numeric):
-        values = np.array([column.to_list() for column in columns], dtype=np.float64).T
-        nulls = True
-    elif easy:
-        frame = pl.DataFrame([columns[i] for i in easy])
-        floats = frame.select(pl.all().cast(pl.Float64, strict=False))
-        values = floats.to_numpy()
-        nulls = (floats.null_count().to_numpy() == frame.null_count().to_numpy())[0]
-        if convention.decimal is None:  # 1.500 may be a whole number
-            points = pl.col(pl.String).str.contains(".", literal=True).any(ignore_nulls=True)
-            dotted = (
-                {*(c.name for c in frame.select(points) if c[0])} if not all(numeric) else set()
-            )
-            nulls &= [columns[i].name not in dotted for i in easy]
     if easy:
+        values, whole = _at_once([columns[i] for i in easy], convention)
         with np.errstate(invalid="ignore"):
-            well = nulls & ~(np.abs(values) > _LARGEST).any(axis=0)
-        read = {*np.array(easy)[well].tolist()}
-        numbers[:, sorted(read)] = values[:, well]
+            whole &= ~(np.abs(values) > _LARGEST).any(axis=0)
+        read = {*np.array(easy)[whole].tolist()}
+        numbers[:, sorted(read)] = values[:, whole]
     for i, column in enumerate(columns):
         if i not in read:  # marks for missing, other types, or an error to be told
             numbers[:, i] = as_numbers(column, convention)
     return numbers
 
 
-def _is_easy(name: str, convention: Convention) -> bool:
-    return convention.decimal in (None, ".") and convention.is_bare(name)
+def _at_once(
+    columns: Sequence[pl.Series], convention: Convention
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return columns as numbers where Python writes them so, and which of them are all read."""
+    import polars as pl
+
+    if len(columns[0]) <= _FEW_ROWS and all(column.dtype.is_numeric() for column in columns):
+        rows = np.array([column.to_list() for column in columns], dtype=np.float64).T
+        return rows, np.ones(len(columns), bool)
+    frame = pl.DataFrame(columns)
+    floats = frame.select(pl.all().cast(pl.Float64, strict=False))
+    whole = floats.null_count().to_numpy()[0] == frame.null_count().to_numpy()[0]
+    if convention.decimal is None:  # 1.500 may be a whole number
+        texts = (column if column.dtype == pl.String else None for column in columns)
+        whole &= [t is None or not t.str.contains(".", literal=True).any() for t in texts]
+    return floats.to_numpy(), whole
 
 
 def as_dates(column: pl.Series, convention: Convention = PLAIN) -> pl.Series:
@@ -122,7 +124,7 @@ def as_dates(column: pl.Series, convention: Convention = PLAIN) -> pl.Series:
 
     if column.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return column
-    text = without_missing(column.cast(pl.String), convention.missing)
+    text = without_missing(column.cast(pl.String))
     dates = dates_of_text(text, convention.dates)
     read = pl.Series(column.name, [None] * len(text)) if dates is None else dates
     _refuse_first(text, read, f"is not a date{convention.dates_like()}")

@@ -1,19 +1,20 @@
 """How one column of a table becomes numbers: one frozen record per kind of column.
 
 A record is what was learnt from the training rows, as plain values. To add a kind, write one
-more record, list it in `KINDS`, and choose it in :func:`fit_column`.
+more record, list it in `KINDS`, and choose it in :func:`fit_columns`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from backpass.engines.threads import available_threads
-from backpass.errors import ModelFileError, TableError
+from backpass.errors import ModelFileError
 from backpass.storage.schema import Bool, Int, ListOf, OneOf, Rule, Schema, Text, check
 from backpass.tabular.column_values import alike, as_levels
 from backpass.tabular.conventions import Convention, numbers_of_text, without_missing
@@ -44,13 +45,14 @@ __all__ = [
     "NumberColumn",
     "Rules",
     "column_of",
-    "fit_column",
+    "fit_columns",
     "state_of",
 ]
 
 _OTHER, _ABSENT = -1, -2  # in place of a level's place
 _PIECE = 1 << 15  # rows whose encoding stays in the cache while it is written
 _FEW_ROWS = 1000  # up to here Python looks levels up faster than polars
+_INDEX = re.compile(r"Unnamed: 0|__index_level_\d+__")  # pandas' names of none
 _FEW = 20  # rows up to which levels are not called rare, nor text free text
 
 # --- categories ------------------------------------------------------------------------------
@@ -128,7 +130,7 @@ class CategoryColumn(Record):
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
         """Write a 1 for each row's level, also for a missing one where training had some."""
         codes, others = self._codes(values, rules.convention)
-        if len(codes) == 1 and codes[0] >= 0:  # of a model that serves rows one by one
+        if len(codes) == 1 and codes[0] >= 0:  # half the time of a row that is predicted alone
             out[0, codes[0]] = 1
             return
         strange, absent = codes == _OTHER, codes == _ABSENT
@@ -186,7 +188,7 @@ class CategoryColumn(Record):
 
         if values.dtype != pl.String:
             return as_levels(values)
-        text = without_missing(values, convention.missing, self.levels)
+        text = without_missing(values, self.levels)
         if not self.text:
             numbers = numbers_of_text(text, convention)
             if numbers.null_count() == text.null_count():
@@ -243,48 +245,73 @@ class ColumnRule(Rule):
             raise ModelFileError(f"{where}: not valid Unicode") from None
 
 
-def fit_column(
-    column: pl.Series, rules: Rules, *, categorical: bool = False, remark: str = ""
-) -> Column:
-    """Learn how to encode a column from its training rows.
+def fit_columns(
+    frame: pl.DataFrame,
+    rules: Rules,
+    *,
+    categorical: Collection[str] = (),
+    remarks: Mapping[str, str] | None = None,
+) -> list[Column]:
+    """Learn how to encode the columns of a table from its training rows.
 
     Parameters
     ----------
-    column : polars.Series
+    frame : polars.DataFrame
         The training rows.
     rules : Rules
         The encoder's settings.
-    categorical : bool
-        Whether numbers, too, are taken as levels.
-    remark : str
-        Why the column is text that was meant to be more.
+    categorical : collection of str
+        Columns of numbers or dates that are taken as levels.
+    remarks : mapping of str to str, optional
+        Why columns are text that were meant to be more.
 
     Returns
     -------
-    Column
-        The record of the kind that fits the column's type.
+    list of Column
+        For each column the record of the kind that fits its type.
+
+    Raises
+    ------
+    TableError
+        If a column holds no single values.
 
     Examples
     --------
     >>> import polars
-    >>> fit_column(polars.Series("size", [1, 2, 3, None]), Rules(32, 5, 3.0)).outputs
+    >>> (size,) = fit_columns(polars.DataFrame({"size": [1, 2, 3, None]}), Rules(32, 5, 3.0))
+    >>> size.outputs
     ['size', 'size=(missing)']
     """
     import polars as pl
 
-    dtype = column.dtype
+    for column in frame:
+        refuse_other_types(column)
+    plain = [
+        name
+        for name, dtype in frame.schema.items()
+        if (dtype.is_numeric() or isinstance(dtype, pl.Duration)) and name not in categorical
+    ]
+    found: dict[str, Column] = dict(zip(plain, fit_numbers(frame, plain), strict=True))
+    for column in frame:
+        name, missing = column.name, column.null_count()
+        if _INDEX.fullmatch(name):
+            found[name] = DroppedColumn(name, missing, "the index of a data frame")
+        elif name not in found:
+            remark = (remarks or {}).get(name, "")
+            found[name] = _fit_other(column, rules, name in categorical, remark)
+    return [found[name] for name in frame.columns]
+
+
+def _fit_other(column: pl.Series, rules: Rules, categorical: bool, remark: str) -> Column:
+    """Learn how to encode a column that is none of numbers, or is taken as levels."""
     missing = column.null_count()
-    if dtype.is_float():
+    if column.dtype.is_float():
         missing += int(column.is_nan().sum())
     if missing == column.len():
         return DroppedColumn(column.name, missing, "no value at all")
-    if dtype.is_temporal() and not isinstance(dtype, pl.Duration) and not categorical:
+    if column.dtype.is_temporal() and not categorical:
         return DateColumn.fit(column)
-    if categorical or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
-        return CategoryColumn.fit(column, rules, categorical, remark)
-    if dtype.is_numeric() or isinstance(dtype, pl.Duration):
-        return fit_numbers(column.to_frame())[0]
-    raise TableError(f"column {column.name!r} holds {dtype} values; leave it out")
+    return CategoryColumn.fit(column, rules, categorical, remark)
 
 
 def encode_rows(

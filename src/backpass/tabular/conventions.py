@@ -21,32 +21,18 @@ if TYPE_CHECKING:
 #: Cells that mean "missing", in any case, once the spaces around them are gone: what statistics
 #: programs, databases, spreadsheets and people write.
 MISSING = (
-    *(
-        "",
-        "na",
-        "n/a",
-        "n.a.",
-        "n.a",
-        "<na>",
-        "nan",
-        "-nan",
-        "nat",
-        "null",
-        "(null)",
-        "none",
-        "\\n",
-    ),
+    *("", "na", "n/a", "n.a.", "n.a", "<na>", "#na", "#n/a"),
+    *("nan", "-nan", "nat", "null", "(null)", "none", "\\n"),
     *("?", "-", "--", "---", ".", "..", "..."),
-    *("#na", "#n/a", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),
+    *("#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),
 )
-_LONGEST = max(map(len, MISSING))
 
 DECIMAL_MARKS = (".", ",")
 THOUSANDS_MARKS = {"": "nothing", ",": "commas", ".": "points", " ": "blanks", "'": "apostrophes"}
 DATE_ORDERS = ("iso", "day-first", "month-first")
 
-# how a mark is found in a cell; typesetting has more blanks and apostrophes than keyboards
-_SPELLINGS = {"": "", ",": ",", ".": r"\.", " ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
+#: How a mark is found in a cell; typesetting has more blanks and apostrophes than keyboards.
+SPELLINGS = {"": "", ",": ",", ".": r"\.", " ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
 _MINUS = "\u2212"
 _SIGN = f"[+\\-{_MINUS}]?"
 _DIGITS = "[0-9]+(?:[.,'\u2019 \u00a0\u2009\u202f][0-9]+)*[.,]?"
@@ -176,6 +162,27 @@ CONVENTION_SCHEMA: dict[str, Schema] = {
 UNDECIDED = Convention()
 """All is told from the cells."""
 
+
+def as_convention(wish: Convention | None) -> Convention:
+    """Return what is known of how a table is written: nothing, where None is given.
+
+    Raises
+    ------
+    InputError
+        When it is no convention.
+
+    Examples
+    --------
+    >>> as_convention(None) == Convention()
+    True
+    """
+    if wish is None:
+        return UNDECIDED
+    if not isinstance(wish, Convention):
+        raise InputError(f"convention must be a Convention(…), not a {type(wish).__name__}")
+    return wish
+
+
 PLAIN = Convention(decimal=".", thousands="", dates="iso")
 """What Python itself writes."""
 
@@ -183,16 +190,12 @@ PLAIN = Convention(decimal=".", thousands="", dates="iso")
 # --- missing ---------------------------------------------------------------------------------
 
 
-def without_missing(
-    text: pl.Series, more: Sequence[str] = (), levels: Sequence[str] = ()
-) -> pl.Series:
+def without_missing(text: pl.Series, levels: Sequence[str] = ()) -> pl.Series:
     """Return a column of texts without spaces around them, null where one means "missing".
 
     Parameters
     ----------
     text : polars.Series
-    more : sequence of str
-        Marks beside the usual ones.
     levels : sequence of str
         Texts that are values here, whatever they look like.
 
@@ -205,15 +208,13 @@ def without_missing(
     ['+', '-', '+']
     """
     text = text.str.strip_chars()
-    marks = {*MISSING, *(mark.strip().lower() for mark in more)} - {*map(str.lower, levels)}
-    longest = max(_LONGEST, *map(len, marks))
-    short = text.str.len_bytes() <= 4 * longest
-    found = short & text.str.to_lowercase().is_in(list(marks))
+    marks = {*MISSING} - {*map(str.lower, levels)}
+    found = text.str.to_lowercase().is_in(list(marks))
     if not found.any():
         return text
-    if "-" in marks and "-" not in more and (text == "+").any():
+    if (text == "+").any():
         found &= text != "-"
-    return text.set(found, None) if text.len() else text
+    return text.set(found, None)
 
 
 def without_marks(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
@@ -225,15 +226,14 @@ def without_marks(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
     marks = [mark.strip().lower() for mark in missing]
     numbers = [float(mark) for mark in marks if re.fullmatch(number_pattern(".", ""), mark)]
     columns = []
-    for name, dtype in frame.schema.items():
-        cell = pl.col(name)
-        if dtype == pl.String:
-            columns.append(cell.str.strip_chars().str.to_lowercase().is_in(marks))
-        elif dtype.is_numeric():
-            columns.append(cell.cast(pl.Float64).is_in(numbers))
+    for column in frame:
+        if column.dtype.is_numeric():
+            found = column.cast(pl.Float64).is_in(numbers)
+        elif column.dtype in (pl.String, pl.Categorical, pl.Enum):
+            found = column.cast(pl.String).str.strip_chars().str.to_lowercase().is_in(marks)
         else:
             continue
-        columns[-1] = pl.when(~columns[-1]).then(cell).alias(name)
+        columns.append(column.set(found, None))
     return frame.with_columns(columns)
 
 
@@ -272,17 +272,14 @@ def bare(text: pl.Series, mark: str = "#", *, brackets: bool = True) -> pl.Serie
     >>> bare(polars.Series(["$1,234.50", "-$3", "($4)", "5"]), "$#").to_list()
     ['1,234.50', '-3', '-4', None]
     """
-    import polars as pl
-
     before, after = (re.escape(part) for part in mark.split("#"))
     if brackets and text.str.starts_with("(").any():
         text = text.str.replace(_BRACKETS, "-$1")
     if text.str.contains(_MINUS, literal=True).any():
         text = text.str.replace(_MINUS, "-", literal=True)
     whole = f"^([+-]?)\\s*{before}\\s*([+-]?)({_CORE})\\s*{after}$"
-    found = text.str.contains(whole)
     numbers = text if mark == "#" else text.str.replace(whole, "${1}${2}${3}")
-    return pl.select(pl.when(found).then(numbers)).to_series().rename(text.name)
+    return numbers.set(~text.str.contains(whole), None)
 
 
 def number_pattern(decimal: str, thousands: str) -> str:
@@ -293,7 +290,7 @@ def number_pattern(decimal: str, thousands: str) -> str:
     >>> [bool(re.search(number_pattern(".", ","), x)) for x in ("1,234.5", "12,34", "1234", ".5")]
     [True, False, True, True]
     """
-    point, mark = _SPELLINGS[decimal], _SPELLINGS[thousands]
+    point, mark = SPELLINGS[decimal], SPELLINGS[thousands]
     whole = f"(?:[0-9]{{1,3}}(?:{mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}|[0-9]+)" if mark else "[0-9]+"
     return f"^[+-]?(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 
@@ -311,9 +308,9 @@ def read_numbers(numbers: pl.Series, decimal: str, thousands: str) -> pl.Series:
 
     if (decimal, thousands) != (".", ""):
         fits = numbers.str.contains(number_pattern(decimal, thousands))
-        numbers = pl.select(pl.when(fits).then(numbers)).to_series().rename(numbers.name)
+        numbers = numbers.set(~fits, None)
         if thousands:
-            numbers = numbers.str.replace_all(_SPELLINGS[thousands], "")
+            numbers = numbers.str.replace_all(SPELLINGS[thousands], "")
         if decimal != ".":
             numbers = numbers.str.replace(decimal, ".", literal=True)
     whole = numbers.cast(pl.Int64, strict=False)
@@ -336,11 +333,9 @@ def numbers_of_text(text: pl.Series, convention: Convention) -> pl.Series:
     polars.Series
         Null where a value is missing, or is no number in this convention.
     """
-    import polars as pl
-
     if not convention.is_plain(text.name):
         text = bare(text, convention.marks.get(text.name, "#"), brackets=convention.brackets)
     if convention.decimal is None:  # training had whole numbers only: 4.645 may be thousands
         grouped = text.str.contains(r"^[+-]?[1-9][0-9]{0,2}[.][0-9]{3}$")
-        text = pl.select(pl.when(~grouped).then(text)).to_series().rename(text.name)
+        text = text.set(grouped, None)
     return read_numbers(text, convention.decimal or ".", convention.thousands or "")

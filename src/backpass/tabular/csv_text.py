@@ -1,8 +1,9 @@
 """Delimited text (CSV, TSV) becomes a polars frame of texts, with every doubt named by its line.
 
-The rows are counted first, with NumPy: where each begins and how many fields it has. polars
-then parses what is known to be regular, every column as text: it alone fills short rows with
-nulls, and cannot say on which line a row is too long.
+polars alone fills short rows with nulls, and cannot say on which line a row is too long. So a text
+without quotes is parsed first, and its separators are counted after; where they are not as many as
+the rows need, and in a text with quotes, NumPy finds where each row begins and how many fields it
+has before polars parses what is known to be regular.
 """
 
 from __future__ import annotations
@@ -33,10 +34,9 @@ _ESCAPED = re.compile(rb'\\"[^,;\t|\r\n"]')  # as MySQL writes quotes; C:\ may e
 class Delimited(NamedTuple):
     """What a delimited text holds, before anything is read into it."""
 
-    frame: pl.DataFrame  # of texts
+    frame: pl.DataFrame  # of texts, and of numbers that were read at once
     separator: str
     line_of: Callable[[int], int]  # from a row, from 0, to its line in the text, from 1
-    points: int = 0  # columns that were read as numbers with decimal points
 
 
 def split_delimited(
@@ -78,9 +78,7 @@ def split_delimited(
     frame = _parse_plain(data, begin, header, as_text) if plain else None
     if frame is not None:
         above = lines.line(header.record) + 1
-        points = len([dtype for dtype in frame.dtypes if dtype.is_float()])
-        frame = _named(frame, header.names, label)
-        return Delimited(frame, header.separator, above.__add__, points)
+        return Delimited(_named(frame, header.names, label), header.separator, above.__add__)
     lines = Lines.of(data, label) if plain else lines
     if escaped := _ESCAPED.search(data):
         line = data.count(b"\n", 0, escaped.start()) + 1
@@ -104,6 +102,8 @@ def split_delimited(
 
 def _named(frame: pl.DataFrame, names: list[str], label: str) -> pl.DataFrame:
     """Return the columns with their names, without those that have none and hold nothing."""
+    import polars as pl
+
     named = dict[str, "pl.Series"]()
     for number, (name, column) in enumerate(zip(names, frame, strict=False), start=1):
         if name:
@@ -120,7 +120,7 @@ def _named(frame: pl.DataFrame, names: list[str], label: str) -> pl.DataFrame:
                 f"{label}: column {number} of {len(names)} has no name in the header; name it,"
                 " or leave it out if it only counts the rows"
             )
-    return type(frame)(list(named.values()))
+    return pl.DataFrame(list(named.values()))
 
 
 def _is_empty(column: pl.Series) -> bool:

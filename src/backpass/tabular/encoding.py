@@ -7,7 +7,6 @@ numbers and texts, which a model file can hold. A model is used without importin
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -27,7 +26,6 @@ from backpass.errors import (
 from backpass.storage.schema import Bool, Int, ListOf, Number, OneOf, Optional, Schema, Text, check
 from backpass.tabular.columns import (
     CategoryColumn,
-    Column,
     ColumnRule,
     ColumnSummary,
     DroppedColumn,
@@ -35,14 +33,13 @@ from backpass.tabular.columns import (
     column_of,
     encode_piece,
     encode_rows,
-    fit_column,
+    fit_columns,
     state_of,
 )
-from backpass.tabular.conventions import CONVENTION_SCHEMA, PLAIN, Convention
-from backpass.tabular.frames import as_frame, has_names, text_name
+from backpass.tabular.conventions import CONVENTION_SCHEMA, PLAIN, Convention, without_marks
+from backpass.tabular.frames import as_frame, columns_named, has_names, text_name
 from backpass.tabular.rows import refuse_nameless
-from backpass.tabular.scaled_columns import Remarks, fit_numbers
-from backpass.tabular.series import refuse_other_types
+from backpass.tabular.scaled_columns import Remarks
 from backpass.tabular.text_columns import Understood, understand
 
 if TYPE_CHECKING:
@@ -61,7 +58,6 @@ STATE_SCHEMA: dict[str, Schema] = {
     "convention": Optional(CONVENTION_SCHEMA),  # older files have none
 }
 PART = 1 << 17  # rows that are encoded and predicted at a time
-_INDEX = re.compile(r"Unnamed: 0|__index_level_\d+__")  # pandas' names of none
 _SETTINGS = ("categorical", "max_levels", "min_count", "clip", "dtype")
 # Older versions told the convention of each table anew, and took the day of a date to come first.
 _BEFORE_CONVENTIONS = Convention(dates="day-first")
@@ -162,22 +158,7 @@ class TableEncoding:
         unknown = [name for name in categorical if name not in frame.columns]
         if unknown:
             raise InputError(f"categorical: {_missing_columns(unknown, frame.columns)}")
-        for column in frame:
-            refuse_other_types(column)
-        plain = [n for n, d in frame.schema.items() if d.is_numeric() and n not in categorical]
-        numbers = dict(zip(plain, fit_numbers(frame.select(plain)), strict=True))
-        self.columns_: list[Column] = [
-            DroppedColumn(name, frame[name].null_count(), "the index of a data frame")
-            if _INDEX.fullmatch(name)
-            else numbers.get(name)
-            or fit_column(
-                frame[name],
-                rules,
-                categorical=name in categorical,
-                remark=told.reasons.get(name, ""),
-            )
-            for name in frame.columns
-        ]
+        self.columns_ = fit_columns(frame, rules, categorical=categorical, remarks=told.reasons)
         self.convention_ = told.convention
         self._set_names(frame.columns, named=named)
         self._warn_about_columns(frame.height)
@@ -213,7 +194,7 @@ class TableEncoding:
     ) -> Iterator[NDArray[Any]]:
         """Encode the rows of a polars frame so many at a time, in order; none make one part."""
         self._check_fitted()
-        frame = self.read_texts(self._matched(frame, named=named))
+        frame = self.understood(self._matched(frame, named=named))
         rules = replace(self._rules(), convention=self.convention_ or PLAIN)
         width = sum(column.width for column in self.columns_)
         remarks = Remarks()
@@ -229,10 +210,14 @@ class TableEncoding:
             yield out
         remarks.tell()
 
-    def read_texts(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return a table for a model of an older version, which tells each table's convention."""
+    def understood(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a table without the marks for missing that training was told, numbers too.
+
+        For a model of an older version, which tells each table's convention anew, all its texts are
+        what they mean.
+        """
         if self.convention_ is not None:
-            return frame
+            return without_marks(frame, self.convention_.missing)
         return understand(frame, _BEFORE_CONVENTIONS, as_text=self.text_columns()).frame
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
@@ -283,7 +268,7 @@ class TableEncoding:
                 levels=len(column.levels) + column.rare
                 if isinstance(column, CategoryColumn)
                 else 0,
-                outputs=len(column.outputs),
+                outputs=column.width,
                 note=column.note,
             )
             for column in self.columns_
@@ -424,7 +409,7 @@ class TableEncoding:
                 f" {self.n_features_in_} features as input"
             )
         if {*frame.columns} == {*names}:  # some numbered by pandas, and put in another order
-            return frame.select(needed)
+            return columns_named(frame, needed)
         if named != was_named:
             having = "has no column names, but training had" if was_named else "has column names"
             _warn(f"X {having}; columns are taken in the order of training")

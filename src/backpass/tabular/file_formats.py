@@ -7,13 +7,10 @@ A file of a kind that is not read says what it is, and how it becomes one that i
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import io
 import re
-import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -118,6 +115,8 @@ def _nearby(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f"; the folder {str(path.parent)!r} does not exist or cannot be opened"
+    import difflib
+
     # a name given without its extension is the most common slip, and difflib rates it low
     close = [name for name in names if name.split(".")[0] == path.name]
     close += difflib.get_close_matches(path.name, names)
@@ -198,6 +197,8 @@ def _survives(code: str, data: bytes) -> bool:
     """
     if getattr(sys, "frozen", False) or not sys.executable:
         return True  # there is no Python to start
+    import subprocess
+
     child = subprocess.run(
         [sys.executable, "-P", "-c", f"import io, sys; data = sys.stdin.buffer.read(); {code}"],
         input=data,
@@ -250,17 +251,20 @@ def _spreadsheet(data: bytes, label: str) -> pl.DataFrame:
                 if "not a valid worksheet" in str(error):  # a chart: fastexcel before 0.13
                     continue
                 raise
-            floats = book.load_sheet(name, **_SHEET | {"dtypes": "float"}).to_polars()
-            cells = _unrounded(sheet.to_polars(), floats)
-            cells = cells.with_columns(pl.col(pl.String).str.strip_chars())
+            cells = sheet.to_polars().with_columns(pl.col(pl.String).str.strip_chars())
             cells = cells.with_columns(pl.all().replace(_ERRORS, None))
-            cells = cells.filter(~pl.all_horizontal(pl.all().is_null())) if cells.width else cells
-            sheets[name] = cells[[c.name for c in cells if c.null_count() < c.len()]]
-            if sheet.visible != "visible" or sheets[name].height == 0:
-                del sheets[name]
-    if not sheets:
+            if sheet.visible != "visible" or not cells.width:
+                continue
+            rows = cells.select(~pl.all_horizontal(pl.all().is_null())).to_series()
+            if rows.any():
+                sheets[name] = cells, rows
+        full = [name for name, (_, rows) in sheets.items() if rows.sum() > 1] or list(sheets)
+        if full:
+            floats = book.load_sheet(full[0], **_SHEET | {"dtypes": "float"}).to_polars()
+            cells, rows = sheets[full[0]]
+            cells = _unrounded(cells, floats).filter(rows)
+    if not full:
         raise TableError(f"{label}: no sheet holds a table; give one with a header and rows")
-    full = [name for name, cells in sheets.items() if cells.height > 1] or list(sheets)
     if len(full) > 1:
         others = ", ".join(map(repr, full[1:4])) + ", …" * (len(full) > 4)
         warn_caller(
@@ -268,7 +272,8 @@ def _spreadsheet(data: bytes, label: str) -> pl.DataFrame:
             "read them, save them as CSV",
             TableWarning,
         )
-    cells = sheets[full[0]].with_columns(pl.all().map_batches(_short_dates, pl.String))
+    cells = cells[[column.name for column in cells if column.null_count() < column.len()]]
+    cells = cells.with_columns(pl.all().map_batches(_short_dates, pl.String))
     buffer = io.BytesIO()
     # separators in names, such as "size; m", would be taken for the table's
     tabs = bool(re.search(r"[;|]", "".join(filter(None, cells.row(0)))))
@@ -321,6 +326,8 @@ def _short_dates(cells: pl.Series) -> pl.Series:
 
 def _times_as_text(data: bytes) -> bytes:
     """Return an OpenDocument sheet with its times as they are shown: fastexcel makes them null."""
+    import zipfile
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(buffer, "w") as target:
         for name in source.namelist():

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from backpass.errors import InputError, TableError, TableWarning, warn_caller
 from backpass.storage.atomic_write import durable_write, shown_path
 from backpass.tabular.column_values import as_levels
-from backpass.tabular.conventions import Convention
+from backpass.tabular.conventions import Convention, as_convention
 from backpass.tabular.csv_text import split_delimited
 from backpass.tabular.file_formats import read_content
 from backpass.tabular.frames import as_frame, check_not_forked
+from backpass.tabular.rows import refuse_patterns
 from backpass.tabular.text_columns import Understood, row_number, understand
 
 if TYPE_CHECKING:
@@ -41,15 +42,12 @@ class RawTable:
         What separates the fields, of a text file.
     line_of : callable or None
         From the number of a row, from 0, to its line in the file, from 1, where it has one.
-    points : int
-        How many columns of a text file were read already and show a decimal point.
     """
 
     frame: pl.DataFrame
     label: str = ""
     separator: str | None = None
     line_of: Callable[[int], int] | None = None
-    points: int = 0
 
     def understand(
         self, wish: Convention | None = None, as_text: Collection[str] = ()
@@ -57,14 +55,7 @@ class RawTable:
         """Return the table with its texts as what they mean."""
         line_of = self.line_of
         place = (lambda row: f"line {line_of(row)}") if line_of else row_number
-        return understand(
-            self.frame,
-            wish,
-            as_text=as_text,
-            separator=self.separator,
-            place=place,
-            points=self.points,
-        )
+        return understand(self.frame, wish, as_text=as_text, separator=self.separator, place=place)
 
     def as_written(self, name: str, told: Understood) -> pl.Series:
         """Return a column of classes that predictions can be given back as it was.
@@ -78,7 +69,7 @@ class RawTable:
         if written.dtype != pl.String or column.dtype == pl.String:
             return column
         text, levels = written.str.strip_chars(), as_levels(column)
-        text = pl.select(pl.when(levels.is_not_null()).then(text)).to_series().alias(name)
+        text = text.set(levels.is_null(), None)
         spelled = text.n_unique() == levels.n_unique()  # as many as there are values
         keep = spelled and (self.separator is None or (text != levels).any())
         return text if keep else column
@@ -139,9 +130,7 @@ def read_table(
     >>> read_table("example:iris").shape
     (150, 5)
     """
-    if convention is not None and not isinstance(convention, Convention):
-        raise InputError(f"convention must be a Convention(…), not a {type(convention).__name__}")
-    early = None if convention is not None and not convention.allows_points() else as_text
+    early = as_text if as_convention(convention).allows_points() else None
     told = open_table(source, early).understand(convention, as_text)
     for name, reason in told.reasons.items():
         warn_caller(f"column {name!r} is {reason}", TableWarning)
@@ -188,9 +177,10 @@ def open_table(source: str | Path, as_text: Collection[str] | None = None) -> Ra
     if isinstance(content, bytes):
         tabs = bool({".tsv", ".tab"} & set(Path(label.lower()).suffixes))
         split = split_delimited(content, label, tabs=tabs, as_text=as_text)
-        raw = RawTable(split.frame, label, split.separator, split.line_of, split.points)
+        raw = RawTable(split.frame, label, split.separator, split.line_of)
     else:
         raw = RawTable(content, label)
+    refuse_patterns(raw.frame.columns, label)
     if raw.frame.height == 0:
         raise TableError(f"{label}: no rows below the header; give a table with rows")
     return raw

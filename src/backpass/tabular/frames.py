@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
 from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any
 
 from backpass.errors import InputError, TableError
-from backpass.tabular.rows import fields_of, joined, of_matrix, of_records, of_rows, read_other
+from backpass.tabular.rows import (
+    fields_of,
+    joined,
+    of_matrix,
+    of_records,
+    of_rows,
+    read_other,
+    refuse_patterns,
+)
 from backpass.tabular.series import as_series, of_pandas
 
 _first_user: int | None = None  # the process that used polars first
@@ -97,6 +105,7 @@ def as_frame(X: Any) -> pl.DataFrame:
     if isinstance(X, pl.LazyFrame):
         X = read_other(X, X.collect)
     if isinstance(X, pl.DataFrame):
+        refuse_patterns(X.columns)
         held = [n for n, dtype in X.schema.items() if dtype == pl.Object]
         return X.with_columns(as_series(X[n], n).alias(n) for n in held) if held else X
     _refuse_no_table(X)
@@ -117,6 +126,20 @@ def as_frame(X: Any) -> pl.DataFrame:
     if isinstance(X, list | tuple):
         return of_records(X)
     return of_matrix(X)
+
+
+def columns_named(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """Return some columns of a frame, in the order of their names.
+
+    polars' own ``select``, ``drop`` and ``col`` take ``*`` for all of them.
+
+    Examples
+    --------
+    >>> columns_named(as_frame({"*": [1], "size": [2]}), ["*"]).columns
+    ['*']
+    """
+    wanted = [*names]
+    return frame[wanted] if wanted else frame.select([])  # frame[[]] has rows to choose
 
 
 def text_name(name: Any, columns: Sequence[str]) -> Any:

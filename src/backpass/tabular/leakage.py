@@ -60,8 +60,8 @@ def suspicious_columns(frame: pl.DataFrame, target: str, task: str) -> list[str]
         sample = sample.sample(_MOST_ROWS, seed=0)
     labels = _target(sample[target], task)
     messages = []
-    for column in frame.drop(target):
-        if column.dtype.is_nested() or column.null_count() == column.len():
+    for column in frame:
+        if column.name == target or column.dtype.is_nested() or column.null_count() == column.len():
             continue
         # what gives the target away is worse than what merely names the rows
         message = _leak(sample[column.name], labels, target, task) or _identifier(column)

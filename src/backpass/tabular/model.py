@@ -15,7 +15,7 @@ from backpass.core.hints import closest, hint
 from backpass.errors import InputError, TableError
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
-from backpass.tabular.conventions import UNDECIDED, Convention
+from backpass.tabular.conventions import Convention, as_convention
 from backpass.tabular.metrics import (
     MAIN_METRIC,
     Evaluation,
@@ -173,7 +173,7 @@ class TabularModel(LearntColumns):
             seed=seed,
             time_limit=time_limit,
             gradient_norms=gradient_norms,
-            convention=convention or UNDECIDED,
+            convention=as_convention(convention),
         )
         checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
         return cls.train(PreparedTable.of(table, question), on_epoch, checkpoints)

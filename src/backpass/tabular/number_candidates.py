@@ -6,12 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from backpass.tabular.conventions import (
+    SPELLINGS,
     bare,
     mark_of,
     number_pattern,
     read_numbers,
     without_missing,
 )
+from backpass.tabular.frames import columns_named
 
 if TYPE_CHECKING:
     import polars as pl
@@ -107,12 +109,12 @@ def plain_numbers(frame: pl.DataFrame) -> dict[str, pl.Series]:
             plain.append(name)
     if not plain:
         return {}
-    codes = frame.select(pl.col(plain).str.contains(CODE).any()).row(0)
+    codes = frame[plain].select(pl.all().str.contains(CODE).any()).row(0)
     plain = [name for name, code in zip(plain, codes, strict=True) if not code]
-    values = floats.select(plain).with_columns(pl.all().fill_nan(None))
+    values = columns_named(floats, plain).with_columns(pl.all().fill_nan(None))
     found = {name: values[name] for name in plain}
     maybe = [n for n, column in found.items() if (column.head(_SAMPLE) % 1 == 0).any()]
-    for column in frame.select(maybe).with_columns(pl.all().cast(pl.Int64, strict=False)):
+    for column in columns_named(frame, maybe).with_columns(pl.all().cast(pl.Int64, strict=False)):
         if column.count() == found[column.name].count():
             found[column.name] = column
     return found
@@ -126,7 +128,7 @@ def plain_candidates(frame: pl.DataFrame) -> list[Candidate]:
     import polars as pl
 
     numbers, candidates = plain_numbers(frame), []
-    head = frame.select([*numbers]).head(_SAMPLE)
+    head = columns_named(frame, numbers).head(_SAMPLE)
     dots = pl.all().str.contains(".", literal=True)
     dotted = head.select(dots.any()).row(0) if numbers else ()
     by_points = pl.all().str.contains(_grouped_by("."))
@@ -145,7 +147,7 @@ def plain_candidates(frame: pl.DataFrame) -> list[Candidate]:
 
 
 def _grouped_by(mark: str) -> str:
-    return _GROUPED.replace("MARK", "[.]" if mark == "." else mark)
+    return _GROUPED.replace("MARK", SPELLINGS[mark])
 
 
 def marked_candidate(texts: Texts) -> Candidate | None:
@@ -157,7 +159,7 @@ def marked_candidate(texts: Texts) -> Candidate | None:
     numbers = bare(text, mark)
     if numbers.null_count() > text.null_count():
         return None
-    used = [m for m in ",. '" if _has(numbers, m)]
+    used = [m for m in ",. '" if numbers.str.contains(SPELLINGS[m]).any()]
     ways = {}
     for decimal in ".,":
         rest = [m for m in used if m != decimal]
@@ -172,11 +174,6 @@ def marked_candidate(texts: Texts) -> Candidate | None:
         return None
     telling = "".join(m for m in used if m in ",.")
     return Candidate(text.name, texts, numbers, mark, ways, telling)
-
-
-def _has(numbers: pl.Series, mark: str) -> bool:
-    pattern = {" ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]", ".": r"\.", ",": ","}[mark]
-    return bool(numbers.str.contains(pattern).any())
 
 
 def _is_grouped(numbers: pl.Series, mark: str) -> bool:

@@ -12,10 +12,16 @@ import numpy as np
 from backpass.core.settings import Settings
 from backpass.errors import InputError, TableError, brief
 from backpass.tabular.column_values import as_numbers
-from backpass.tabular.conventions import UNDECIDED, Convention, without_marks, without_missing
+from backpass.tabular.conventions import (
+    UNDECIDED,
+    Convention,
+    as_convention,
+    without_marks,
+    without_missing,
+)
 from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.files import RawTable, raw_table
-from backpass.tabular.frames import text_name
+from backpass.tabular.frames import columns_named, text_name
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import (
     check_name,
@@ -103,6 +109,7 @@ class Question:
             raise InputError(f"seed must be an integer from 0 to 2**32 − 1, not {brief(self.seed)}")
         if not isinstance(self.test_fraction, Real):
             raise InputError(f"test_fraction must be a number, not {brief(self.test_fraction)}")
+        as_convention(self.convention)  # refuses what is none
         if not isinstance(self.recipe, Recipe):
             raise InputError(f"recipe must be a Recipe, not {brief(self.recipe)}")
 
@@ -181,7 +188,7 @@ class LearntColumns:
             When a column is missing, or a value is not of its column's kind.
         """
         raw = self.read(table)
-        with original_rows(np.arange(raw.frame.height), raw.label, raw.line_of):
+        with original_rows(range(raw.frame.height), raw.label, raw.line_of):
             weighted = self.sample_weight in raw.frame.columns
             weights = self.sample_weight if weighted else None
             rows = usable_rows(raw.frame, self.target.name, weights)
@@ -191,7 +198,7 @@ class LearntColumns:
                 return self.encode_usable(raw.frame[rows])
 
     def read(self, table: Any) -> RawTable:
-        """Return a table whose targets and weights, if texts, are read as those of training were.
+        """Return a table whose targets and weights are read as those of training were.
 
         Its inputs may be texts: the encoder reads them.
 
@@ -207,27 +214,26 @@ class LearntColumns:
         import polars as pl
 
         raw, convention = self._opened(table), self.encoder.convention_
-        if convention is None:  # of an older version: all texts are read
-            return raw
-        columns = {}
+        if convention is None:  # of an older version: all texts are understood together
+            return replace(raw, frame=self.encoder.understood(raw.frame))
+        own = [n for n in (self.target.name, self.sample_weight) if n in raw.frame.columns]
+        columns = []
         with original_rows(range(raw.frame.height), raw.label, raw.line_of):
-            for name in filter(None, (self.target.name, self.sample_weight)):
-                if raw.frame.schema.get(name) == pl.String:
-                    text = without_missing(raw.frame[name], convention.missing, self.classes)
-                    if not self.classes or name == self.sample_weight:
-                        text = pl.Series(name, as_numbers(text, convention), nan_to_null=True)
-                    columns[name] = text
-        return replace(raw, frame=raw.frame.with_columns(columns.values()))
+            for column in without_marks(columns_named(raw.frame, own), convention.missing):
+                if column.dtype == pl.String:
+                    column = without_missing(column, self.classes)
+                    if not self.classes or column.name == self.sample_weight:
+                        numbers = as_numbers(column, convention)
+                        column = pl.Series(column.name, numbers, nan_to_null=True)
+                columns.append(column)
+        return replace(raw, frame=raw.frame.with_columns(columns))
 
     def _opened(self, table: Any) -> RawTable:
-        """Return a table without the marks for missing that training was told."""
+        """Return a table, of a file with the texts that training had."""
         convention = self.encoder.convention_
-        if convention is None:
-            raw = raw_table(table)
-            return replace(raw, frame=self.encoder.read_texts(raw.frame))
-        texts = [*self.text_columns(), *convention.marks]
-        raw = raw_table(table, texts if convention.allows_points() else None)
-        return replace(raw, frame=without_marks(raw.frame, convention.missing))
+        if convention is None or not convention.allows_points():
+            return raw_table(table)
+        return raw_table(table, [*self.text_columns(), *convention.marks])
 
     def encode_usable(self, frame: pl.DataFrame) -> Encoded:
         """Return rows that all have a target, encoded."""
@@ -272,7 +278,7 @@ class PreparedTable(LearntColumns):
         question = question.named(raw.frame.columns)
         told = raw.understand(question.convention, question.categorical)
         whole = told.frame
-        with original_rows(np.arange(whole.height), raw.label, raw.line_of):
+        with original_rows(range(whole.height), raw.label, raw.line_of):
             rows = usable_rows(whole, question.target, question.sample_weight)
             frame = whole[rows]
             with original_rows(rows):

@@ -45,6 +45,7 @@ def joined(columns: Iterable[tuple[Any, pl.Series]]) -> pl.DataFrame:
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name!r} has {n}" for name, n in list(lengths.items())[:4])
         raise TableError(f"columns differ in their number of rows: {shown}")
+    refuse_patterns(names)
     try:
         return pl.DataFrame(dict(pairs))  # of a list, columns without a name would get one
     except UnicodeEncodeError as error:
@@ -155,3 +156,14 @@ def refuse_nameless(columns: Sequence[str]) -> None:
     if "" in columns[1:]:
         place = columns[1:].index("") + 2
         raise TableError(f"column {place} of {len(columns)} has no name; name it, or leave it out")
+
+
+def refuse_patterns(columns: Iterable[str], label: str = "") -> None:
+    """Raise :class:`TableError` for a name that polars takes for a pattern, such as ``^a.*$``."""
+    for name in columns:
+        if name[:1] == "^" and name[-1:] == "$":
+            where = f"{label}: " if label else ""
+            raise TableError(
+                f"{where}column {name!r}: a name that begins with '^' and ends with '$' is taken"
+                " for a pattern; rename it"
+            )

@@ -81,9 +81,14 @@ class Record:
     missing: int  # how many values were missing in training
 
     @property
+    def outputs(self) -> list[str]:
+        """Names of the outputs."""
+        return []
+
+    @property
     def width(self) -> int:
         """How many outputs there are."""
-        return len(self.outputs)  # type: ignore[attr-defined]
+        return len(self.outputs)
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,6 @@ class DroppedColumn(Record):
     schema: ClassVar[dict[str, Schema]] = Record.schema | {"note": Text()}
 
     note: str
-    outputs: ClassVar[list[str]] = []
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
         """Write nothing."""
@@ -162,10 +166,13 @@ class NumberColumn(Record):
         encode_numbers([(self, 0)], {self.name: values}, rules, out)
 
 
-def fit_numbers(frame: pl.DataFrame) -> list[NumberColumn | DroppedColumn]:
-    """Learn location and scale of columns of numbers, and whether values are missing."""
+def fit_numbers(frame: pl.DataFrame, names: Sequence[str]) -> list[NumberColumn | DroppedColumn]:
+    """Learn location and scale of columns of numbers, and whether values are missing.
+
+    They are learnt together, since a wide table has thousands.
+    """
     found: list[NumberColumn | DroppedColumn] = []
-    for place, numbers in number_blocks(frame.get_columns()):
+    for place, numbers in number_blocks([frame[name] for name in names]):
         missing = np.isnan(numbers).sum(axis=0)
         quartiles = np.empty((5, len(missing)))
         whole = missing == 0
@@ -173,7 +180,7 @@ def fit_numbers(frame: pl.DataFrame) -> list[NumberColumn | DroppedColumn]:
         for i in np.flatnonzero((missing > 0) & (missing < len(numbers))):
             known = numbers[:, i]
             quartiles[:, i] = np.quantile(known[~np.isnan(known)], _QUARTILES)
-        for name, absent, values in zip(frame.columns[place], missing, quartiles.T, strict=True):
+        for name, absent, values in zip(names[place], missing, quartiles.T, strict=True):
             if absent == len(numbers):
                 found.append(DroppedColumn(name, int(absent), "no value at all"))
                 continue

@@ -15,6 +15,7 @@ import numpy as np
 from backpass.core.hints import closest
 from backpass.errors import TableError, TableWarning, brief, warn_caller
 from backpass.tabular.column_values import as_numbers
+from backpass.tabular.frames import columns_named
 from backpass.tabular.rows import refuse_nameless
 from backpass.tabular.series import refuse_other_types
 
@@ -98,7 +99,8 @@ def input_columns(
     for name in drop:
         known_column(frame, name, "to drop")
     refuse_nameless([name if name not in drop else "(dropped)" for name in frame.columns])
-    inputs = frame.drop({target, *drop, *filter(None, [sample_weight])})
+    others = {target, *drop, *filter(None, [sample_weight])}
+    inputs = columns_named(frame, (name for name in frame.columns if name not in others))
     if not inputs.width:
         raise TableError(f"no columns are left to predict {target!r} from; drop fewer, or add some")
     return inputs

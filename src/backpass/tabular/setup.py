@@ -13,6 +13,7 @@ from backpass.tabular.column_values import as_numbers
 from backpass.tabular.columns import ColumnSummary
 from backpass.tabular.conventions import PLAIN
 from backpass.tabular.files import RawTable
+from backpass.tabular.frames import columns_named
 from backpass.tabular.leakage import suspicious_columns
 from backpass.tabular.preparation import (
     Encoded,
@@ -60,7 +61,7 @@ def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
     label, line_of = raw.label, raw.line_of
     told = raw.understand(question.convention, question.categorical)
     frame = told.frame
-    with original_rows(np.arange(frame.height), label, line_of):
+    with original_rows(range(frame.height), label, line_of):
         _check_names(frame, question)
         rows = usable_rows(frame, question.target, question.sample_weight)
     used = frame[rows]
@@ -97,7 +98,8 @@ def _warn_of_suspects(train: pl.DataFrame, prepared: PreparedTable) -> None:
     question = prepared.question
     ignored = {*question.drop, *filter(None, [question.sample_weight])}
     ignored |= {c.name for c in prepared.encoder.describe() if c.kind == "dropped"}
-    for message in suspicious_columns(train.drop(ignored), question.target, prepared.task):
+    looked_at = columns_named(train, (name for name in train.columns if name not in ignored))
+    for message in suspicious_columns(looked_at, question.target, prepared.task):
         _warn(message)
 
 
@@ -242,7 +244,6 @@ def _missing(frame: pl.DataFrame) -> dict[str, int]:
     """Return how many values each column lacks."""
     import polars as pl
 
-    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    nan = frame.select(pl.col(floats).is_nan().sum()).row(0) if floats else ()
+    nan = frame.select(pl.selectors.float().is_nan().sum())
     missing = dict(zip(frame.columns, frame.null_count().row(0), strict=True))
-    return missing | {n: missing[n] + int(more) for n, more in zip(floats, nan, strict=True)}
+    return missing | {column.name: missing[column.name] + int(column[0]) for column in nan}

@@ -110,12 +110,9 @@ class ClassTarget:
         if not {*levels} <= codes.keys():  # the same value may be spelled otherwise in a file
             codes |= {_value(text): codes[text] for text in self.classes}
             # truth in words and in numbers is the same, as R and spreadsheets write it
-            for one, other in (
-                (("false", "true"), ("0.0", "1.0")),
-                (("0.0", "1.0"), ("false", "true")),
-            ):
-                if {_value(text) for text in self.classes} == {*one}:
-                    codes |= {new: codes[old] for new, old in zip(other, one, strict=True)}
+            for own, other in (_TRUTHS, _TRUTHS[::-1]):
+                if {_value(text) for text in self.classes} == {*own}:
+                    codes |= {new: codes[old] for new, old in zip(other, own, strict=True)}
             levels = [text if text in codes else _value(text) for text in levels]
         unknown = sorted(set(levels) - codes.keys())
         if unknown:
@@ -148,6 +145,7 @@ def _texts(column: pl.Series) -> pl.Series:
     return column if column.dtype == pl.String else as_levels(column)
 
 
+_TRUTHS = (("false", "true"), ("0.0", "1.0"))
 _WIDEST = {"integer": "Int64", "float": "Float64"}
 _NARROWER = ("", "Int8", "Int16", "Int32", "UInt8", "UInt16", "UInt32", "UInt64", "Float32")
 

@@ -12,8 +12,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from backpass.tabular.conventions import UNDECIDED, Convention, bare, read_numbers, without_marks
+from backpass.tabular.conventions import (
+    Convention,
+    as_convention,
+    bare,
+    read_numbers,
+    without_marks,
+)
 from backpass.tabular.dates import are_dates, date_orders, date_parts, dates_of_parts, dates_of_text
+from backpass.tabular.frames import columns_named
 from backpass.tabular.number_candidates import (
     CODE,
     MOSTLY,
@@ -32,6 +39,8 @@ Place = Callable[[int], str]
 # Of decimals whose last zeros are left out one in ten has fewer digits than three after the mark,
 # and whole ones are a thousandth: ten cells with three and two with none are no decimals.
 _GROUPED, _UNGROUPED = 10, 2
+# A fifth of numbers is more than chance gives a text; with so few different ones as a category has
+# levels, such as "1" beside "low" and "high", they may be names.
 _SOME, _LEVELS = 0.2, 20
 _EITHER_CENTURY = (31, 68)  # years that births and plans both have
 
@@ -70,7 +79,6 @@ def understand(
     as_text: Collection[str] = (),
     separator: str | None = None,
     place: Place = row_number,
-    points: int = 0,
 ) -> Understood:
     """Return a table with its texts as what they mean, in the one convention that all cells allow.
 
@@ -86,8 +94,6 @@ def understand(
         What separates the fields of the file.
     place : callable
         From the number of a row, from 0, to how messages name it: ``"line 8"``.
-    points : int
-        How many columns have been read already that show a decimal point.
 
     Examples
     --------
@@ -98,10 +104,11 @@ def understand(
     """
     import polars as pl
 
-    wish, names = wish or UNDECIDED, [n for n, d in frame.schema.items() if d == pl.String]
+    wish = as_convention(wish)
     frame = without_marks(frame, wish.missing)
-    points += sum(dtype.is_float() for dtype in frame.dtypes)
-    reader = _Reader(frame.select(names), wish, as_text, separator, place, points)
+    points = sum(dtype.is_float() for dtype in frame.dtypes)
+    texts = frame.select(pl.col(pl.String))
+    reader = _Reader(texts, wish, as_text, separator, place, points)
     typed = frame.with_columns(reader.typed().values())
     return Understood(typed, reader.convention, reader.reasons)
 
@@ -121,14 +128,14 @@ class _Reader:
         place: Place,
         points: int,
     ) -> None:
-        self.points = points
+        self.points = points  # columns that show a decimal point as they are
         self.frame, self.as_text, self.place, self.separator = frame, as_text, place, separator
         self.reasons: dict[str, str] = {}
         self.texts: dict[str, Texts] = {}
         self.dates: dict[str, pl.DataFrame] = {}
         free = [name for name in frame.columns if name not in as_text]
-        self.numbers = {found.name: found for found in plain_candidates(frame.select(free))}
-        plain = {*self.numbers}
+        plain = {found.name: found for found in plain_candidates(columns_named(frame, free))}
+        self.numbers = {**plain}
         for name in frame.columns:
             if name not in plain:
                 self.texts[name] = Texts.of(frame[name])
@@ -316,17 +323,15 @@ class _Reader:
 
     def typed(self) -> dict[str, pl.Series]:
         """Return all columns, as what they mean."""
-        decimal, thousands = self.convention.decimal or ".", self.convention.thousands or ""
-        columns = {n: c.read(decimal, thousands).alias(n) for n, c in self.numbers.items()}
+        columns = {n: c.read(*self._marks()).alias(n) for n, c in self.numbers.items()}
         for name, texts in self.texts.items():
             if name not in columns:
                 columns[name] = texts.whole(self._typed(name, texts))
         return columns
 
-    def _read(self, numbers: pl.Series) -> pl.Series:
-        return read_numbers(
-            numbers, self.convention.decimal or ".", self.convention.thousands or ""
-        )
+    def _marks(self) -> tuple[str, str]:
+        """Return the marks of decimals and thousands; Python's where none has shown."""
+        return self.convention.decimal or ".", self.convention.thousands or ""
 
     def _typed(self, name: str, texts: Texts) -> pl.Series:
         import polars as pl
@@ -350,7 +355,7 @@ class _Reader:
         text = texts.text
         mark = usual_mark(text) or "#"
         numbers, known = bare(text, mark), text.is_not_null()
-        found = self._read(numbers).is_not_null()
+        found = read_numbers(numbers, *self._marks()).is_not_null()
         if 2 * int(found.sum()) <= int(known.sum()):
             found = numbers.is_not_null()  # in another convention
         units = mark.replace("#", "")

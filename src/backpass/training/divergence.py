@@ -97,8 +97,6 @@ def check_costs(costs: Any, clock: Clock, epoch: int, rates: Any) -> None:
 def check_mean(what: str, value: float, epoch: int, rate: float) -> None:
     """Raise NonFiniteError where a number that judges an epoch is not finite.
 
-    A score that is not defined where the loss is finite is an InputError: no other rate mends it.
-
     Parameters
     ----------
     what : str
@@ -109,16 +107,30 @@ def check_mean(what: str, value: float, epoch: int, rate: float) -> None:
     rate : float
         The learning rate of its last step.
     """
-    if math.isnan(value) and what == "validation score":  # of outputs whose loss is a number
-        raise InputError(
-            "the validation score is not defined on the validation rows (R² needs two or more"
-            " different targets, the ROC area both classes): give more rows, or another metric"
-        )
     if not math.isfinite(value):
         raise NonFiniteError(
             f"the {what} is {value} after epoch {epoch}, at learning rate {rate:g}: "
             f"{MEND}; if the training loss is small, look at the rows it is computed on"
         )
+
+
+def check_score(score: float, epoch: int, rate: float) -> None:
+    """Raise what `check_mean` does for a validation score, whose loss is known to be finite.
+
+    One that is not defined there is an InputError: no other learning rate mends it.
+
+    Parameters
+    ----------
+    score : float
+    epoch, rate
+        As of `check_mean`.
+    """
+    if math.isnan(score):
+        raise InputError(
+            "the validation score is not defined on the validation rows (R² needs two or more"
+            " different targets, the ROC area both classes): give more rows, or another metric"
+        )
+    check_mean("validation score", score, epoch, rate)
 
 
 def check_parameters(flat: Array, epoch: int, step: int, rate: float) -> None:

@@ -36,6 +36,7 @@ from backpass.training.divergence import (
     check_mean,
     check_numbers,
     check_parameters,
+    check_score,
     check_state,
 )
 from backpass.training.history import History, OnEpoch, Validation, epoch_losses
@@ -294,7 +295,7 @@ class Trainer:
             output, loss = self._judged()
             check_mean("validation loss", loss, history.epochs, self.state.last_rate)
             score = self.validation.score(output, loss)
-            check_mean("validation score", score, history.epochs, self.state.last_rate)
+            check_score(score, history.epochs, self.state.last_rate)
             history.validation_scores.append(score)
             history.validation_loss_curve.append(loss)
             if settings.early_stopping:
@@ -302,12 +303,8 @@ class Trainer:
                 history.stalled = history.stalled + 1 if stalled else 0
             if score > history.best_score or history.best_parameters is None:
                 # copied first: Ctrl-C between these would name an epoch without its parameters
-                best = self.network.parameters.copy().flat
-                history.best_score, history.best_epoch, history.best_parameters = (
-                    score,
-                    history.epochs,
-                    best,
-                )
+                best = score, history.epochs, self.network.parameters.copy().flat
+                history.best_score, history.best_epoch, history.best_parameters = best
         if history.stalled <= settings.patience:
             return ""
         if self.schedule.adaptive and self._rate(history.clock) > SMALLEST_RATE:
