@@ -436,6 +436,21 @@ def test_many_numbers_among_more_texts_are_not_levels_without_a_word():
     assert not told(a=["1", "2", "x", "y", "z"] * 60).reasons
 
 
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        (["5 EUR", "5,50"], "written in several ways, as '5 EUR' and '5,50'"),
+        (["12-Jan-23"], "dates such as '12-Jan-23' are not read"),
+        (["2023-04"], "dates such as '2023-04'"),
+        (["Jan 2023"], "dates such as 'Jan 2023'"),
+        (["12. März 2023"], "dates such as '12. März 2023'"),
+    ],
+)
+def test_what_looks_like_numbers_or_dates_is_not_text_without_a_word(texts, reason):
+    assert reason in told(a=texts * 4).reasons["a"]
+    assert not told(a=["room 12", "room 13"], b=["2-room flat", "5th Avenue 3"]).reasons
+
+
 def test_an_order_that_was_asked_for_and_does_not_fit_is_named():
     frame = pl.DataFrame({"a": ["13/09/2023", "14/09/2023"]})
     found = understand(frame, Convention(dates="month-first"))

@@ -440,7 +440,7 @@ def test_odd_but_valid_state_encodes_finite_numbers(state):
 # --- properties ------------------------------------------------------------------------------
 
 numbers = st.floats(-1e300, 1e300) | st.integers(-5, 5).map(float) | st.none()
-# no digits and no "inf": a column in which every text is a number is one of numbers, and refuses "a"
+# No digits and no "inf": a column whose texts are all numbers is one of numbers, and refuses "a".
 letters = st.text(st.characters(codec="utf-8", exclude_categories=["N"]), max_size=3)
 texts = st.sampled_from(["a", "b", "c", "d", "(other)", "(missing)"]) | letters.filter(
     lambda text: text.strip(" +-").casefold() != "inf"

@@ -21,6 +21,13 @@ _CLOCK = (
 )
 _ZONE = "(?: ?(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
 _MOMENT = f"^{_DATE}(?:(?:T|,? +){_CLOCK}{_ZONE})?$"
+#: Dates that are not read: months without a day, names of months beside two digits of a year, names
+#: in other languages, days of the week before them.
+OTHER_DATE = (
+    r"^(?:(?:19|20)[0-9]{2}[-/](?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])[-/](?:19|20)[0-9]{2}"
+    r"|\p{L}{3,9}\.?[ -](?:19|20)[0-9]{2}|[0-9]{1,2}[. -]{1,2}\p{L}{3,9}[. -]{1,2}[0-9]{2}"
+    r"|[0-9]{1,2}\.? \p{L}{3,9}\.? [0-9]{4}|\p{L}{2,9}, [0-9]{1,2} \p{L}{3,9} [0-9]{4}(?: .*)?)$"
+)
 _PIVOT = 69  # two digits are 1969 to 2068, as POSIX has it
 
 

@@ -186,6 +186,24 @@ def _is_grouped(numbers: pl.Series, mark: str) -> bool:
     return True
 
 
+def marks_of(known: pl.Series) -> dict[str, str] | None:
+    """Return what stands around the first numbers, each with a cell; None where one is no number.
+
+    Examples
+    --------
+    >>> import polars
+    >>> marks_of(polars.Series(["5 EUR", "7", "5,50"])), marks_of(polars.Series(["7", "high"]))
+    ({'#EUR': '5 EUR', '#': '7'}, None)
+    """
+    marks: dict[str, str] = {}
+    for cell in known.head(_SAMPLE):
+        mark = mark_of(cell)
+        if mark is None:
+            return None
+        marks.setdefault(mark, cell)
+    return marks
+
+
 def usual_mark(text: pl.Series) -> str | None:
     """Return what stands around most of the first numbers; None where few cells are numbers."""
     sample = text.drop_nulls().head(_SAMPLE).to_list()

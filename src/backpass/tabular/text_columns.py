@@ -19,7 +19,14 @@ from backpass.tabular.conventions import (
     read_numbers,
     without_marks,
 )
-from backpass.tabular.dates import are_dates, date_orders, date_parts, dates_of_parts, dates_of_text
+from backpass.tabular.dates import (
+    OTHER_DATE,
+    are_dates,
+    date_orders,
+    date_parts,
+    dates_of_parts,
+    dates_of_text,
+)
 from backpass.tabular.frames import columns_named
 from backpass.tabular.number_candidates import (
     CODE,
@@ -27,6 +34,7 @@ from backpass.tabular.number_candidates import (
     Candidate,
     Texts,
     marked_candidate,
+    marks_of,
     plain_candidates,
     usual_mark,
 )
@@ -362,8 +370,6 @@ class _Reader:
         what = f"numbers with {units}" if units else "numbers"
         if not _are_meant(texts, found & known, known):
             parts, what = date_parts(text), "dates"
-            if not are_dates(parts).any():
-                return
             dates = dates_of_parts(parts, self.convention.dates)
             if dates is None:
                 self._keep(name, "some of its times name a time zone and others do not")
@@ -379,6 +385,20 @@ class _Reader:
                 f"{share} of {whole} are {what}; {self.place(row)} holds {cell!r}: mend it, or say"
                 f" that it is missing (--missing {cell!r})",
             )
+        else:
+            self._explain_others(name, texts)
+
+    def _explain_others(self, name: str, texts: Texts) -> None:
+        """Note numbers with different units, and dates in words or without a day."""
+        known = texts.text.drop_nulls()
+        ways = marks_of(known)
+        dates = known.str.contains(OTHER_DATE)
+        if ways is not None and len(ways) > 1:
+            one, other = (repr(cell) for cell in [*ways.values()][:2])
+            self._keep(name, f"its numbers are written in several ways, as {one} and {other}")
+        elif dates.sum() > MOSTLY * known.len():
+            cell = known.filter(dates)[0]
+            self._keep(name, f"dates such as {cell!r} are not read; write them as 2020-12-31")
 
 
 def _are_meant(texts: Texts, found: pl.Series, known: pl.Series) -> bool:
