@@ -238,10 +238,11 @@ class _Reader:
         read = read_numbers(candidate.numbers, decimal, thousands)
         bad = (candidate.numbers.is_not_null() & read.is_null()).arg_true()
         cell = self._cell(candidate.texts, int(bad[0]) if bad.len() else 0)
+        whence = "asked for" if self.convention.decimal else "in other columns"  # not yet told
         self._keep(
             name,
-            f"{cell} is no number where {decimal!r} is the decimal mark, as in other columns; write"
-            " all in one way, or say --decimal",
+            f"{cell} is no number where {decimal!r} is the decimal mark, as {whence}; write all in"
+            " one way, or say --decimal",
         )
 
     def _decide_brackets(self) -> None:
