@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _steps, estimators, prediction, registry, scaling, start, training
+from benchmarks import _steps, estimators, prediction, registry, scaling, start, tables, training
 from benchmarks._common import ROOT, Config, Spread, ratios, spread, table, thousands
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -45,6 +45,7 @@ SECTIONS = {
     "registry": ("Activations, losses, optimisers, options", "benchmarks.registry"),
     "scaling": ("Growth, and memory", "benchmarks.scaling"),
     "start": ("Start", "benchmarks.start"),
+    "tables": ("Tables", "benchmarks.tables"),
 }
 MACHINE = {
     "cpu": "processor",
@@ -373,8 +374,9 @@ def body(program: str, found: Results) -> str:
         return "\n\n".join(module.report(Config.parse(k), m) for k, m in found.items())
     if program == "steps":
         return _steps.report({Config.parse(key): seconds for key, seconds in found.items()})
-    module = {"registry": registry, "scaling": scaling, "start": start, "estimators": estimators}
-    return str(module[program].report(found))
+    modules = (registry, scaling, start, estimators, tables)
+    module = {module.__name__.removeprefix("benchmarks."): module for module in modules}[program]
+    return str(module.report(found))
 
 
 def page(folder: Path) -> str:

@@ -126,12 +126,12 @@ class ClassTarget:
         """Return the classes that `codes` stand for, as the column had them."""
         import polars as pl
 
-        named = pl.Series(self.name, [self.classes[code] for code in codes], dtype=pl.String)
+        classes = pl.Series(self.name, self.classes, dtype=pl.String)
         if self.values == "boolean":
-            return named == "true"
-        if self.values == "text":
-            return named
-        return named.cast(getattr(pl, self.dtype or _WIDEST[self.values]))
+            classes = classes == "true"
+        elif self.values != "text":
+            classes = classes.cast(getattr(pl, self.dtype or _WIDEST[self.values]))
+        return classes.gather(codes)
 
     def state(self) -> dict[str, Any]:
         """Return JSON values for the model file."""
