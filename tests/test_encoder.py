@@ -456,9 +456,9 @@ several = tables.filter(lambda table: table.height > 1)
 
 
 @settings(deadline=None)  # the first example loads polars
-@given(several, tables, st.integers(1, 4), st.integers(1, 5))
-def test_encoded_rows_are_finite_and_change_nothing(train, test, min_count, max_levels):
-    encoder = TableEncoder(min_count=min_count, max_levels=max_levels)
+@given(several, tables, st.integers(1, 4), st.integers(1, 5), st.sampled_from(["none", "auto", 3]))
+def test_encoded_rows_are_finite_and_change_nothing(train, test, min_count, max_levels, bins):
+    encoder = TableEncoder(min_count=min_count, max_levels=max_levels, bins=bins)
     quiet(encoder.fit, train)
     before = encoder.to_state()
     out = quiet(encoder.transform, test)

@@ -116,13 +116,20 @@ def encoding_error(encoder, rows, eps):
         if isinstance(column, NumberColumn | DateColumn) and column.missing:
             here[-1] = 0
         error.append(here)
-    return np.concatenate(error)
+    plain = np.concatenate(error)
+    places, begins, scales, *_ = encoder.bins_.by_bin
+    # of what is cut, and of the difference and the product, of which values beyond 2 are cut off
+    bins = scales * (plain[places] + eps * (abs(begins) + encoder.clip)) + 4 * eps
+    return np.concatenate([plain, bins])
 
 
-@given(tables(), st.sampled_from(["float32", "float64"]), st.integers(1, 5))
-def test_the_encoding_is_ours(drawn, dtype, max_levels):
+@given(
+    tables(), st.sampled_from(["float32", "float64"]), st.integers(1, 5),
+    st.sampled_from(["none", "auto", 2, 5]),
+)  # fmt: skip
+def test_the_encoding_is_ours(drawn, dtype, max_levels, bins):
     rows, others, categorical = drawn
-    encoder = fitted(rows, categorical, dtype=dtype, max_levels=max_levels)
+    encoder = fitted(rows, categorical, dtype=dtype, max_levels=max_levels, bins=bins)
     if encoder is None:
         return
     model = encoding(encoder)

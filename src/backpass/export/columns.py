@@ -18,6 +18,7 @@ from backpass.tabular.columns import CategoryColumn, Column, DateColumn, NumberC
 from backpass.tabular.conventions import PLAIN, Convention
 from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.frames import as_frame
+from backpass.tabular.number_bins import NumberBins
 
 if TYPE_CHECKING:
     import polars as pl
@@ -142,7 +143,19 @@ def encoder_nodes(graph: Graph, encoder: TableEncoding, names: list[str]) -> str
         elif isinstance(column, NumberColumn):
             parts += _number(graph, column, x, encoder.clip)
     dtype = np.dtype(encoder.dtype)
-    return graph.op("Concat", *(graph.cast(part, dtype) for part in parts), axis=1)
+    plain = graph.op("Concat", *(graph.cast(part, dtype) for part in parts), axis=1)
+    if not encoder.bins_.places:
+        return plain
+    return graph.op("Concat", plain, _bins(graph, encoder.bins_, plain, dtype), axis=1)
+
+
+def _bins(graph: Graph, bins: NumberBins, plain: str, dtype: np.dtype[Any]) -> str:
+    """Return the bins of the columns of the encoded matrix, all at once."""
+    f, (places, *bounds) = Arithmetic(graph, dtype), bins.by_bin
+    begins, scales, lows, highs = (graph.constant(b.astype(dtype)[None, :]) for b in bounds)
+    x = graph.op("Gather", plain, graph.constant(places.astype(np.int64)), axis=1)
+    inside = f("Mul", f("Sub", x, begins), scales)
+    return f("Min", f("Max", inside, lows), highs)
 
 
 # --- numbers and dates -----------------------------------------------------------------------

@@ -18,6 +18,7 @@ from backpass.errors import ModelFileError
 from backpass.storage.schema import Bool, Int, ListOf, OneOf, Rule, Schema, Text, check
 from backpass.tabular.column_values import alike, as_levels
 from backpass.tabular.conventions import Convention, numbers_of_text, without_missing
+from backpass.tabular.number_bins import NO_BINS, NumberBins
 from backpass.tabular.scaled_columns import (
     DateColumn,
     DroppedColumn,
@@ -226,6 +227,12 @@ class ColumnSummary:
     outputs: int
     note: str
 
+    @classmethod
+    def of(cls, column: Column) -> ColumnSummary:
+        """Return the summary of what was learnt of a column."""
+        levels = len(column.levels) + column.rare if isinstance(column, CategoryColumn) else 0
+        return cls(column.name, column.kind, column.missing, levels, column.width, column.note)
+
 
 class ColumnRule(Rule):
     """A JSON value that `state_of` could have returned."""
@@ -314,8 +321,25 @@ def _fit_other(column: pl.Series, rules: Rules, categorical: bool, remark: str) 
     return CategoryColumn.fit(column, rules, categorical, remark)
 
 
+def number_places(columns: Sequence[Column]) -> list[int]:
+    """Return which outputs are of numbers and dates: those that bins are made of.
+
+    Marks for missing are among them, and have too few values for bins.
+    """
+    begin, places = 0, list[int]()
+    for column in columns:
+        end = begin + column.width
+        places += range(begin, end) if isinstance(column, NumberColumn | DateColumn) else ()
+        begin = end
+    return places
+
+
 def encode_rows(
-    columns: Sequence[Column], frame: pl.DataFrame, rules: Rules, out: NDArray[Any]
+    columns: Sequence[Column],
+    frame: pl.DataFrame,
+    rules: Rules,
+    out: NDArray[Any],
+    bins: NumberBins = NO_BINS,
 ) -> Remarks:
     """Encode rows into `out`: many in pieces that stay in the cache, several at a time.
 
@@ -329,6 +353,8 @@ def encode_rows(
         Without remarks.
     out : array of shape (rows, outputs)
         Zeros.
+    bins : NumberBins
+        Whose outputs are the last ones.
 
     Returns
     -------
@@ -336,12 +362,12 @@ def encode_rows(
         What is odd about the rows.
     """
     if frame.height <= _PIECE:
-        return encode_piece(columns, frame, rules, out)
+        return encode_piece(columns, frame, rules, out, bins)
     from concurrent.futures import ThreadPoolExecutor
 
     def encode(begin: int) -> Remarks:
         end = begin + _PIECE
-        return encode_piece(columns, frame.slice(begin, _PIECE), rules, out[begin:end])
+        return encode_piece(columns, frame.slice(begin, _PIECE), rules, out[begin:end], bins)
 
     remarks = Remarks()
     with ThreadPoolExecutor(available_threads()) as pool:
@@ -351,7 +377,11 @@ def encode_rows(
 
 
 def encode_piece(
-    columns: Sequence[Column], frame: pl.DataFrame, rules: Rules, out: NDArray[Any]
+    columns: Sequence[Column],
+    frame: pl.DataFrame,
+    rules: Rules,
+    out: NDArray[Any],
+    bins: NumberBins = NO_BINS,
 ) -> Remarks:
     """Encode rows into `out` at once; see :func:`encode_rows`."""
     rules = replace(rules, remarks=Remarks())
@@ -368,6 +398,9 @@ def encode_piece(
     for column, begin, end in used:
         if not isinstance(column, NumberColumn):
             column.encode(given[column.name], rules, out[:, begin:end])
+    if bins.places:
+        plain = out.shape[1] - bins.width
+        bins.encode(out[:, :plain], out[:, plain:])
     return rules.remarks
 
 

@@ -50,6 +50,14 @@ class TableEncoder(TransformerMixin, OnnxStep, TableEncoding, BaseEstimator):  #
         half of `clip`, in order and bounded beyond, so that no outlier dominates a batch.
     dtype : {"float32", "float64"}, default="float32"
         Of the outputs; float32 is what networks train in.
+    convention : Convention, default=None
+        How numbers, dates and missing values are written where they are texts; what is None in it
+        is told from the cells.
+    bins : {"none", "auto"} or int, default="none"
+        Into how many bins, between quantiles of the training rows, numbers and dates are cut as
+        well: in the bin from p to q, x becomes ``(x − p) / (q − p)``, 0 below it and 1 above. With
+        a weight for each, a network finds thresholds as trees do. Their outputs are the last ones.
+        ``"auto"`` takes 24, fewer where rows are few or the outputs would be more than 4 096.
 
     Attributes
     ----------

@@ -10,11 +10,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 import numpy as np
 
-from backpass.core.hints import closest
 from backpass.errors import (
     InputError,
     ModelFileError,
@@ -34,10 +33,19 @@ from backpass.tabular.columns import (
     encode_piece,
     encode_rows,
     fit_columns,
+    number_places,
     state_of,
 )
 from backpass.tabular.conventions import CONVENTION_SCHEMA, PLAIN, Convention, without_marks
-from backpass.tabular.frames import as_frame, columns_named, has_names, text_name
+from backpass.tabular.frames import (
+    as_frame,
+    columns_named,
+    has_names,
+    no_columns,
+    text_name,
+    with_columns_of_training,
+)
+from backpass.tabular.number_bins import BINS_SCHEMA, MOST_BINS, NO_BINS, NumberBins, fit_bins
 from backpass.tabular.rows import refuse_nameless
 from backpass.tabular.scaled_columns import Remarks
 from backpass.tabular.text_columns import Understood, understand
@@ -56,6 +64,7 @@ STATE_SCHEMA: dict[str, Schema] = {
     "named": Bool(),
     "columns": ListOf(ColumnRule(), shortest=1),
     "convention": Optional(CONVENTION_SCHEMA),  # older files have none
+    "bins": Optional(BINS_SCHEMA),
 }
 PART = 1 << 17  # rows that are encoded and predicted at a time
 _SETTINGS = ("categorical", "max_levels", "min_count", "clip", "dtype")
@@ -71,7 +80,7 @@ class TableEncoding:
 
     Parameters
     ----------
-    categorical, max_levels, min_count, clip, dtype, convention
+    categorical, max_levels, min_count, clip, dtype, convention, bins
         As of :class:`~backpass.tabular.encoder.TableEncoder`.
 
     Attributes
@@ -81,6 +90,8 @@ class TableEncoding:
     convention_ : Convention or None
         How the texts of the table were written, which holds for others; None in a model of an
         older version, which tells it anew from each table.
+    bins_ : NumberBins
+        The bins of numbers and dates, whose outputs come after those of all columns.
 
     Examples
     --------
@@ -89,6 +100,9 @@ class TableEncoding:
     >>> encoding.transform(table).round(2).tolist()[3]
     [0.0, 1.0, 1.0, 0.0]
     """
+
+    bins: str | int = "none"  # pickles of older versions have neither of the two
+    bins_: NumberBins = NO_BINS
 
     def __init__(
         self,
@@ -99,6 +113,7 @@ class TableEncoding:
         clip: float = 3.0,
         dtype: str = "float32",
         convention: Convention | None = None,
+        bins: str | int = "none",
     ) -> None:
         self.categorical = categorical
         self.max_levels = max_levels
@@ -106,6 +121,7 @@ class TableEncoding:
         self.clip = clip
         self.dtype = dtype
         self.convention = convention
+        self.bins = bins
 
     # --- fit and transform -------------------------------------------------------------------
 
@@ -157,9 +173,10 @@ class TableEncoding:
         categorical = self._categories(frame.columns)
         unknown = [name for name in categorical if name not in frame.columns]
         if unknown:
-            raise InputError(f"categorical: {_missing_columns(unknown, frame.columns)}")
+            raise InputError(f"categorical: {no_columns(unknown, frame.columns)}")
         self.columns_ = fit_columns(frame, rules, categorical=categorical, remarks=told.reasons)
         self.convention_ = told.convention
+        self.bins_ = self._fit_bins(frame)
         self._set_names(frame.columns, named=named)
         self._warn_about_columns(frame.height)
         return self
@@ -196,16 +213,16 @@ class TableEncoding:
         self._check_fitted()
         frame = self.understood(self._matched(frame, named=named))
         rules = replace(self._rules(), convention=self.convention_ or PLAIN)
-        width = sum(column.width for column in self.columns_)
+        width = self.width
         remarks = Remarks()
         for begin in range(0, max(1, frame.height), rows):
             part = frame.slice(begin, rows) if rows < frame.height else frame
             out = np.zeros((part.height, width), dtype=self.dtype)
             try:
-                remarks.add(encode_rows(self.columns_, part, rules, out))
+                remarks.add(encode_rows(self.columns_, part, rules, out, self.bins_))
             except TableError:  # which names a row of a part: of the whole, it names the table's
                 whole = np.zeros((frame.height, width), dtype=self.dtype)
-                encode_piece(self.columns_, frame, rules, whole)
+                encode_piece(self.columns_, frame, rules, whole, self.bins_)
                 raise
             yield out
         remarks.tell()
@@ -238,7 +255,8 @@ class TableEncoding:
         if input_features is not None and list(np.asarray(input_features)) != known:
             raise ValueError("input_features is not equal to feature_names_in_")
         names: dict[str, None] = {}
-        for name in (name for column in self.columns_ for name in column.outputs):
+        outputs = [name for column in self.columns_ for name in column.outputs]
+        for name in [*outputs, *self.bins_.names(outputs)]:
             unique, number = name, 2
             while unique in names:  # a column may be called as another's level
                 unique, number = f"{name} [{number}]", number + 1
@@ -252,7 +270,7 @@ class TableEncoding:
         -------
         list of ColumnSummary
             Name, kind (number, category, date or dropped), number of missing values in
-            training, of levels and of outputs, and a note.
+            training, of levels and of outputs (without bins), and a note.
 
         Examples
         --------
@@ -260,19 +278,7 @@ class TableEncoding:
         [ColumnSummary(name='city', kind='category', missing=0, levels=2, outputs=2, note='')]
         """
         self._check_fitted()
-        return [
-            ColumnSummary(
-                name=column.name,
-                kind=column.kind,
-                missing=column.missing,
-                levels=len(column.levels) + column.rare
-                if isinstance(column, CategoryColumn)
-                else 0,
-                outputs=column.width,
-                note=column.note,
-            )
-            for column in self.columns_
-        ]
+        return [ColumnSummary.of(column) for column in self.columns_]
 
     def text_columns(self) -> list[str]:
         """Return the categories that were text in training, for ``read_table(as_text=…)``.
@@ -300,6 +306,7 @@ class TableEncoding:
             "named": hasattr(self, "feature_names_in_"),
             "columns": [state_of(column) for column in self.columns_],
             "convention": self.convention_ and self.convention_.state(),
+            "bins": None if self.bins == "none" else self.bins_.state() | {"asked": str(self.bins)},
         }
 
     @classmethod
@@ -338,8 +345,22 @@ class TableEncoding:
             encoder.convention_ = told and Convention.of(told)
         except InputError as error:
             raise ModelFileError(f"encoder.convention: {error}") from None
+        encoder.bins_ = NO_BINS
+        if bins := state.get("bins"):
+            encoder.bins_ = NumberBins.of(bins, encoder.plain_width)
+            encoder.bins = int(bins["asked"]) if bins["asked"].isdecimal() else "auto"
         encoder._set_names(names, named=state["named"])
         return encoder
+
+    @property
+    def plain_width(self) -> int:
+        """How many outputs there are beside bins: the first ones."""
+        return sum(column.width for column in self.columns_)
+
+    @property
+    def width(self) -> int:
+        """How many outputs there are."""
+        return self.plain_width + self.bins_.width
 
     # --- helpers -----------------------------------------------------------------------------
 
@@ -351,7 +372,7 @@ class TableEncoding:
         """Return the settings after checking them."""
         for name in ("max_levels", "min_count"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            if not _is_integer(value) or value < 1:
                 raise InputError(f"{name} must be an integer of at least 1, not {brief(value)}")
         if not (isinstance(self.clip, Real) and 0.01 <= self.clip < math.inf):
             raise InputError(f"clip must be a number of at least 0.01, not {brief(self.clip)}")
@@ -361,7 +382,23 @@ class TableEncoding:
             raise InputError(f"categorical must list names: [{self.categorical!r}]")
         if not isinstance(self.categorical, Iterable | None):
             raise InputError(f"categorical must list names, not {brief(self.categorical)}")
+        named = isinstance(self.bins, str) and self.bins in ("none", "auto")
+        if not named and not (_is_integer(self.bins) and 2 <= self.bins <= MOST_BINS):
+            raise InputError(
+                f"bins must be 'none', 'auto' or a number from 2 to {MOST_BINS}, not"
+                f" {brief(self.bins)}"
+            )
         return Rules(int(self.max_levels), int(self.min_count), float(self.clip))
+
+    def _fit_bins(self, frame: pl.DataFrame) -> NumberBins:
+        """Learn the bins of the columns of numbers and dates, as they are encoded."""
+        if self.bins == "none":
+            return NO_BINS
+        rules = replace(self._rules(), convention=self.convention_ or PLAIN)
+        X = np.zeros((frame.height, self.plain_width), dtype=self.dtype)
+        encode_rows(self.columns_, frame, rules, X)
+        count = None if isinstance(self.bins, str) else int(self.bins)
+        return fit_bins(X, number_places(self.columns_), count)
 
     def _categories(self, columns: list[str]) -> list[Any]:
         """Return the names in `categorical` as the frame has them."""
@@ -394,15 +431,9 @@ class TableEncoding:
     def _matched(self, frame: pl.DataFrame, *, named: bool) -> pl.DataFrame:
         """Return the frame with the columns of fit, by name if both have names."""
         names = [column.name for column in self.columns_]
-        was_named = hasattr(self, "feature_names_in_")
         needed = [column.name for column in self.columns_ if column.width]
-        if named and was_named:
-            present = {*frame.columns}  # polars makes the list anew each time
-            absent = [name for name in needed if name not in present]
-            if absent:
-                missing = _missing_columns(absent, frame.columns)
-                raise TableError(f"{missing}; give the columns of training")
-            return frame  # others are left where they are: to select takes longer than a row's rest
+        if named and hasattr(self, "feature_names_in_"):
+            return with_columns_of_training(frame, needed)
         if frame.width != self.n_features_in_:
             raise TableError(  # scikit-learn's own words, which its users and checks know
                 f"X has {frame.width} features, but {type(self).__name__} is expecting"
@@ -410,10 +441,14 @@ class TableEncoding:
             )
         if {*frame.columns} == {*names}:  # some numbered by pandas, and put in another order
             return columns_named(frame, needed)
-        if named != was_named:
-            having = "has no column names, but training had" if was_named else "has column names"
+        if named or hasattr(self, "feature_names_in_"):
+            having = "has column names" if named else "has no column names, but training had"
             _warn(f"X {having}; columns are taken in the order of training")
         return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _warn(message: str) -> None:
@@ -423,13 +458,3 @@ def _warn(message: str) -> None:
 def _listed(names: list[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:5])
     return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _missing_columns(absent: list[Any], present: list[str]) -> str:
-    """Return ``the table has no column 'citty' (did you mean 'city'?)``."""
-    parts = []
-    for name in absent[:5]:
-        meant = closest(name, present, elsewhere=()) if isinstance(name, str) else None
-        parts.append(brief(name) + (f" (did you mean {meant!r}?)" if meant else ""))
-    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-    return f"the table has no column {', '.join(parts)}{more}"

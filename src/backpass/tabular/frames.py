@@ -8,7 +8,8 @@ from datetime import date
 from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any
 
-from backpass.errors import InputError, TableError
+from backpass.core.hints import closest
+from backpass.errors import InputError, TableError, brief
 from backpass.tabular.rows import (
     fields_of,
     joined,
@@ -200,3 +201,36 @@ def _refuse_no_table(X: Any) -> None:
     raise TableError(
         f"a table is a DataFrame, a mapping of columns or an array, not {kind}; {mend}"
     )
+
+
+def with_columns_of_training(frame: pl.DataFrame, needed: Sequence[str]) -> pl.DataFrame:
+    """Return a table that has the columns of training; others are left where they are.
+
+    To leave them out takes longer than all else with a row that is predicted alone.
+
+    Raises
+    ------
+    TableError
+        When one is not there.
+    """
+    present = {*frame.columns}  # polars makes the list anew each time
+    absent = [name for name in needed if name not in present]
+    if absent:
+        raise TableError(f"{no_columns(absent, frame.columns)}; give the columns of training")
+    return frame
+
+
+def no_columns(absent: Sequence[Any], present: Sequence[str]) -> str:
+    """Return what to say of columns that are not there, with the names that were meant.
+
+    Examples
+    --------
+    >>> no_columns(["citty"], ["city", "size"])
+    "the table has no column 'citty' (did you mean 'city'?)"
+    """
+    parts = []
+    for name in absent[:5]:
+        meant = closest(name, present, elsewhere=()) if isinstance(name, str) else None
+        parts.append(brief(name) + (f" (did you mean {meant!r}?)" if meant else ""))
+    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+    return f"the table has no column {', '.join(parts)}{more}"

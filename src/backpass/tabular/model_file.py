@@ -94,7 +94,7 @@ def _network_from(
     told: dict[str, Any], flat: Any, target: Target, encoder: TableEncoding
 ) -> Network:
     """Return the network of a model file, after checking that its parts fit together."""
-    sizes, n_inputs = told["sizes"], sum(len(column.outputs) for column in encoder.columns_)
+    sizes, n_inputs = told["sizes"], encoder.width
     n_outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
     if flat is None or flat.dtype.kind != "f" or flat.shape != (parameter_count(sizes),):
         raise ModelFileError(f"tensor {TENSOR!r} does not fit {shown_sizes(sizes)}")
