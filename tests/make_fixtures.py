@@ -1,4 +1,4 @@
-"""Write files of the current format version, which every later backpass must load.
+"""Write files of every format version, which every later backpass must load.
 
 ``python tests/make_fixtures.py`` writes what is missing in ``tests/fixtures`` and touches nothing
 else: a file of a released format version is never written anew. Beside the files of version N,
@@ -20,7 +20,7 @@ import polars as pl
 from backpass import Network, TabularModel, train
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.settings import Settings
-from backpass.storage.container import FORMAT_VERSION
+from backpass.tabular.pack import training as pack_training
 from backpass.tabular.recipe import RECIPE
 from backpass.training.checkpoints import Checkpoints, checkpoints_in
 from backpass.training.history import Validation
@@ -178,41 +178,67 @@ def hexadecimal(flat):
 
 def write_networks():
     for name, network in networks().items():
-        network.save(path := file_of("network", name))
+        network.save(path := file_of("network", 1, name))
         yield path, network_promise(network)
 
 
 def write_models():
     for name, model in models().items():
-        model.save(path := file_of("model", name))
+        model.save(path := file_of("model", 1, name))
         yield path, model_promise(model)
+
+
+def write_packs():
+    """Write packs of small networks, which older versions of backpass cannot read."""
+    rounds = ((replace(SMALL, bins=True), replace(SMALL, hidden_layer_sizes=())),)
+    for target, dropped in (("price", "class"), ("class", "price")):
+        with mock.patch.object(pack_training, "ROUNDS", rounds):
+            model = TabularModel.fit(table(), target, drop=[dropped], effort="quick")
+        model.save(path := file_of("model", 2, target))
+        promise = model_promise(model)
+        if model.task == "regression":
+            ends = model.predict_interval(read_rows(promise["rows"]), 0.8)
+            promise["interval"] = ends.drop(target).to_dict(as_series=False)
+        yield path, promise
 
 
 def write_checkpoints():
     for name, (run, saved) in RUNS.items():
-        checkpoint_after(run, saved, path := file_of("checkpoint", name))
+        checkpoint_after(run, saved, path := file_of("checkpoint", 1, name))
         yield path, {"run": name, "parameters": hexadecimal(run().parameters.flat)}
 
 
-def file_of(kind, name):
-    return FOLDER / f"{kind}-{FORMAT_VERSION}-{name}.backpass"
+def file_of(kind, version, name):
+    return FOLDER / f"{kind}-{version}-{name}.backpass"
 
 
-WRITERS = {"network": write_networks, "model": write_models, "checkpoint": write_checkpoints}
+WRITERS = {
+    1: {"network": write_networks, "model": write_models, "checkpoint": write_checkpoints},
+    2: {"model": write_packs},
+}
+"""What writes the files of each kind, by the lowest format version that says what they hold."""
 
 
 def main():
     FOLDER.mkdir(exist_ok=True)
-    promises = FOLDER / f"format-{FORMAT_VERSION}.json"
+    written = [path for version in WRITERS for path in write_missing(version)]
+    if not written:
+        sys.exit("every version has every kind already: nothing was written")
+
+
+def write_missing(version):
+    """Write the kinds of files of a version that there are none of, and what they must predict."""
+    promises = FOLDER / f"format-{version}.json"
     told = json.loads(promises.read_text(encoding="utf-8")) if promises.exists() else {}
-    missing = set(WRITERS) - {promise["kind"] for promise in told.values()}
-    if not missing:
-        sys.exit(f"{promises.name} has every kind already: nothing was written")
+    missing = set(WRITERS[version]) - {promise["kind"] for promise in told.values()}
     for kind in sorted(missing):
-        for path, promise in WRITERS[kind]():
+        for path, promise in WRITERS[version][kind]():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             told[path.name] = {"sha256": digest, "kind": kind, **promise}
-    promises.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if missing:
+        text = json.dumps(told, indent=1, ensure_ascii=False)
+        promises.write_text(text + "\n", encoding="utf-8")
+    return missing
 
 
 if __name__ == "__main__":

@@ -263,8 +263,8 @@ def test_no_array_is_read_before_the_json_was_checked(monkeypatch, path):
 
 
 def test_a_later_version_says_what_to_install(path):
-    message = refusal(path, signed({}, format_version="2", backpass_version="3.1"))
-    assert 'format version 2, this one reads up to 1; install backpass "3.1"' in message
+    message = refusal(path, signed({}, format_version="3", backpass_version="3.1"))
+    assert 'format version 3, this one reads up to 2; install backpass "3.1"' in message
 
 
 def test_a_file_too_large_for_the_memory_is_refused(monkeypatch, path, small):

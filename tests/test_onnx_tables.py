@@ -18,7 +18,9 @@ from backpass.export.graph import Graph
 from backpass.tabular.column_values import as_days
 from backpass.tabular.columns import CategoryColumn, DateColumn, NumberColumn
 from backpass.tabular.encoder import TableEncoder
-from backpass.tabular.recipe import RECIPE
+from backpass.tabular.pack.blending import Blend
+from backpass.tabular.pack.pack import Pack, PackedRecipe
+from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.targets import ClassTarget, NumberTarget
 from backpass.training.history import History
 from helpers import assert_close
@@ -174,6 +176,39 @@ def test_labels_and_probabilities_are_ours(drawn, kind, seed):
         clear = ordered[:, -1] - ordered[:, -2] > 2e-5  # else the two errors may decide
         assert (label[clear] == labels[clear]).all()
         assert label.dtype == (object if kind == "text" else labels.dtype)
+
+
+@given(tables(), st.integers(0, 9), st.sampled_from([1.0, 1.7]))
+def test_a_pack_is_one_graph(drawn, seed, temperature):
+    rows, others, categorical = drawn
+    encoder = fitted(rows, categorical, bins=3)
+    if encoder is None:
+        return
+    target = ClassTarget.fit(TARGETS["text"])
+    widths = {True: encoder.width, False: encoder.plain_width}
+    recipes = [
+        PackedRecipe(
+            Recipe(bins=bins),
+            tuple(
+                Network([width, 4, 3], "mish", "softmax", "cross_entropy", seed=[seed, k, bins],
+                        dtype="float32") for k in range(2)
+            ),
+            (1, 1),
+        )
+        for bins, width in widths.items()
+    ]  # fmt: skip
+    model = with_weights(target, encoder, recipes[0].networks[0])
+    model.pack = Pack(tuple(recipes), Blend((0.25, 0.75), temperature))
+    converted, alone = to_onnx(model), to_onnx(model, network_only=True)
+    for frame in (rows, others):
+        chances = quiet(model.predict_proba, frame).to_numpy()
+        label, probabilities = run(
+            converted.SerializeToString(), onnx_inputs(model, frame)
+        ).values()
+        assert_close(probabilities, chances, np.full(chances.shape, 1e-5))
+        assert set(label) <= set(target.classes)
+        output = run(alone, {"X": quiet(encoder.transform, frame)})["output"]
+        assert_close(output, chances, np.full(chances.shape, 1e-5))
 
 
 @given(tables(), st.floats(-1e9, 1e9), st.floats(1e-3, 1e9), st.integers(0, 9))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from backpass.errors import InputError
@@ -15,7 +16,7 @@ from backpass.export.columns import (
     input_names,
     used_columns,
 )
-from backpass.export.graph import Graph
+from backpass.export.graph import Arithmetic, Graph
 from backpass.export.layers import (
     Result,
     estimator_results,
@@ -29,6 +30,8 @@ from backpass.storage.atomic_write import durable_write
 from backpass.tabular.encoder import TableEncoder
 from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.model import TabularModel
+from backpass.tabular.pack.blending import SMALLEST
+from backpass.tabular.pack.pack import Pack
 from backpass.tabular.targets import ClassTarget
 
 
@@ -92,6 +95,8 @@ def _converted(model: Any, network_only: bool, X: Any) -> Any:
     if network_only:
         encoder = getattr(model, "encoder", None)
         names = None if encoder is None else encoder.get_feature_names_out().tolist()
+        if isinstance(pack := getattr(model, "pack", None), Pack):
+            return _network(pack, names)
         return _network(_network_of(model), names)
     if isinstance(model, TabularModel):
         return _table_model(model)
@@ -133,17 +138,38 @@ def _finished(graph: Graph, results: list[Result], told: dict[str, str]) -> Any:
     return graph.to_model(told)
 
 
-def _network(network: Network, names: list[str] | None = None) -> Any:
-    graph, dtype = Graph(["X"]), float_dtype(network)
-    x = graph.input("X", dtype, network.sizes[0], "encoded rows")
-    output = network_nodes(graph, network, x, dtype)
-    result = Result(output, "output", dtype, network.sizes[-1], "the network's output")
+def _network(network: Network | Pack, names: list[str] | None = None) -> Any:
+    one = network if isinstance(network, Network) else network.first.networks[0]
+    width = one.sizes[0] if names is None else len(names)
+    graph, dtype = Graph(["X"]), float_dtype(one)
+    x = graph.input("X", dtype, width, "encoded rows")
+    output = _predictor_nodes(graph, network, x, dtype)
+    result = Result(output, "output", dtype, one.sizes[-1], "the network's output")
     return _finished(graph, [result], told_of(inputs=names))
+
+
+def _predictor_nodes(graph: Graph, predictor: Network | Pack, x: str, given: Any) -> str:
+    """Add a network, or all those of a pack, their means and their blend: (N, k)."""
+    if isinstance(predictor, Network):
+        return network_nodes(graph, predictor, x, given)
+    f = Arithmetic(graph, float_dtype(predictor.first.networks[0]))
+    parts, blend = [], predictor.blend
+    for packed, weight in zip(predictor.recipes, blend.weights, strict=True):
+        first, last = (graph.constant(np.array([n])) for n in (0, packed.networks[0].sizes[0]))
+        # bins are the last columns: a network without them takes those before
+        rows = graph.op("Slice", x, first, last, graph.constant(np.array([1])))
+        outputs = [network_nodes(graph, network, rows, given) for network in packed.networks]
+        parts.append(f("Mul", f("Div", f("Sum", *outputs), len(outputs)), weight))
+    mixed = f("Sum", *parts)
+    if blend.temperature == 1:
+        return mixed
+    surest = f("Log", f("Max", mixed, SMALLEST))
+    return f("Softmax", f("Div", surest, blend.temperature), axis=1)
 
 
 def _table_model(model: TabularModel) -> Any:
     matrix, graph = _encoded(model.encoder)
-    output = network_nodes(graph, model.network, matrix, model.encoder.dtype)
+    output = _predictor_nodes(graph, model.predictor, matrix, model.encoder.dtype)
     target = model.target
     classes = target.classes if isinstance(target, ClassTarget) else None
     results = target_results(graph, target, output, float_dtype(model.network))

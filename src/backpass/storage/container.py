@@ -4,7 +4,7 @@ The layout is that of safetensors; see `backpass.storage.safetensors`. Its ``__m
 six texts of ours::
 
     format            "backpass"
-    format_version    "1"
+    format_version    "1", or "2" for what older versions of backpass cannot read: a pack
     backpass_version  which backpass wrote the file
     kind              what the file holds: "model", "network", …
     meta              everything that is not an array, as canonical JSON
@@ -47,7 +47,7 @@ from backpass.storage.safetensors import (
 from backpass.storage.schema import Schema, Text, check
 from backpass.storage.strict_json import canonical_json, parse_json, quoted
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # the highest that is read; each file has the lowest that says it all
 
 _FORMAT = "backpass"
 _DAMAGED = "the file is damaged or no model file; get another copy or train again"
@@ -63,7 +63,12 @@ _METADATA = dict.fromkeys(
 
 
 def write_container(
-    path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], tensors: Arrays
+    path: str | os.PathLike[str],
+    kind: str,
+    meta: Mapping[str, Any],
+    tensors: Arrays,
+    *,
+    version: int = 1,
 ) -> None:
     """Write arrays and JSON to one file, durably.
 
@@ -81,6 +86,8 @@ def write_container(
     tensors : mapping of str to ndarray
         Arrays of dtype float64, float32, int64, uint8 or bool. Any byte order and memory
         order is taken; they are read back in C order.
+    version : int
+        The lowest format version whose readers understand it.
 
     Raises
     ------
@@ -103,7 +110,7 @@ def write_container(
         arrays = {name: storable(name, array) for name, array in tensors.items()}
         metadata = {
             "format": _FORMAT,
-            "format_version": str(FORMAT_VERSION),
+            "format_version": str(version),
             "backpass_version": version_of("backpass"),
             "kind": kind,
             "meta": canonical_json(dict(meta)),

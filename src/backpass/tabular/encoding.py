@@ -301,12 +301,13 @@ class TableEncoding:
         self._check_fitted()
         settings = {name: getattr(self, name) for name in _SETTINGS}
         settings["categorical"] = self._categories([column.name for column in self.columns_])
+        bins = self.bins_.state() | {"asked": str(self.bins)}
         return {
             **settings,
+            **({} if self.bins == "none" else {"bins": bins}),
             "named": hasattr(self, "feature_names_in_"),
             "columns": [state_of(column) for column in self.columns_],
             "convention": self.convention_ and self.convention_.state(),
-            "bins": None if self.bins == "none" else self.bins_.state() | {"asked": str(self.bins)},
         }
 
     @classmethod

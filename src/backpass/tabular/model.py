@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from inspect import signature
@@ -19,26 +18,24 @@ from backpass.tabular.conventions import Convention, as_convention
 from backpass.tabular.metrics import (
     MAIN_METRIC,
     Evaluation,
-    accuracy,
     evaluate_classes,
     evaluate_numbers,
-    r_squared,
 )
 from backpass.tabular.model_file import read_model, write_model
+from backpass.tabular.pack.pack import Pack
 from backpass.tabular.preparation import Encoded, LearntColumns, PreparedTable, Question
 from backpass.tabular.recipe import RECIPE, Recipe
-from backpass.tabular.selection import original_rows, split_rows
+from backpass.tabular.selection import original_rows
 from backpass.tabular.series import as_series
 from backpass.tabular.targets import ClassTarget
-from backpass.training.history import History, Validation
+from backpass.training.history import History
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from backpass.tabular.pack.training import OnProgress, PackTraining
     from backpass.training.checkpoints import Checkpoints
-
-DEAD_ROWS = 8192  # a unit that is 0 on that many rows is called dead; more take time, tell no more
 
 
 @dataclass
@@ -66,6 +63,14 @@ class TabularModel(LearntColumns):
     metric_curve : list of float
         Accuracy or R² on the validation rows after each epoch of the training; empty in a model
         that was loaded.
+    pack : Pack, optional
+        What predicts, where there is more than one network; `network`, `recipe` and `history` are
+        then those of the one whose recipe counts most.
+    out_of_fold : dict of str to float
+        Metrics of the pack on its training rows, each predicted by networks that had not seen it,
+        blended as the other folds would have it.
+    training : PackTraining, optional
+        How the training of the pack went; not in a model that was loaded.
 
     Examples
     --------
@@ -86,6 +91,9 @@ class TabularModel(LearntColumns):
     seconds: float
     n_rows: int
     metric_curve: list[float] = field(default_factory=list)
+    pack: Pack | None = None
+    out_of_fold: dict[str, float] = field(default_factory=dict)
+    training: PackTraining | None = None
 
     # --- training ------------------------------------------------------------------------------
 
@@ -100,6 +108,7 @@ class TabularModel(LearntColumns):
         categorical: Sequence[Any] | None = (),
         drop: Sequence[Any] | None = (),
         recipe: Recipe = RECIPE,
+        effort: str = "",
         seed: int = 0,
         time_limit: float | None = None,
         gradient_norms: bool = False,
@@ -128,6 +137,9 @@ class TabularModel(LearntColumns):
         drop : sequence of str, int or tuple
             Columns to leave out.
         recipe : Recipe
+            Of a single network.
+        effort : {"", "quick", "default", "best"}
+            How much work a pack of networks may take; a single one is trained where it is empty.
         seed : int
             The same seed trains the same network.
         time_limit : float, optional
@@ -170,6 +182,7 @@ class TabularModel(LearntColumns):
             categorical=() if categorical is None else categorical,
             drop=() if drop is None else drop,
             recipe=recipe,
+            effort=effort,
             seed=seed,
             time_limit=time_limit,
             gradient_norms=gradient_norms,
@@ -185,6 +198,7 @@ class TabularModel(LearntColumns):
         on_epoch: Callable[[History], bool | None] | None = None,
         checkpoints: Checkpoints | None = None,
         metric_curve: list[float] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> TabularModel:
         """Return a network trained on a table that was prepared; Ctrl-C keeps the best epoch.
 
@@ -199,58 +213,37 @@ class TabularModel(LearntColumns):
         metric_curve : list of float, optional
             An empty list; accuracy or R² on the validation rows is added to it before each call
             of `on_epoch`.
+        on_progress : callable, optional
+            Called now and then while a pack is trained; see
+            :func:`~backpass.tabular.pack.training.train_pack`.
 
         Raises
         ------
         NonFiniteError
             When training diverges.
         """
-        from backpass.training.trainer import Trainer  # not to predict with a model
+        from backpass.tabular.training import train_one, train_several  # not to predict
 
-        (X, y, s), question = prepared.rows, prepared.question
-        recipe, seed = question.recipe, question.seed
-        curve = [] if metric_curve is None else metric_curve
-        kept, held_out = split_rows(
-            y, recipe.validation_fraction, seed, classes=prepared.classes or None, quiet=True
-        )
-        network = _new_network(prepared)
-        started, rng = time.monotonic(), np.random.default_rng(seed)
-        if checkpoints is not None:
-            checkpoints.start(rng, seed)
-            checkpoints.note(judge=recipe.judge)
-            checkpoints.curves["metric"] = curve
-        trainer = Trainer(
-            network,
-            X,
-            y,
-            s,
-            settings=prepared.settings(len(kept)),
-            rows=kept,
-            rng=rng,
-            validation=_validation(prepared, held_out, curve),
-            checkpoints=checkpoints,
-        )
-        with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
-            history = trainer.train(on_epoch=on_epoch)
-        seconds = time.monotonic() - started
-        if checkpoints is not None:
-            seconds += checkpoints.seconds  # of what was not trained again
-        if recipe.activation == "relu":  # the estimators load half of scikit-learn
-            from backpass.estimators.fitting import warn_of_dead_units
-
-            warn_of_dead_units(network, X[kept[:DEAD_ROWS]])
-        return cls(
+        if prepared.question.effort:
+            trained = train_several(prepared, on_progress)
+        else:
+            trained = train_one(prepared, on_epoch, checkpoints, metric_curve)
+        model = cls(
             prepared.target,
             prepared.encoder,
             prepared.sample_weight,
-            network,
-            recipe,
-            seed,
-            history,
-            seconds,
-            len(y),
-            curve,
+            seed=prepared.question.seed,
+            n_rows=len(prepared.rows.y),
+            **vars(trained),
         )
+        if (training := model.training) is not None and training.complete:
+            model.out_of_fold = model.scored(prepared.rows, training.cross_fitted(prepared)).metrics
+        return model
+
+    @property
+    def predictor(self) -> Network | Pack:
+        """What predicts: the pack, or the only network."""
+        return self.network if self.pack is None else self.pack
 
     def rows_for_network(self, X: Any, y: Any = None) -> tuple[Network, Any, Any, Any]:
         """Return the network, and rows, targets and weights (or None) of a table as it takes them.
@@ -263,11 +256,12 @@ class TabularModel(LearntColumns):
         """
         raw = self.read(X)
         if y is not None:
-            targets, table = as_series(y, self.target.name), raw.frame
-            if targets.len() != table.height:
-                raise TableError(f"X has {table.height} rows, but y {targets.len()}; give as many")
-            raw = replace(raw, frame=table.with_columns(targets.alias(self.target.name)))
-        return self.network, *self.encode(raw)
+            column, table = as_series(y, self.target.name), raw.frame
+            if column.len() != table.height:
+                raise TableError(f"X has {table.height} rows, but y {column.len()}; give as many")
+            raw = replace(raw, frame=table.with_columns(column.alias(self.target.name)))
+        rows, targets, weights = self.encode(raw)
+        return self.network, rows[:, : self.network.sizes[0]], targets, weights
 
     # --- prediction ----------------------------------------------------------------------------
 
@@ -307,6 +301,46 @@ class TabularModel(LearntColumns):
         name = self.target.name
         return predictions.hstack(self._chances(output).rename(lambda level: f"{name}={level}"))
 
+    def predict_interval(self, table: Any, coverage: float = 0.9) -> pl.DataFrame:
+        """Return the predicted number of every row, and the ends of an interval around it.
+
+        Of rows like those of training, about `coverage` lie inside, and at least
+        ``2 · coverage − 1`` by theorem: see :mod:`backpass.tabular.pack.intervals`.
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
+        coverage : float
+            Part of the rows, between 0 and 1.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns named as the target: ``price``, ``price_low`` and ``price_high``.
+
+        Raises
+        ------
+        InputError
+            When the target is no quantity, or the model no pack.
+        """
+        import polars as pl
+
+        name = self.target.name
+        if isinstance(self.target, ClassTarget):
+            raise InputError(f"target {name!r} holds classes; intervals are of quantities")
+        if (pack := self.pack) is None:
+            raise InputError("a single network knows no interval; train a pack")
+        raw = self._opened(table)
+        with original_rows(range(raw.frame.height), raw.label, raw.line_of):
+            parts = [
+                (pack.predict(X)[:, 0], *pack.interval(X, float(coverage)))
+                for X in self.encoder.encode_in_parts(raw.frame)
+            ]
+        ends = ("", "_low", "_high")
+        columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        decoded = [self.target.decode(refuse_overflow(column)) for column in columns]
+        return pl.DataFrame({name + e: c for e, c in zip(ends, decoded, strict=True)})
+
     def _predicted(self, output: NDArray[Any]) -> pl.Series:
         classes = isinstance(self.target, ClassTarget)
         return self.target.decode(output.argmax(axis=1) if classes else output[:, 0])
@@ -326,7 +360,7 @@ class TabularModel(LearntColumns):
         """Return what the network makes of the rows of a table."""
         raw = self._opened(table)
         with original_rows(range(raw.frame.height), raw.label, raw.line_of):
-            parts = [self.network.predict(X) for X in self.encoder.encode_in_parts(raw.frame)]
+            parts = [self.predictor.predict(X) for X in self.encoder.encode_in_parts(raw.frame)]
         output: NDArray[Any] = refuse_overflow(parts[0] if len(parts) == 1 else np.vstack(parts))
         return output
 
@@ -342,7 +376,10 @@ class TabularModel(LearntColumns):
 
     def judge(self, rows: Encoded) -> Evaluation:
         """Return the metrics on encoded rows, and where the predictions err."""
-        output = refuse_overflow(self.network.predict(rows.X))
+        return self.scored(rows, refuse_overflow(self.predictor.predict(rows.X)))
+
+    def scored(self, rows: Encoded, output: NDArray[Any]) -> Evaluation:
+        """Return the metrics of outputs (N, k) for encoded rows."""
         if isinstance(self.target, ClassTarget):
             return evaluate_classes(rows.y, output, rows.sample_weight, self.target.classes)
         y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))
@@ -367,7 +404,7 @@ class TabularModel(LearntColumns):
             path,
             self.target,
             self.encoder,
-            self.network,
+            self.predictor,
             {
                 "recipe": self.recipe.to_json(),
                 "seed": self.seed,
@@ -379,6 +416,7 @@ class TabularModel(LearntColumns):
                     "seconds": self.seconds,
                     "rows": self.n_rows,
                 },
+                **({"pack": {"out_of_fold": self.out_of_fold}} if self.pack else {}),
             },
         )
 
@@ -391,11 +429,15 @@ class TabularModel(LearntColumns):
         ModelFileError
             When it is no model file, or damaged; the message says what and where.
         """
-        target, encoder, network, told = read_model(path)
+        target, encoder, predictor, told = read_model(path)
         recipe, past = Recipe.from_json(told["recipe"]), dict(told["history"])
         seconds, n_rows = past.pop("seconds"), past.pop("rows")
         weights, seed, history = told.get("weights"), told["seed"], History(**past)
-        return cls(target, encoder, weights, network, recipe, seed, history, seconds, n_rows)
+        pack = predictor if isinstance(predictor, Pack) else None
+        network = predictor if isinstance(predictor, Network) else predictor.first.networks[0]
+        out_of_fold = told["pack"]["out_of_fold"] if pack else {}
+        model = cls(target, encoder, weights, network, recipe, seed, history, seconds, n_rows)
+        return replace(model, pack=pack, out_of_fold=out_of_fold)
 
 
 def _unknown_argument(name: str) -> str:
@@ -406,34 +448,3 @@ def _unknown_argument(name: str) -> str:
     if found in settings:
         return f"fit takes no {name!r}; give it in the recipe, as recipe=Recipe({found}=…)"
     return f"fit takes no {name!r}; {hint(name, known)}"
-
-
-def _new_network(prepared: PreparedTable) -> Network:
-    recipe, classes = prepared.question.recipe, bool(prepared.classes)
-    smoothing = f":label_smoothing={recipe.label_smoothing}" if recipe.label_smoothing else ""
-    return Network(
-        prepared.sizes,
-        recipe.activation,
-        "softmax" if classes else "identity",
-        f"cross_entropy{smoothing}" if classes else "squared_error",
-        init=recipe.init,
-        seed=prepared.question.seed,
-        dtype=prepared.rows.X.dtype,
-    )
-
-
-def _validation(
-    prepared: PreparedTable, held_out: NDArray[np.intp], curve: list[float]
-) -> Validation:
-    """Return how epochs are judged: by loss or metric on the rows held out for it."""
-    X, y, s = prepared.rows
-    judged_y, judged_s = y[held_out], None if s is None else s[held_out]
-
-    def score(output: Any, loss: float) -> float:
-        if prepared.classes:
-            curve.append(accuracy(judged_y, output, judged_s))
-        else:
-            curve.append(r_squared(judged_y, output[:, 0], judged_s))
-        return curve[-1] if prepared.question.recipe.judge == "metric" else -loss
-
-    return Validation(X, y, s, held_out, score)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from backpass.core.parameters import parameter_count
 from backpass.errors import ModelFileError
@@ -11,13 +15,17 @@ from backpass.network.file import NETWORK_SCHEMA, model_from, network_json, show
 from backpass.network.network import Network
 from backpass.storage.atomic_write import shown_path
 from backpass.storage.container import read_container, write_container
-from backpass.storage.schema import AnyOf, Int, Number, Optional, Schema, Text
+from backpass.storage.schema import AnyOf, Int, ListOf, MapOf, Number, Optional, Schema, Text
 from backpass.tabular.encoding import STATE_SCHEMA, TableEncoding
-from backpass.tabular.recipe import RECIPE_SCHEMA
+from backpass.tabular.pack.blending import Blend
+from backpass.tabular.pack.pack import Pack, PackedRecipe
+from backpass.tabular.recipe import RECIPE_SCHEMA, Recipe
 from backpass.tabular.targets import TARGET_SCHEMAS, ClassTarget, Target, target_from_state
 
 KIND = "model"
-TENSOR = "network.flat"  # the only one
+TENSOR = "network.flat"  # the only one, but for a pack
+PACKED = "pack.{}.{}"  # by recipe and fold
+ERRORS = "errors.{}"  # by fold
 
 MODEL_SCHEMA: dict[str, Schema] = {
     "target": AnyOf(*TARGET_SCHEMAS.values()),
@@ -25,7 +33,7 @@ MODEL_SCHEMA: dict[str, Schema] = {
     "recipe": RECIPE_SCHEMA,
     "seed": Int(),
     "weights": Optional(Text()),  # the column of sample weights
-    "network": NETWORK_SCHEMA,
+    "network": Optional(NETWORK_SCHEMA),  # or a pack
     "history": {
         "epochs": Int(min=0),
         "best_epoch": Int(min=0),
@@ -33,12 +41,31 @@ MODEL_SCHEMA: dict[str, Schema] = {
         "seconds": Number(min=0),
         "rows": Int(min=1),
     },
+    "pack": Optional(
+        {
+            "recipes": ListOf(
+                {
+                    "recipe": RECIPE_SCHEMA,
+                    "network": NETWORK_SCHEMA,
+                    "weight": Number(min=0, max=1),
+                    "epochs": ListOf(Int(min=1), shortest=1),
+                },
+                shortest=1,
+            ),
+            "temperature": Number(min=0.1, max=10),
+            "out_of_fold": MapOf(Number()),
+        }
+    ),
 }
 """What the JSON of a model file must look like."""
 
 
 def write_model(
-    path: str | Path, target: Target, encoder: TableEncoding, network: Network, told: dict[str, Any]
+    path: str | Path,
+    target: Target,
+    encoder: TableEncoding,
+    network: Network | Pack,
+    told: dict[str, Any],
 ) -> None:
     """Write a model file: arrays and schema-checked JSON with a SHA-256, no pickle.
 
@@ -54,22 +81,26 @@ def write_model(
     ModelFileError
         When it cannot be written; an old file of that name is then untouched.
     """
+    meta, version = {**told, "target": target.state(), "encoder": encoder.to_state()}, 1
     try:
-        network_meta = network_json(network.model)
+        if isinstance(network, Pack):
+            packed, tensors = _pack_parts(network)
+            meta["pack"], version = told["pack"] | packed, 2
+        else:
+            meta["network"] = network_json(network.model)
+            tensors = {TENSOR: network.parameters.flat}
     except ModelFileError as error:
         message = f"{shown_path(path)}: cannot be written: {error}; nothing was written"
         raise ModelFileError(message) from None
-    meta = {**told, "target": target.state(), "encoder": encoder.to_state()}
-    tensors = {TENSOR: network.parameters.flat}
-    write_container(path, KIND, {**meta, "network": network_meta}, tensors)
+    write_container(path, KIND, meta, tensors, version=version)
 
 
-def read_model(path: str | Path) -> tuple[Target, TableEncoding, Network, dict[str, Any]]:
+def read_model(path: str | Path) -> tuple[Target, TableEncoding, Network | Pack, dict[str, Any]]:
     """Read a model file; nothing in it is executed.
 
     Returns
     -------
-    target, encoder, network
+    target, encoder, network or pack
     told : dict
         Recipe, seed, weights and history.
 
@@ -82,22 +113,87 @@ def read_model(path: str | Path) -> tuple[Target, TableEncoding, Network, dict[s
     try:
         target = target_from_state(meta["target"])
         encoder = TableEncoding.from_state(meta["encoder"], checked=True)
-        if strange := tensors.keys() - {TENSOR}:
-            raise ModelFileError(f"tensor {min(strange)!r} belongs to no model; train again")
-        network = _network_from(meta["network"], tensors.get(TENSOR), target, encoder)
+        network = _network_or_pack(meta, tensors, target, encoder)
     except ModelFileError as error:
         raise ModelFileError(f"{shown_path(path)}: {error}") from None
     return target, encoder, network, meta
 
 
+def _pack_parts(pack: Pack) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the JSON and the tensors of a pack."""
+    recipes, tensors = [], {}
+    for i, packed in enumerate(pack.recipes):
+        recipes.append(
+            {
+                "recipe": packed.recipe.to_json(),
+                "network": network_json(packed.networks[0].model),
+                "weight": pack.blend.weights[i],
+                "epochs": list(packed.epochs),
+            }
+        )
+        for k, network in enumerate(packed.networks):
+            tensors[PACKED.format(i, k)] = network.parameters.flat
+    tensors |= {ERRORS.format(k): errors for k, errors in enumerate(pack.errors)}
+    return {"recipes": recipes, "temperature": pack.blend.temperature}, tensors
+
+
+def _network_or_pack(
+    meta: dict[str, Any], tensors: dict[str, Any], target: Target, encoder: TableEncoding
+) -> Network | Pack:
+    """Return what predicts, after checking that the parts of a file fit together."""
+    told, left = meta.get("pack"), dict(tensors)
+    predictor: Network | Pack
+    if (told is None) == (meta.get("network") is None):
+        raise ModelFileError("it must hold a network or a pack, one of them; train again")
+    if told is None:
+        predictor = _network_from(meta["network"], left, TENSOR, target, encoder.width)
+    else:
+        recipes = []
+        for i, packed in enumerate(told["recipes"]):
+            recipe = Recipe.from_json(packed["recipe"])
+            width = encoder.width if recipe.bins else encoder.plain_width
+            networks = (
+                _network_from(packed["network"], left, PACKED.format(i, k), target, width)
+                for k in range(len(packed["epochs"]))
+            )
+            recipes.append(PackedRecipe(recipe, tuple(networks), tuple(packed["epochs"])))
+        weights = tuple(packed["weight"] for packed in told["recipes"])
+        if not math.isclose(sum(weights), 1):
+            raise ModelFileError(f"the weights of its recipes sum to {sum(weights):g}, not to 1")
+        predictor = Pack(
+            tuple(recipes), Blend(weights, told["temperature"]), _errors(recipes, left)
+        )
+    if left:
+        raise ModelFileError(f"tensor {min(left)!r} belongs to no model; train again")
+    return predictor
+
+
+def _errors(
+    recipes: list[PackedRecipe], tensors: dict[str, Any]
+) -> tuple[NDArray[np.float64], ...]:
+    """Return the errors on each fold, whose tensors are taken out; none of a classification."""
+    errors = []
+    for k in range(len(recipes[0].networks)):
+        of_fold = tensors.pop(ERRORS.format(k), None)
+        if of_fold is None:
+            break
+        ordered = of_fold.dtype == np.float64 and of_fold.ndim == 1 and of_fold.size
+        if not ordered or of_fold[0] < 0 or np.any(np.diff(of_fold) < 0):
+            raise ModelFileError(f"tensor {ERRORS.format(k)!r} holds no errors in order")
+        errors.append(of_fold)
+    if errors and any(len(packed.networks) != len(errors) for packed in recipes):
+        raise ModelFileError("its errors do not fit its networks")
+    return tuple(errors)
+
+
 def _network_from(
-    told: dict[str, Any], flat: Any, target: Target, encoder: TableEncoding
+    told: dict[str, Any], tensors: dict[str, Any], name: str, target: Target, n_inputs: int
 ) -> Network:
-    """Return the network of a model file, after checking that its parts fit together."""
-    sizes, n_inputs = told["sizes"], encoder.width
+    """Return a network of a model file, whose tensor is taken out."""
+    sizes, flat = told["sizes"], tensors.pop(name, None)
     n_outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
     if flat is None or flat.dtype.kind != "f" or flat.shape != (parameter_count(sizes),):
-        raise ModelFileError(f"tensor {TENSOR!r} does not fit {shown_sizes(sizes)}")
+        raise ModelFileError(f"tensor {name!r} does not fit {shown_sizes(sizes)}")
     if sizes[0] != n_inputs or sizes[-1] != n_outputs:
         raise ModelFileError(
             f"the network is {sizes[0]} to {sizes[-1]}, but the encoder gives {n_inputs} "

@@ -11,6 +11,7 @@ import numpy as np
 
 from backpass.core.settings import Settings
 from backpass.errors import InputError, TableError, brief
+from backpass.network.network import Network
 from backpass.tabular.column_values import as_numbers
 from backpass.tabular.conventions import (
     UNDECIDED,
@@ -22,6 +23,7 @@ from backpass.tabular.conventions import (
 from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.files import RawTable, raw_table
 from backpass.tabular.frames import columns_named, text_name
+from backpass.tabular.pack.recipes import EFFORTS
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import (
     check_name,
@@ -62,6 +64,9 @@ class Question:
     test_fraction : float
         Part of the rows that an experiment holds back to judge the model on.
     recipe : Recipe
+        Of a single network.
+    effort : {"", "quick", "default", "best"}
+        How much work a pack may take, in place of a single network.
     seed : int
         The same seed gives the same split and the same network.
     time_limit : float, optional
@@ -86,6 +91,7 @@ class Question:
     drop: Sequence[Any] = ()
     test_fraction: float = 0.2
     recipe: Recipe = RECIPE
+    effort: str = ""
     seed: int = 0
     time_limit: float | None = None
     gradient_norms: bool = False
@@ -109,6 +115,12 @@ class Question:
             raise InputError(f"seed must be an integer from 0 to 2**32 − 1, not {brief(self.seed)}")
         if not isinstance(self.test_fraction, Real):
             raise InputError(f"test_fraction must be a number, not {brief(self.test_fraction)}")
+        if not isinstance(self.effort, str) or self.effort not in ("", *EFFORTS):
+            known = ", ".join(map(repr, EFFORTS))
+            raise InputError(
+                f"effort must be one of {known}, or '' for a single network, not"
+                f" {brief(self.effort)}"
+            )
         as_convention(self.convention)  # refuses what is none
         if not isinstance(self.recipe, Recipe):
             raise InputError(f"recipe must be a Recipe, not {brief(self.recipe)}")
@@ -303,7 +315,8 @@ class PreparedTable(LearntColumns):
             The whole table.
         """
         inputs = input_columns(frame, target.name, question.sample_weight, question.drop)
-        encoder = TableEncoding(categorical=tuple(question.categorical))
+        bins = "auto" if question.recipe.bins or question.effort else "none"
+        encoder = TableEncoding(categorical=tuple(question.categorical), bins=bins)
         encoder.learn(replace(told, frame=inputs))
         learnt = LearntColumns(target, encoder, question.sample_weight)
         return cls(**vars(learnt), rows=learnt.encode_usable(frame), question=question)
@@ -314,9 +327,21 @@ class PreparedTable(LearntColumns):
         widths = self.question.recipe.hidden_layer_sizes
         return (self.rows.X.shape[1], *widths, len(self.classes) or 1)
 
-    def settings(self, n_rows: int) -> Settings:
-        """Return how a network is trained on so many of the rows."""
-        recipe, question = self.question.recipe, self.question
+    def new_network(self, recipe: Recipe, n_inputs: int, seed: Any) -> Network:
+        """Return a network of a recipe before it is trained."""
+        smoothing = f":label_smoothing={recipe.label_smoothing}" if recipe.label_smoothing else ""
+        return Network(
+            (n_inputs, *recipe.hidden_layer_sizes, len(self.classes) or 1),
+            recipe.activation,
+            "softmax" if self.classes else "identity",
+            f"cross_entropy{smoothing}" if self.classes else "squared_error",
+            init=recipe.init,
+            seed=seed,
+            dtype=self.rows.X.dtype,
+        )
+
+    def settings(self, recipe: Recipe, n_rows: int) -> Settings:
+        """Return how a network is trained by a recipe on so many of the rows."""
         return Settings(
             optimizer=recipe.optimizer,
             schedule=recipe.schedule,
@@ -325,13 +350,13 @@ class PreparedTable(LearntColumns):
             batch_size=max(8, min(recipe.batch_size, n_rows // recipe.min_steps)),
             epochs=recipe.epochs,
             alpha=recipe.weight_decay,
-            dropout=recipe.dropout,
+            dropout=recipe.dropout if recipe.hidden_layer_sizes else 0.0,
             clip_norm=recipe.clip_norm,
             tolerance=0.0,
             patience=recipe.patience,
             early_stopping=True,
-            time_limit=question.time_limit,
-            gradient_norms=question.gradient_norms,
+            time_limit=self.question.time_limit,
+            gradient_norms=self.question.gradient_norms,
         )
 
 

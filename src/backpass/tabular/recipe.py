@@ -39,6 +39,9 @@ class Recipe:
         Largest norm of a gradient.
     robust : bool
         Whether a regression's target is scaled by median and interquartile range.
+    bins : bool
+        Whether numbers are cut into bins as well; see
+        :class:`~backpass.tabular.encoder.TableEncoder`.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class Recipe:
     judge: str = "loss"
     clip_norm: float | None = 1.0
     robust: bool = False
+    bins: bool = False
 
     def __new__(cls, *values: Any, **settings: Any) -> Self:  # before what dataclass makes refuses
         """Refuse settings that there are not."""
@@ -86,6 +90,8 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON values, with the widths named as in model files."""
         told = asdict(self)
+        if not self.bins:  # so that a network without them has the file it always had
+            del told["bins"]
         return {WIDTHS_IN_FILES: list(told.pop("hidden_layer_sizes")), **told}
 
     @classmethod
@@ -108,6 +114,7 @@ _RULES: dict[Any, Schema] = {
 _NARROWER: dict[str, Schema] = {
     **dict.fromkeys(("dropout", "label_smoothing", "validation_fraction"), Number(min=0, max=1)),
     "judge": OneOf("loss", "metric"),
+    "bins": Optional(Bool()),  # files of older versions have none
 }
 
 RECIPE_SCHEMA: dict[str, Schema] = {

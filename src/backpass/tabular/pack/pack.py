@@ -1,0 +1,119 @@
+"""A pack: networks of several recipes, each on K folds of a table, that predict together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.errors import InputError
+from backpass.network.batch import refuse_overflow
+from backpass.network.network import Network
+from backpass.tabular.pack.blending import Blend
+from backpass.tabular.pack.intervals import interval
+from backpass.tabular.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class PackedRecipe:
+    """The networks of one recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    networks : tuple of Network
+        One for each fold, which it has not seen.
+    epochs : tuple of int
+        The epoch that was kept of each.
+    """
+
+    recipe: Recipe
+    networks: tuple[Network, ...]
+    epochs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Networks that predict together.
+
+    Parameters
+    ----------
+    recipes : tuple of PackedRecipe
+    blend : Blend
+        What each of them counts.
+    errors : tuple of arrays
+        For each fold the errors on its rows, in ascending order, of a regression: see
+        :mod:`~backpass.tabular.pack.intervals`.
+
+    Examples
+    --------
+    >>> one, other = (Network([1, 1], seed=seed) for seed in (0, 1))
+    >>> pack = Pack((PackedRecipe(Recipe(), (one, other), (1, 1)),), Blend((1.0,)))
+    >>> X = np.ones((1, 1))
+    >>> bool(np.isclose(pack.predict(X), (one.predict(X) + other.predict(X)) / 2))
+    True
+    """
+
+    recipes: tuple[PackedRecipe, ...]
+    blend: Blend
+    errors: tuple[NDArray[np.float64], ...] = ()
+
+    @property
+    def networks(self) -> Iterator[Network]:
+        """All networks, recipe by recipe."""
+        return (network for packed in self.recipes for network in packed.networks)
+
+    @property
+    def first(self) -> PackedRecipe:
+        """The recipe that counts most."""
+        return self.recipes[int(np.argmax(self.blend.weights))]
+
+    @property
+    def folds(self) -> int:
+        """How many networks each recipe has."""
+        return len(self.recipes[0].networks)
+
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the mean of what the networks make of encoded rows (N, d): (N, k)."""
+        means = [_mean([output_of(n, X) for n in packed.networks]) for packed in self.recipes]
+        return self.blend.apply(np.stack(means))
+
+    def predict_without(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return for each fold what the networks make of rows that have not seen it: (K, N, k)."""
+        each = [np.stack([output_of(n, X) for n in packed.networks]) for packed in self.recipes]
+        return np.stack(
+            [self.blend.apply(np.stack(of_fold)) for of_fold in zip(*each, strict=True)]
+        )
+
+    def interval(
+        self, X: NDArray[Any], coverage: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return lower and upper ends for encoded rows, in units of the encoded target.
+
+        Raises
+        ------
+        InputError
+            When there are none: of classes, of a training that was cut short, or too few rows.
+        """
+        if not self.errors:
+            raise InputError("this model has no errors to make intervals of; train it to its end")
+        return interval(self.predict_without(X)[:, :, 0], self.errors, coverage)
+
+
+def output_of(network: Network, X: NDArray[Any]) -> NDArray[Any]:
+    """Return the output for encoded rows; a network without bins takes the first columns."""
+    width = network.sizes[0]
+    rows = X if X.shape[1] == width else np.ascontiguousarray(X[:, :width])
+    output: NDArray[Any] = refuse_overflow(network.predict(rows))
+    return output
+
+
+def _mean(outputs: list[NDArray[Any]]) -> NDArray[Any]:
+    total = outputs[0].copy()
+    for output in outputs[1:]:  # in their order, whatever NumPy does with many
+        total += output
+    total /= len(outputs)
+    return total
