@@ -2,6 +2,7 @@
 
 import math
 import threading
+from contextlib import suppress
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from backpass.tabular.pack.intervals import errors_by_fold, interval
 from backpass.tabular.pack.pack import Pack, PackedRecipe
 from backpass.tabular.pack.recipes import EFFORTS, ROUNDS, Effort
 from backpass.tabular.preparation import PreparedTable, Question
+from backpass.training.checkpoints import Checkpoints, parts_in
 from backpass.training.side_by_side import Halt, side_by_side
 
 SHORT = Effort(folds=3, recipes=2, operations=1e9)
@@ -279,6 +281,31 @@ def test_ctrl_c_at_once_keeps_the_networks_that_had_begun():
     pack, training = pack_training.train_pack(prepared(table()), EFFORTS["best"], on_progress=press)
     assert training.stop_reason == "interrupted"
     assert pack.predict(prepared(table()).rows.X).shape == (90, 2)
+
+
+def test_a_pack_goes_on_from_its_checkpoints_to_the_same_bytes(tmp_path):
+    whole, _ = pack_training.train_pack(prepared(table()), SHORT)
+
+    def press(training, done, of):
+        if done >= 2 and not pressed:
+            pressed.append(1)
+            raise KeyboardInterrupt
+
+    pressed, written = [], Checkpoints(tmp_path / "run", every=0)
+    with suppress(KeyboardInterrupt):
+        pack_training.train_pack(prepared(table()), SHORT, checkpoints=written, on_progress=press)
+    begun = {path.name for path in parts_in(tmp_path / "run")}
+    assert begun
+    again = Checkpoints(tmp_path / "run", resume=True)
+    pack, _ = pack_training.train_pack(prepared(table()), SHORT, checkpoints=again)
+    assert flat(pack) == flat(whole)
+    with pytest.raises(InputError, match="it holds checkpoints of a training run; go on with it"):
+        Checkpoints(tmp_path / "run")
+    with pytest.raises(InputError, match="checkpoints of a pack, and this is a single network"):
+        TabularModel.fit(table(), "y", checkpoint=tmp_path / "run", resume=True)
+    TabularModel.fit(table(), "y", recipe=Recipe(epochs=1), checkpoint=tmp_path / "one")
+    with pytest.raises(InputError, match="checkpoints of a single network, and this is a pack"):
+        TabularModel.fit(table(), "y", effort="quick", checkpoint=tmp_path / "one", resume=True)
 
 
 # --- the model of a pack ---------------------------------------------------------------------

@@ -225,7 +225,7 @@ class TabularModel(LearntColumns):
         from backpass.tabular.training import train_one, train_several  # not to predict
 
         if prepared.question.effort:
-            trained = train_several(prepared, on_progress)
+            trained = train_several(prepared, checkpoints, on_progress)
         else:
             trained = train_one(prepared, on_epoch, checkpoints, metric_curve)
         model = cls(

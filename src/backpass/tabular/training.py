@@ -106,7 +106,11 @@ def _validation(
     return Validation(X, y, s, held_out, score)
 
 
-def train_several(prepared: PreparedTable, on_progress: OnProgress | None = None) -> Trained:
+def train_several(
+    prepared: PreparedTable,
+    checkpoints: Checkpoints | None = None,
+    on_progress: OnProgress | None = None,
+) -> Trained:
     """Train a pack; the parameters are those of :meth:`TabularModel.train`.
 
     Raises
@@ -119,6 +123,7 @@ def train_several(prepared: PreparedTable, on_progress: OnProgress | None = None
     pack, training = train_pack(
         prepared,
         EFFORTS[prepared.question.effort],
+        checkpoints=checkpoints,
         on_progress=on_progress or (lambda *told: None),
     )
     first = pack.first

@@ -38,6 +38,7 @@ from backpass.training.snapshots import (
 
 KIND = "checkpoint"
 NAME = re.compile(r"checkpoint-([0-9]{12,})\.backpass")
+PART = "network-"  # begins the names of the folders of several trainings
 EVERY = 60.0  # seconds between two checkpoints, where nothing else is asked for …
 SHARE = 0.01  # … or longer, so that writing takes no more than this part of the time
 
@@ -83,7 +84,8 @@ class Checkpoints:
         self.folder, self.every = Path(folder), _checked_interval(every)
         _check_folder(self.folder)
         self._seen = paths = _paths_at_rest(self.folder)
-        if paths and not resume:
+        self._resume, parts = resume, parts_in(self.folder)
+        if (paths or parts) and not resume:
             raise InputError(
                 f"{shown_path(folder)}: it holds checkpoints of a training run; go on with it "
                 "(resume=True, or --resume), or give another folder"
@@ -114,6 +116,26 @@ class Checkpoints:
         return None
 
     # --- before training -----------------------------------------------------------------------
+
+    def part(self, name: str) -> Checkpoints:
+        """Return the checkpoints of one of several trainings, in a folder in this one.
+
+        Parameters
+        ----------
+        name : str
+            Of letters, digits and hyphens.
+
+        Raises
+        ------
+        InputError
+            When this folder holds those of a single training.
+        """
+        if self._seen:
+            raise InputError(
+                f"{shown_path(self.folder)}: it holds checkpoints of a single network, and this is"
+                " a pack of several; give another folder"
+            )
+        return Checkpoints(self.folder / f"{PART}{name}", resume=self._resume, every=self.every)
 
     def note(self, **values: Any) -> None:
         """Note what else the result depends on: arrays by their hash, other values by their text.
@@ -161,6 +183,11 @@ class Checkpoints:
         InputError
             When the checkpoint is of other data or other settings; it says what differs.
         """
+        if parts_in(self.folder):
+            raise InputError(
+                f"{shown_path(self.folder)}: it holds checkpoints of a pack, and this is a single"
+                " network; give another folder"
+            )
         if not isinstance(state.parameters, np.ndarray):
             raise InputError("checkpoint=… needs a network whose parameters are NumPy arrays")
         self.note(X=problem.X, y=problem.y, sample_weight=problem.sample_weight)
@@ -301,6 +328,13 @@ def checkpoints_in(folder: Path) -> list[Path]:
         return []
     found = [path for path in folder.iterdir() if NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: int(path.name.split("-")[1].split(".")[0]))
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """Return the folders of the single trainings of a pack, in a folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.startswith(PART))
 
 
 def _paths_at_rest(folder: Path) -> list[Path]:

@@ -25,6 +25,7 @@ from backpass.tabular.pack.pack import Pack, PackedRecipe, output_of
 from backpass.tabular.pack.recipes import GAIN, ROUNDS, Effort, operations
 from backpass.tabular.preparation import PreparedTable
 from backpass.tabular.recipe import Recipe
+from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History, Validation
 from backpass.training.side_by_side import Halt, side_by_side
 from backpass.training.trainer import Trainer
@@ -124,6 +125,7 @@ def train_pack(
     prepared: PreparedTable,
     effort: Effort,
     *,
+    checkpoints: Checkpoints | None = None,
     on_progress: OnProgress = lambda training, done, of: None,
 ) -> tuple[Pack, PackTraining]:
     """Train a pack on a table that was prepared; Ctrl-C keeps what is finished.
@@ -133,6 +135,8 @@ def train_pack(
     prepared : PreparedTable
         With bins, for the recipes that take them.
     effort : Effort
+    checkpoints : Checkpoints, optional
+        Where the networks are written down while they are trained, each in a folder of its own.
     on_progress : callable
         Called now and then with the training so far, and how many networks of the present round
         are done, and of how many.
@@ -148,7 +152,8 @@ def train_pack(
     y = prepared.rows.y
     folds = fold_count(len(y), effort.folds)
     training = PackTraining(deal(y, folds, prepared.question.seed))
-    work = _Work(prepared, effort, started + (limit or math.inf), training, on_progress)
+    deadline = started + (limit or math.inf)
+    work = _Work(prepared, effort, deadline, training, checkpoints, on_progress)
     for recipes in _rounds(prepared, effort):
         if training.operations > effort.most(len(y)) / 2:
             training.stop_reason = "budget"
@@ -195,8 +200,10 @@ class _Work:
         effort: Effort,
         deadline: float,
         training: PackTraining,
+        checkpoints: Checkpoints | None,
         on_progress: OnProgress,
     ) -> None:
+        self.checkpoints = checkpoints
         self.prepared, self.deadline, self.training = prepared, deadline, training
         self.on_progress, self.halt = on_progress, Halt()
         self.folds, self.threads = int(training.fold.max()) + 1, available_threads()
@@ -242,6 +249,7 @@ class _Work:
             left /= -(-(self.folds - fold) // self.threads)
         elif left <= 0:
             return None
+        checkpoints = self.checkpoints and self.checkpoints.part(f"{begun + recipe}-{fold}")
         member = train_member(
             self.prepared,
             recipes[recipe],
@@ -251,6 +259,7 @@ class _Work:
             halt=self.halt,
             time_limit=None if left == math.inf else max(left, 1e-3),
             n_threads=max(1, self.threads // (len(recipes) * self.folds)),
+            checkpoints=checkpoints,
         )
         done.append(place)
         return member
@@ -284,6 +293,7 @@ def train_member(
     halt: Halt,
     time_limit: float | None,
     n_threads: int,
+    checkpoints: Checkpoints | None = None,
 ) -> Member:
     """Return a network of a recipe, trained on all rows but those held out.
 
@@ -302,6 +312,8 @@ def train_member(
     time_limit : float, optional
         Most seconds.
     n_threads : int
+    checkpoints : Checkpoints, optional
+        Of this network alone.
     """
     X, y, s = prepared.rows
     X = X if recipe.bins else X[:, : prepared.encoder.plain_width]
@@ -310,8 +322,10 @@ def train_member(
     kept, judged = rows[~inner], rows[inner]
     center, scale = (0.0, 1.0) if prepared.classes else _location(y[rows], s, rows)
     own_y = y if prepared.classes else (y - center) / scale
-    rng = np.random.default_rng(seed)
-    network = prepared.new_network(recipe, X.shape[1], rng)
+    network = prepared.new_network(recipe, X.shape[1], np.random.default_rng([*seed, 0]))
+    rng = np.random.default_rng([*seed, 1])
+    if checkpoints is not None:
+        checkpoints.start(rng, seed)
     settings = prepared.settings(recipe, len(kept))
     parameters, M = parameter_count(network.sizes), settings.batch_size or len(kept)
     an_epoch = operations(parameters, len(kept), M, 1)
@@ -328,14 +342,18 @@ def train_member(
         rows=kept,
         rng=rng,
         validation=Validation(X, own_y, s, judged),
+        checkpoints=checkpoints,
     )
 
-    def ended(history: History) -> bool:
-        return halt.called
+    def hear(history: History) -> None:
+        if halt.called and checkpoints is not None:
+            checkpoints.interrupted = True  # which writes one first
+        elif halt.called:
+            raise KeyboardInterrupt
 
-    ended.changes_parameters = False  # type: ignore[attr-defined]
+    hear.changes_parameters = False  # type: ignore[attr-defined]
     with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
-        history = trainer.train(on_epoch=ended)
+        history = trainer.train(on_epoch=hear)
     if not prepared.classes:
         _in_units_of_the_table(network, center, scale)
     taken = operations(parameters, len(kept), M, history.epochs)
