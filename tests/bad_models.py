@@ -207,7 +207,10 @@ TABLES = {
     "table: seed of chance": Call(fitting(seed=None), InputError, "seed None"),
     "table: seed beyond 32 bits": Call(fitting(seed=2**40), InputError, "seed 2**32"),
     "table: no time": Call(fitting(time_limit=0), InputError, "time_limit positive 0"),
-    "table: no recipe": Call(fitting(recipe=None), InputError, "recipe None"),
+    "table: no recipe": Call(fitting(recipe="plain"), InputError, "recipe plain"),
+    "table: two ways": Call(
+        fitting(recipe=Recipe(), effort="quick"), InputError, "recipe effort one of the two"
+    ),
     "recipe: a width": Call(lambda g: Recipe(hidden_layer_sizes=4), InputError, "hidden tuple 4"),
     "recipe: a width of 0": Call(
         lambda g: Recipe(hidden_layer_sizes=(0,)), InputError, "hidden[0] 1 0"

@@ -356,14 +356,17 @@ def test_a_table_whose_training_diverges_is_as_it_was():
     assert (prepared.question, prepared.target) == (before.question, before.target)
 
 
-def test_fit_that_diverges_writes_no_model(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("option", [["--plain"], ["--effort", "quick"]])
+def test_fit_that_diverges_writes_no_model(tmp_path, capsys, monkeypatch, option):
     file, model = tmp_path / "rows.csv", tmp_path / "rows.backpass"
     table(1.0).write_csv(file)
-    assert main(["fit", str(file), "--target", "y", "--model", str(model)]) == 0
+    command = ["fit", str(file), "--target", "y", "--model", str(model), *option]
+    assert main(command) == 0
     older = model.read_bytes()
     runaway = replace(RECIPE, hidden_layer_sizes=(8,), learning_rate=1e30, clip_norm=None)
     monkeypatch.setattr("backpass.tabular.recipe.RECIPE", runaway)
-    code = main(["fit", str(file), "--target", "y", "--model", str(model)])
+    monkeypatch.setattr("backpass.tabular.pack.training.ROUNDS", ((runaway,),))
+    code = main(command)
     assert code == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert re.search(r"error: training diverged, and no model was written: .* epoch \d+", said)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpass import Network, Recipe, TabularModel
-from backpass.errors import InputError, ModelFileError
+from backpass.errors import InputError, ModelFileError, NonFiniteError, TableWarning
 from backpass.tabular.pack import training as pack_training
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend, tempered
 from backpass.tabular.pack.folds import deal, fold_count
@@ -120,7 +120,7 @@ def test_an_interval_is_the_quantile_of_all_predictions_and_errors(seed, coverag
         assert math.isclose(low[row], np.sort(downs)[40 - rank])
 
 
-@pytest.mark.parametrize("effort", ["much", None, 3, []])
+@pytest.mark.parametrize("effort", ["much", 3, []])
 def test_wrong_efforts_are_refused(effort):
     with pytest.raises(InputError, match="effort must be one of 'quick', 'default', 'best'"):
         TabularModel.fit(table(), "y", effort=effort)
@@ -250,6 +250,17 @@ def test_large_tables_take_fewer_epochs():
     assert training.histories[0].epochs < ROUNDS[0][0].epochs
 
 
+def test_a_recipe_that_diverges_is_left_out_with_a_word(monkeypatch):
+    runaway = Recipe(hidden_layer_sizes=(8,), learning_rate=1e30, clip_norm=None)
+    monkeypatch.setattr(pack_training, "ROUNDS", ((runaway, Recipe(epochs=2)),))
+    with pytest.warns(TableWarning, match="a recipe of the pack diverged and is left out"):
+        pack, _ = pack_training.train_pack(prepared(table()), SHORT)
+    assert [packed.recipe for packed in pack.recipes] == [Recipe(epochs=2)]
+    monkeypatch.setattr(pack_training, "ROUNDS", ((runaway,),))
+    with pytest.warns(TableWarning), pytest.raises(NonFiniteError):
+        pack_training.train_pack(prepared(table()), SHORT)
+
+
 def test_a_time_limit_leaves_a_pack():
     pack, training = pack_training.train_pack(prepared(table(), time_limit=1e-3), EFFORTS["best"])
     assert training.stop_reason == "time_limit"
@@ -301,9 +312,10 @@ def test_a_pack_goes_on_from_its_checkpoints_to_the_same_bytes(tmp_path):
     assert flat(pack) == flat(whole)
     with pytest.raises(InputError, match="it holds checkpoints of a training run; go on with it"):
         Checkpoints(tmp_path / "run")
+    one = Recipe(epochs=1)
     with pytest.raises(InputError, match="checkpoints of a pack, and this is a single network"):
-        TabularModel.fit(table(), "y", checkpoint=tmp_path / "run", resume=True)
-    TabularModel.fit(table(), "y", recipe=Recipe(epochs=1), checkpoint=tmp_path / "one")
+        TabularModel.fit(table(), "y", recipe=one, checkpoint=tmp_path / "run", resume=True)
+    TabularModel.fit(table(), "y", recipe=one, checkpoint=tmp_path / "one")
     with pytest.raises(InputError, match="checkpoints of a single network, and this is a pack"):
         TabularModel.fit(table(), "y", effort="quick", checkpoint=tmp_path / "one", resume=True)
 

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from backpass import MLPClassifier, MLPRegressor, Network, TabularModel, train
+from backpass import MLPClassifier, MLPRegressor, Network, Recipe, TabularModel, train
 from backpass.cli.interrupts import CtrlC
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.schedules import SCHEDULES
@@ -298,8 +298,8 @@ def test_lbfgs_has_no_checkpoints(tmp_path):
 
 def test_tables_go_on(tmp_path, crash_after):
     table = {"a": X[:, 0].tolist(), "b": X[:, 1].tolist(), "y": LABELS.tolist()}
-    whole = TabularModel.fit(table, "y", seed=2)
-    options = {"checkpoint": tmp_path, "checkpoint_every": 0, "seed": 2}
+    whole = TabularModel.fit(table, "y", recipe=Recipe(), seed=2)
+    options = {"checkpoint": tmp_path, "checkpoint_every": 0, "recipe": Recipe(), "seed": 2}
     crash_after(9)
     with pytest.raises(Crash):
         TabularModel.fit(table, "y", **options)

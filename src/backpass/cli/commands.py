@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 from typer import Option
 
@@ -57,6 +57,14 @@ class Task(StrEnum):
     auto = "auto"
     classification = "classification"
     regression = "regression"
+
+
+class Effort(StrEnum):
+    """How much work a pack may take."""
+
+    quick = "quick"
+    default = "default"
+    best = "best"
 
 
 @dataclass(frozen=True)
@@ -105,16 +113,28 @@ class FitOptions:
     missing: Annotated[
         MaybeTexts, Option(metavar="TEXT,…", help="Cells that are missing, beside NA, ?, …")
     ] = None
+    effort: Annotated[
+        Optional[Effort],  # noqa: UP045 (as in arguments)
+        Option(help="Work that a pack of networks may take. [default: default]"),
+    ] = None
+    plain: Annotated[
+        bool, Option("--plain", help="Train a single network, in a fraction of the time.")
+    ] = False
     hidden: Annotated[
         MaybeText,
         Option(
             metavar="WIDTH,…",
-            help="Units of the hidden layers, such as 256,256. [default: 128,128]",
+            help="Units of a single network's hidden layers. [default: 128,128]",
         ),
     ] = None
     epochs: Annotated[
         MaybeWhole,
-        Option(min=1, max=1_000_000, metavar="N", help="Most passes over the table. [default: 60]"),
+        Option(
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help="Most passes of a single network over the table. [default: 60]",
+        ),
     ] = None
     time_limit: Annotated[
         MaybeNumber, Option(metavar="SECONDS", help="Most seconds of training. [default: none]")
@@ -137,6 +157,11 @@ class FitOptions:
     ] = None
 
     @property
+    def single(self) -> bool:
+        """Whether one network is asked for, in place of a pack."""
+        return self.plain or self.hidden is not None or self.epochs is not None
+
+    @property
     def command(self) -> str:
         """The command that was typed, in its plainest form."""
         parts = ["backpass", "fit", self.table]
@@ -156,9 +181,11 @@ class FitOptions:
 
 
 def fit(options: FitOptions) -> int:
-    """Train a network on TABLE, judge and save it.
+    """Train networks on TABLE, judge and save them.
 
-    Some rows are held out and judge it, beside a linear model and boosted trees.
+    A pack of networks is trained on folds of the table and predicts together; --plain, --hidden
+    and --epochs ask for a single one. Some rows are held out and judge it, beside a linear model
+    and boosted trees.
 
     \b
     Examples:
@@ -244,6 +271,11 @@ def _check(options: FitOptions) -> Path:
     )
     if options.hidden is not None:
         hidden_sizes(options.hidden)
+    if options.single and options.effort is not None:
+        raise InputError(
+            "--effort is of a pack, and --plain, --hidden and --epochs are of a single network;"
+            " give one of the two"
+        )
     model_path = Path(options.model) if options.model is not None else default_model(options.table)
     outputs = [Output("--model", model_path)]
     outputs += [Output("--json", options.json, JSON)] if options.json is not None else []
@@ -296,6 +328,7 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
         drop=column_names(options.drop or [], frame.columns),
         test_fraction=0.2 if options.test_fraction is None else options.test_fraction,
         recipe=recipe,
+        effort="" if options.single else (options.effort or Effort.default).value,
         seed=options.seed,
         time_limit=options.time_limit,
         gradient_norms=options.report is not None,
@@ -310,6 +343,10 @@ def predict(
     model: Model,
     table: Table,
     proba: Annotated[bool, Option("--proba", help="Add the probability of each class.")] = False,
+    interval: Annotated[
+        MaybeNumber,
+        Option(metavar="PART", help="Add the ends that hold this part of the rows, such as 0.9."),
+    ] = None,
     output: Annotated[
         MaybeText,
         Option("--output", "-o", metavar="FILE", help="CSV, TSV or Parquet file, by its suffix."),
@@ -323,8 +360,11 @@ def predict(
     Examples:
       backpass predict churn.backpass new.csv
       backpass predict churn.backpass new.parquet --proba -o predictions.parquet
+      backpass predict price.backpass new.csv --interval 0.9
     """  # noqa: D301
     check_is_file(model)
+    if proba and interval is not None:
+        raise InputError("--proba is of classes, --interval of numbers; give one of the two")
     if output is not None:
         from backpass.tabular.files import check_table_suffix
 
@@ -336,7 +376,11 @@ def predict(
 
     messages = Messages()
     with messages.catching():
-        predictions = TabularModel.load(model).predict_table(table, proba=proba)
+        loaded = TabularModel.load(model)
+        if interval is None:
+            predictions = loaded.predict_table(table, proba=proba)
+        else:
+            predictions = loaded.predict_interval(table, interval)
     if output is not None:
         write_table(predictions, output)
         return 0

@@ -13,11 +13,13 @@ from backpass.cli.interrupts import ctrl_c
 from backpass.tabular.experiment import Hooks
 from backpass.tabular.formatting import clock
 from backpass.tabular.metrics import MAIN_METRIC
+from backpass.tabular.pack.recipes import EFFORTS
 
 if TYPE_CHECKING:
     from backpass.cli.output import Messages
     from backpass.tabular.experiment import Question
     from backpass.tabular.model import TabularModel
+    from backpass.tabular.pack.training import PackTraining
     from backpass.tabular.setup import Understanding
     from backpass.training.checkpoints import Checkpoints
     from backpass.training.history import History
@@ -112,6 +114,21 @@ class TerminalHooks(Hooks):
         told += f"  validation {history.validation_loss_curve[-1]:.3g}"
         told += f"  {self.metric} {self.scores[-1]:.3f}  ≤ {clock(left)} left"
         self.progress.update(self.bar, completed=history.epochs, told=told)
+
+    def packing(self, training: PackTraining, done: int, of: int) -> None:
+        """Show the round, the networks of it that are trained, and the score so far."""
+        effort = EFFORTS[self.question.effort]
+        left = seconds_left(
+            time.monotonic() - self.started,
+            max(1, len(training.recipes)),
+            max(effort.recipes, len(training.recipes)),
+            self.question.time_limit,
+        )
+        told = f"{done}/{of} networks"
+        if training.losses:
+            told += f"  loss out of fold {training.losses[-1]:.4f}  ≤ {clock(left)} left"
+        round_ = f"round {len(training.losses) + 1}"
+        self.progress.update(self.bar, description=round_, total=of, completed=done, told=told)
 
     def trained(self, model: TabularModel) -> None:
         """Take the bar away and say how it went."""

@@ -27,16 +27,20 @@ from backpass.tabular.formatting import (
     evaluation_grid,
     number,
     one_line,
+    recipe_name,
     score_grid,
     seconds,
     share,
 )
+from backpass.tabular.pack.folds import fold_count
+from backpass.tabular.pack.recipes import EFFORTS
 
 if TYPE_CHECKING:
     from backpass.tabular.columns import ColumnSummary
     from backpass.tabular.experiment import Experiment, Question
     from backpass.tabular.metrics import Evaluation
     from backpass.tabular.model import TabularModel
+    from backpass.tabular.pack.pack import PackedRecipe
     from backpass.tabular.setup import Understanding
 
 MOST_COLUMNS = 20  # of a table, shown in the terminal
@@ -160,7 +164,7 @@ def understanding(table: Understanding, source: str, question: Question) -> Rend
             f"split: {count(table.n_train)} rows to train on, {count(table.n_test)} to test on"
             f" (seed {question.seed})"
         ),
-        _text(f"network: {'-'.join(map(str, table.sizes))}, {count(table.parameters)} parameters"),
+        _text(_networks(table, question)),
     ]
     if table.convention:
         lines.append(_text(f"read with {', '.join(table.convention)}"))
@@ -169,6 +173,18 @@ def understanding(table: Understanding, source: str, question: Question) -> Rend
     if table.dropped:
         lines.append(_text(f"left out as asked: {', '.join(table.dropped)}"))
     return Group(*lines, _columns(table))
+
+
+def _networks(table: Understanding, question: Question) -> str:
+    if not question.effort:
+        sizes = "-".join(map(str, table.sizes))
+        return f"network: {sizes}, {count(table.parameters)} parameters"
+    effort = EFFORTS[question.effort]
+    folds = fold_count(table.n_train, effort.folds)
+    return (
+        f"pack: up to {effort.recipes} recipes on {folds} folds, {table.sizes[0]} inputs"
+        f" with bins (effort {question.effort})"
+    )
 
 
 def _target(table: Understanding) -> str:
@@ -210,13 +226,25 @@ def _is_plain(column: ColumnSummary) -> bool:
 
 def training(model: TabularModel) -> RenderableType:
     """Return how the training went, in a line."""
-    history = model.history
-    why = STOPPED.get(history.stop_reason, history.stop_reason)
+    history, why = model.history, STOPPED.get(model.stop_reason, model.stop_reason)
+    if model.pack is not None and model.training is not None:
+        trained = [network for packed in model.training.recipes for network in packed.networks]
+        kept = sorted(zip(model.pack.blend.weights, model.pack.recipes, strict=True), key=_weight)
+        shown = ", ".join(f"{weight:.0%} {recipe_name(p.recipe)}" for weight, p in kept[:4])
+        more = f" and {len(kept) - 4} more" if len(kept) > 4 else ""
+        return _text(
+            f"trained {len(trained)} networks of {len(model.training.recipes)} recipes in"
+            f" {seconds(model.seconds)} ({why}); they predict together: {shown}{more}"
+        )
     epochs = f"{history.epochs} epoch{'s' * (history.epochs != 1)}"
     return _text(
         f"trained {epochs} in {seconds(model.seconds)} ({why}); "
         f"kept epoch {history.best_epoch}, the best on validation rows"
     )
+
+
+def _weight(packed: tuple[float, PackedRecipe]) -> float:
+    return -packed[0]
 
 
 # --- results ---------------------------------------------------------------------------------
@@ -231,7 +259,8 @@ def results(experiment: Experiment) -> RenderableType:
 
 def remarks_on(experiment: Experiment) -> list[str]:
     """Return warnings about scores: few rows, a class never predicted, a better baseline."""
-    test, remarks = experiment.test, []
+    test, remarks = experiment.test, list[str]()
+    ours = "the network" if experiment.model.pack is None else "the pack"
     if test.rows < FEW_TEST_ROWS:
         remark = f"only {count(test.rows)} test rows: a rough score"
         if "accuracy" in test.metrics:
@@ -245,7 +274,7 @@ def remarks_on(experiment: Experiment) -> list[str]:
         best = best_values(names, both)
         if all(row[m] == best[m] != test.metrics[m] for m in names):
             label = baseline_name(name, experiment.table.task)
-            remarks.append(f"{label}: better than the network in every metric here")
+            remarks.append(f"{label}: better than {ours} in every metric here")
     if test.confusion is not None:
         for name, there, found in zip(
             test.classes, test.confusion.sum(axis=1), test.confusion.sum(axis=0), strict=True
@@ -299,12 +328,11 @@ def whereabouts(experiment: Experiment, files: dict[str, str]) -> RenderableType
 
 def interruption(experiment: Experiment) -> str:
     """Return what an interrupted run has kept, in a line."""
-    if experiment.history.stop_reason == "interrupted":
-        best = experiment.history.best_epoch
-        return (
-            f"interrupted: training ended early; the best epoch so far, {best}, was kept, and "
-            "other models were not compared"
-        )
+    if experiment.model.stop_reason == "interrupted":
+        kept = f"the best epoch so far, {experiment.history.best_epoch}, was kept"
+        if experiment.model.pack is not None:
+            kept = "what was finished was kept"
+        return f"interrupted: training ended early; {kept}, and other models were not compared"
     return "interrupted: the comparison with other models was cut short; the model is complete"
 
 

@@ -105,7 +105,9 @@ def score_baseline(
     """
     make, wants_trees = BASELINES[name]
     (X, y, s), (X_test, y_test, s_test) = train, test
-    categorical = [False] * X.shape[1]
+    plain = columns.encoder.plain_width  # bins are ours
+    X, X_test = X[:, :plain], X_test[:, :plain]
+    categorical = [False] * plain
     if wants_trees:
         X, categorical = tree_matrix(columns.encoder, X)
         X_test, _ = tree_matrix(columns.encoder, X_test)

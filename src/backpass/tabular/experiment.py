@@ -19,6 +19,7 @@ from backpass.tabular.baselines import BASELINES, score_baseline
 from backpass.tabular.files import raw_table
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
+from backpass.tabular.pack.training import PackTraining
 from backpass.tabular.preparation import Question
 from backpass.tabular.setup import Arrangement, Understanding, arrange
 from backpass.training.checkpoints import Checkpoints
@@ -43,6 +44,9 @@ class Hooks:
 
     def epoch(self, history: History) -> bool | None:
         """Learn of each epoch when it is over; a true result stops training."""
+
+    def packing(self, training: PackTraining, done: int, of: int) -> None:
+        """Learn now and then how many networks of a pack's present round are trained."""
 
     def trained(self, model: TabularModel) -> None:
         """Learn that training is over."""
@@ -142,9 +146,11 @@ def run_experiment(
     curve: list[float] = []
     hooks.scores = curve
     with _noted(notes):
-        model = TabularModel.train(arranged.prepared, hooks.epoch, checkpoints, curve)
+        model = TabularModel.train(
+            arranged.prepared, hooks.epoch, checkpoints, curve, hooks.packing
+        )
     hooks.trained(model)
-    interrupted = model.history.stop_reason == "interrupted"
+    interrupted = model.stop_reason == "interrupted"
     if interrupted and not model.history.best_epoch:
         raise KeyboardInterrupt("before the first epoch was over; there is no model to keep")
     experiment = Experiment(question, arranged.table, model, model.judge(arranged.test))

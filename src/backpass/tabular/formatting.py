@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from backpass.tabular.columns import ColumnSummary
     from backpass.tabular.experiment import Experiment
     from backpass.tabular.metrics import Evaluation
+    from backpass.tabular.pack.pack import Pack
+    from backpass.tabular.pack.training import PackTraining
+    from backpass.tabular.recipe import Recipe
 
 STOPPED = {
     "max_epochs": "all epochs done",
@@ -18,8 +21,10 @@ STOPPED = {
     "time_limit": "time limit",
     "interrupted": "interrupted",
     "callback": "stopped by the caller",
+    "budget": "work used up",
+    "max_recipes": "all recipes tried",
 }
-"""Why training ended, by `History.stop_reason`."""
+"""Why training ended, by `TabularModel.stop_reason`."""
 
 
 def one_line(text: object) -> str:
@@ -168,17 +173,48 @@ def best_values(names: list[str], rows: list[dict[str, float]]) -> dict[str, flo
 def score_grid(experiment: Experiment) -> Grid:
     """Return the test scores of the network and of the models beside it."""
     scores = experiment.test.metrics
-    lines = {"this network": {**scores, "seconds": experiment.model.seconds}}
-    lines |= experiment.baselines
+    ours = "this network" if experiment.model.pack is None else "this pack"
+    lines = {ours: {**scores, "seconds": experiment.model.seconds}} | experiment.baselines
     best = best_values(list(scores), list(lines.values()))
     title = f"test scores, {count(experiment.test.rows)} rows"
     grid = Grid(title, [("", "text"), *_metric_heads(scores), ("training", "number")])
     for name, row in lines.items():
-        label = Cell(
-            baseline_name(name, experiment.table.task), "ours" if name == "this network" else ""
-        )
+        label = Cell(baseline_name(name, experiment.table.task), "ours" if name == ours else "")
         cells = [Cell(metric(m, row[m]), "best" if row[m] == best[m] else "") for m in scores]
         grid.rows.append([label, *cells, Cell(seconds(row["seconds"]))])
+        if name == ours and (told := experiment.model.out_of_fold):
+            # of the training rows, so that nothing in this line is better or worse than the others
+            cells = [Cell(metric(m, told.get(m, math.nan))) for m in scores]
+            grid.rows.append([Cell("  out of fold"), *cells, Cell("")])
+    return grid
+
+
+def recipe_name(recipe: Recipe) -> str:
+    """Return what a recipe is, in a few words.
+
+    Examples
+    --------
+    >>> from backpass.tabular.recipe import Recipe
+    >>> recipe_name(Recipe()), recipe_name(Recipe(hidden_layer_sizes=(), bins=True))
+    ('128-128', 'linear, bins')
+    """
+    widths = "-".join(map(str, recipe.hidden_layer_sizes)) or "linear"
+    return widths + ", bins" * recipe.bins
+
+
+def pack_grid(training: PackTraining, pack: Pack) -> Grid:
+    """Return the recipes of a pack: what each counts, and its own loss out of fold."""
+    heads = [("weight", "number"), ("loss out of fold", "number"), ("epochs", "number")]
+    what = ("dropout", "number"), ("decay", "number"), ("rate", "number")
+    grid = Grid("recipes of the pack", [("recipe", "name"), *heads, *what])
+    for packed, loss in zip(training.recipes, training.own_losses, strict=True):
+        place = pack.recipes.index(packed) if packed in pack.recipes else -1
+        weight = f"{pack.blend.weights[place]:.0%}" if place >= 0 else "–"
+        low, high = min(packed.epochs), max(packed.epochs)
+        recipe = packed.recipe
+        numbers = (recipe.dropout, recipe.weight_decay, recipe.learning_rate)
+        cells = [recipe_name(recipe), weight, f"{loss:.4f}", f"{low}–{high}", *map(str, numbers)]
+        grid.rows.append([Cell(cell, "dropped" if place < 0 else "") for cell in cells])
     return grid
 
 

@@ -107,8 +107,8 @@ class TabularModel(LearntColumns):
         sample_weight: Any = None,
         categorical: Sequence[Any] | None = (),
         drop: Sequence[Any] | None = (),
-        recipe: Recipe = RECIPE,
-        effort: str = "",
+        recipe: Recipe | None = None,
+        effort: str | None = None,
         seed: int = 0,
         time_limit: float | None = None,
         gradient_norms: bool = False,
@@ -136,10 +136,10 @@ class TabularModel(LearntColumns):
             Number columns to be taken as categories.
         drop : sequence of str, int or tuple
             Columns to leave out.
-        recipe : Recipe
-            Of a single network.
-        effort : {"", "quick", "default", "best"}
-            How much work a pack of networks may take; a single one is trained where it is empty.
+        recipe : Recipe, optional
+            Of a single network, in place of a pack; ``Recipe()`` is what ``--plain`` takes.
+        effort : {"quick", "default", "best"}, optional
+            How much work a pack of networks may take; by default ``"default"``.
         seed : int
             The same seed trains the same network.
         time_limit : float, optional
@@ -173,6 +173,8 @@ class TabularModel(LearntColumns):
         """
         from backpass.training.checkpoints import Checkpoints  # not to predict with a model
 
+        if recipe is not None and effort:
+            raise InputError("recipe is of a single network, effort of a pack; give one of the two")
         if unknown:
             raise InputError(_unknown_argument(next(iter(unknown))))
         question = Question(
@@ -181,8 +183,8 @@ class TabularModel(LearntColumns):
             sample_weight=sample_weight,
             categorical=() if categorical is None else categorical,
             drop=() if drop is None else drop,
-            recipe=recipe,
-            effort=effort,
+            recipe=RECIPE if recipe is None else recipe,
+            effort=("default" if recipe is None else "") if effort is None else effort,
             seed=seed,
             time_limit=time_limit,
             gradient_norms=gradient_norms,
@@ -239,6 +241,11 @@ class TabularModel(LearntColumns):
         if (training := model.training) is not None and training.complete:
             model.out_of_fold = model.scored(prepared.rows, training.cross_fitted(prepared)).metrics
         return model
+
+    @property
+    def stop_reason(self) -> str:
+        """Why training ended."""
+        return self.history.stop_reason if self.training is None else self.training.stop_reason
 
     @property
     def predictor(self) -> Network | Pack:

@@ -8,23 +8,23 @@ from backpass.tabular.recipe import RECIPE, Recipe
 
 #: Less regularised than the recipe of a single network, since the mean of K networks is itself the
 #: best regulariser; longer, since an epoch of a fold is cheap.
-_WEAK = replace(RECIPE, dropout=0.1, weight_decay=0.1, epochs=120, patience=25, bins=True)
+_WEAK = replace(RECIPE, dropout=0.1, weight_decay=0.1, epochs=120, patience=16, bins=True)
 _STRONG = replace(RECIPE, bins=True)
 
 #: Rounds of recipes. The first has the best single one and a network without hidden layers, so that
 #: no pack is worse than a linear model; those that follow differ in what tables differ in: noise,
 #: thresholds, interactions.
 ROUNDS: tuple[tuple[Recipe, ...], ...] = (
-    (_WEAK, replace(_WEAK, hidden_layer_sizes=(), weight_decay=1.0, patience=20)),
+    (_WEAK, replace(_WEAK, hidden_layer_sizes=(), weight_decay=1.0)),
     (_STRONG, replace(_WEAK, bins=False)),
     (
-        replace(_WEAK, hidden_layer_sizes=(64,), weight_decay=0.3, epochs=100, patience=20),
+        replace(_WEAK, hidden_layer_sizes=(64,), weight_decay=0.3, epochs=100),
         replace(_WEAK, hidden_layer_sizes=(256, 256, 256)),
     ),
-    (RECIPE, replace(_WEAK, dropout=0.2, weight_decay=0.3, epochs=100, patience=20)),
+    (RECIPE, replace(_WEAK, dropout=0.2, weight_decay=0.3, epochs=100)),
     (replace(_WEAK, learning_rate=5e-3), replace(_STRONG, weight_decay=3.0, dropout=0.4)),
     (
-        replace(_WEAK, hidden_layer_sizes=(), weight_decay=0.1, patience=20, bins=False),
+        replace(_WEAK, hidden_layer_sizes=(), weight_decay=0.1, bins=False),
         replace(_WEAK, hidden_layer_sizes=(384, 384)),
     ),
 )

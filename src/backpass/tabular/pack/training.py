@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backpass.core.parameters import parameter_count
 from backpass.engines.threads import available_threads
+from backpass.errors import NonFiniteError, TableWarning, warn_caller
 from backpass.network.network import Network
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend
 from backpass.tabular.pack.folds import deal, fold_count
@@ -65,8 +66,10 @@ class PackTraining:
         All that were finished, in their order.
     out_of_fold : list of array of shape (N, k)
         What each makes of rows that it has not seen.
+    own_losses : list of float
+        Of each recipe on these: log-loss (nats), or squared error in units of the target's scale.
     losses : list of float
-        Of the blend on these, after each round.
+        Of the blend, after each round.
     histories : list of History
         Of each recipe's first network.
     operations, seconds : float
@@ -78,6 +81,7 @@ class PackTraining:
     fold: NDArray[np.int64]
     recipes: list[PackedRecipe] = field(default_factory=list)
     out_of_fold: list[NDArray[Any]] = field(default_factory=list)
+    own_losses: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     histories: list[History] = field(default_factory=list)
     operations: float = 0.0
@@ -146,7 +150,7 @@ def train_pack(
     KeyboardInterrupt
         Before a single network was trained.
     NonFiniteError
-        When a training diverges.
+        When every recipe diverges; where some do, a warning says that they are left out.
     """
     started, limit = time.monotonic(), prepared.question.time_limit
     y = prepared.rows.y
@@ -168,6 +172,8 @@ def train_pack(
             break
     training.stop_reason = training.stop_reason or "max_recipes"
     training.seconds = time.monotonic() - started
+    if work.diverged and not training.recipes:
+        raise next(iter(work.diverged.values()))
     if not training.recipes:
         raise KeyboardInterrupt("before a network was trained; there is no model to keep")
     blend = training.blend(prepared)
@@ -203,13 +209,13 @@ class _Work:
         checkpoints: Checkpoints | None,
         on_progress: OnProgress,
     ) -> None:
-        self.checkpoints = checkpoints
         self.prepared, self.deadline, self.training = prepared, deadline, training
-        self.on_progress, self.halt = on_progress, Halt()
+        self.checkpoints, self.on_progress, self.halt = checkpoints, on_progress, Halt()
         self.folds, self.threads = int(training.fold.max()) + 1, available_threads()
-        self.most = (
-            effort.most(len(training.fold)) / self.folds
-        )  # of one network: fewer epochs on large tables
+        # of one network: large tables take fewer epochs
+        self.most = effort.most(len(training.fold)) / self.folds
+        self.tried = 0  # recipes
+        self.diverged: dict[int, NonFiniteError] = {}  # by the number of their recipe
 
     @property
     def late(self) -> bool:
@@ -218,66 +224,82 @@ class _Work:
 
     def train(self, recipes: list[Recipe]) -> None:
         """Train the networks of some recipes, and add the recipes of which all are finished."""
-        training, folds = self.training, self.folds
-        begun, count, done = len(training.recipes), len(recipes) * folds, list[int]()
+        training, folds, done = self.training, self.folds, list[Member]()
+        numbers = range(self.tried, self.tried + len(recipes))
+        self.tried += len(recipes)
 
-        def job(place: int) -> Callable[[], Member | None]:
-            return lambda: self._member(recipes, begun, place, done)
+        def job(recipe: Recipe, number: int, fold: int) -> Callable[[], Member | None]:
+            def work() -> Member | None:
+                member = self._member(recipe, number, fold, beside=len(recipes) * folds)
+                done.extend([member] if member else [])
+                return member
 
+            return work
+
+        jobs = [
+            job(recipe, number, fold)
+            for recipe, number in zip(recipes, numbers, strict=True)
+            for fold in range(folds)
+        ]
         members = side_by_side(
-            [job(place) for place in range(count)],
-            self.threads,
-            self.halt,
-            lambda: self.on_progress(training, len(done), count),
+            jobs, self.threads, self.halt, lambda: self.on_progress(training, len(done), len(jobs))
         )
-        for i, recipe in enumerate(recipes):
+        for i, (recipe, number) in enumerate(zip(recipes, numbers, strict=True)):
             own = members[i * folds : (i + 1) * folds]
             finished = [m for m in own if m is not None and m.history.best_epoch]
+            if number in self.diverged:
+                warn_caller(
+                    f"a recipe of the pack diverged and is left out: {self.diverged[number]}",
+                    TableWarning,
+                )
             # of the first, what there is: Ctrl-C and a time limit leave something to keep
-            if len(finished) == folds or (finished and not training.recipes):
-                _add(recipe, own, training)
+            elif len(finished) == folds or (finished and not training.recipes):
+                self._add(recipe, own)
         if training.complete:
             training.losses.append(training.loss(self.prepared))
 
-    def _member(
-        self, recipes: list[Recipe], begun: int, place: int, done: list[int]
-    ) -> Member | None:
-        """Train one network; None where time ran out before."""
-        recipe, fold = divmod(place, self.folds)
+    def _member(self, recipe: Recipe, number: int, fold: int, beside: int) -> Member | None:
+        """Train one network; None where time ran out before, or its recipe diverges."""
         left = self.deadline - time.monotonic()
-        if begun + recipe == 0:  # its networks share the time that there is
+        if number == 0:  # its networks share the time that there is
             left /= -(-(self.folds - fold) // self.threads)
         elif left <= 0:
             return None
-        checkpoints = self.checkpoints and self.checkpoints.part(f"{begun + recipe}-{fold}")
-        member = train_member(
-            self.prepared,
-            recipes[recipe],
-            np.flatnonzero(self.training.fold == fold),
-            seed=[self.prepared.question.seed, begun + recipe, fold],
-            most=self.most,
-            halt=self.halt,
-            time_limit=None if left == math.inf else max(left, 1e-3),
-            n_threads=max(1, self.threads // (len(recipes) * self.folds)),
-            checkpoints=checkpoints,
-        )
-        done.append(place)
-        return member
+        if number in self.diverged:
+            return None
+        try:
+            return train_member(
+                self.prepared,
+                recipe,
+                np.flatnonzero(self.training.fold == fold),
+                seed=[self.prepared.question.seed, number, fold],
+                most=self.most,
+                halt=self.halt,
+                time_limit=None if left == math.inf else max(left, 1e-3),
+                n_threads=max(1, self.threads // beside),
+                checkpoints=self.checkpoints and self.checkpoints.part(f"{number}-{fold}"),
+            )
+        except NonFiniteError as error:
+            self.diverged.setdefault(number, error)
+            return None
 
-
-def _add(recipe: Recipe, members: list[Member | None], training: PackTraining) -> None:
-    """Add the networks of a recipe, and what they make of the folds that they have not seen."""
-    there = [(k, m) for k, m in enumerate(members) if m is not None and m.history.best_epoch]
-    outputs = there[0][1].held_out.shape[1]
-    predictions = np.full((len(training.fold), outputs), np.nan, dtype=np.float32)
-    for k, member in there:
-        predictions[training.fold == k] = member.held_out
-        training.operations += member.operations
-    training.out_of_fold.append(predictions)
-    training.histories.append(there[0][1].history)
-    networks = tuple(member.network for _, member in there)
-    epochs = tuple(member.history.best_epoch for _, member in there)
-    training.recipes.append(PackedRecipe(recipe, networks, epochs))
+    def _add(self, recipe: Recipe, members: list[Member | None]) -> None:
+        """Add the networks of a recipe, and what they make of folds that they have not seen."""
+        training, (_, y, s) = self.training, self.prepared.rows
+        there = [(k, m) for k, m in enumerate(members) if m is not None and m.history.best_epoch]
+        outputs = there[0][1].held_out.shape[1]
+        predictions = np.full((len(y), outputs), np.nan, dtype=np.float32)
+        for k, member in there:
+            predictions[training.fold == k] = member.held_out
+            training.operations += member.operations
+        told = np.isin(training.fold, [k for k, _ in there])
+        own_loss = blend_loss(predictions[told], y[told], None if s is None else s[told])
+        training.own_losses.append(own_loss)
+        training.out_of_fold.append(predictions)
+        training.histories.append(there[0][1].history)
+        networks = tuple(member.network for _, member in there)
+        epochs = tuple(member.history.best_epoch for _, member in there)
+        training.recipes.append(PackedRecipe(recipe, networks, epochs))
 
 
 # --- one network -----------------------------------------------------------------------------

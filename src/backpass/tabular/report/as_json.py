@@ -83,9 +83,7 @@ def experiment_json(
         "versions": _versions(),
         "table": _table(table, source),
         "split": {"train": table.n_train, "test": table.n_test, "seed": question.seed},
-        "recipe": asdict(question.recipe),
-        "network": {"sizes": table.sizes, "parameters": table.parameters},
-        "history": _history(experiment),
+        **(_network(experiment) if experiment.model.pack is None else _pack(experiment)),
         "test": _evaluation(experiment.test),
         "baselines": experiment.baselines,
         "warnings": experiment.warnings,
@@ -111,6 +109,45 @@ def _table(table: Understanding, source: str) -> dict[str, Any]:
         "sample_weight": table.sample_weight,
         "dropped": table.dropped,
         "columns": [vars(column) for column in table.columns],
+    }
+
+
+def _network(experiment: Experiment) -> dict[str, Any]:
+    table = experiment.table
+    return {
+        "recipe": asdict(experiment.question.recipe),
+        "network": {"sizes": table.sizes, "parameters": table.parameters},
+        "history": _history(experiment),
+    }
+
+
+def _pack(experiment: Experiment) -> dict[str, Any]:
+    """Return what a pack is made of, and how its training went."""
+    pack, training = experiment.model.pack, experiment.model.training
+    assert pack is not None
+    assert training is not None
+    weights = dict.fromkeys(training.recipes, 0.0)
+    weights |= dict(zip(pack.recipes, pack.blend.weights, strict=True))
+    recipes = [
+        {
+            "recipe": asdict(packed.recipe),
+            "weight": weights[packed],
+            "loss": loss,
+            "best_epochs": packed.epochs,
+        }
+        for packed, loss in zip(training.recipes, training.own_losses, strict=True)
+    ]
+    return {
+        "pack": {
+            "effort": experiment.question.effort,
+            "folds": int(training.fold.max()) + 1,
+            "recipes": recipes,
+            "losses": training.losses,
+            "temperature": pack.blend.temperature,
+            "stop_reason": training.stop_reason,
+            "seconds": training.seconds,
+            "out_of_fold": experiment.model.out_of_fold,
+        }
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from backpass.core.parameters import parameter_count
 from backpass.storage.atomic_write import durable_write
 from backpass.tabular.experiment import Experiment
 from backpass.tabular.formatting import (
@@ -18,6 +19,8 @@ from backpass.tabular.formatting import (
     error_grid,
     metric,
     number,
+    pack_grid,
+    recipe_name,
     score_grid,
     seconds,
 )
@@ -48,6 +51,7 @@ def report_page(experiment: Experiment, source: str, command: str) -> str:
     title = f"{experiment.table.target} from {name}"
     sections = [
         _scores(experiment),
+        _recipes(experiment),
         _losses(experiment),
         _gradients(experiment),
         _noise(experiment),
@@ -156,6 +160,24 @@ def _scatter(test: Evaluation) -> Markup:
     return _section("Predicted and actual", chart, element("p", told, class_="dim"))
 
 
+# --- the pack --------------------------------------------------------------------------------
+
+
+def _recipes(experiment: Experiment) -> Markup | None:
+    pack, training = experiment.model.pack, experiment.model.training
+    if pack is None or training is None:
+        return None
+    view, folds = pack_grid(training, pack), int(training.fold.max()) + 1
+    told = (
+        f"Each recipe is a network on each of {folds} folds, and its loss is of rows that its"
+        " networks have not seen. Weights are chosen by these predictions"
+    )
+    if pack.blend.temperature != 1:
+        told += f", and so is the temperature of the probabilities, {pack.blend.temperature:.2f}"
+    note = element("p", f"{told}.", class_="dim")
+    return _section(_title(view), _table(view), note, wide=True)
+
+
 # --- curves ----------------------------------------------------------------------------------
 
 
@@ -177,10 +199,13 @@ def _losses(experiment: Experiment) -> Markup | None:
         Line("training loss", history.loss_curve, "one"),
         Line("validation loss", history.validation_loss_curve, "two"),
     ]
-    best, dropout = history.best_epoch, experiment.question.recipe.dropout
+    best, dropout = history.best_epoch, experiment.model.recipe.dropout
     note = "Training loss is taken with dropout, validation loss without." if dropout else ""
     mark = {"mark": best, "marked": f"best: epoch {best}"}
-    return _curves("Loss", lines, "training and validation loss", note, **mark)
+    title = "Loss"
+    if experiment.model.pack is not None:
+        title = f"Loss of one network ({recipe_name(experiment.model.recipe)})"
+    return _curves(title, lines, "training and validation loss", note, **mark)
 
 
 def _gradients(experiment: Experiment) -> Markup | None:
@@ -224,12 +249,14 @@ def _layer(i: int, n_layers: int) -> str:
 
 
 def _training(experiment: Experiment) -> Markup:
-    history, table, recipe = experiment.history, experiment.table, experiment.question.recipe
-    why = STOPPED.get(history.stop_reason, history.stop_reason)
+    history, table, recipe = experiment.history, experiment.table, experiment.model.recipe
+    why = STOPPED.get(experiment.model.stop_reason, experiment.model.stop_reason)
+    sizes = experiment.model.network.sizes
     told = {
-        "network": f"{' – '.join(map(str, table.sizes))}, {count(table.parameters)} parameters",
+        "network": f"{' – '.join(map(str, sizes))}, {count(parameter_count(sizes))} parameters",
         "rows": f"{count(table.n_train)} to train on, {count(table.n_test)} to test on",
-        "epochs": f"{history.epochs} ({why}), best {history.best_epoch}",
+        "epochs": f"{history.epochs} ({STOPPED[history.stop_reason]}), best {history.best_epoch}",
+        **({} if experiment.model.pack is None else {"pack": f"{why}"}),
         "seconds": seconds(experiment.model.seconds),
         "optimiser": f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}",
         "activation": recipe.activation,
