@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpass import Network, Recipe, TabularModel
+from backpass.cli import main
 from backpass.errors import InputError, ModelFileError, NonFiniteError, TableWarning
 from backpass.tabular.pack import training as pack_training
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend, tempered
@@ -391,3 +392,18 @@ def test_a_pack_predicts_the_weighted_mean_of_its_networks():
     a, b, c, d = (network.predict(X) for network in networks)
     assert np.allclose(pack.predict(X), 0.25 * (a + b) / 2 + 0.75 * (c + d) / 2)
     assert np.allclose(pack.predict_without(X)[1], 0.25 * b + 0.75 * d)
+
+
+def test_a_network_at_a_time_is_traced_and_checked(model, tmp_path, capsys):
+    rows = table(20, classes=model.task == "classification")
+    rows.write_csv(tmp_path / "t.csv")
+    model.save(tmp_path / "m.backpass")
+    count = len([*model.pack.networks])
+    command = [str(tmp_path / "m.backpass"), str(tmp_path / "t.csv")]
+    for number in (1, count):
+        own = model.with_network(number)
+        assert own.network is [*model.pack.networks][number - 1]
+        assert main(["trace", *command, "--network", str(number)]) == 0
+        assert main(["check", *command, "--network", str(number), "--entries", "5"]) == 0
+    assert main(["trace", *command, "--network", str(count + 1)]) == 2
+    assert f"there is no network {count + 1}: the model has networks 1" in capsys.readouterr().err

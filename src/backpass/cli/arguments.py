@@ -28,6 +28,15 @@ Model = Annotated[str, Argument(metavar="MODEL", help="Model file that fit has w
 Json = Annotated[
     MaybeText, Option("--json", metavar="FILE.json", help="Write all results as JSON.")
 ]
+Network = Annotated[
+    MaybeWhole,
+    Option(
+        "--network",
+        min=1,
+        metavar="N",
+        help="Which network of a pack. [default: the first of the recipe that counts most]",
+    ),
+]
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _TABLES = (

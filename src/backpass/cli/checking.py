@@ -10,6 +10,7 @@ from backpass.cli.arguments import (
     Json,
     MaybeWhole,
     Model,
+    Network,
     Output,
     Table,
     check_is_file,
@@ -36,6 +37,7 @@ def run_check(
         str,
         Option(metavar="N|all", help="Entries of each weight matrix to check, drawn at random."),
     ] = "100",
+    network: Network = None,
     json: Json = None,
 ) -> int:
     """Check every derivative of MODEL on rows of TABLE.
@@ -53,7 +55,7 @@ def run_check(
         check_outputs([Output("--json", json, (".json",))], [model, table])
     from backpass.cli import tables as render
 
-    check = _check(model, table, rows, wanted)
+    check = _check(model, table, rows, wanted, network)
     render.output().print(check)
     if json:
         from backpass.tabular.report.as_json import write_json  # loads what writes pages
@@ -71,7 +73,9 @@ def _entries(text: str) -> int | str:
     return int(text)
 
 
-def _check(model_path: str, table: str, rows: int | None, entries: int | str) -> GradientCheck:
+def _check(
+    model_path: str, table: str, rows: int | None, entries: int | str, network: int | None
+) -> GradientCheck:
     import numpy as np
 
     from backpass.derivatives.checking import check_gradients
@@ -81,6 +85,8 @@ def _check(model_path: str, table: str, rows: int | None, entries: int | str) ->
     messages = Messages()
     with messages.catching():
         model = TabularModel.load(model_path)
+        if network is not None:
+            model = model.with_network(network)
         raw = model.read(table)
         with original_rows(np.arange(raw.frame.height), raw.label, raw.line_of):
             name = model.sample_weight if model.sample_weight in raw.frame.columns else None

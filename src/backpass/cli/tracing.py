@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from backpass.cli.arguments import MaybeNumber, MaybeText, MaybeWhole, Output, check_outputs
+from backpass.cli.arguments import (
+    MaybeNumber,
+    MaybeText,
+    MaybeWhole,
+    Network,
+    Output,
+    check_outputs,
+)
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 
@@ -42,6 +49,7 @@ class TraceOptions:
         MaybeText,
         Option(metavar="N", help="Row of TABLE, from 1; or several: 1,3 or 2-5. [default: 1]"),
     ] = None
+    network: Network = None
     notation: Annotated[
         str,
         Option(
@@ -157,6 +165,8 @@ def _trace_example(options: TraceOptions) -> Trace:
 
     if options.table is not None:
         raise InputError(f"{options.model} has rows of its own; leave {options.table!r} out")
+    if options.network is not None:
+        raise InputError(f"{options.model} is one network; leave --network out")
     network, X, y = example(options.model.removeprefix("example:"))
     rows = _rows(options.row, len(X)) if options.row is not None else list(range(len(X)))
     return _traced(options, network, X[rows], y[rows])
@@ -169,6 +179,8 @@ def _trace_table(options: TraceOptions) -> Trace:
     from backpass.tabular.selection import original_rows
 
     model = TabularModel.load(options.model)
+    if options.network is not None:
+        model = model.with_network(options.network)
     if options.table is None:
         raise InputError("give the TABLE whose rows are to be traced (or MODEL as example:xor)")
     raw = model.read(options.table)
@@ -185,7 +197,8 @@ def _trace_table(options: TraceOptions) -> Trace:
             options,
             model,
             frame[rows],
-            input_names=model.encoder.get_feature_names_out(),
+            # without bins, which are the last ones, where the network takes none
+            input_names=model.encoder.get_feature_names_out()[: model.network.sizes[0]],
             output_names=outputs,
         )
 

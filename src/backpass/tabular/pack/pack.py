@@ -79,7 +79,8 @@ class Pack:
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return the mean of what the networks make of encoded rows (N, d): (N, k)."""
         means = [_mean([output_of(n, X) for n in packed.networks]) for packed in self.recipes]
-        return self.blend.apply(np.stack(means))
+        mixed: NDArray[Any] = refuse_overflow(self.blend.apply(np.stack(means)))
+        return mixed
 
     def predict_without(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return for each fold what the networks make of rows that have not seen it: (K, N, k)."""
@@ -106,9 +107,10 @@ class Pack:
 def output_of(network: Network, X: NDArray[Any]) -> NDArray[Any]:
     """Return the output for encoded rows; a network without bins takes the first columns."""
     width = network.sizes[0]
+    if len(X) == 1:  # the same bytes in a tenth of the time
+        return np.asarray(network.predict_one(X[0, :width]))[None, :]
     rows = X if X.shape[1] == width else np.ascontiguousarray(X[:, :width])
-    output: NDArray[Any] = refuse_overflow(network.predict(rows))
-    return output
+    return np.asarray(network.predict(rows))
 
 
 def _mean(outputs: list[NDArray[Any]]) -> NDArray[Any]:

@@ -60,8 +60,8 @@ class Effort:
 #: Two threads of the machine that this was measured on do 1e11 operations a second: 10 s for the
 #: default on 5 000 rows, a minute on 50 000.
 EFFORTS = {
-    "quick": Effort(4, 2, 2e11, 2e7),
-    "default": Effort(8, 8, 5e11, 1e8),
+    "quick": Effort(4, 2, 2e11, 3e7),
+    "default": Effort(8, 8, 6e11, 1.5e8),
     "best": Effort(10, 12, 5e12, 1e9),
 }
 

@@ -1,0 +1,161 @@
+"""What a trained model makes of a table: predictions, probabilities, intervals and metrics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backpass.errors import InputError
+from backpass.network.batch import refuse_overflow
+from backpass.network.network import Network
+from backpass.tabular.metrics import (
+    MAIN_METRIC,
+    Evaluation,
+    evaluate_classes,
+    evaluate_numbers,
+)
+from backpass.tabular.pack.pack import Pack
+from backpass.tabular.preparation import Encoded, LearntColumns
+from backpass.tabular.selection import original_rows
+from backpass.tabular.targets import ClassTarget
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+
+class TabularPredictor(LearntColumns, ABC):
+    """Predicts from tables with the columns of training, however it was trained."""
+
+    @property
+    @abstractmethod
+    def predictor(self) -> Network | Pack:
+        """What predicts: the pack, or the only network."""
+
+    def predict(self, table: Any) -> pl.Series:
+        """Return the predicted target of every row, as the column had it.
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
+            With the columns of training, in any order; others are ignored.
+        """
+        return self._predicted(self._outputs(table))
+
+    def predict_proba(self, table: Any) -> pl.DataFrame:
+        """Return the probability of every class, a column each.
+
+        Raises
+        ------
+        InputError
+            When the target is a quantity.
+        """
+        return self._chances(self._outputs(table))
+
+    def predict_table(self, table: Any, *, proba: bool = False) -> pl.DataFrame:
+        """Return the predictions as a column named as the target, in the order of the rows.
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
+        proba : bool
+            Whether the probability of each class is added, as ``churn=yes``.
+        """
+        output = self._outputs(table)
+        predictions = self._predicted(output).to_frame()
+        if not proba:
+            return predictions
+        name = self.target.name
+        return predictions.hstack(self._chances(output).rename(lambda level: f"{name}={level}"))
+
+    def predict_interval(self, table: Any, coverage: float = 0.9) -> pl.DataFrame:
+        """Return the predicted number of every row, and the ends of an interval around it.
+
+        Of rows like those of training, about `coverage` lie inside, and at least
+        ``2 · coverage − 1`` by theorem: see :mod:`backpass.tabular.pack.intervals`.
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
+        coverage : float
+            Part of the rows, between 0 and 1.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns named as the target: ``price``, ``price_low`` and ``price_high``.
+
+        Raises
+        ------
+        InputError
+            When the target is no quantity, or the model no pack.
+        """
+        import polars as pl
+
+        name = self.target.name
+        if isinstance(self.target, ClassTarget):
+            raise InputError(f"target {name!r} holds classes; intervals are of quantities")
+        pack = self.predictor
+        if isinstance(pack, Network):
+            raise InputError("a single network knows no interval; train a pack")
+        raw = self._opened(table)
+        with original_rows(range(raw.frame.height), raw.label, raw.line_of):
+            parts = [
+                (pack.predict(X)[:, 0], *pack.interval(X, float(coverage)))
+                for X in self.encoder.encode_in_parts(raw.frame)
+            ]
+        ends = ("", "_low", "_high")
+        columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        decoded = [self.target.decode(refuse_overflow(column)) for column in columns]
+        return pl.DataFrame({name + e: c for e, c in zip(ends, decoded, strict=True)})
+
+    def _predicted(self, output: NDArray[Any]) -> pl.Series:
+        classes = isinstance(self.target, ClassTarget)
+        return self.target.decode(output.argmax(axis=1) if classes else output[:, 0])
+
+    def _chances(self, output: NDArray[Any]) -> pl.DataFrame:
+        import polars as pl
+
+        if not isinstance(self.target, ClassTarget):
+            raise InputError(
+                f"target {self.target.name!r} is a quantity: there are no probabilities to predict"
+            )
+        return pl.DataFrame(
+            {name: output[:, i].astype(np.float64) for i, name in enumerate(self.target.classes)}
+        )
+
+    def _outputs(self, table: Any) -> NDArray[Any]:
+        """Return what the network makes of the rows of a table."""
+        raw = self._opened(table)
+        with original_rows(range(raw.frame.height), raw.label, raw.line_of):
+            parts = [self.predictor.predict(X) for X in self.encoder.encode_in_parts(raw.frame)]
+        output: NDArray[Any] = refuse_overflow(parts[0] if len(parts) == 1 else np.vstack(parts))
+        return output
+
+    def evaluate(self, table: Any) -> dict[str, float]:
+        """Return the metrics of the predictions against the target column of `table`.
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
+            Rows without a target are left out; a column of weights counts where there is one.
+        """
+        return self.judge(self.encode(table)).metrics
+
+    def judge(self, rows: Encoded) -> Evaluation:
+        """Return the metrics on encoded rows, and where the predictions err."""
+        return self.scored(rows, refuse_overflow(self.predictor.predict(rows.X)))
+
+    def scored(self, rows: Encoded, output: NDArray[Any]) -> Evaluation:
+        """Return the metrics of outputs (N, k) for encoded rows."""
+        if isinstance(self.target, ClassTarget):
+            return evaluate_classes(rows.y, output, rows.sample_weight, self.target.classes)
+        y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))
+        return evaluate_numbers(y, predicted, rows.sample_weight)
+
+    @property
+    def main_metric(self) -> str:
+        """The metric shown first: accuracy or R²."""
+        return MAIN_METRIC[self.task]
