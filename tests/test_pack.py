@@ -12,16 +12,26 @@ from hypothesis import strategies as st
 
 from backpass import Network, Recipe, TabularModel
 from backpass.cli import main
-from backpass.errors import InputError, ModelFileError, NonFiniteError, TableWarning
+from backpass.errors import (
+    BackpassError,
+    InputError,
+    ModelFileError,
+    NonFiniteError,
+    TableWarning,
+)
+from backpass.tabular.files import raw_table
 from backpass.tabular.pack import training as pack_training
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend, tempered
-from backpass.tabular.pack.folds import deal, fold_count
+from backpass.tabular.pack.folds import Folds, deal, fold_count
 from backpass.tabular.pack.intervals import errors_by_fold, interval
+from backpass.tabular.pack.member import train_member
 from backpass.tabular.pack.pack import Pack, PackedRecipe
 from backpass.tabular.pack.recipes import EFFORTS, ROUNDS, Effort
 from backpass.tabular.preparation import PreparedTable, Question
+from backpass.tabular.setup import arrange
 from backpass.training.checkpoints import Checkpoints, parts_in
 from backpass.training.side_by_side import Halt, side_by_side
+from backpass.training.trainer import Trainer
 
 SHORT = Effort(folds=3, recipes=2, operations=1e9)
 
@@ -111,7 +121,7 @@ def test_a_temperature_mends_probabilities_that_are_too_sure():
 def test_an_interval_is_the_quantile_of_all_predictions_and_errors(seed, coverage):
     rng = np.random.default_rng(seed)
     fold, out_of_fold, y = rng.integers(0, 3, 40), rng.normal(size=(40, 1)), rng.normal(size=40)
-    errors, predictions = errors_by_fold(out_of_fold, y, fold), rng.normal(size=(3, 5))
+    errors, predictions = errors_by_fold(out_of_fold, y, Folds(fold)), rng.normal(size=(3, 5))
     low, high = interval(predictions, errors, coverage)
     own = np.abs(y - out_of_fold[:, 0])
     rank = math.ceil(coverage * 41)
@@ -205,13 +215,13 @@ def test_no_target_of_a_fold_has_gone_into_the_network_that_predicts_it():
     frame = table()
     first = prepared(frame)
     _, training = pack_training.train_pack(first, SHORT)
-    rows = training.fold == 0
+    rows = training.folds.fold == 0
     turned = np.where(rows, np.where(frame["y"] == "yes", "no", "yes"), frame["y"].to_numpy())
     other = prepared(frame.with_columns(y=pl.Series(turned)))
     seed, most = [0, 0, 0], SHORT.operations
     told = {"seed": seed, "most": most, "halt": Halt(), "time_limit": None, "n_threads": 1}
     one, two = (
-        pack_training.train_member(p, ROUNDS[0][0], np.flatnonzero(rows), **told)
+        train_member(p, ROUNDS[0][0], np.flatnonzero(~rows), np.flatnonzero(rows), **told)
         for p in (first, other)
     )
     assert one.network.parameters.flat.tobytes() == two.network.parameters.flat.tobytes()
@@ -222,7 +232,7 @@ def test_out_of_fold_predictions_are_those_of_the_networks_without_the_fold(trai
     X = prepared(frame).rows.X
     packed, predictions = training.recipes[0], training.out_of_fold[0]
     for k, network in enumerate(packed.networks):
-        rows = training.fold == k
+        rows = training.folds.fold == k
         assert (network.predict(X[rows][:, : network.sizes[0]]) == predictions[rows]).all()
 
 
@@ -230,12 +240,88 @@ def test_the_blend_of_a_fold_is_fitted_on_the_others(trained):
     frame, _, training = trained
     table_ = prepared(frame)
     whole = training.cross_fitted(table_)
-    rows = training.fold == 0
+    rows = training.folds.fold == 0
     changed = prepared(frame)
     y = changed.rows.y.copy()
     y[rows] = y[rows][::-1]
     changed.rows = changed.rows._replace(y=y)
     assert (training.cross_fitted(changed)[rows] == whole[rows]).all()
+
+
+def related(rows=200):
+    rng = np.random.default_rng(0)
+    frame = table(rows).with_columns(who=pl.Series(rng.integers(0, 25, rows)))
+    days = pl.Series(rng.integers(0, 90, rows)).cast(pl.Int32).cast(pl.Date)
+    return frame.with_columns(day=days)
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_groups_stay_on_one_side_of_every_split(single, monkeypatch):
+    seen = []
+    real = Trainer.__init__
+
+    def noted(self, *args, **kwargs):
+        seen.append((kwargs["rows"], kwargs["validation"].rows))
+        real(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "__init__", noted)
+    question = Question("y", group="who", effort="" if single else "quick", recipe=Recipe(epochs=1))
+    frame = related()
+    arranged = arrange(raw_table(frame, None), question, None)
+    who = arranged.prepared.relations.groups
+    assert arranged.table.n_test > 20
+    assert "who" not in [column.name for column in arranged.table.columns]
+    model = TabularModel.train(arranged.prepared)
+    for rows, judged in seen:
+        assert not {*who[rows]} & {*who[judged]}
+    if not single:
+        folds = model.training.folds
+        assert all(len({*folds.fold[who == group]}) == 1 for group in {*who})
+
+
+def test_later_rows_are_predicted_by_networks_of_earlier_ones_and_then_of_all():
+    frame = related()
+    question = Question("y", time="day", effort="quick")
+    arranged = arrange(raw_table(frame, None), question, None)
+    times = arranged.prepared.relations.times
+    day = frame["day"].to_physical().to_numpy()
+    assert times.max() < np.sort(day)[-arranged.table.n_test :].min()
+    pack, training = pack_training.train_pack(arranged.prepared, SHORT)
+    folds = training.folds
+    for k in range(folds.count):
+        assert times[folds.trained_on(k)].max() < times[folds.held_out(k)].min()
+    whole = training.cross_fitted(arranged.prepared)
+    assert (np.isnan(whole[:, 0]) == ~folds.predicted).all()
+    assert 0 < (~folds.predicted).sum() < len(times) / 2
+    assert flat(pack) != [n.parameters.flat.tobytes() for p in training.recipes for n in p.networks]
+    other, _ = pack_training.train_pack(arranged.prepared, SHORT)
+    assert flat(other) == flat(pack)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"group": "whom"}, "no column 'whom' to take groups from; did you mean 'who'"),
+        ({"time": "group"}, "column 'group' holds no times and no numbers"),
+        ({"group": "who", "time": "day"}, "by group or by time; give one of the two"),
+        ({"group": "one"}, "column 'one' has one group only"),
+        ({"time": "one"}, "column 'one' has one time only"),
+        ({"group": "gap"}, "column 'gap', row 3: its group is missing"),
+    ],
+)
+def test_wrong_groups_and_times_are_named(options, message):
+    frame = related().with_columns(one=1, gap=pl.Series([1, 2, None] + [1] * 197))
+    with pytest.raises(BackpassError, match=message):
+        TabularModel.fit(frame, "y", effort="quick", **options)
+
+
+def test_numbers_in_a_course_of_time_have_intervals_from_all_that_were_later(tmp_path):
+    frame = related().with_columns(y=pl.Series(np.arange(200.0)))
+    model = TabularModel.fit(frame, "y", time="day", effort="quick")
+    assert len(model.pack.errors) == 1
+    model.save(tmp_path / "m.backpass")
+    again = TabularModel.load(tmp_path / "m.backpass")
+    assert again.predict_interval(frame).equals(model.predict_interval(frame))
 
 
 def test_a_network_without_hidden_layers_is_in_the_first_round():

@@ -95,6 +95,14 @@ class FitOptions:
     sample_weight: Annotated[
         MaybeText, Option(metavar="COLUMN", help="Column of sample weights, at least 0.")
     ] = None
+    group: Annotated[
+        MaybeText,
+        Option(metavar="COLUMN", help="Rows of equal values stay together in every split."),
+    ] = None
+    time: Annotated[
+        MaybeText,
+        Option(metavar="COLUMN", help="When rows were: later ones judge, and are tested on."),
+    ] = None
     categorical: Annotated[
         MaybeTexts, Option(metavar="COLUMN,…", help="Number columns that are categories.")
     ] = None
@@ -324,6 +332,8 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
         target=target,
         task=options.task.value,
         sample_weight=options.sample_weight,
+        group=options.group,
+        time=options.time,
         categorical=column_names(options.categorical or [], frame.columns),
         drop=column_names(options.drop or [], frame.columns),
         test_fraction=0.2 if options.test_fraction is None else options.test_fraction,

@@ -162,7 +162,7 @@ def understanding(table: Understanding, source: str, question: Question) -> Rend
         Text.assemble("target ", (one_line(table.target), "bold"), f": {_target(table)}"),
         _text(
             f"split: {count(table.n_train)} rows to train on, {count(table.n_test)} to test on"
-            f" (seed {question.seed})"
+            f" ({_split(question)})"
         ),
         _text(_networks(table, question)),
     ]
@@ -173,6 +173,13 @@ def understanding(table: Understanding, source: str, question: Question) -> Rend
     if table.dropped:
         lines.append(_text(f"left out as asked: {', '.join(table.dropped)}"))
     return Group(*lines, _columns(table))
+
+
+def _split(question: Question) -> str:
+    if question.time is not None:
+        return f"the last by {one_line(question.time)}"
+    whole = "" if question.group is None else f"by whole {one_line(question.group)}, "
+    return f"{whole}seed {question.seed}"
 
 
 def _networks(table: Understanding, question: Question) -> str:

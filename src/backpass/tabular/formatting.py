@@ -207,14 +207,15 @@ def pack_grid(training: PackTraining, pack: Pack) -> Grid:
     heads = [("weight", "number"), ("loss out of fold", "number"), ("epochs", "number")]
     what = ("dropout", "number"), ("decay", "number"), ("rate", "number")
     grid = Grid("recipes of the pack", [("recipe", "name"), *heads, *what])
+    weights = {p.recipe: w for p, w in zip(pack.recipes, pack.blend.weights, strict=True)}
     for packed, loss in zip(training.recipes, training.own_losses, strict=True):
-        place = pack.recipes.index(packed) if packed in pack.recipes else -1
-        weight = f"{pack.blend.weights[place]:.0%}" if place >= 0 else "–"
+        own = weights.get(packed.recipe)
+        weight = "–" if own is None else f"{own:.0%}"
         low, high = min(packed.epochs), max(packed.epochs)
         recipe = packed.recipe
         numbers = (recipe.dropout, recipe.weight_decay, recipe.learning_rate)
         cells = [recipe_name(recipe), weight, f"{loss:.4f}", f"{low}–{high}", *map(str, numbers)]
-        grid.rows.append([Cell(cell, "dropped" if place < 0 else "") for cell in cells])
+        grid.rows.append([Cell(cell, "dropped" if own is None else "") for cell in cells])
     return grid
 
 

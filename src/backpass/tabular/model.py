@@ -92,6 +92,8 @@ class TabularModel(TabularPredictor):
         *,
         task: str = "auto",
         sample_weight: Any = None,
+        group: Any = None,
+        time: Any = None,
         categorical: Sequence[Any] | None = (),
         drop: Sequence[Any] | None = (),
         recipe: Recipe | None = None,
@@ -119,6 +121,12 @@ class TabularModel(TabularPredictor):
         task : {"auto", "classification", "regression"}
         sample_weight : str, int or tuple, optional
             A column of sample weights, at least 0.
+        group : str, int or tuple, optional
+            A column whose equal values mark rows that belong together: they stay in one fold, and
+            it is no input.
+        time : str, int or tuple, optional
+            A column that tells when each row was: networks are judged on rows later than those
+            they were trained on, and then trained on all.
         categorical : sequence of str, int or tuple
             Number columns to be taken as categories.
         drop : sequence of str, int or tuple
@@ -168,6 +176,8 @@ class TabularModel(TabularPredictor):
             target,
             task=task,
             sample_weight=sample_weight,
+            group=group,
+            time=time,
             categorical=() if categorical is None else categorical,
             drop=() if drop is None else drop,
             recipe=RECIPE if recipe is None else recipe,
@@ -226,7 +236,9 @@ class TabularModel(TabularPredictor):
             **vars(trained),
         )
         if (training := model.training) is not None and training.complete:
-            model.out_of_fold = model.scored(prepared.rows, training.cross_fitted(prepared)).metrics
+            told = training.folds.predicted
+            output = training.cross_fitted(prepared)[told]
+            model.out_of_fold = model.scored(prepared.rows.of(told), output).metrics
         return model
 
     @property

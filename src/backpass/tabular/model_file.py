@@ -181,7 +181,8 @@ def _errors(
         if not ordered or of_fold[0] < 0 or np.any(np.diff(of_fold) < 0):
             raise ModelFileError(f"tensor {ERRORS.format(k)!r} holds no errors in order")
         errors.append(of_fold)
-    if errors and any(len(packed.networks) != len(errors) for packed in recipes):
+    # one list of all, where folds went forward in time
+    if len(errors) > 1 and any(len(packed.networks) != len(errors) for packed in recipes):
         raise ModelFileError("its errors do not fit its networks")
     return tuple(errors)
 

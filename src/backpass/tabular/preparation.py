@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +25,7 @@ from backpass.tabular.files import RawTable, raw_table
 from backpass.tabular.frames import columns_named, text_name
 from backpass.tabular.pack.recipes import EFFORTS
 from backpass.tabular.recipe import RECIPE, Recipe
+from backpass.tabular.relations import Relations, relations_of
 from backpass.tabular.selection import (
     check_name,
     input_columns,
@@ -59,6 +60,12 @@ class Question:
     task : {"auto", "classification", "regression"}
     sample_weight : str, int or tuple, optional
         A column of sample weights, at least 0; it is not an input.
+    group : str, int or tuple, optional
+        A column whose equal values mark rows that belong together, such as a customer's: they stay
+        on one side of every split; it is no input.
+    time : str, int or tuple, optional
+        A column of dates or numbers that tells when each row was: later rows are predicted from
+        earlier ones, and judge the model.
     categorical, drop : sequence of str, int or tuple, or None
         Number columns to be taken as categories; columns to leave out.
     test_fraction : float
@@ -87,6 +94,8 @@ class Question:
     target: Any
     task: str = "auto"
     sample_weight: Any = None
+    group: Any = None
+    time: Any = None
     categorical: Sequence[Any] = ()
     drop: Sequence[Any] = ()
     test_fraction: float = 0.2
@@ -121,6 +130,8 @@ class Question:
                 f"effort must be one of {known}, or '' for a single network, not"
                 f" {brief(self.effort)}"
             )
+        if self.group is not None and self.time is not None:
+            raise InputError("rows are split by group or by time; give one of the two")
         as_convention(self.convention)  # refuses what is none
         if not isinstance(self.recipe, Recipe):
             raise InputError(f"recipe must be a Recipe, not {brief(self.recipe)}")
@@ -141,8 +152,15 @@ class Question:
         check_name("" if weights is None else weights, "to take sample weights from")
         for name in drop:
             check_name(name, "to drop")
+        group, time = (text_name(n, columns) for n in (self.group, self.time))
         return replace(
-            self, target=target, sample_weight=weights, categorical=categorical, drop=drop
+            self,
+            target=target,
+            sample_weight=weights,
+            group=group,
+            time=time,
+            categorical=categorical,
+            drop=drop,
         )
 
 
@@ -152,6 +170,11 @@ class Encoded(NamedTuple):
     X: NDArray[Any]
     y: NDArray[Any]
     sample_weight: NDArray[np.float64] | None
+
+    def of(self, rows: Any) -> Encoded:
+        """Return some of the rows."""
+        s = self.sample_weight
+        return Encoded(self.X[rows], self.y[rows], None if s is None else s[rows])
 
 
 @dataclass
@@ -265,6 +288,8 @@ class PreparedTable(LearntColumns):
     rows : Encoded
         The rows to train on.
     question : Question
+    relations : Relations
+        How these rows are related.
 
     Examples
     --------
@@ -276,6 +301,7 @@ class PreparedTable(LearntColumns):
 
     rows: Encoded
     question: Question
+    relations: Relations = field(default_factory=Relations)
 
     @classmethod
     def of(cls, table: Any, question: Question) -> PreparedTable:
@@ -314,12 +340,15 @@ class PreparedTable(LearntColumns):
         told : Understood
             The whole table.
         """
-        inputs = input_columns(frame, target.name, question.sample_weight, question.drop)
+        relations = relations_of(frame, question.group, question.time)
+        none = [*question.drop, *filter(None, [question.group])]
+        inputs = input_columns(frame, target.name, question.sample_weight, none)
         bins = "auto" if question.recipe.bins or question.effort else "none"
         encoder = TableEncoding(categorical=tuple(question.categorical), bins=bins)
         encoder.learn(replace(told, frame=inputs))
         learnt = LearntColumns(target, encoder, question.sample_weight)
-        return cls(**vars(learnt), rows=learnt.encode_usable(frame), question=question)
+        rows = learnt.encode_usable(frame)
+        return cls(**vars(learnt), rows=rows, question=question, relations=relations)
 
     @property
     def sizes(self) -> tuple[int, ...]:

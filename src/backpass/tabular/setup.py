@@ -22,6 +22,7 @@ from backpass.tabular.preparation import (
     learn_target,
     target_column,
 )
+from backpass.tabular.relations import relations_of, split_related
 from backpass.tabular.selection import known_column, original_rows, split_rows, usable_rows
 from backpass.tabular.targets import ClassTarget, explain_task
 
@@ -78,7 +79,11 @@ def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
         if test is None:
             classes = target.classes if isinstance(target, ClassTarget) else None
             y, part = target.encode(column), question.test_fraction
-            kept, held_out = split_rows(y, part, question.seed, classes=classes)
+            relations = relations_of(used, question.group, question.time)
+            if relations:
+                kept, held_out = split_related(relations, part, question.seed)
+            else:
+                kept, held_out = split_rows(y, part, question.seed, classes=classes)
     with original_rows(rows[kept], label, line_of):
         train = used[kept]
         if task == "regression":  # the scale is learnt, as all of the encoding, in training
@@ -96,7 +101,7 @@ def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
 
 def _warn_of_suspects(train: pl.DataFrame, prepared: PreparedTable) -> None:
     question = prepared.question
-    ignored = {*question.drop, *filter(None, [question.sample_weight])}
+    ignored = {*question.drop, *filter(None, [question.sample_weight, question.group])}
     ignored |= {c.name for c in prepared.encoder.describe() if c.kind == "dropped"}
     looked_at = columns_named(train, (name for name in train.columns if name not in ignored))
     for message in suspicious_columns(looked_at, question.target, prepared.task):

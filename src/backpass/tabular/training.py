@@ -15,6 +15,7 @@ from backpass.tabular.pack.pack import Pack
 from backpass.tabular.pack.recipes import EFFORTS
 from backpass.tabular.pack.training import OnProgress, PackTraining, train_pack
 from backpass.tabular.recipe import Recipe
+from backpass.tabular.relations import split_related
 from backpass.tabular.selection import split_rows
 from backpass.training.history import History, Validation
 from backpass.training.trainer import Trainer
@@ -57,9 +58,12 @@ def train_one(
     (X, y, s), question = prepared.rows, prepared.question
     recipe, seed = question.recipe, question.seed
     curve = [] if metric_curve is None else metric_curve
-    kept, held_out = split_rows(
-        y, recipe.validation_fraction, seed, classes=prepared.classes or None, quiet=True
-    )
+    part = recipe.validation_fraction
+    if prepared.relations:
+        kept, held_out = split_related(prepared.relations, part, seed)
+    else:
+        classes = prepared.classes or None
+        kept, held_out = split_rows(y, part, seed, classes=classes, quiet=True)
     network = prepared.new_network(recipe, X.shape[1], seed)
     started, rng = time.monotonic(), np.random.default_rng(seed)
     if checkpoints is not None:
@@ -130,7 +134,7 @@ def train_several(
     return Trained(
         first.networks[0],
         first.recipe,
-        training.histories[training.recipes.index(first)],
+        training.histories[[packed.recipe for packed in training.recipes].index(first.recipe)],
         training.seconds,
         pack=pack,
         training=training,

@@ -15,23 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.errors import InputError
+from backpass.tabular.pack.folds import Folds
 
 Floats = NDArray[np.float64]
 
 HALVINGS = 60  # of the range in which a quantile is looked for: to the last bit of float64
 
 
-def errors_by_fold(out_of_fold: NDArray[Any], y: NDArray[Any], fold: NDArray[Any]) -> list[Floats]:
+def errors_by_fold(out_of_fold: NDArray[Any], y: NDArray[Any], folds: Folds) -> list[Floats]:
     """Return for each fold |y − ŷ| of its rows, by networks that had not seen it, in order.
+
+    One list of all where the folds go forward: the networks that predict have then seen all rows,
+    and the intervals no guarantee.
 
     Examples
     --------
     >>> predicted, y = np.array([[1.0], [3.0], [0.0]]), np.array([2.0, 0.0, 0.0])
-    >>> errors_by_fold(predicted, y, np.array([0, 0, 1]))
+    >>> errors_by_fold(predicted, y, Folds(np.array([0, 0, 1])))
     [array([1., 3.]), array([0.])]
     """
     errors = np.abs(y - out_of_fold[:, 0]).astype(np.float64)
-    return [np.sort(errors[fold == k]) for k in range(int(fold.max()) + 1)]
+    if folds.forward:
+        return [np.sort(errors[folds.predicted])]
+    return [np.sort(errors[folds.fold == k]) for k in range(folds.count)]
 
 
 def interval(

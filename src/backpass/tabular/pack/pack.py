@@ -101,7 +101,8 @@ class Pack:
         """
         if not self.errors:
             raise InputError("this model has no errors to make intervals of; train it to its end")
-        return interval(self.predict_without(X)[:, :, 0], self.errors, coverage)
+        predictions = self.predict(X)[None] if len(self.errors) == 1 else self.predict_without(X)
+        return interval(predictions[:, :, 0], self.errors, coverage)
 
 
 def output_of(network: Network, X: NDArray[Any]) -> NDArray[Any]:

@@ -15,43 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.core.parameters import parameter_count
 from backpass.engines.threads import available_threads
 from backpass.errors import NonFiniteError, TableWarning, warn_caller
-from backpass.network.network import Network
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend
-from backpass.tabular.pack.folds import deal, fold_count
+from backpass.tabular.pack.folds import Folds, folds_of
 from backpass.tabular.pack.intervals import errors_by_fold
-from backpass.tabular.pack.pack import Pack, PackedRecipe, output_of
-from backpass.tabular.pack.recipes import GAIN, ROUNDS, Effort, operations
+from backpass.tabular.pack.member import Member, train_member
+from backpass.tabular.pack.pack import Pack, PackedRecipe
+from backpass.tabular.pack.recipes import GAIN, ROUNDS, Effort
 from backpass.tabular.preparation import PreparedTable
 from backpass.tabular.recipe import Recipe
 from backpass.training.checkpoints import Checkpoints
-from backpass.training.history import History, Validation
+from backpass.training.history import History
 from backpass.training.side_by_side import Halt, side_by_side
-from backpass.training.trainer import Trainer
-
-INNER = 10  # parts of the training rows of which one judges epochs
-
-
-@dataclass(frozen=True)
-class Member:
-    """One trained network: of a recipe, without a fold.
-
-    Parameters
-    ----------
-    network : Network
-    held_out : array of shape (n, k)
-        What it makes of the fold it has not seen.
-    history : History
-    operations : float
-        That its training took.
-    """
-
-    network: Network
-    held_out: NDArray[Any]
-    history: History
-    operations: float
 
 
 @dataclass
@@ -60,8 +36,8 @@ class PackTraining:
 
     Attributes
     ----------
-    fold : array of int of shape (N,)
-        The fold of each training row.
+    folds : Folds
+        Which networks have seen which training rows.
     recipes : list of PackedRecipe
         All that were finished, in their order.
     out_of_fold : list of array of shape (N, k)
@@ -78,7 +54,7 @@ class PackTraining:
         ``"converged"``, ``"budget"``, ``"max_recipes"``, ``"time_limit"`` or ``"interrupted"``.
     """
 
-    fold: NDArray[np.int64]
+    folds: Folds
     recipes: list[PackedRecipe] = field(default_factory=list)
     out_of_fold: list[NDArray[Any]] = field(default_factory=list)
     own_losses: list[float] = field(default_factory=list)
@@ -91,10 +67,11 @@ class PackTraining:
     @property
     def complete(self) -> bool:
         """Whether each row has out-of-fold predictions; not after an early Ctrl-C."""
-        return bool(self.recipes) and len(self.recipes[0].networks) == int(self.fold.max()) + 1
+        return bool(self.recipes) and len(self.recipes[0].networks) == self.folds.count
 
-    def blend(self, prepared: PreparedTable, rows: Any = slice(None)) -> Blend:
-        """Return the best blend of the recipes on some of the rows."""
+    def blend(self, prepared: PreparedTable, rows: NDArray[np.bool_] | None = None) -> Blend:
+        """Return the best blend of the recipes on some of the rows that they predict."""
+        rows = self.folds.predicted if rows is None else rows
         if not self.complete:
             return Blend((1.0,))
         (_, y, s), classes = prepared.rows, bool(prepared.classes)
@@ -103,20 +80,23 @@ class PackTraining:
 
     def loss(self, prepared: PreparedTable) -> float:
         """Return the out-of-fold loss of the best blend."""
-        blended = self.blend(prepared).apply(np.stack(self.out_of_fold))
-        return blend_loss(blended, prepared.rows.y, prepared.rows.sample_weight)
+        rows, (_, y, s) = self.folds.predicted, prepared.rows
+        blended = self.blend(prepared).apply(np.stack([p[rows] for p in self.out_of_fold]))
+        return blend_loss(blended, y[rows], None if s is None else s[rows])
 
     def cross_fitted(self, prepared: PreparedTable) -> NDArray[Any]:
         """Return the out-of-fold predictions of the blend, (N, k).
 
         The blend that is applied to a fold is fitted on the others, so that nothing about a row
-        has gone into its own prediction.
+        has gone into its own prediction. NaN for rows that no network predicts.
         """
-        predictions = np.stack(self.out_of_fold)
-        blended = np.empty_like(predictions[0])
-        for k in range(int(self.fold.max()) + 1):
-            rows = self.fold == k
-            blended[rows] = self.blend(prepared, ~rows).apply(predictions[:, rows])
+        predictions, folds = np.stack(self.out_of_fold), self.folds
+        blended = np.full_like(predictions[0], np.nan)
+        for k in range(folds.count):
+            rows = folds.fold == k
+            others = folds.predicted & ~rows
+            told = others if others.any() else rows  # of the only fold there is
+            blended[rows] = self.blend(prepared, told).apply(predictions[:, rows])
         result: NDArray[Any] = blended
         return result
 
@@ -154,8 +134,8 @@ def train_pack(
     """
     started, limit = time.monotonic(), prepared.question.time_limit
     y = prepared.rows.y
-    folds = fold_count(len(y), effort.folds)
-    training = PackTraining(deal(y, folds, prepared.question.seed))
+    folds = folds_of(y, effort.folds, prepared.question.seed, prepared.relations)
+    training = PackTraining(folds)
     deadline = started + (limit or math.inf)
     work = _Work(prepared, effort, deadline, training, checkpoints, on_progress)
     for recipes in _rounds(prepared, effort):
@@ -171,19 +151,21 @@ def train_pack(
             training.stop_reason = "converged"
             break
     training.stop_reason = training.stop_reason or "max_recipes"
-    training.seconds = time.monotonic() - started
     if work.diverged and not training.recipes:
         raise next(iter(work.diverged.values()))
     if not training.recipes:
         raise KeyboardInterrupt("before a network was trained; there is no model to keep")
     blend = training.blend(prepared)
     used = [i for i, weight in enumerate(blend.weights) if weight]
-    weights = tuple(blend.weights[i] for i in used)
+    blend = replace(blend, weights=tuple(blend.weights[i] for i in used))
+    packed = [training.recipes[i] for i in used]
+    if folds.forward and not work.halt.called:  # what comes next is best told from all there is
+        packed = work.train_on_all(packed)
     errors = tuple[NDArray[np.float64], ...]()
     if training.complete and not prepared.classes:
-        errors = tuple(errors_by_fold(training.cross_fitted(prepared), y, training.fold))
-    pack = Pack(tuple(training.recipes[i] for i in used), replace(blend, weights=weights), errors)
-    return pack, training
+        errors = tuple(errors_by_fold(training.cross_fitted(prepared), y, folds))
+    training.seconds = time.monotonic() - started
+    return Pack(tuple(packed), blend, errors), training
 
 
 def _rounds(prepared: PreparedTable, effort: Effort) -> Iterator[list[Recipe]]:
@@ -211,9 +193,9 @@ class _Work:
     ) -> None:
         self.prepared, self.deadline, self.training = prepared, deadline, training
         self.checkpoints, self.on_progress, self.halt = checkpoints, on_progress, Halt()
-        self.folds, self.threads = int(training.fold.max()) + 1, available_threads()
+        self.folds, self.threads = training.folds, available_threads()
         # of one network: large tables take fewer epochs
-        self.most = effort.most(len(training.fold)) / self.folds
+        self.most = effort.most(len(prepared.rows.y)) / self.folds.count
         self.tried = 0  # recipes
         self.diverged: dict[int, NonFiniteError] = {}  # by the number of their recipe
 
@@ -224,7 +206,7 @@ class _Work:
 
     def train(self, recipes: list[Recipe]) -> None:
         """Train the networks of some recipes, and add the recipes of which all are finished."""
-        training, folds, done = self.training, self.folds, list[Member]()
+        training, folds, done = self.training, self.folds.count, list[Member]()
         numbers = range(self.tried, self.tried + len(recipes))
         self.tried += len(recipes)
 
@@ -262,7 +244,7 @@ class _Work:
         """Train one network; None where time ran out before, or its recipe diverges."""
         left = self.deadline - time.monotonic()
         if number == 0:  # its networks share the time that there is
-            left /= -(-(self.folds - fold) // self.threads)
+            left /= -(-(self.folds.count - fold) // self.threads)
         elif left <= 0:
             return None
         if number in self.diverged:
@@ -271,7 +253,8 @@ class _Work:
             return train_member(
                 self.prepared,
                 recipe,
-                np.flatnonzero(self.training.fold == fold),
+                self.folds.trained_on(fold),
+                self.folds.held_out(fold),
                 seed=[self.prepared.question.seed, number, fold],
                 most=self.most,
                 halt=self.halt,
@@ -290,9 +273,9 @@ class _Work:
         outputs = there[0][1].held_out.shape[1]
         predictions = np.full((len(y), outputs), np.nan, dtype=np.float32)
         for k, member in there:
-            predictions[training.fold == k] = member.held_out
+            predictions[self.folds.held_out(k)] = member.held_out
             training.operations += member.operations
-        told = np.isin(training.fold, [k for k, _ in there])
+        told = np.isin(self.folds.fold, [k for k, _ in there])
         own_loss = blend_loss(predictions[told], y[told], None if s is None else s[told])
         training.own_losses.append(own_loss)
         training.out_of_fold.append(predictions)
@@ -301,100 +284,40 @@ class _Work:
         epochs = tuple(member.history.best_epoch for _, member in there)
         training.recipes.append(PackedRecipe(recipe, networks, epochs))
 
+    def train_on_all(self, recipes: list[PackedRecipe]) -> list[PackedRecipe]:
+        """Return recipes with networks trained on all rows, for as long as was best before."""
+        rows, nothing = np.arange(len(self.prepared.rows.y)), np.arange(0)
+        done: list[Member] = []
 
-# --- one network -----------------------------------------------------------------------------
+        def job(i: int, k: int) -> Callable[[], Member]:
+            def work() -> Member:
+                member = train_member(
+                    self.prepared,
+                    recipes[i].recipe,
+                    rows,
+                    nothing,
+                    seed=[self.prepared.question.seed, self.tried + i, k],
+                    most=self.most,
+                    halt=self.halt,
+                    epochs=round(float(np.median(recipes[i].epochs))),
+                )
+                done.append(member)
+                return member
 
+            return work
 
-def train_member(
-    prepared: PreparedTable,
-    recipe: Recipe,
-    held_out: NDArray[np.intp],
-    *,
-    seed: list[int],
-    most: float,
-    halt: Halt,
-    time_limit: float | None,
-    n_threads: int,
-    checkpoints: Checkpoints | None = None,
-) -> Member:
-    """Return a network of a recipe, trained on all rows but those held out.
-
-    Parameters
-    ----------
-    prepared : PreparedTable
-    recipe : Recipe
-    held_out : array of int
-        The rows of its fold.
-    seed : list of int
-        Of its weights, the order of its rows and its dropout.
-    most : float
-        Operations that it may take: fewer epochs are made on large tables.
-    halt : Halt
-        Ends it after its epoch.
-    time_limit : float, optional
-        Most seconds.
-    n_threads : int
-    checkpoints : Checkpoints, optional
-        Of this network alone.
-    """
-    X, y, s = prepared.rows
-    X = X if recipe.bins else X[:, : prepared.encoder.plain_width]
-    rows = np.setdiff1d(np.arange(len(y)), held_out, assume_unique=True)
-    inner = deal(y[rows], min(INNER, len(rows)), seed[0]) == 0
-    kept, judged = rows[~inner], rows[inner]
-    center, scale = (0.0, 1.0) if prepared.classes else _location(y[rows], s, rows)
-    own_y = y if prepared.classes else (y - center) / scale
-    network = prepared.new_network(recipe, X.shape[1], np.random.default_rng([*seed, 0]))
-    rng = np.random.default_rng([*seed, 1])
-    if checkpoints is not None:
-        checkpoints.start(rng, seed)
-    settings = prepared.settings(recipe, len(kept))
-    parameters, M = parameter_count(network.sizes), settings.batch_size or len(kept)
-    an_epoch = operations(parameters, len(kept), M, 1)
-    epochs = max(1, min(recipe.epochs, int(most / an_epoch)))
-    settings = replace(
-        settings, epochs=epochs, time_limit=time_limit, n_threads=n_threads, gradient_norms=False
-    )
-    trainer = Trainer(
-        network,
-        X,
-        own_y,
-        s,
-        settings=settings,
-        rows=kept,
-        rng=rng,
-        validation=Validation(X, own_y, s, judged),
-        checkpoints=checkpoints,
-    )
-
-    def hear(history: History) -> None:
-        if halt.called and checkpoints is not None:
-            checkpoints.interrupted = True  # which writes one first
-        elif halt.called:
-            raise KeyboardInterrupt
-
-    hear.changes_parameters = False  # type: ignore[attr-defined]
-    with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
-        history = trainer.train(on_epoch=hear)
-    if not prepared.classes:
-        _in_units_of_the_table(network, center, scale)
-    taken = operations(parameters, len(kept), M, history.epochs)
-    return Member(network, output_of(network, X[held_out]), history, taken)
-
-
-def _location(
-    y: NDArray[Any], s: NDArray[np.float64] | None, rows: NDArray[np.intp]
-) -> tuple[float, float]:
-    """Return mean and standard deviation of a fold's training targets, 1 where all are equal."""
-    weights = None if s is None else s[rows]
-    center = float(np.average(y, weights=weights))
-    spread = float(np.sqrt(np.average((y - center) ** 2, weights=weights)))
-    return center, spread if spread > 0 else 1.0
-
-
-def _in_units_of_the_table(network: Network, center: float, scale: float) -> None:
-    """Have a network's last layer predict what it has learnt times `scale`, plus `center`."""
-    W, b = network.parameters.weights[-1], network.parameters.biases[-1]
-    W *= scale
-    b *= scale
-    b += center
+        count = self.folds.count
+        jobs = [job(i, k) for i in range(len(recipes)) for k in range(count)]
+        members = side_by_side(
+            jobs,
+            self.threads,
+            self.halt,
+            lambda: self.on_progress(self.training, len(done), len(jobs)),
+        )
+        if None in members:  # Ctrl-C: those that have seen the past only are kept
+            return recipes
+        networks = [member.network for member in members if member is not None]
+        return [
+            replace(packed, networks=tuple(networks[i * count : (i + 1) * count]))
+            for i, packed in enumerate(recipes)
+        ]

@@ -126,12 +126,11 @@ def _pack(experiment: Experiment) -> dict[str, Any]:
     pack, training = experiment.model.pack, experiment.model.training
     assert pack is not None
     assert training is not None
-    weights = dict.fromkeys(training.recipes, 0.0)
-    weights |= dict(zip(pack.recipes, pack.blend.weights, strict=True))
+    weights = {packed.recipe: w for packed, w in zip(pack.recipes, pack.blend.weights, strict=True)}
     recipes = [
         {
             "recipe": asdict(packed.recipe),
-            "weight": weights[packed],
+            "weight": weights.get(packed.recipe, 0.0),
             "loss": loss,
             "best_epochs": packed.epochs,
         }
@@ -140,7 +139,7 @@ def _pack(experiment: Experiment) -> dict[str, Any]:
     return {
         "pack": {
             "effort": experiment.question.effort,
-            "folds": int(training.fold.max()) + 1,
+            "folds": training.folds.count,
             "recipes": recipes,
             "losses": training.losses,
             "temperature": pack.blend.temperature,

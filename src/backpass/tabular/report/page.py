@@ -167,7 +167,7 @@ def _recipes(experiment: Experiment) -> Markup | None:
     pack, training = experiment.model.pack, experiment.model.training
     if pack is None or training is None:
         return None
-    view, folds = pack_grid(training, pack), int(training.fold.max()) + 1
+    view, folds = pack_grid(training, pack), training.folds.count
     told = (
         f"Each recipe is a network on each of {folds} folds, and its loss is of rows that its"
         " networks have not seen. Weights are chosen by these predictions"

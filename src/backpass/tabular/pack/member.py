@@ -1,0 +1,145 @@
+"""One network of a pack: trained on some rows, stopped by a part of them, asked about others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.core.parameters import parameter_count
+from backpass.network.network import Network
+from backpass.tabular.pack.folds import judging_rows
+from backpass.tabular.pack.pack import output_of
+from backpass.tabular.pack.recipes import operations
+from backpass.tabular.preparation import PreparedTable
+from backpass.tabular.recipe import Recipe
+from backpass.training.checkpoints import Checkpoints
+from backpass.training.history import History, Validation
+from backpass.training.side_by_side import Halt
+from backpass.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trained network: of a recipe, without a fold.
+
+    Parameters
+    ----------
+    network : Network
+    held_out : array of shape (n, k)
+        What it makes of the fold it has not seen.
+    history : History
+    operations : float
+        That its training took.
+    """
+
+    network: Network
+    held_out: NDArray[Any]
+    history: History
+    operations: float
+
+
+def train_member(
+    prepared: PreparedTable,
+    recipe: Recipe,
+    rows: NDArray[np.intp],
+    held_out: NDArray[np.intp],
+    *,
+    seed: list[int],
+    most: float,
+    halt: Halt,
+    time_limit: float | None = None,
+    n_threads: int = 1,
+    checkpoints: Checkpoints | None = None,
+    epochs: int | None = None,
+) -> Member:
+    """Return a network of a recipe, trained on some rows, with what it makes of others.
+
+    Parameters
+    ----------
+    prepared : PreparedTable
+    recipe : Recipe
+    rows, held_out : array of int
+        Those it is trained on, a tenth of which judges its epochs; those it predicts.
+    seed : list of int
+        Of its weights, the order of its rows and its dropout.
+    most : float
+        Operations that it may take: fewer epochs are made on large tables.
+    halt : Halt
+        Ends it after its epoch.
+    time_limit : float, optional
+        Most seconds.
+    n_threads : int
+    checkpoints : Checkpoints, optional
+        Of this network alone.
+    epochs : int, optional
+        How many to train on all of the rows, none of which then judges them.
+    """
+    X, y, s = prepared.rows
+    X = X if recipe.bins else X[:, : prepared.encoder.plain_width]
+    judging = np.zeros(len(rows), dtype=bool)
+    if epochs is None:
+        judging = judging_rows(y[rows], seed[0], prepared.relations.of(rows))
+    kept, judged = rows[~judging], rows[judging]
+    center, scale = (0.0, 1.0) if prepared.classes else _location(y[rows], s, rows)
+    own_y = y if prepared.classes else (y - center) / scale
+    network = prepared.new_network(recipe, X.shape[1], np.random.default_rng([*seed, 0]))
+    rng = np.random.default_rng([*seed, 1])
+    if checkpoints is not None:
+        checkpoints.start(rng, seed)
+    settings = prepared.settings(recipe, len(kept))
+    parameters, M = parameter_count(network.sizes), settings.batch_size or len(kept)
+    an_epoch = operations(parameters, len(kept), M, 1)
+    affordable = max(1, min(recipe.epochs, int(most / an_epoch)))
+    settings = replace(
+        settings,
+        epochs=affordable,
+        time_limit=time_limit,
+        n_threads=n_threads,
+        gradient_norms=False,
+    )
+    trainer = Trainer(
+        network,
+        X,
+        own_y,
+        s,
+        settings=settings,
+        rows=kept,
+        rng=rng,
+        validation=Validation(X, own_y, s, judged) if epochs is None else None,
+        checkpoints=checkpoints,
+    )
+
+    def hear(history: History) -> None:
+        if halt.called and checkpoints is not None:
+            checkpoints.interrupted = True  # which writes one first
+        elif halt.called:
+            raise KeyboardInterrupt
+
+    hear.changes_parameters = False  # type: ignore[attr-defined]
+    with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
+        history = trainer.train(epochs, on_epoch=hear)
+    if not prepared.classes:
+        _in_units_of_the_table(network, center, scale)
+    taken = operations(parameters, len(kept), M, history.epochs)
+    return Member(network, output_of(network, X[held_out]), history, taken)
+
+
+def _location(
+    y: NDArray[Any], s: NDArray[np.float64] | None, rows: NDArray[np.intp]
+) -> tuple[float, float]:
+    """Return mean and standard deviation of a fold's training targets, 1 where all are equal."""
+    weights = None if s is None else s[rows]
+    center = float(np.average(y, weights=weights))
+    spread = float(np.sqrt(np.average((y - center) ** 2, weights=weights)))
+    return center, spread if spread > 0 else 1.0
+
+
+def _in_units_of_the_table(network: Network, center: float, scale: float) -> None:
+    """Have a network's last layer predict what it has learnt times `scale`, plus `center`."""
+    W, b = network.parameters.weights[-1], network.parameters.biases[-1]
+    W *= scale
+    b *= scale
+    b += center
