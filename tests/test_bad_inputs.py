@@ -49,19 +49,19 @@ def kept(tmp_path_factory):
     """What lies in the folder before anything is typed, by name."""
     folder = tmp_path_factory.mktemp("kept")
     asked = {
-        "m": Question("old", recipe=RECIPE, drop=["income", "w"], baselines=False),
+        "m": Question("old", recipe=RECIPE, drop=["income", "w"], compare="none"),
         "q": Question(
             "income",
             recipe=RECIPE,
             sample_weight="w",
             drop=["old", "height", "code"],
-            baselines=False,
+            compare="none",
         ),
     }
     for name, question in asked.items():
         run_experiment(people(), question, save_to=folder / f"{name}.backpass")
     Network([2, 3, 1], seed=0).save(folder / "n.backpass")
-    question = Question("old", recipe=RECIPE, baselines=False)
+    question = Question("old", recipe=RECIPE, compare="none")
     run_experiment(pl.read_csv(GOOD), question, checkpoints=Checkpoints(folder / "run"))
     people().write_csv(folder / "people.csv")
     for name in ("notes", "p.csv", "r.json", "r.html", "o.html", "m.onnx"):

@@ -19,7 +19,7 @@ import backpass
 from backpass import cli
 from backpass.cli import arguments as cli_checks
 from backpass.errors import NonFiniteError
-from backpass.tabular.baselines import BASELINES
+from backpass.tabular.baselines import BASELINES, Baseline
 from backpass.tabular.experiment import Question, run_experiment
 from backpass.tabular.model import TabularModel
 
@@ -55,7 +55,7 @@ def few_trees(monkeypatch):
             kind = HistGradientBoostingClassifier
         return kind(random_state=seed, categorical_features=categorical, max_iter=2)
 
-    monkeypatch.setitem(BASELINES, "boosted trees", (trees, True))
+    monkeypatch.setitem(BASELINES, "boosted trees", Baseline(trees, trees=True))
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def folder(tmp_path, monkeypatch):
 def model_bytes(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "m.backpass"
     recipe = Question("old").recipe.__class__(hidden_layer_sizes=(4,), epochs=2)
-    question = Question("old", recipe=recipe, drop=["income", "w"], baselines=False)
+    question = Question("old", recipe=recipe, drop=["income", "w"], compare="none")
     run_experiment(people(), question, save_to=path)
     return path.read_bytes()
 

@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 
 from backpass.errors import InputError, TableError, TableWarning
-from backpass.tabular.baselines import BASELINES
+from backpass.tabular import baselines
+from backpass.tabular.baselines import BASELINES, Baseline, compared_with, score_baseline
 from backpass.tabular.experiment import Hooks, Question, run_experiment
 from backpass.tabular.files import RawTable
 from backpass.tabular.model import TabularModel
+from backpass.tabular.preparation import PreparedTable
 from backpass.tabular.recipe import RECIPE
 from backpass.tabular.report.as_json import experiment_json, strict, write_json
 from backpass.tabular.selection import split_rows
@@ -28,7 +30,7 @@ def flats(rows=100, seed=0):
 
 
 def ask(target="price", **options):
-    return Question(target, **{"recipe": FAST, "baselines": False, **options})
+    return Question(target, **{"recipe": FAST, "compare": "none", **options})
 
 
 class Recorder(Hooks):
@@ -51,9 +53,9 @@ class Recorder(Hooks):
 def test_the_flow_is_told_step_by_step(tmp_path):
     hooks = Recorder()
     path = tmp_path / "m.backpass"
-    experiment = run_experiment(flats(), ask(baselines=True), hooks=hooks, save_to=path)
-    assert hooks.said == ["understood", "epoch 1", "epoch 2", "trained", *BASELINES]
-    assert set(experiment.baselines) == set(BASELINES)
+    experiment = run_experiment(flats(), ask(compare="fast"), hooks=hooks, save_to=path)
+    assert hooks.said == ["understood", "epoch 1", "epoch 2", "trained", *compared_with("fast")]
+    assert set(experiment.baselines) == {*compared_with("fast")}
     assert experiment.baselines["linear model"]["R²"] > 0.5
     assert experiment.baselines["majority class or mean"]["R²"] < 0.1
     assert experiment.seconds > 0
@@ -172,7 +174,7 @@ class Stop(Hooks):
 
 
 def test_an_interrupted_training_keeps_the_best_epoch(tmp_path):
-    question = ask(baselines=True, recipe=replace(FAST, epochs=50))
+    question = ask(compare="fast", recipe=replace(FAST, epochs=50))
     path = tmp_path / "m"
     experiment = run_experiment(flats(), question, hooks=Stop(3), save_to=path)
     assert experiment.interrupted
@@ -186,7 +188,7 @@ def test_an_interrupted_training_keeps_the_best_epoch(tmp_path):
 def test_an_interrupted_comparison_keeps_what_there_is(tmp_path):
     path = tmp_path / "m"
     experiment = run_experiment(
-        flats(), ask(baselines=True), hooks=Stop(baseline="linear model"), save_to=path
+        flats(), ask(compare="fast"), hooks=Stop(baseline="linear model"), save_to=path
     )
     assert experiment.interrupted
     assert list(experiment.baselines) == ["majority class or mean"]
@@ -250,3 +252,31 @@ def test_remarks_say_what_scores_hide():
     table = {"x": rng.normal(size=60), "y": [i % 2 for i in range(60)]}
     small = run_experiment(table, Question("y", task="classification"))
     assert remarks_on(small)[0].startswith("only 12 test rows: a rough score, accuracy to about ±")
+
+
+def test_what_is_compared_with():
+    assert compared_with("none") == []
+    assert "CatBoost" not in compared_with("fast")
+    installed = {name for name, baseline in BASELINES.items() if baseline.there}
+    assert {*compared_with("all")} == installed
+    assert not Baseline(lambda *_: None, package="no_such_package").there
+    with pytest.raises(InputError, match="compare must be one of none, fast, all, not 'some'"):
+        Question("y", compare="some")
+
+
+@pytest.mark.parametrize("name", [n for n, b in BASELINES.items() if b.package and b.there])
+def test_another_packages_trees_are_trained_on_the_same_rows(name):
+    experiment = run_experiment(flats(), ask(compare="all"))
+    assert experiment.baselines[name].keys() >= experiment.test.metrics.keys()
+
+
+def test_trees_that_take_longer_than_the_network_are_fewer(monkeypatch):
+    monkeypatch.setattr(baselines, "SMALL_TABLE", 1)
+    monkeypatch.setattr(baselines, "STEP_OF_TREES", 2)
+    prepared = PreparedTable.of(flats(), ask())
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(baselines.time, "monotonic", lambda: float(next(clock)))
+    told = score_baseline("boosted trees", prepared, prepared.rows, prepared.rows, time_limit=5.0)
+    assert told["trees"] == 2
+    whole = score_baseline("boosted trees", prepared, prepared.rows, prepared.rows)
+    assert "trees" not in whole

@@ -367,7 +367,7 @@ def model_file(tmp_path_factory):
     recipe = Question("kind").recipe.__class__(hidden_layer_sizes=(4,), epochs=2)
     run_experiment(
         table(),
-        Question("kind", recipe=recipe, baselines=False),
+        Question("kind", recipe=recipe, compare="none"),
         save_to=folder / "m.backpass",
     )
     return (folder / "m.backpass").read_bytes()

@@ -66,7 +66,7 @@ def table(rows=80, classes=("no", "yes")):
 
 def page(target, frame=None, **options):
     recipe = replace(RECIPE, hidden_layer_sizes=(4, 3), epochs=3)
-    options = {"baselines": False, "gradient_norms": True, "recipe": recipe, **options}
+    options = {"compare": "none", "gradient_norms": True, "recipe": recipe, **options}
     experiment = run_experiment(table() if frame is None else frame, Question(target, **options))
     return report_page(experiment, f"a/{EVIL}.csv", f"backpass fit '{EVIL}'")
 
@@ -108,12 +108,12 @@ def test_it_shows_what_the_brief_asks_for():
 def test_baselines_stand_beside_the_network():
     from sklearn.dummy import DummyClassifier
 
-    from backpass.tabular.baselines import BASELINES
+    from backpass.tabular.baselines import BASELINES, Baseline
 
     trees = BASELINES["boosted trees"]
     try:
-        BASELINES["boosted trees"] = (lambda task, seed, categorical: DummyClassifier(), False)
-        text = " ".join(Checker(page("label", baselines=True)).text)
+        BASELINES["boosted trees"] = Baseline(lambda task, seed, categorical: DummyClassifier())
+        text = " ".join(Checker(page("label", compare="fast")).text)
     finally:
         BASELINES["boosted trees"] = trees
     for words in ("majority class", "linear model", "boosted trees"):
@@ -134,7 +134,7 @@ def test_without_gradient_norms_the_page_has_no_such_curve():
 
 def test_it_is_written_whole(tmp_path):
     recipe = replace(RECIPE, hidden_layer_sizes=(4,), epochs=1)
-    question = Question("label", baselines=False, recipe=recipe)
+    question = Question("label", compare="none", recipe=recipe)
     experiment = run_experiment(table(), question)
     write_report(experiment, tmp_path / "a.html", "-", "backpass fit -")
     text = (tmp_path / "a.html").read_text(encoding="utf-8")

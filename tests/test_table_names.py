@@ -91,7 +91,7 @@ def test_a_model_by_numbers_and_tuples(numbered):
     assert TabularModel.fit(numbered, 2020, drop=[weight], recipe=RECIPE).target.name == "2020"
     array = numbered[[2019, 2020, weight]].to_numpy()
     assert TabularModel.fit(array, 0, sample_weight=2, recipe=RECIPE).sample_weight == "x2"
-    question = Question("kind", sample_weight=weight, drop=[2019], recipe=RECIPE, baselines=False)
+    question = Question("kind", sample_weight=weight, drop=[2019], recipe=RECIPE, compare="none")
     assert run_experiment(numbered, question).table.sample_weight == "('weight', 1)"
     with pytest.raises(TableError, match="no column 2021 to predict; it has '2019', '2020'"):
         TabularModel.fit(numbered, 2021, recipe=RECIPE)
@@ -175,7 +175,7 @@ def test_columns_in_place_of_names_are_refused_without_their_data(kind, size):
             TabularModel.fit(TABLE, **{"target": "y", "recipe": RECIPE, **arguments})
         assert str(raised.value).isprintable()
         assert kind is tuple or SECRET not in str(raised.value)
-    question = Question("y", recipe=RECIPE, baselines=False)
+    question = Question("y", recipe=RECIPE, compare="none")
     with pytest.raises(TableError) as raised:
         run_experiment(TABLE, question, test=column)
     assert SECRET not in str(raised.value)

@@ -67,6 +67,14 @@ class Effort(StrEnum):
     best = "best"
 
 
+class Compare(StrEnum):
+    """Which other models are trained for comparison."""
+
+    none = "none"
+    fast = "fast"
+    all = "all"
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """The arguments of ``backpass fit``: their types, their help, and what was given."""
@@ -147,6 +155,13 @@ class FitOptions:
     time_limit: Annotated[
         MaybeNumber, Option(metavar="SECONDS", help="Most seconds of training. [default: none]")
     ] = None
+    compare: Annotated[
+        Compare,
+        Option(
+            help="Other models to compare with: fast ones, for no longer than the training, or all"
+            " that are installed."
+        ),
+    ] = Compare.fast
     seed: Annotated[
         int, Option(min=0, max=2**32 - 1, metavar="N", help="Of the split and of the network.")
     ] = 0
@@ -174,7 +189,9 @@ class FitOptions:
         """The command that was typed, in its plainest form."""
         parts = ["backpass", "fit", self.table]
         for name, value in vars(self).items():
-            if name == "table" or value in (None, Task.auto) or (name, value) == ("seed", 0):
+            if name == "table" or value in (None, Task.auto, Compare.fast):
+                continue
+            if (name, value) == ("seed", 0):
                 continue
             option = f"--{name.replace('_', '-')}"
             if isinstance(value, bool):
@@ -341,6 +358,7 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
         effort="" if options.single else (options.effort or Effort.default).value,
         seed=options.seed,
         time_limit=options.time_limit,
+        compare=options.compare.value,
         gradient_norms=options.report is not None,
         convention=convention,
     )

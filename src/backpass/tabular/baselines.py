@@ -3,6 +3,8 @@
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from backpass.tabular.preparation import Encoded, LearntColumns
 Matrix = NDArray[Any]
 
 SMALL_TABLE = 1_000_000  # numbers in the training matrix
+STEP_OF_TREES = 25  # between two looks at the clock: each step bins the columns anew
 
 
 def tree_matrix(encoder: TableEncoding, encoded: Matrix) -> tuple[Matrix, list[bool]]:
@@ -58,6 +61,31 @@ def tree_matrix(encoder: TableEncoding, encoded: Matrix) -> tuple[Matrix, list[b
     return np.hstack(columns), categorical
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """A model to compare with.
+
+    Parameters
+    ----------
+    make : callable
+        From the task, a seed and which columns are categories to a model of scikit-learn's kind.
+    trees : bool
+        Whether it takes the matrix for trees: a column each, categories as numbers of levels.
+    package : str
+        What it comes from, where that is not installed with backpass: it is compared with where
+        all are asked for and the package is there.
+    """
+
+    make: Callable[[str, int, list[bool]], Any]
+    trees: bool = False
+    package: str = ""
+
+    @property
+    def there(self) -> bool:
+        """Whether its package is installed."""
+        return not self.package or find_spec(self.package) is not None
+
+
 def _trivial(task: str, seed: int, categorical: list[bool]) -> Any:
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
@@ -79,16 +107,61 @@ def _trees(task: str, seed: int, categorical: list[bool]) -> Any:
     return kind(random_state=seed, categorical_features=categorical)
 
 
-BASELINES: dict[str, tuple[Callable[[str, int, list[bool]], Any], bool]] = {
-    "majority class or mean": (_trivial, False),
-    "linear model": (_linear, False),
-    "boosted trees": (_trees, True),
+def _lightgbm(task: str, seed: int, categorical: list[bool]) -> Any:
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    kind = LGBMClassifier if task == "classification" else LGBMRegressor
+    places = [i for i, is_category in enumerate(categorical) if is_category]
+    return kind(random_state=seed, verbose=-1, categorical_feature=places)
+
+
+def _xgboost(task: str, seed: int, categorical: list[bool]) -> Any:
+    from xgboost import XGBClassifier, XGBRegressor
+
+    kind = XGBClassifier if task == "classification" else XGBRegressor
+    types = ["c" if is_category else "q" for is_category in categorical]
+    return kind(random_state=seed, enable_categorical=True, feature_types=types)
+
+
+def _catboost(task: str, seed: int, categorical: list[bool]) -> Any:
+    from catboost import CatBoostClassifier, CatBoostRegressor
+
+    kind = CatBoostClassifier if task == "classification" else CatBoostRegressor
+    return kind(random_seed=seed, verbose=0, allow_writing_files=False)
+
+
+BASELINES: dict[str, Baseline] = {
+    "majority class or mean": Baseline(_trivial),
+    "linear model": Baseline(_linear),
+    "boosted trees": Baseline(_trees, trees=True),
+    "LightGBM": Baseline(_lightgbm, trees=True, package="lightgbm"),
+    "XGBoost": Baseline(_xgboost, trees=True, package="xgboost"),
+    "CatBoost": Baseline(_catboost, trees=True, package="catboost"),
 }
-"""Each baseline: what makes the model, and whether it takes the matrix for trees."""
+"""The models that a fit is compared with, each with the settings that it comes with."""
+
+
+def compared_with(compare: str) -> list[str]:
+    """Return the names of the baselines for ``"none"``, ``"fast"`` or ``"all"``.
+
+    Examples
+    --------
+    >>> compared_with("fast")
+    ['majority class or mean', 'linear model', 'boosted trees']
+    """
+    if compare == "none":
+        return []
+    return [n for n, b in BASELINES.items() if b.there and (compare == "all" or not b.package)]
 
 
 def score_baseline(
-    name: str, columns: LearntColumns, train: Encoded, test: Encoded, *, seed: int = 0
+    name: str,
+    columns: LearntColumns,
+    train: Encoded,
+    test: Encoded,
+    *,
+    seed: int = 0,
+    time_limit: float | None = None,
 ) -> dict[str, float]:
     """Return the test metrics of one baseline, and the seconds it took to train.
 
@@ -102,29 +175,50 @@ def score_baseline(
         The rows of both parts, as `columns` encodes them.
     seed : int
         Of the boosted trees.
+    time_limit : float, optional
+        Seconds after which boosted trees are as many as there are: 1 where it is less. How many
+        there are of 100 is then told as ``"trees"``.
     """
-    make, wants_trees = BASELINES[name]
+    baseline = BASELINES[name]
     (X, y, s), (X_test, y_test, s_test) = train, test
     plain = columns.encoder.plain_width  # bins are ours
     X, X_test = X[:, :plain], X_test[:, :plain]
     categorical = [False] * plain
-    if wants_trees:
+    if baseline.trees:
         X, categorical = tree_matrix(columns.encoder, X)
         X_test, _ = tree_matrix(columns.encoder, X_test)
-    model = make(columns.task, seed, categorical)
-    started = time.monotonic()
+    model = baseline.make(columns.task, seed, categorical)
+    started, told = time.monotonic(), {}
     with warnings.catch_warnings():
         # a baseline that has not converged is a fair, slightly worse one
         warnings.simplefilter("ignore")
         # on small tables threads wait for one another longer than they work
         with blas_threads(1 if X.size < SMALL_TABLE else None, openmp=True):
-            model.fit(X, y, sample_weight=s)
-    seconds = time.monotonic() - started
-    if columns.classes:
-        p = np.zeros((len(y_test), len(columns.classes)))
-        p[:, model.classes_] = model.predict_proba(X_test)
-        scores = class_metrics(y_test, p, s_test)
-    else:
-        true, found = (columns.target.decode(y).to_numpy() for y in (y_test, model.predict(X_test)))
-        scores = number_metrics(true, found, s_test)
-    return {**scores, "seconds": seconds}
+            if time_limit is not None and X.size >= SMALL_TABLE and hasattr(model, "warm_start"):
+                told = _grow(model, X, y, s, started + max(1.0, time_limit))
+            else:
+                model.fit(X, y, sample_weight=s)
+        seconds = time.monotonic() - started
+        if columns.classes:
+            p = np.zeros((len(y_test), len(columns.classes)))
+            p[:, model.classes_.astype(int)] = model.predict_proba(X_test)
+            scores = class_metrics(y_test, p, s_test)
+        else:
+            true, found = (
+                columns.target.decode(y).to_numpy() for y in (y_test, model.predict(X_test))
+            )
+            scores = number_metrics(true, found, s_test)
+    return {**scores, **told, "seconds": seconds}
+
+
+def _grow(model: Any, X: Matrix, y: Matrix, s: Matrix | None, deadline: float) -> dict[str, float]:
+    """Train boosted trees some at a time, until all are there or it is late."""
+    trees, most = STEP_OF_TREES, model.max_iter
+    while True:
+        model.set_params(warm_start=True, max_iter=min(trees, most))
+        model.fit(X, y, sample_weight=s)
+        if trees >= most or model.n_iter_ < model.max_iter:  # all, or stopped early
+            return {}
+        if time.monotonic() >= deadline:
+            return {"trees": float(model.n_iter_)}
+        trees += STEP_OF_TREES

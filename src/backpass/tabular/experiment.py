@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backpass.errors import TableWarning, warn_caller
-from backpass.tabular.baselines import BASELINES, score_baseline
+from backpass.tabular.baselines import compared_with, score_baseline
 from backpass.tabular.files import raw_table
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
@@ -130,7 +130,7 @@ def run_experiment(
     --------
     >>> x, y = [i % 20 for i in range(400)], [i // 20 for i in range(400)]
     >>> table = {"x": x, "y": y, "above": [a > b for a, b in zip(x, y)]}
-    >>> experiment = run_experiment(table, Question("above", baselines=False))
+    >>> experiment = run_experiment(table, Question("above", compare="none"))
     >>> experiment.table.n_train, experiment.test.rows
     (320, 80)
     >>> experiment.test.metrics["accuracy"] > 0.9
@@ -157,7 +157,7 @@ def run_experiment(
     experiment.warnings, experiment.interrupted = notes, interrupted
     if save_to is not None:
         model.save(save_to)
-    if question.baselines and not interrupted:
+    if not interrupted:
         _compare(experiment, arranged, hooks)
     experiment.seconds = time.monotonic() - started
     return experiment
@@ -168,8 +168,9 @@ def run_experiment(
 
 def _compare(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> None:
     """Train the baselines; Ctrl-C leaves out the rest of them."""
+    limit = experiment.model.seconds
     try:
-        for name in BASELINES:
+        for name in compared_with(experiment.question.compare):
             hooks.comparing(name)
             experiment.baselines[name] = score_baseline(
                 name,
@@ -177,6 +178,7 @@ def _compare(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> Non
                 arranged.prepared.rows,
                 arranged.test,
                 seed=experiment.question.seed,
+                time_limit=None if experiment.question.compare == "all" else limit,
             )
     except KeyboardInterrupt:
         experiment.interrupted = True

@@ -179,7 +179,9 @@ def score_grid(experiment: Experiment) -> Grid:
     title = f"test scores, {count(experiment.test.rows)} rows"
     grid = Grid(title, [("", "text"), *_metric_heads(scores), ("training", "number")])
     for name, row in lines.items():
-        label = Cell(baseline_name(name, experiment.table.task), "ours" if name == ours else "")
+        shown = baseline_name(name, experiment.table.task)
+        shown += f" ({row['trees']:.0f} of 100)" if "trees" in row else ""  # cut short
+        label = Cell(shown, "ours" if name == ours else "")
         cells = [Cell(metric(m, row[m]), "best" if row[m] == best[m] else "") for m in scores]
         grid.rows.append([label, *cells, Cell(seconds(row["seconds"]))])
         if name == ours and (told := experiment.model.out_of_fold):

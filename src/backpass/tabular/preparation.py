@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+COMPARE = ("none", "fast", "all")
 TASKS = ("auto", "classification", "regression")
 
 
@@ -80,8 +81,10 @@ class Question:
         Most seconds of training.
     gradient_norms : bool
         Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
-    baselines : bool
-        Whether an experiment trains other models for comparison.
+    compare : {"none", "fast", "all"}
+        Which other models an experiment trains for comparison: a linear one and boosted trees, for
+        no longer than its own training; or also LightGBM, XGBoost and CatBoost, where they are
+        installed, for as long as they take.
     convention : Convention
         How the table is written; what is None in it is told from the cells.
 
@@ -104,7 +107,7 @@ class Question:
     seed: int = 0
     time_limit: float | None = None
     gradient_norms: bool = False
-    baselines: bool = True
+    compare: str = "fast"
     convention: Convention = UNDECIDED
 
     def __post_init__(self) -> None:
@@ -132,6 +135,10 @@ class Question:
             )
         if self.group is not None and self.time is not None:
             raise InputError("rows are split by group or by time; give one of the two")
+        if not isinstance(self.compare, str) or self.compare not in COMPARE:
+            raise InputError(
+                f"compare must be one of {', '.join(COMPARE)}, not {brief(self.compare)}"
+            )
         as_convention(self.convention)  # refuses what is none
         if not isinstance(self.recipe, Recipe):
             raise InputError(f"recipe must be a Recipe, not {brief(self.recipe)}")

@@ -110,7 +110,7 @@ def some_groups(groups: NDArray[np.int64], fraction: float, seed: int) -> NDArra
 
     Examples
     --------
-    >>> some_groups(np.array([0, 0, 0, 0, 0, 0, 1, 2]), 0.25, 0).sum()
+    >>> int(some_groups(np.array([0, 0, 0, 0, 0, 0, 1, 2]), 0.25, 0).sum())
     1
     """
     part = whole_groups(groups, max(2, round(1 / fraction)), seed)
