@@ -54,7 +54,14 @@ def test_the_flow_is_told_step_by_step(tmp_path):
     hooks = Recorder()
     path = tmp_path / "m.backpass"
     experiment = run_experiment(flats(), ask(compare="fast"), hooks=hooks, save_to=path)
-    assert hooks.said == ["understood", "epoch 1", "epoch 2", "trained", *compared_with("fast")]
+    assert hooks.said == [
+        "understood",
+        "epoch 1",
+        "epoch 2",
+        "trained",
+        "what mattered",
+        *compared_with("fast"),
+    ]
     assert set(experiment.baselines) == {*compared_with("fast")}
     assert experiment.baselines["linear model"]["R²"] > 0.5
     assert experiment.baselines["majority class or mean"]["R²"] < 0.1

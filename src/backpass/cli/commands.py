@@ -375,6 +375,9 @@ def predict(
         MaybeNumber,
         Option(metavar="PART", help="Add the ends that hold this part of the rows, such as 0.9."),
     ] = None,
+    explain: Annotated[
+        bool, Option("--explain", help="Add the three columns that move each row's number most.")
+    ] = False,
     output: Annotated[
         MaybeText,
         Option("--output", "-o", metavar="FILE", help="CSV, TSV or Parquet file, by its suffix."),
@@ -389,10 +392,11 @@ def predict(
       backpass predict churn.backpass new.csv
       backpass predict churn.backpass new.parquet --proba -o predictions.parquet
       backpass predict price.backpass new.csv --interval 0.9
+      backpass predict price.backpass new.csv --explain
     """  # noqa: D301
     check_is_file(model)
-    if proba and interval is not None:
-        raise InputError("--proba is of classes, --interval of numbers; give one of the two")
+    if proba + explain + (interval is not None) > 1:
+        raise InputError("--proba, --interval and --explain: give one of the three")
     if output is not None:
         from backpass.tabular.files import check_table_suffix
 
@@ -405,7 +409,9 @@ def predict(
     messages = Messages()
     with messages.catching():
         loaded = TabularModel.load(model)
-        if interval is None:
+        if explain:
+            predictions = loaded.explain_table(table)
+        elif interval is None:
             predictions = loaded.predict_table(table, proba=proba)
         else:
             predictions = loaded.predict_interval(table, interval)

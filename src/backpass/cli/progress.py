@@ -142,6 +142,5 @@ class TerminalHooks(Hooks):
 
     def comparing(self, baseline: str) -> None:
         """Say what takes its time."""
-        self.progress.update(
-            self.bar, description=f"comparing with {baseline}", total=None, told=""
-        )
+        doing = baseline if baseline.startswith("what ") else f"comparing with {baseline}"
+        self.progress.update(self.bar, description=doing, total=None, told="")

@@ -25,11 +25,13 @@ from backpass.tabular.formatting import (
     count,
     error_grid,
     evaluation_grid,
+    importance_grid,
     number,
     one_line,
     recipe_name,
     score_grid,
     seconds,
+    segment_lines,
     share,
 )
 from backpass.tabular.pack.folds import fold_count
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from backpass.tabular.setup import Understanding
 
 MOST_COLUMNS = 20  # of a table, shown in the terminal
+FEW_COLUMNS = 5  # that mattered, shown in the terminal
 MOST_CLASSES = 12  # of a confusion matrix, which then fits into 80 columns
 MOST_CONFUSIONS = 10
 FEW_TEST_ROWS = 100
@@ -261,7 +264,21 @@ def results(experiment: Experiment) -> RenderableType:
     """Return metrics beside the baselines, and where the predictions err."""
     remarks = [_text(remark, "yellow") for remark in remarks_on(experiment)]
     scores = score_grid(experiment)
-    return Group(_titled(scores.title, _painted(scores)), *remarks, _errors(experiment.test))
+    mattered = _what_mattered(experiment)
+    return Group(
+        _titled(scores.title, _painted(scores)), *remarks, *mattered, _errors(experiment.test)
+    )
+
+
+def _what_mattered(experiment: Experiment) -> list[RenderableType]:
+    found = experiment.explanation
+    if not found.importances:
+        return []
+    view = importance_grid(found, experiment.model.main_metric, FEW_COLUMNS)
+    lines = [_text(line) for line in segment_lines(found)[:1]]
+    if found.calibration_error is not None:
+        lines.append(_text(f"probabilities are off by {found.calibration_error:.3f} on average"))
+    return [_titled(view.title, _painted(view, widest=26)), *lines]
 
 
 def remarks_on(experiment: Experiment) -> list[str]:

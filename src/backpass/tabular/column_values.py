@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,6 +130,21 @@ def as_dates(column: pl.Series, convention: Convention = PLAIN) -> pl.Series:
     read = pl.Series(column.name, [None] * len(text)) if dates is None else dates
     _refuse_first(text, read, f"is not a date{convention.dates_like()}")
     return read
+
+
+def date_of_day(days: float) -> str:
+    """Return the date that so many days since 1970-01-01 are, or the time of a part of the first.
+
+    Examples
+    --------
+    >>> date_of_day(18262.0), date_of_day(0.5)
+    ('2020-01-01', '12:00')
+    """
+    try:
+        moment = datetime(1970, 1, 1) + timedelta(days=days)
+    except OverflowError:  # before the year 1, or after 9999
+        return f"day {days:.0f}"
+    return moment.strftime("%H:%M" if 0 <= days < 1 else "%Y-%m-%d")
 
 
 def as_days(column: pl.Series, convention: Convention = PLAIN) -> NDArray[np.float64]:

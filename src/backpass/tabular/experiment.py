@@ -16,12 +16,14 @@ from typing import Any
 
 from backpass.errors import TableWarning, warn_caller
 from backpass.tabular.baselines import compared_with, score_baseline
+from backpass.tabular.explanation import Explanation, explain
 from backpass.tabular.files import raw_table
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.training import PackTraining
 from backpass.tabular.preparation import Question
 from backpass.tabular.setup import Arrangement, Understanding, arrange
+from backpass.tabular.targets import NumberTarget
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History
 
@@ -69,6 +71,8 @@ class Experiment:
         Of the model, on the test part.
     baselines : dict of str to dict of str to float
         Test metrics and training seconds of other models.
+    explanation : Explanation
+        What mattered to the model, on the test part.
     warnings : list of str
         What was untidy or suspicious.
     interrupted : bool
@@ -82,6 +86,7 @@ class Experiment:
     model: TabularModel
     test: Evaluation
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    explanation: Explanation = field(default_factory=Explanation)
     warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
     seconds: float = 0.0
@@ -158,12 +163,27 @@ def run_experiment(
     if save_to is not None:
         model.save(save_to)
     if not interrupted:
+        _explain(experiment, arranged, hooks)
+    if not experiment.interrupted:
         _compare(experiment, arranged, hooks)
     experiment.seconds = time.monotonic() - started
     return experiment
 
 
 # --- after training --------------------------------------------------------------------------
+
+
+def _explain(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> None:
+    """Find what mattered; Ctrl-C leaves it out."""
+    hooks.comparing("what mattered")
+    model, target = experiment.model, experiment.model.target
+    unit = (target.center, target.scale) if isinstance(target, NumberTarget) else (0.0, 1.0)
+    try:
+        experiment.explanation = explain(
+            model.predictor, model.encoder, arranged.test, unit=unit, seed=model.seed
+        )
+    except KeyboardInterrupt:
+        experiment.interrupted = True
 
 
 def _compare(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> None:

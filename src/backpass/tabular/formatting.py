@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from backpass.tabular.columns import ColumnSummary
     from backpass.tabular.experiment import Experiment
+    from backpass.tabular.explanation import Explanation
     from backpass.tabular.metrics import Evaluation
     from backpass.tabular.pack.pack import Pack
     from backpass.tabular.pack.training import PackTraining
@@ -202,6 +203,33 @@ def recipe_name(recipe: Recipe) -> str:
     """
     widths = "-".join(map(str, recipe.hidden_layer_sizes)) or "linear"
     return widths + ", bins" * recipe.bins
+
+
+def importance_grid(found: Explanation, main: str, most: int | None = None) -> Grid:
+    """Return the columns that mattered, the most important first."""
+    loss = "R² lost" if main == "R²" else "log-loss gained"
+    heads = [("column", "name"), (loss, "number"), ("±", "number"), ("moves by", "number")]
+    grid = Grid("what mattered: loss where a column is shuffled", heads)
+    for told in found.importances[:most]:
+        numbers = (f"{told.rise:.4f}", f"{told.spread:.4f}", number(told.effect))
+        grid.rows.append([Cell(told.name), *map(Cell, numbers)])
+    return grid
+
+
+def segment_lines(found: Explanation) -> list[str]:
+    """Return in words where a model errs more than elsewhere.
+
+    Examples
+    --------
+    >>> from backpass.tabular.explanation import Explanation, Segment
+    >>> segment_lines(Explanation(segments=[Segment("city", "Oslo", 40, 0.9, 0.3)]))
+    ["Errs most where 'city' is Oslo: log-loss 0.9 in these 40 rows, 0.3 elsewhere"]
+    """
+    return [
+        f"Errs {'most' if i == 0 else 'more'} where {s.name!r} is {one_line(s.value)}: {s.measure}"
+        f" {number(s.loss)} in these {count(s.rows)} rows, {number(s.elsewhere)} elsewhere"
+        for i, s in enumerate(found.segments)
+    ]
 
 
 def pack_grid(training: PackTraining, pack: Pack) -> Grid:

@@ -19,7 +19,7 @@ from backpass.tabular.metrics import (
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.preparation import Encoded, LearntColumns
 from backpass.tabular.selection import original_rows
-from backpass.tabular.targets import ClassTarget
+from backpass.tabular.targets import ClassTarget, NumberTarget
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,6 +69,46 @@ class TabularPredictor(LearntColumns, ABC):
             return predictions
         name = self.target.name
         return predictions.hstack(self._chances(output).rename(lambda level: f"{name}={level}"))
+
+    def explain_table(self, table: Any, columns: int = 3) -> pl.DataFrame:
+        """Return the predictions, and for each row the columns that move it most.
+
+        A column moves a prediction by ∂ŷ/∂x · (x − reference): the derivative of the backward pass
+        times how far the value lies from that of a usual row, with median numbers and every level
+        of a category as likely. ŷ is the number in units of the target, or the probability of the
+        class that is predicted.
+
+        Parameters
+        ----------
+        table : DataFrame of polars or pandas, mapping of columns, or name of a file
+        columns : int
+            How many are named; fewer where there are fewer.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns named as the target, ``why_1``, ``moved_1``, ``why_2`` and so on.
+        """
+        import polars as pl
+
+        from backpass.tabular.explanation import column_places, effects
+
+        raw, names = self._opened(table), np.array(list(column_places(self.encoder)), dtype=object)
+        scale = self.target.scale if isinstance(self.target, NumberTarget) else 1.0
+        outputs, moved = [], []
+        with original_rows(range(raw.frame.height), raw.label, raw.line_of):
+            for X in self.encoder.encode_in_parts(raw.frame):
+                outputs.append(refuse_overflow(self.predictor.predict(X)))
+                moved.append(scale * effects(self.predictor, self.encoder, X))
+        told = self._predicted(np.vstack(outputs)).to_frame()
+        every = np.vstack(moved)
+        order = np.argsort(-np.abs(every), axis=1, kind="stable")[:, :columns]
+        for i, places in enumerate(order.T, start=1):
+            told = told.with_columns(
+                pl.Series(f"why_{i}", names[places].tolist(), dtype=pl.String),
+                pl.Series(f"moved_{i}", np.take_along_axis(every, places[:, None], axis=1)[:, 0]),
+            )
+        return told
 
     def predict_interval(self, table: Any, coverage: float = 0.9) -> pl.DataFrame:
         """Return the predicted number of every row, and the ends of an interval around it.

@@ -107,6 +107,14 @@ def blend_loss(blended: NDArray[Any], y: NDArray[Any], weights: Floats | None) -
     return float(_losses(_told(blended[None], y, classes), y, weights, classes)[0])
 
 
+def row_losses(output: NDArray[Any], y: NDArray[Any]) -> Floats:
+    """Return each row's log-loss (nats) of probabilities (N, k), or squared error (N, 1)."""
+    classes = output.shape[1] > 1
+    told = _told(output[None], y, classes)[0]
+    each: Floats = -np.log(np.maximum(told, SMALLEST)) if classes else (told - y) ** 2
+    return each
+
+
 def _told(predictions: NDArray[Any], y: NDArray[Any], classes: bool) -> Floats:
     """Return what the loss looks at, (R, N): the probability of the true class, or the number."""
     column = y.astype(np.intp) if classes else 0

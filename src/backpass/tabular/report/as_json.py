@@ -86,6 +86,7 @@ def experiment_json(
         **(_network(experiment) if experiment.model.pack is None else _pack(experiment)),
         "test": _evaluation(experiment.test),
         "baselines": experiment.baselines,
+        "what_mattered": asdict(experiment.explanation),
         "warnings": experiment.warnings,
         "interrupted": experiment.interrupted,
         "seconds": experiment.seconds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +156,53 @@ def line_chart(
     return _picture(label, *parts)
 
 
+def curve_chart(
+    points: Sequence[tuple[float, float]],
+    label: str,
+    x_name: str,
+    y_name: str,
+    texts: Mapping[float, str] | None = None,
+    *,
+    diagonal: bool = False,
+) -> Markup:
+    """Return a curve through points in the order of x, each with a dot.
+
+    Parameters
+    ----------
+    points : sequence of (float, float)
+    label, x_name, y_name : str
+    texts : mapping of float to str, optional
+        How values of x are written at the axis, which first and last are: dates.
+    diagonal : bool
+        Whether both axes are 0 to 1, with the line on which both numbers are equal.
+    """
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    if diagonal:
+        x = y = Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0))
+    else:
+        x, y = nice_axis(min(xs), max(xs)), nice_axis(min(ys), max(ys))
+    parts = []
+    if texts:
+        x = Axis(min(xs), max(xs), ())
+        ends = ((min(xs), LEFT, "start"), (max(xs), WIDTH - RIGHT, "end"))
+        parts = [
+            element("text", texts[at], x=place, y=HEIGHT - BOTTOM + 16, class_=css)
+            for at, place, css in ends
+        ]
+    parts.insert(0, _frame(x, y, x_name, y_name))
+    if diagonal:
+        parts.append(_diagonal())
+    places = [(_x(x, a), _y(y, b)) for a, b in sorted(points)]
+    line = element("polyline", points=" ".join(f"{a},{b}" for a, b in places), class_="two")
+    dots = [element("circle", cx=a, cy=b, r=3, class_="two dot") for a, b in places]
+    return _picture(label, *parts, line, *dots)
+
+
+def _diagonal() -> Markup:
+    ends = {"x1": LEFT, "y1": HEIGHT - BOTTOM, "x2": WIDTH - RIGHT, "y2": TOP}
+    return element("line", class_="diagonal", **ends)
+
+
 def scatter_chart(
     points: Sequence[tuple[float, float]], label: str, x_name: str, y_name: str
 ) -> Markup:
@@ -163,10 +210,8 @@ def scatter_chart(
     both = [value for point in points for value in point]
     axis = nice_axis(min(both), max(both))
     dots = [element("circle", cx=_x(axis, a), cy=_y(axis, b), r=2) for a, b in points]
-    ends = {"x1": LEFT, "y1": HEIGHT - BOTTOM, "x2": WIDTH - RIGHT, "y2": TOP}
-    diagonal = element("line", class_="diagonal", **ends)
     frame = _frame(axis, axis, x_name, y_name)
-    return _picture(label, frame, diagonal, element("g", *dots, class_="dots"))
+    return _picture(label, frame, _diagonal(), element("g", *dots, class_="dots"))
 
 
 def _picture(label: str, *parts: Markup) -> Markup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from backpass.storage.atomic_write import durable_write
 from backpass.tabular.experiment import Experiment
 from backpass.tabular.formatting import (
     STOPPED,
-    Cell,
     Grid,
     column_grid,
     count,
@@ -26,6 +24,8 @@ from backpass.tabular.formatting import (
 )
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.report.charts import Line, Markup, element, join, line_chart, scatter_chart
+from backpass.tabular.report.layout import section, table_of
+from backpass.tabular.report.what_mattered import sections_on_what_mattered
 
 MOST_CLASSES = 25  # of a matrix; beyond, its most frequent confusions say more
 MOST_CONFUSIONS = 20
@@ -52,6 +52,7 @@ def report_page(experiment: Experiment, source: str, command: str) -> str:
     sections = [
         _scores(experiment),
         _recipes(experiment),
+        *sections_on_what_mattered(experiment),
         _losses(experiment),
         _gradients(experiment),
         _noise(experiment),
@@ -59,7 +60,7 @@ def report_page(experiment: Experiment, source: str, command: str) -> str:
         _training(experiment),
         _warnings(experiment.warnings),
         _columns(experiment),
-        _section("Command", element("p", element("code", command)), wide=True),
+        section("Command", element("p", element("code", command)), wide=True),
     ]
     head = join(
         Markup('<meta charset="utf-8">'),
@@ -71,38 +72,6 @@ def report_page(experiment: Experiment, source: str, command: str) -> str:
     body = join(_header(experiment, title), element("main", *filter(None, sections)))
     page = element("html", element("head", head), element("body", body), lang="en")
     return f"<!doctype html>\n{page}\n"
-
-
-def _section(title: str, *children: Markup, wide: bool = False) -> Markup:
-    return element("section", element("h2", title), *children, class_="wide" if wide else None)
-
-
-def _table(view: Grid, **attributes: Any) -> Markup:
-    heads = [
-        element("th", head, class_="text" if kind in ("text", "name", "note") else None)
-        for head, kind in view.columns
-    ]
-    rows = [
-        element(
-            "tr",
-            *(_cell(cell, kind) for cell, (_, kind) in zip(row, view.columns, strict=True)),
-            class_=row[0].mark or None,
-        )
-        for row in view.rows
-    ]
-    body = (element("thead", element("tr", *heads)), element("tbody", *rows))
-    return element("div", element("table", *body, **attributes), class_="scroll")
-
-
-def _cell(cell: Cell, kind: str) -> Markup:
-    metric = "best" if cell.mark == "best" else "plain"
-    classes = {"number": None, "share": "text dim", "metric": metric}
-    if cell.mark not in ("right", "wrong") or not cell.text:
-        return element("td", cell.text, class_=classes.get(kind, kind))
-    # a part of a hundredth must be visible, too: the eye sees the square root
-    strength = round(math.sqrt(cell.part), 2)
-    colour = f"background: rgb(var(--{'good' if cell.mark == 'right' else 'bad'}) / {strength})"
-    return element("td", cell.text, style=colour + ("; color: #fff" if strength > 0.6 else ""))
 
 
 def _title(view: Grid) -> str:
@@ -122,7 +91,7 @@ def _header(experiment: Experiment, title: str) -> Markup:
             f"{table.task.capitalize()} ({table.why}) · {count(table.rows)} rows, "
             f"{len(table.columns)} columns · {main} ",
             element("strong", score),
-            f" on {count(experiment.test.rows)} rows the network has not seen.{early}",
+            f" on {count(experiment.test.rows)} rows that were not trained on.{early}",
         ),
     )
 
@@ -133,7 +102,7 @@ def _header(experiment: Experiment, title: str) -> Markup:
 def _scores(experiment: Experiment) -> Markup:
     view = score_grid(experiment)
     note = element("p", "★ best in its column, on the same test rows.", class_="dim")
-    return _section(_title(view), _table(view), note, wide=True)
+    return section(_title(view), table_of(view), note, wide=True)
 
 
 def _errors(test: Evaluation) -> Markup:
@@ -142,9 +111,9 @@ def _errors(test: Evaluation) -> Markup:
     k = len(test.classes)
     view = error_grid(test, 12 if k <= 4 else 8 if k <= 8 else 4, MOST_CLASSES, MOST_CONFUSIONS)
     if k > MOST_CLASSES:
-        return _section(_title(view), _table(view))
+        return section(_title(view), table_of(view))
     note = element("p", "Darker: a larger part of the row.", class_="dim")
-    return _section(_title(view), _table(view, class_="matrix"), note, wide=k > 8)
+    return section(_title(view), table_of(view, class_="matrix"), note, wide=k > 8)
 
 
 def _scatter(test: Evaluation) -> Markup:
@@ -157,7 +126,7 @@ def _scatter(test: Evaluation) -> Markup:
         f"Errors (predicted − actual): half of them between {lower} and {upper}, "
         f"median {middle}, from {low} to {high}."
     )
-    return _section("Predicted and actual", chart, element("p", told, class_="dim"))
+    return section("Predicted and actual", chart, element("p", told, class_="dim"))
 
 
 # --- the pack --------------------------------------------------------------------------------
@@ -175,7 +144,7 @@ def _recipes(experiment: Experiment) -> Markup | None:
     if pack.blend.temperature != 1:
         told += f", and so is the temperature of the probabilities, {pack.blend.temperature:.2f}"
     note = element("p", f"{told}.", class_="dim")
-    return _section(_title(view), _table(view), note, wide=True)
+    return section(_title(view), table_of(view), note, wide=True)
 
 
 # --- curves ----------------------------------------------------------------------------------
@@ -188,7 +157,7 @@ def _legend(lines: Sequence[Line]) -> Markup:
 
 def _curves(title: str, lines: Sequence[Line], label: str, note: str, **chart: Any) -> Markup:
     drawn = line_chart(lines, f"{label} by epoch", **chart)
-    return _section(title, drawn, _legend(lines), element("p", note, class_="dim"))
+    return section(title, drawn, _legend(lines), element("p", note, class_="dim"))
 
 
 def _losses(experiment: Experiment) -> Markup | None:
@@ -266,19 +235,19 @@ def _training(experiment: Experiment) -> Markup:
         element("tr", element("td", key, class_="text dim"), element("td", value, class_="name"))
         for key, value in told.items()
     ]
-    return _section("Training", element("table", element("tbody", *rows)))
+    return section("Training", element("table", element("tbody", *rows)))
 
 
 def _warnings(messages: Sequence[str]) -> Markup | None:
     if not messages:
         return None
     items = [element("li", message) for message in messages]
-    return _section("Worth a look", element("ul", *items, class_="plain"), wide=True)
+    return section("Worth a look", element("ul", *items, class_="plain"), wide=True)
 
 
 def _columns(experiment: Experiment) -> Markup:
     view = column_grid(experiment.table.columns)
-    return _section(_title(view), _table(view), wide=True)
+    return section(_title(view), table_of(view), wide=True)
 
 
 STYLE = """
