@@ -24,7 +24,8 @@ from backpass.derivatives.homework.answers import parts_of
 from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
 from backpass.tabular.files import read_table
-from backpass.tabular.preparation import PreparedTable, Question
+from backpass.tabular.preparation import PreparedTable
+from backpass.tabular.question import Question
 from backpass.tabular.selection import usable_rows
 
 # --- tables ----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from backpass.tabular.column_values import as_numbers, number_blocks
 from backpass.tabular.conventions import PLAIN, Convention, without_missing
 from backpass.tabular.csv_text import split_delimited
 from backpass.tabular.encoding import TableEncoding
-from backpass.tabular.preparation import Question
+from backpass.tabular.question import Question
 from backpass.tabular.recipe import Recipe
 from backpass.tabular.text_columns import understand
 

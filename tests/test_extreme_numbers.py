@@ -19,7 +19,8 @@ from backpass.estimators.data import r_squared
 from backpass.export import onnx_inputs, to_onnx
 from backpass.storage.container import read_container
 from backpass.tabular.metrics import number_metrics
-from backpass.tabular.preparation import PreparedTable, Question
+from backpass.tabular.preparation import PreparedTable
+from backpass.tabular.question import Question
 from backpass.tabular.recipe import RECIPE
 from backpass.training.checkpoints import KIND, checkpoints_in
 from backpass.training.snapshots import SNAPSHOT_SCHEMA

@@ -27,7 +27,8 @@ from backpass.tabular.pack.intervals import errors_by_fold, interval
 from backpass.tabular.pack.member import train_member
 from backpass.tabular.pack.pack import Pack, PackedRecipe
 from backpass.tabular.pack.recipes import EFFORTS, ROUNDS, Effort
-from backpass.tabular.preparation import PreparedTable, Question
+from backpass.tabular.preparation import PreparedTable
+from backpass.tabular.question import Question
 from backpass.tabular.setup import arrange
 from backpass.training.checkpoints import Checkpoints, parts_in
 from backpass.training.side_by_side import Halt, side_by_side

@@ -269,3 +269,33 @@ def test_tables_are_written_as_they_are_read():
     assert pl.read_csv(table_bytes(frame)).equals(frame)
     assert pl.read_csv(table_bytes(frame, ".tsv"), separator="\t").equals(frame)
     assert pl.read_parquet(table_bytes(frame, ".parquet")).equals(frame)
+
+
+def test_f1_and_brier_are_scikit_learns():
+    from sklearn.metrics import brier_score_loss, f1_score
+
+    rng = np.random.default_rng(0)
+    for k in (2, 3):
+        y, p = rng.integers(0, k, 80), rng.dirichlet(np.ones(k), 80)
+        s = rng.uniform(0.5, 2, 80)
+        found = class_metrics(y, p, s)
+        f1 = f1_score(y, p.argmax(axis=1), average="macro", sample_weight=s)
+        assert found["F1"] == pytest.approx(f1)
+        brier = brier_score_loss(y, p if k > 2 else p[:, 1], sample_weight=s)
+        assert found["Brier"] == pytest.approx(brier)
+
+
+@pytest.mark.parametrize("way", [{"recipe": Recipe(epochs=8)}, {"effort": "quick"}])
+def test_rare_classes_are_found_where_classes_count_alike(way):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=1000)
+    rare = rng.random(1000) < 0.2 / (1 + np.exp(-2 * x))
+    table = pl.DataFrame({"x": x, "y": np.where(rare, "rare", "usual")})
+    usual, balanced = (
+        TabularModel.fit(table, "y", class_weight=weight, **way).predict(table)
+        for weight in (None, "balanced")
+    )
+    assert (usual == "rare").mean() < 0.1 < (balanced == "rare").mean() < 0.7
+    numbers = table.with_columns(z=pl.Series(rng.normal(size=1000)))
+    with pytest.raises(InputError, match="class_weight: the target 'z' is a quantity"):
+        TabularModel.fit(numbers, "z", class_weight="balanced", **way)

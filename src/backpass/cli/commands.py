@@ -67,6 +67,12 @@ class Effort(StrEnum):
     best = "best"
 
 
+class ClassWeight(StrEnum):
+    """How classes count in training."""
+
+    balanced = "balanced"
+
+
 class Compare(StrEnum):
     """Which other models are trained for comparison."""
 
@@ -110,6 +116,10 @@ class FitOptions:
     time: Annotated[
         MaybeText,
         Option(metavar="COLUMN", help="When rows were: later ones judge, and are tested on."),
+    ] = None
+    class_weight: Annotated[
+        Optional[ClassWeight],  # noqa: UP045 (as in arguments)
+        Option(help="Rare classes count as much as frequent ones in training."),
     ] = None
     categorical: Annotated[
         MaybeTexts, Option(metavar="COLUMN,…", help="Number columns that are categories.")
@@ -351,6 +361,7 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
         sample_weight=options.sample_weight,
         group=options.group,
         time=options.time,
+        class_weight=options.class_weight and options.class_weight.value,
         categorical=column_names(options.categorical or [], frame.columns),
         drop=column_names(options.drop or [], frame.columns),
         test_fraction=0.2 if options.test_fraction is None else options.test_fraction,

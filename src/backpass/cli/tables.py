@@ -263,7 +263,7 @@ def _weight(packed: tuple[float, PackedRecipe]) -> float:
 def results(experiment: Experiment) -> RenderableType:
     """Return metrics beside the baselines, and where the predictions err."""
     remarks = [_text(remark, "yellow") for remark in remarks_on(experiment)]
-    scores = score_grid(experiment)
+    scores = score_grid(experiment, narrow=True)
     mattered = _what_mattered(experiment)
     return Group(
         _titled(scores.title, _painted(scores)), *remarks, *mattered, _errors(experiment.test)

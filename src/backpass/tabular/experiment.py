@@ -21,7 +21,7 @@ from backpass.tabular.files import raw_table
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.training import PackTraining
-from backpass.tabular.preparation import Question
+from backpass.tabular.question import Question
 from backpass.tabular.setup import Arrangement, Understanding, arrange
 from backpass.tabular.targets import NumberTarget
 from backpass.training.checkpoints import Checkpoints

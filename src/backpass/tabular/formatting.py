@@ -155,7 +155,8 @@ class Grid:
     rows: list[list[Cell]] = field(default_factory=list)
 
 
-LOWER_IS_BETTER = ("log-loss", "RMSE", "MAE")
+LOWER_IS_BETTER = ("log-loss", "Brier", "RMSE", "MAE")
+NOT_IN_TERMINALS = ("F1", "Brier")  # of eighty columns; the page and the JSON have them
 
 
 def best_values(names: list[str], rows: list[dict[str, float]]) -> dict[str, float]:
@@ -171,9 +172,9 @@ def best_values(names: list[str], rows: list[dict[str, float]]) -> dict[str, flo
     return {m: (min if m in LOWER_IS_BETTER else max)(row[m] for row in rows) for m in names}
 
 
-def score_grid(experiment: Experiment) -> Grid:
+def score_grid(experiment: Experiment, *, narrow: bool = False) -> Grid:
     """Return the test scores of the network and of the models beside it."""
-    scores = experiment.test.metrics
+    scores = shown_metrics(experiment.test.metrics, narrow)
     ours = "this network" if experiment.model.pack is None else "this pack"
     lines = {ours: {**scores, "seconds": experiment.model.seconds}} | experiment.baselines
     best = best_values(list(scores), list(lines.values()))
@@ -247,6 +248,11 @@ def pack_grid(training: PackTraining, pack: Pack) -> Grid:
         cells = [recipe_name(recipe), weight, f"{loss:.4f}", f"{low}–{high}", *map(str, numbers)]
         grid.rows.append([Cell(cell, "dropped" if own is None else "") for cell in cells])
     return grid
+
+
+def shown_metrics(metrics: dict[str, float], narrow: bool) -> dict[str, float]:
+    """Return the metrics that there is room for."""
+    return {m: value for m, value in metrics.items() if not narrow or m not in NOT_IN_TERMINALS}
 
 
 def evaluation_grid(test: Evaluation, table: str, target: str) -> Grid:

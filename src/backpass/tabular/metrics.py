@@ -56,7 +56,11 @@ def roc_area(positive: NDArray[np.bool_], scores: Floats, weights: Floats | None
 def class_metrics(
     y: NDArray[Any], probabilities: Floats, weights: Floats | None = None
 ) -> dict[str, float]:
-    """Return accuracy, balanced accuracy, log-loss (nats) and, for two classes, the ROC area.
+    """Return what classes and probabilities are worth.
+
+    Accuracy, balanced accuracy (the mean over the classes of the part that is found), F1 (the mean
+    over the classes), log-loss (nats), Brier score (mean squared error of the probabilities: of one
+    class where there are two, else summed over them) and, for two classes, the ROC area.
 
     Parameters
     ----------
@@ -76,10 +80,17 @@ def class_metrics(
     right = probabilities.argmax(axis=1) == y
     weighed = np.ones(len(y)) if weights is None else weights
     rows, found = np.bincount(y, weighed), np.bincount(y, weighed * right)
+    claimed = np.bincount(probabilities.argmax(axis=1), weighed, minlength=len(rows))[: len(rows)]
+    there = rows > 0
+    wrong = p.copy()
+    wrong[np.arange(len(y)), y] -= 1
+    brier = (wrong**2).sum(axis=1) / (2 if p.shape[1] == 2 else 1)
     result = {
         "accuracy": np.average(right, weights=weights),
-        "balanced accuracy": (found[rows > 0] / rows[rows > 0]).mean(),
+        "balanced accuracy": (found[there] / rows[there]).mean(),
+        "F1": (2 * found[there] / (rows + claimed)[there]).mean(),
         "log-loss": -np.average(np.log(p[np.arange(len(y)), y]), weights=weights),
+        "Brier": np.average(brier, weights=weights),
     }
     if p.shape[1] == 2 and (rows > 0).sum() == 2:
         result["ROC area"] = roc_area(y == 1, p[:, 1], weights)

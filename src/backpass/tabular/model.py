@@ -15,7 +15,8 @@ from backpass.tabular.conventions import Convention, as_convention
 from backpass.tabular.model_file import read_model, write_model
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.prediction import TabularPredictor
-from backpass.tabular.preparation import PreparedTable, Question
+from backpass.tabular.preparation import PreparedTable
+from backpass.tabular.question import Question
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.series import as_series
 from backpass.training.history import History
@@ -94,6 +95,7 @@ class TabularModel(TabularPredictor):
         sample_weight: Any = None,
         group: Any = None,
         time: Any = None,
+        class_weight: str | None = None,
         categorical: Sequence[Any] | None = (),
         drop: Sequence[Any] | None = (),
         recipe: Recipe | None = None,
@@ -127,6 +129,9 @@ class TabularModel(TabularPredictor):
         time : str, int or tuple, optional
             A column that tells when each row was: networks are judged on rows later than those
             they were trained on, and then trained on all.
+        class_weight : {"balanced"}, optional
+            Every class counts alike in training: rare ones are found more often, and probabilities
+            are those of classes that are as frequent.
         categorical : sequence of str, int or tuple
             Number columns to be taken as categories.
         drop : sequence of str, int or tuple
@@ -178,6 +183,7 @@ class TabularModel(TabularPredictor):
             sample_weight=sample_weight,
             group=group,
             time=time,
+            class_weight=class_weight,
             categorical=() if categorical is None else categorical,
             drop=() if drop is None else drop,
             recipe=RECIPE if recipe is None else recipe,
@@ -238,7 +244,8 @@ class TabularModel(TabularPredictor):
         if (training := model.training) is not None and training.complete:
             told = training.folds.predicted
             output = training.cross_fitted(prepared)[told]
-            model.out_of_fold = model.scored(prepared.rows.of(told), output).metrics
+            rows = prepared.rows._replace(sample_weight=prepared.weights).of(told)
+            model.out_of_fold = model.scored(rows, output).metrics
         return model
 
     @property

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from backpass.core.settings import Settings
-from backpass.errors import InputError, TableError, brief
+from backpass.errors import InputError, TableError
 from backpass.network.network import Network
 from backpass.tabular.column_values import as_numbers
 from backpass.tabular.conventions import (
-    UNDECIDED,
-    Convention,
-    as_convention,
     without_marks,
     without_missing,
 )
 from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.files import RawTable, raw_table
-from backpass.tabular.frames import columns_named, text_name
-from backpass.tabular.pack.recipes import EFFORTS
-from backpass.tabular.recipe import RECIPE, Recipe
+from backpass.tabular.frames import columns_named
+from backpass.tabular.question import Question
+from backpass.tabular.recipe import Recipe
 from backpass.tabular.relations import Relations, relations_of
 from backpass.tabular.selection import (
-    check_name,
     input_columns,
     original_rows,
     sample_weights,
@@ -45,130 +39,6 @@ from backpass.tabular.text_columns import Understood
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
-
-COMPARE = ("none", "fast", "all")
-TASKS = ("auto", "classification", "regression")
-
-
-@dataclass(frozen=True)
-class Question:
-    """The column to predict from a table, and every choice of how.
-
-    Parameters
-    ----------
-    target : str, int or tuple
-        The column to predict, by its name or, where there are no names, its position.
-    task : {"auto", "classification", "regression"}
-    sample_weight : str, int or tuple, optional
-        A column of sample weights, at least 0; it is not an input.
-    group : str, int or tuple, optional
-        A column whose equal values mark rows that belong together, such as a customer's: they stay
-        on one side of every split; it is no input.
-    time : str, int or tuple, optional
-        A column of dates or numbers that tells when each row was: later rows are predicted from
-        earlier ones, and judge the model.
-    categorical, drop : sequence of str, int or tuple, or None
-        Number columns to be taken as categories; columns to leave out.
-    test_fraction : float
-        Part of the rows that an experiment holds back to judge the model on.
-    recipe : Recipe
-        Of a single network.
-    effort : {"", "quick", "default", "best"}
-        How much work a pack may take, in place of a single network.
-    seed : int
-        The same seed gives the same split and the same network.
-    time_limit : float, optional
-        Most seconds of training.
-    gradient_norms : bool
-        Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
-    compare : {"none", "fast", "all"}
-        Which other models an experiment trains for comparison: a linear one and boosted trees, for
-        no longer than its own training; or also LightGBM, XGBoost and CatBoost, where they are
-        installed, for as long as they take.
-    convention : Convention
-        How the table is written; what is None in it is told from the cells.
-
-    Raises
-    ------
-    InputError
-        When one of them fits no table whatever.
-    """
-
-    target: Any
-    task: str = "auto"
-    sample_weight: Any = None
-    group: Any = None
-    time: Any = None
-    categorical: Sequence[Any] = ()
-    drop: Sequence[Any] = ()
-    test_fraction: float = 0.2
-    recipe: Recipe = RECIPE
-    effort: str = ""
-    seed: int = 0
-    time_limit: float | None = None
-    gradient_norms: bool = False
-    compare: str = "fast"
-    convention: Convention = UNDECIDED
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.task, str) or self.task not in TASKS:
-            task = brief(self.task)
-            raise InputError(f"task must be auto, classification or regression, not {task}")
-        for option in ("categorical", "drop"):
-            names = getattr(self, option)
-            if isinstance(names, str):  # whose letters would be taken for names
-                raise InputError(f"{option} must be a list of names, such as [{names!r}]")
-            if names is None:
-                object.__setattr__(self, option, ())
-            elif not isinstance(names, Iterable) or isinstance(names, Mapping):
-                kind = type(names).__name__
-                raise InputError(f"{option} must be a list of names, not of type {kind}")
-        if not (isinstance(self.seed, Integral) and 0 <= self.seed < 2**32):
-            raise InputError(f"seed must be an integer from 0 to 2**32 − 1, not {brief(self.seed)}")
-        if not isinstance(self.test_fraction, Real):
-            raise InputError(f"test_fraction must be a number, not {brief(self.test_fraction)}")
-        if not isinstance(self.effort, str) or self.effort not in ("", *EFFORTS):
-            known = ", ".join(map(repr, EFFORTS))
-            raise InputError(
-                f"effort must be one of {known}, or '' for a single network, not"
-                f" {brief(self.effort)}"
-            )
-        if self.group is not None and self.time is not None:
-            raise InputError("rows are split by group or by time; give one of the two")
-        if not isinstance(self.compare, str) or self.compare not in COMPARE:
-            raise InputError(
-                f"compare must be one of {', '.join(COMPARE)}, not {brief(self.compare)}"
-            )
-        as_convention(self.convention)  # refuses what is none
-        if not isinstance(self.recipe, Recipe):
-            raise InputError(f"recipe must be a Recipe, not {brief(self.recipe)}")
-
-    def texts(self) -> list[str] | None:
-        """Return the columns to keep as text when a file is opened; None to keep all."""
-        if not self.convention.allows_points():
-            return None
-        return [name for name in (self.target, *self.categorical) if isinstance(name, str)]
-
-    def named(self, columns: Sequence[str]) -> Question:
-        """Return the question with every name as a frame of these columns has it."""
-        target, weights = (text_name(n, columns) for n in (self.target, self.sample_weight))
-        categorical, drop = (
-            [text_name(name, columns) for name in names] for names in (self.categorical, self.drop)
-        )
-        check_name(target, "to predict")
-        check_name("" if weights is None else weights, "to take sample weights from")
-        for name in drop:
-            check_name(name, "to drop")
-        group, time = (text_name(n, columns) for n in (self.group, self.time))
-        return replace(
-            self,
-            target=target,
-            sample_weight=weights,
-            group=group,
-            time=time,
-            categorical=categorical,
-            drop=drop,
-        )
 
 
 class Encoded(NamedTuple):
@@ -293,8 +163,10 @@ class PreparedTable(LearntColumns):
     target, encoder, sample_weight
         As in :class:`LearntColumns`.
     rows : Encoded
-        The rows to train on.
+        The rows to train on, with the weights that they have in training.
     question : Question
+    weights : array of shape (N,), optional
+        What they count where a score is taken.
     relations : Relations
         How these rows are related.
 
@@ -308,6 +180,7 @@ class PreparedTable(LearntColumns):
 
     rows: Encoded
     question: Question
+    weights: NDArray[np.float64] | None = None
     relations: Relations = field(default_factory=Relations)
 
     @classmethod
@@ -355,7 +228,12 @@ class PreparedTable(LearntColumns):
         encoder.learn(replace(told, frame=inputs))
         learnt = LearntColumns(target, encoder, question.sample_weight)
         rows = learnt.encode_usable(frame)
-        return cls(**vars(learnt), rows=rows, question=question, relations=relations)
+        weights = rows.sample_weight
+        if question.class_weight is not None:
+            rows = rows._replace(sample_weight=_balanced(target, rows))
+        return cls(
+            **vars(learnt), rows=rows, question=question, weights=weights, relations=relations
+        )
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -394,6 +272,17 @@ class PreparedTable(LearntColumns):
             time_limit=self.question.time_limit,
             gradient_norms=self.question.gradient_norms,
         )
+
+
+def _balanced(target: Target, rows: Encoded) -> NDArray[np.float64]:
+    """Return weights by which every class counts alike, times those that the rows have."""
+    if not isinstance(target, ClassTarget):
+        raise InputError(f"class_weight: the target {target.name!r} is a quantity, not classes")
+    s = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
+    whole = np.bincount(rows.y, s)
+    weights = s / whole[rows.y]
+    alike: NDArray[np.float64] = weights / weights.mean()
+    return alike
 
 
 def target_column(raw: RawTable, told: Understood, name: str, task: str) -> pl.Series:

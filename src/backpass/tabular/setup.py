@@ -18,10 +18,10 @@ from backpass.tabular.leakage import suspicious_columns
 from backpass.tabular.preparation import (
     Encoded,
     PreparedTable,
-    Question,
     learn_target,
     target_column,
 )
+from backpass.tabular.question import Question
 from backpass.tabular.relations import relations_of, split_related
 from backpass.tabular.selection import known_column, original_rows, split_rows, usable_rows
 from backpass.tabular.targets import ClassTarget, explain_task
