@@ -494,3 +494,11 @@ def test_a_network_at_a_time_is_traced_and_checked(model, tmp_path, capsys):
         assert main(["check", *command, "--network", str(number), "--entries", "5"]) == 0
     assert main(["trace", *command, "--network", str(count + 1)]) == 2
     assert f"there is no network {count + 1}: the model has networks 1" in capsys.readouterr().err
+
+
+def test_fewer_recipes_may_be_asked_for():
+    few = TabularModel.fit(table(), "y", effort="quick", recipes=1)
+    assert len(few.training.recipes) == 1
+    for wrong in ({"recipes": 0, "effort": "quick"}, {"recipes": 2, "recipe": Recipe()}):
+        with pytest.raises(InputError, match="recipes must be a number of at least 1, of a pack"):
+            TabularModel.fit(table(), "y", **wrong)

@@ -143,6 +143,9 @@ class FitOptions:
         Optional[Effort],  # noqa: UP045 (as in arguments)
         Option(help="Work that a pack of networks may take. [default: default]"),
     ] = None
+    recipes: Annotated[
+        MaybeWhole, Option(min=1, metavar="N", help="Most recipes of the pack. [default: 8]")
+    ] = None
     plain: Annotated[
         bool, Option("--plain", help="Train a single network, in a fraction of the time.")
     ] = False
@@ -306,10 +309,10 @@ def _check(options: FitOptions) -> Path:
     )
     if options.hidden is not None:
         hidden_sizes(options.hidden)
-    if options.single and options.effort is not None:
+    if options.single and (options.effort is not None or options.recipes is not None):
         raise InputError(
-            "--effort is of a pack, and --plain, --hidden and --epochs are of a single network;"
-            " give one of the two"
+            "--effort and --recipes are of a pack, and --plain, --hidden and --epochs of a single"
+            " network; give one of the two"
         )
     model_path = Path(options.model) if options.model is not None else default_model(options.table)
     outputs = [Output("--model", model_path)]
@@ -367,6 +370,7 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
         test_fraction=0.2 if options.test_fraction is None else options.test_fraction,
         recipe=recipe,
         effort="" if options.single else (options.effort or Effort.default).value,
+        recipes=options.recipes,
         seed=options.seed,
         time_limit=options.time_limit,
         compare=options.compare.value,

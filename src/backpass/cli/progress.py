@@ -13,7 +13,6 @@ from backpass.cli.interrupts import ctrl_c
 from backpass.tabular.experiment import Hooks
 from backpass.tabular.formatting import clock
 from backpass.tabular.metrics import MAIN_METRIC
-from backpass.tabular.pack.recipes import EFFORTS
 
 if TYPE_CHECKING:
     from backpass.cli.output import Messages
@@ -117,7 +116,7 @@ class TerminalHooks(Hooks):
 
     def packing(self, training: PackTraining, done: int, of: int) -> None:
         """Show the round, the networks of it that are trained, and the score so far."""
-        effort = EFFORTS[self.question.effort]
+        effort = self.question.work
         left = seconds_left(
             time.monotonic() - self.started,
             max(1, len(training.recipes)),

@@ -35,7 +35,6 @@ from backpass.tabular.formatting import (
     share,
 )
 from backpass.tabular.pack.folds import fold_count
-from backpass.tabular.pack.recipes import EFFORTS
 
 if TYPE_CHECKING:
     from backpass.tabular.columns import ColumnSummary
@@ -189,7 +188,7 @@ def _networks(table: Understanding, question: Question) -> str:
     if not question.effort:
         sizes = "-".join(map(str, table.sizes))
         return f"network: {sizes}, {count(table.parameters)} parameters"
-    effort = EFFORTS[question.effort]
+    effort = question.work
     folds = fold_count(table.n_train, effort.folds)
     return (
         f"pack: up to {effort.recipes} recipes on {folds} folds, {table.sizes[0]} inputs"

@@ -100,6 +100,7 @@ class TabularModel(TabularPredictor):
         drop: Sequence[Any] | None = (),
         recipe: Recipe | None = None,
         effort: str | None = None,
+        recipes: int | None = None,
         seed: int = 0,
         time_limit: float | None = None,
         gradient_norms: bool = False,
@@ -140,6 +141,8 @@ class TabularModel(TabularPredictor):
             Of a single network, in place of a pack; ``Recipe()`` is what ``--plain`` takes.
         effort : {"quick", "default", "best"}, optional
             How much work a pack of networks may take; by default ``"default"``.
+        recipes : int, optional
+            Most recipes of the pack.
         seed : int
             The same seed trains the same network.
         time_limit : float, optional
@@ -188,6 +191,7 @@ class TabularModel(TabularPredictor):
             drop=() if drop is None else drop,
             recipe=RECIPE if recipe is None else recipe,
             effort=("default" if recipe is None else "") if effort is None else effort,
+            recipes=recipes,
             seed=seed,
             time_limit=time_limit,
             gradient_norms=gradient_norms,

@@ -10,7 +10,7 @@ from typing import Any
 from backpass.errors import InputError, brief
 from backpass.tabular.conventions import UNDECIDED, Convention, as_convention
 from backpass.tabular.frames import text_name
-from backpass.tabular.pack.recipes import EFFORTS
+from backpass.tabular.pack.recipes import EFFORTS, Effort
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import check_name
 
@@ -43,6 +43,8 @@ class Question:
         Of a single network.
     effort : {"", "quick", "default", "best"}
         How much work a pack may take, in place of a single network.
+    recipes : int, optional
+        Most recipes of the pack, by default those of its effort.
     seed : int
         The same seed gives the same split and the same network.
     time_limit : float, optional
@@ -74,6 +76,7 @@ class Question:
     test_fraction: float = 0.2
     recipe: Recipe = RECIPE
     effort: str = ""
+    recipes: int | None = None
     seed: int = 0
     time_limit: float | None = None
     gradient_norms: bool = False
@@ -104,6 +107,13 @@ class Question:
                 f"effort must be one of {known}, or '' for a single network, not"
                 f" {brief(self.effort)}"
             )
+        if self.recipes is not None and not (
+            isinstance(self.recipes, Integral) and self.recipes >= 1 and self.effort
+        ):
+            raise InputError(
+                "recipes must be a number of at least 1, of a pack, not of a single network; not"
+                f" {brief(self.recipes)}"
+            )
         if self.group is not None and self.time is not None:
             raise InputError("rows are split by group or by time; give one of the two")
         if self.class_weight not in (None, "balanced"):
@@ -115,6 +125,12 @@ class Question:
         as_convention(self.convention)  # refuses what is none
         if not isinstance(self.recipe, Recipe):
             raise InputError(f"recipe must be a Recipe, not {brief(self.recipe)}")
+
+    @property
+    def work(self) -> Effort:
+        """How much work the pack may take."""
+        effort = EFFORTS[self.effort]
+        return effort if self.recipes is None else replace(effort, recipes=int(self.recipes))
 
     def texts(self) -> list[str] | None:
         """Return the columns to keep as text when a file is opened; None to keep all."""

@@ -12,7 +12,6 @@ import numpy as np
 from backpass.network.network import Network
 from backpass.tabular.metrics import accuracy, r_squared
 from backpass.tabular.pack.pack import Pack
-from backpass.tabular.pack.recipes import EFFORTS
 from backpass.tabular.pack.training import OnProgress, PackTraining, train_pack
 from backpass.tabular.recipe import Recipe
 from backpass.tabular.relations import split_related
@@ -126,7 +125,7 @@ def train_several(
     """
     pack, training = train_pack(
         prepared,
-        EFFORTS[prepared.question.effort],
+        prepared.question.work,
         checkpoints=checkpoints,
         on_progress=on_progress or (lambda *told: None),
     )
