@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 from typer import Argument, Option
 
 from backpass.errors import InputError
 from backpass.storage.atomic_write import shown_path
+
+if TYPE_CHECKING:
+    from backpass.tabular.model import TabularModel
 
 # typer 0.15 evaluates these, and does not know str | None
 MaybeText = Optional[str]  # noqa: UP045
@@ -46,6 +50,18 @@ _TABLES = (
 )
 _TABLE_SUFFIXES = {*_TABLES, *_COMPRESSED}
 WIDEST, MOST_LAYERS = 16384, 64
+
+
+def with_network(model: TabularModel, number: int | None) -> TabularModel:
+    """Return a model whose network is the one asked for, and say which it is of a pack."""
+    if number is not None:
+        model = model.with_network(number)
+    if model.pack is not None:
+        networks = [*model.pack.networks]
+        place = next(i for i, network in enumerate(networks) if network is model.network)
+        hint = "" if number else "; --network N takes another"
+        sys.stderr.write(f"network {place + 1} of {len(networks)} of the pack{hint}\n")
+    return model
 
 
 # --- options ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from backpass.cli.arguments import (
     Table,
     check_is_file,
     check_outputs,
+    with_network,
 )
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
@@ -84,9 +85,7 @@ def _check(
 
     messages = Messages()
     with messages.catching():
-        model = TabularModel.load(model_path)
-        if network is not None:
-            model = model.with_network(network)
+        model = with_network(TabularModel.load(model_path), network)
         raw = model.read(table)
         with original_rows(np.arange(raw.frame.height), raw.label, raw.line_of):
             name = model.sample_weight if model.sample_weight in raw.frame.columns else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -201,10 +201,9 @@ class FitOptions:
     def command(self) -> str:
         """The command that was typed, in its plainest form."""
         parts = ["backpass", "fit", self.table]
-        for name, value in vars(self).items():
-            if name == "table" or value in (None, Task.auto, Compare.fast):
-                continue
-            if (name, value) == ("seed", 0):
+        for setting in fields(self):
+            name, value = setting.name, getattr(self, setting.name)
+            if name == "table" or value == setting.default:
                 continue
             option = f"--{name.replace('_', '-')}"
             if isinstance(value, bool):

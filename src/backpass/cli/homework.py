@@ -12,10 +12,12 @@ from backpass.cli.arguments import (
     MaybeText,
     MaybeWhole,
     Model,
+    Network,
     Output,
     Table,
     check_is_file,
     check_outputs,
+    with_network,
 )
 from backpass.cli.output import Messages
 from backpass.errors import InputError
@@ -43,6 +45,7 @@ class HomeworkOptions:
             help="Your gradient: .npy, .npz, .csv (one matrix) or .json.",
         ),
     ]
+    network: Network = None
     rows: Annotated[
         MaybeWhole, Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]")
     ] = None
@@ -95,7 +98,7 @@ def run_homework(options: HomeworkOptions) -> int:
 
     messages = Messages()
     with messages.catching():
-        model = TabularModel.load(options.model)
+        model = with_network(TabularModel.load(options.model), options.network)
         raw, rows = _read_rows(model, options)
         with original_rows(rows, raw.label, raw.line_of):
             verdict = explain_mismatch(

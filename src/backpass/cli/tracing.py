@@ -17,6 +17,7 @@ from backpass.cli.arguments import (
     Network,
     Output,
     check_outputs,
+    with_network,
 )
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
@@ -179,10 +180,9 @@ def _trace_table(options: TraceOptions) -> Trace:
     from backpass.tabular.selection import original_rows
 
     model = TabularModel.load(options.model)
-    if options.network is not None:
-        model = model.with_network(options.network)
     if options.table is None:
         raise InputError("give the TABLE whose rows are to be traced (or MODEL as example:xor)")
+    model = with_network(model, options.network)
     raw = model.read(options.table)
     frame, label = raw.frame, raw.label
     rows = _rows("1" if options.row is None else options.row, frame.height)

@@ -78,10 +78,10 @@ class TabularModel(TabularPredictor):
     history: History
     seconds: float
     n_rows: int
-    metric_curve: list[float] = field(default_factory=list)
-    pack: Pack | None = None
+    metric_curve: list[float] = field(default_factory=list, repr=False)
+    pack: Pack | None = field(default=None, repr=False)
     out_of_fold: dict[str, float] = field(default_factory=dict)
-    training: PackTraining | None = None
+    training: PackTraining | None = field(default=None, repr=False)
 
     # --- training ------------------------------------------------------------------------------
 
@@ -178,6 +178,9 @@ class TabularModel(TabularPredictor):
 
         if recipe is not None and effort:
             raise InputError("recipe is of a single network, effort of a pack; give one of the two")
+        if recipe is None and (on_epoch is not None or gradient_norms):
+            name = "gradient_norms" if on_epoch is None else "on_epoch"
+            raise InputError(f"{name} is of a single network; give recipe=Recipe(…), too")
         if unknown:
             raise InputError(_unknown_argument(next(iter(unknown))))
         question = Question(

@@ -81,7 +81,8 @@ def write_model(
     ModelFileError
         When it cannot be written; an old file of that name is then untouched.
     """
-    meta, version = {**told, "target": target.state(), "encoder": encoder.to_state()}, 1
+    meta = {**told, "target": target.state(), "encoder": encoder.to_state()}
+    version = 2 if encoder.bins_.places else 1
     try:
         if isinstance(network, Pack):
             packed, tensors = _pack_parts(network)

@@ -113,8 +113,8 @@ class TabularPredictor(LearntColumns, ABC):
     def predict_interval(self, table: Any, coverage: float = 0.9) -> pl.DataFrame:
         """Return the predicted number of every row, and the ends of an interval around it.
 
-        Of rows like those of training, about `coverage` lie inside, and at least
-        ``2 · coverage − 1`` by theorem: see :mod:`backpass.tabular.pack.intervals`.
+        Of rows like those of training, about `coverage` lie inside: see
+        :mod:`backpass.tabular.pack.intervals` for what a theorem says.
 
         Parameters
         ----------

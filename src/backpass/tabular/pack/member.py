@@ -89,6 +89,7 @@ def train_member(
     rng = np.random.default_rng([*seed, 1])
     if checkpoints is not None:
         checkpoints.start(rng, seed)
+        checkpoints.note(effort=prepared.question.effort)
     settings = prepared.settings(recipe, len(kept))
     parameters, M = parameter_count(network.sizes), settings.batch_size or len(kept)
     an_epoch = operations(parameters, len(kept), M, 1)

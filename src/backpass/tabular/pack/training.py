@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backpass.engines.threads import available_threads
 from backpass.errors import NonFiniteError, TableWarning, warn_caller
+from backpass.storage.atomic_write import shown_path
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend
 from backpass.tabular.pack.folds import Folds, folds_of
 from backpass.tabular.pack.intervals import errors_by_fold
@@ -25,7 +26,7 @@ from backpass.tabular.pack.pack import Pack, PackedRecipe
 from backpass.tabular.pack.recipes import GAIN, ROUNDS, Effort
 from backpass.tabular.preparation import PreparedTable
 from backpass.tabular.recipe import Recipe
-from backpass.training.checkpoints import Checkpoints
+from backpass.training.checkpoints import Checkpoints, parts_in
 from backpass.training.history import History
 from backpass.training.side_by_side import Halt, side_by_side
 
@@ -137,6 +138,10 @@ def train_pack(
     folds = folds_of(y, effort.folds, prepared.question.seed, prepared.relations)
     training = PackTraining(folds)
     deadline = started + (limit or math.inf)
+    if checkpoints is not None and (begun := len(parts_in(checkpoints.folder))):
+        checkpoints.origin = (
+            f"went on from {shown_path(checkpoints.folder)}: {begun} networks had been begun"
+        )
     work = _Work(prepared, effort, deadline, training, checkpoints, on_progress)
     for recipes in _rounds(prepared, effort):
         if training.operations > effort.most(len(y)) / 2:
@@ -159,8 +164,8 @@ def train_pack(
     used = [i for i, weight in enumerate(blend.weights) if weight]
     blend = replace(blend, weights=tuple(blend.weights[i] for i in used))
     packed = [training.recipes[i] for i in used]
-    if folds.forward and not work.halt.called:  # what comes next is best told from all there is
-        packed = work.train_on_all(packed)
+    if folds.forward and not work.halt.called and work.has_time_for(used):
+        packed = work.train_on_all(packed)  # what comes next is best told from all there is
     errors = tuple[NDArray[np.float64], ...]()
     if training.complete and not prepared.classes:
         errors = tuple(errors_by_fold(training.cross_fitted(prepared), y, folds))
@@ -196,7 +201,7 @@ class _Work:
         self.folds, self.threads = training.folds, available_threads()
         # of one network: large tables take fewer epochs
         self.most = effort.most(len(prepared.rows.y)) / self.folds.count
-        self.tried = 0  # recipes
+        self.began, self.tried = time.monotonic(), 0  # recipes
         self.diverged: dict[int, NonFiniteError] = {}  # by the number of their recipe
 
     @property
@@ -211,8 +216,14 @@ class _Work:
         self.tried += len(recipes)
 
         def job(recipe: Recipe, number: int, fold: int) -> Callable[[], Member | None]:
+            count = len(recipes) * folds
+            behind = count - (number - numbers[0]) * folds - fold
+            # those of the first round share the time that there is: each has what is left for those
+            # that a thread still has to train
+            waves = -(-behind // self.threads) if numbers[0] == 0 else None
+
             def work() -> Member | None:
-                member = self._member(recipe, number, fold, beside=len(recipes) * folds)
+                member = self._member(recipe, number, fold, waves, count)
                 done.extend([member] if member else [])
                 return member
 
@@ -240,11 +251,13 @@ class _Work:
         if training.complete:
             training.losses.append(training.loss(self.prepared))
 
-    def _member(self, recipe: Recipe, number: int, fold: int, beside: int) -> Member | None:
-        """Train one network; None where time ran out before, or its recipe diverges."""
+    def _member(
+        self, recipe: Recipe, number: int, fold: int, waves: int | None, beside: int
+    ) -> Member | None:
+        """Train one network of a round; None where time ran out, or its recipe diverges."""
         left = self.deadline - time.monotonic()
-        if number == 0:  # its networks share the time that there is
-            left /= -(-(self.folds.count - fold) // self.threads)
+        if waves is not None:
+            left /= waves
         elif left <= 0:
             return None
         if number in self.diverged:
@@ -284,6 +297,14 @@ class _Work:
         epochs = tuple(member.history.best_epoch for _, member in there)
         training.recipes.append(PackedRecipe(recipe, networks, epochs))
 
+    def has_time_for(self, used: list[int]) -> bool:
+        """Return whether some recipes can be trained on all rows before time is up."""
+        if self.deadline == math.inf:
+            return True
+        now = time.monotonic()
+        part = len(used) / len(self.training.recipes)
+        return now + 1.5 * part * (now - self.began) < self.deadline
+
     def train_on_all(self, recipes: list[PackedRecipe]) -> list[PackedRecipe]:
         """Return recipes with networks trained on all rows, for as long as was best before."""
         rows, nothing = np.arange(len(self.prepared.rows.y)), np.arange(0)
@@ -299,6 +320,7 @@ class _Work:
                     seed=[self.prepared.question.seed, self.tried + i, k],
                     most=self.most,
                     halt=self.halt,
+                    checkpoints=self.checkpoints and self.checkpoints.part(f"all-{i}-{k}"),
                     epochs=round(float(np.median(recipes[i].epochs))),
                 )
                 done.append(member)
