@@ -1,5 +1,7 @@
 """The model of a table: what it learns, what it promises, its file."""
 
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -299,3 +301,25 @@ def test_rare_classes_are_found_where_classes_count_alike(way):
     numbers = table.with_columns(z=pl.Series(rng.normal(size=1000)))
     with pytest.raises(InputError, match="class_weight: the target 'z' is a quantity"):
         TabularModel.fit(numbers, "z", class_weight="balanced", **way)
+
+
+def test_predicting_in_threads_leaves_the_filters_of_warnings_as_they_were():
+    table = pl.DataFrame({"x": [float(i) for i in range(40)], "y": [i % 3 for i in range(40)]})
+    model = TabularModel.fit(table, "y", recipe=Recipe(epochs=1))
+    before = [*warnings.filters]
+    with ThreadPoolExecutor(8) as pool:
+        [*pool.map(lambda _: model.predict(table), range(200))]
+    assert warnings.filters == before
+
+
+def test_probabilities_sum_to_one_in_float64():
+    table = pl.DataFrame({"x": [float(i) for i in range(40)], "y": ["a", "b", "c", "d"] * 10})
+    chances = TabularModel.fit(table, "y", recipe=Recipe(epochs=1)).predict_proba(table)
+    np.testing.assert_allclose(chances.to_numpy().sum(axis=1), 1, rtol=1e-15)
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_too_few_rows_for_a_pack_are_named(rows):
+    table = pl.DataFrame({"x": [1.0, 2.0, 3.0][:rows], "y": [0.5, 1.5, 2.5][:rows]})
+    with pytest.raises(TableError, match="too few to learn from; give at least 4"):
+        TabularModel.fit(table, "y", task="regression")

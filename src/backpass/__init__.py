@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from backpass.export import to_onnx as to_onnx
     from backpass.network.network import Network as Network
     from backpass.tabular.encoder import TableEncoder as TableEncoder
+    from backpass.tabular.estimators import TabularClassifier as TabularClassifier
+    from backpass.tabular.estimators import TabularRegressor as TabularRegressor
     from backpass.tabular.files import read_table as read_table
     from backpass.tabular.model import TabularModel as TabularModel
     from backpass.tabular.recipe import Recipe as Recipe
@@ -56,7 +58,9 @@ _HOMES = {
     "register_loss": "backpass.core.custom_records",
     "Settings": "backpass.core.settings",
     "TableEncoder": "backpass.tabular.encoder",
+    "TabularClassifier": "backpass.tabular.estimators",
     "TabularModel": "backpass.tabular.model",
+    "TabularRegressor": "backpass.tabular.estimators",
     "to_onnx": "backpass.export",
     "Trace": "backpass.derivatives.tracing",
     "trace": "backpass.derivatives.tracing",

@@ -6,7 +6,9 @@ Every exception is a :class:`BackpassError`; the ones about wrong input are also
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Number
 from typing import Any
 
@@ -47,6 +49,23 @@ class PrivateMethodWarning(UserWarning):
     """A subclass has a private method of scikit-learn's, or a parameter, that ours does not use."""
 
 
+_REWORDINGS: ContextVar[tuple[Callable[[str], str], ...]] = ContextVar("rewordings", default=())
+
+
+@contextmanager
+def rewording(change: Callable[[str], str]) -> Iterator[None]:
+    """Have every `TableWarning` of this thread told as `change` words it; inner ones come first.
+
+    A variable of the context, and no list of warnings that is caught and told again: filters of
+    warnings belong to all threads, and a server predicts in several.
+    """
+    token = _REWORDINGS.set((*_REWORDINGS.get(), change))
+    try:
+        yield
+    finally:
+        _REWORDINGS.reset(token)
+
+
 def warn_caller(message: str, category: type[Warning], module: str = "") -> None:
     """Warn of the line of the user's that called, past those of backpass and scikit-learn.
 
@@ -55,6 +74,9 @@ def warn_caller(message: str, category: type[Warning], module: str = "") -> None
     module : str, optional
         What filters take for the module that warns; the caller's by default.
     """
+    if issubclass(category, TableWarning):
+        for change in reversed(_REWORDINGS.get()):
+            message = change(message)
     frame = sys._getframe(1)
     between = ("backpass", "sklearn", "contextlib")
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in between:

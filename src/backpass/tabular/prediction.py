@@ -143,7 +143,7 @@ class TabularPredictor(LearntColumns, ABC):
         raw = self._opened(table)
         with original_rows(range(raw.frame.height), raw.label, raw.line_of):
             parts = [
-                (pack.predict(X)[:, 0], *pack.interval(X, float(coverage)))
+                (pack.predict(X)[:, 0], *pack.interval(X, coverage))
                 for X in self.encoder.encode_in_parts(raw.frame)
             ]
         ends = ("", "_low", "_high")
@@ -162,9 +162,9 @@ class TabularPredictor(LearntColumns, ABC):
             raise InputError(
                 f"target {self.target.name!r} is a quantity: there are no probabilities to predict"
             )
-        return pl.DataFrame(
-            {name: output[:, i].astype(np.float64) for i, name in enumerate(self.target.classes)}
-        )
+        p = output.astype(np.float64)
+        p /= p.sum(axis=1, keepdims=True)  # of float32 they sum to 1 to seven digits only
+        return pl.DataFrame({name: p[:, i] for i, name in enumerate(self.target.classes)})
 
     def _outputs(self, table: Any) -> NDArray[Any]:
         """Return what the network makes of the rows of a table."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
+from backpass.core.requirements import POSITIVE, check_values
 from backpass.errors import InputError, brief
 from backpass.tabular.conventions import UNDECIDED, Convention, as_convention
 from backpass.tabular.frames import text_name
@@ -114,6 +115,7 @@ class Question:
                 "recipes must be a number of at least 1, of a pack, not of a single network; not"
                 f" {brief(self.recipes)}"
             )
+        check_values(self, {"time_limit": POSITIVE.or_none})
         if self.group is not None and self.time is not None:
             raise InputError("rows are split by group or by time; give one of the two")
         if self.class_weight not in (None, "balanced"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass.core.hints import closest
-from backpass.errors import TableError, TableWarning, brief, warn_caller
+from backpass.errors import TableError, TableWarning, brief, rewording, warn_caller
 from backpass.tabular.column_values import as_numbers
 from backpass.tabular.frames import columns_named
 from backpass.tabular.rows import refuse_nameless
@@ -189,18 +188,12 @@ def original_rows(
             for i, piece in enumerate(pieces)
         )
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", TableWarning)
+    with rewording(renumber):
         try:
             yield
         except TableError as error:
             prefix = f"{label}: " if label and not str(error).startswith(label) else ""
             raise TableError(f"{prefix}{renumber(str(error))}") from error
-    for warning in caught:
-        text = str(warning.message)
-        if issubclass(warning.category, TableWarning):
-            text = renumber(text)
-        warn_caller(text, warning.category)
 
 
 def split_rows(

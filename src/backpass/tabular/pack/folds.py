@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.errors import TableError
 from backpass.tabular.relations import Relations, last_part, some_groups, whole_groups
 
 FEWEST_ROWS = 5  # of a fold: fewer say nothing of the networks that did not see them
+FEWEST = 4  # rows: two folds, and in the other one a row to judge by and one to learn from
 INNER = 10  # parts of a network's training rows, of which one judges its epochs
 
 
@@ -51,11 +53,18 @@ class Folds:
 def fold_count(n_rows: int, wanted: int) -> int:
     """Return how many folds so many rows are dealt into: at least two, of five rows or more.
 
+    Raises
+    ------
+    TableError
+        When there are too few rows for two folds and one that judges.
+
     Examples
     --------
-    >>> fold_count(1000, 8), fold_count(20, 8), fold_count(3, 8)
+    >>> fold_count(1000, 8), fold_count(20, 8), fold_count(4, 8)
     (8, 4, 2)
     """
+    if n_rows < FEWEST:
+        raise TableError(f"{n_rows} row(s) are too few to learn from; give at least {FEWEST}")
     return max(2, min(wanted, n_rows // FEWEST_ROWS))
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.errors import InputError
+from backpass.errors import InputError, brief
 from backpass.tabular.pack.folds import Folds
 
 Floats = NDArray[np.float64]
@@ -68,8 +69,8 @@ def interval(
     >>> low.round(6).tolist(), high.round(6).tolist()
     ([-10.0], [10.0])
     """
-    if not (isinstance(coverage, float) and 0 < coverage < 1):
-        raise InputError(f"coverage must be a number between 0 and 1, not {coverage!r}")
+    if isinstance(coverage, bool) or not (isinstance(coverage, Real) and 0 < coverage < 1):
+        raise InputError(f"coverage must be a number between 0 and 1, not {brief(coverage)}")
     n = sum(map(len, errors))
     rank = math.ceil(coverage * (n + 1))
     if rank > n:

@@ -144,7 +144,7 @@ def train_pack(
         )
     work = _Work(prepared, effort, deadline, training, checkpoints, on_progress)
     for recipes in _rounds(prepared, effort):
-        if training.operations > effort.most(len(y)) / 2:
+        if training.recipes and work.estimate(recipes) > effort.most(len(y)):
             training.stop_reason = "budget"
             break
         work.train(recipes)
@@ -200,14 +200,19 @@ class _Work:
         self.checkpoints, self.on_progress, self.halt = checkpoints, on_progress, Halt()
         self.folds, self.threads = training.folds, available_threads()
         # of one network: large tables take fewer epochs
-        self.most = effort.most(len(prepared.rows.y)) / self.folds.count
+        self.most = effort.most(len(prepared.rows.y)) / self.folds.count / 2
         self.began, self.tried = time.monotonic(), 0  # recipes
+        self.dearest = 0.0  # operations of the recipe that took the most
         self.diverged: dict[int, NonFiniteError] = {}  # by the number of their recipe
 
     @property
     def late(self) -> bool:
         """Whether the time is used up."""
         return time.monotonic() >= self.deadline
+
+    def estimate(self, recipes: list[Recipe]) -> float:
+        """Return the operations after another round, of which each recipe takes the most so far."""
+        return self.training.operations + self.dearest * len(recipes)
 
     def train(self, recipes: list[Recipe]) -> None:
         """Train the networks of some recipes, and add the recipes of which all are finished."""
@@ -287,7 +292,8 @@ class _Work:
         predictions = np.full((len(y), outputs), np.nan, dtype=np.float32)
         for k, member in there:
             predictions[self.folds.held_out(k)] = member.held_out
-            training.operations += member.operations
+        taken = sum(member.operations for _, member in there)
+        training.operations, self.dearest = training.operations + taken, max(self.dearest, taken)
         told = np.isin(self.folds.fold, [k for k, _ in there])
         own_loss = blend_loss(predictions[told], y[told], None if s is None else s[told])
         training.own_losses.append(own_loss)

@@ -1,0 +1,445 @@
+"""Packs of networks as estimators of scikit-learn, which take a table as it is.
+
+Columns are encoded, folds are dealt and recipes are chosen inside of ``fit``, by what
+``backpass fit`` does: the same rows and the same seed train the same networks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
+
+from backpass.core.requirements import POSITIVE, check_values, one_of
+from backpass.errors import InputError, TableError, TableWarning, warn_caller
+from backpass.estimators.compat import BaseEstimator, ClassifierMixin, RegressorMixin
+from backpass.estimators.data import check_labels, in_one_line
+from backpass.estimators.parameters import generator_of
+from backpass.network.batch import refuse_overflow
+from backpass.tabular.files import RawTable
+from backpass.tabular.frames import as_frame, has_names
+from backpass.tabular.model import TabularModel
+from backpass.tabular.pack.pack import Pack
+from backpass.tabular.pack.recipes import EFFORTS
+from backpass.tabular.preparation import PreparedTable, learn_target
+from backpass.tabular.question import Question
+from backpass.tabular.selection import original_rows, usable_rows
+from backpass.tabular.series import as_series
+from backpass.tabular.targets import NumberTarget
+
+CHECKS = {"effort": one_of(*EFFORTS), "time_limit": POSITIVE.or_none}
+"""What each parameter must be; `random_state` is scikit-learn's to judge."""
+
+FEWEST = 4  # rows: of each of two folds, one is learnt from and one says when to stop
+
+
+class _Rows(NamedTuple):
+    """Rows of a table: those that count, with their numbers in it, and others, of weight 0."""
+
+    prepared: PreparedTable
+    numbers: NDArray[np.int64]
+    others: NDArray[np.int64]
+    encoded_others: NDArray[Any]
+
+
+class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+    """Base of the two estimators; not for direct use."""
+
+    _task: str  # as of a Question
+
+    def __init__(
+        self,
+        *,
+        effort: str = "default",
+        time_limit: float | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.effort = effort
+        self.time_limit = time_limit
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train a pack of networks on a table.
+
+        Parameters
+        ----------
+        X : DataFrame of polars or pandas, array-like, or any other table of shape (N, n_features)
+            Columns of numbers, texts, truth values and dates, with gaps: see
+            :class:`~backpass.tabular.encoder.TableEncoder`.
+        y : array-like of shape (N,)
+            Labels of a classifier, numbers of a regressor, without gaps.
+        sample_weight : array-like of shape (N,), optional
+            At least 0; rows of weight 0 are left out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TableError
+            When the table cannot be used; the message says which column and row, and why.
+        InputError
+            When a parameter or `y` cannot be used.
+        NonFiniteError
+            When training diverges. The estimator is in each case as it was before.
+        """
+        check_values(self, CHECKS)
+        frame, values = as_frame(X), self._target_of(y)
+        if not (frame.height and frame.width):
+            raise TableError(f"X has {frame.height} rows and {frame.width} columns; give some")
+        if frame.height != len(values):
+            raise TableError(f"X has {frame.height} rows, but y {len(values)}; give as many")
+        target = _free_name(getattr(y, "name", ""), "target", frame.columns)
+        table = frame.with_columns(as_series(values, target).alias(target))
+        weights = None
+        if sample_weight is not None:
+            with in_one_line():
+                checked = _check_sample_weight(sample_weight, values, dtype=np.float64)
+            weights = _free_name("", "sample_weight", table.columns)
+            table = table.with_columns(pl.Series(weights, checked))
+        question = Question(
+            target,
+            task=self._task,
+            sample_weight=weights,
+            effort=self.effort,
+            seed=self._seed(),
+            time_limit=self.time_limit,
+        )
+        rows = _prepared(table, question)
+        model = TabularModel.train(rows.prepared)
+        self.model_ = model
+        self.n_features_in_ = frame.width
+        if has_names(X):
+            self.feature_names_in_ = np.array(frame.columns, dtype=object)
+        elif "feature_names_in_" in vars(self):  # of a fit before
+            del self.feature_names_in_
+        self._set_target(values, values[rows.numbers])
+        self.oof_predictions_ = self._decoded(_out_of_fold(model, rows))
+        self.out_of_fold_score_ = model.out_of_fold.get(model.main_metric, float("nan"))
+        return self
+
+    # --- what a subclass says ----------------------------------------------------------------
+
+    @abstractmethod
+    def _target_of(self, y: Any) -> NDArray[Any]:
+        """Return targets (N,) after checking them."""
+
+    def _set_target(self, y: NDArray[Any], used: NDArray[Any]) -> None:
+        """Take what the targets of all rows, and of those that count, say of the outputs."""
+
+    @abstractmethod
+    def _decoded(self, output: NDArray[Any]) -> NDArray[np.float64]:
+        """Return what outputs (N, k) say, in the units of the targets."""
+
+    # --- helpers -----------------------------------------------------------------------------
+
+    def _seed(self) -> int:
+        """Return the seed of the networks: an integer itself, so that it is the command line's."""
+        drawn = generator_of(self)  # refuses what is none
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(drawn.randint(np.iinfo(np.int32).max))
+
+    def _column(self, y: Any) -> NDArray[Any]:
+        """Return targets as an array of one dimension, of finite values where they are numbers."""
+        kind = type(self).__name__
+        if y is None:  # refused in scikit-learn's words, which its checks know
+            raise InputError(f"{kind} requires y to be passed, but the target y is None; give it")
+        if np.ma.is_masked(y):
+            raise InputError("y has masked values, which would be used; leave such rows out")
+        with in_one_line():
+            column: NDArray[Any] = column_or_1d(y, warn=True)
+            if column.dtype.kind == "f":
+                assert_all_finite(column, estimator_name=kind, input_name="y")
+        return column
+
+    def _parts(self, X: Any) -> Iterator[NDArray[Any]]:
+        """Return the encoded rows of a table, a part after the other.
+
+        Not by the model's own methods: they collect warnings to number rows anew, which Python can
+        do in one thread only, and here no row has another number.
+        """
+        check_is_fitted(self)
+        return self.model_.encoder.encode_in_parts(self._matched(X))
+
+    def _matched(self, X: Any) -> pl.DataFrame:
+        """Return a table with the columns of fit, by name where both have names."""
+        frame, named = as_frame(X), has_names(X)
+        was_named = "feature_names_in_" in vars(self)
+        if named and was_named:
+            return frame  # the encoder finds them, and says which are not there
+        if frame.width != self.n_features_in_:
+            raise TableError(  # scikit-learn's own words, which its users and checks know
+                f"X has {frame.width} features, but {type(self).__name__} is expecting"
+                f" {self.n_features_in_} features as input"
+            )
+        names = [column.name for column in self.model_.encoder.columns_]
+        if {*frame.columns} == {*names}:
+            return frame
+        if named or was_named:
+            having = "has column names" if named else "has no column names, but training had"
+            warn_caller(f"X {having}; columns are taken in the order of training", TableWarning)
+        return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+    def _output(self, X: Any) -> NDArray[Any]:
+        """Return what the pack makes of the rows of a table, (N, k)."""
+        parts = self._parts(X)
+        outputs = [self.model_.predictor.predict(part) for part in parts]
+        output: NDArray[Any] = refuse_overflow(np.vstack(outputs))
+        return output
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        return tags
+
+
+class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[misc]
+    """A pack of networks that predicts classes from a table, as an estimator of scikit-learn.
+
+    It takes columns of numbers, texts, truth values and dates as they are, with gaps.
+
+    Parameters
+    ----------
+    effort : {"quick", "default", "best"}, default="default"
+        How much work training may take: networks on 4, 8 or 10 folds, of at most 2, 8 or 12
+        recipes.
+    time_limit : float, optional
+        Most seconds of training; what is reached by then is kept.
+    random_state : int, RandomState or None, default=None
+        An integer trains the same networks each time: those of ``TabularModel.fit`` with that
+        effort and seed on the same rows. With None each fit draws a new seed.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        The labels in sorted order.
+    n_features_in_ : int
+        Number of columns in fit.
+    feature_names_in_ : ndarray of str
+        Names of the columns in fit, if it had names.
+    model_ : TabularModel
+        What was trained, for use outside of scikit-learn; its ``save`` writes a model file.
+    oof_predictions_ : ndarray of shape (N, k)
+        Probabilities of the training rows, each by networks and a blend that had not seen the row;
+        NaN where training ended before there were any.
+    out_of_fold_score_ : float
+        Accuracy of these on the rows whose weight is above 0; NaN where there are none.
+
+    Examples
+    --------
+    >>> X = {"size": [i % 20 for i in range(200)], "city": ["Bonn", "Oslo"] * 100}
+    >>> y = ["dear" if size > 9 else "cheap" for size in X["size"]]
+    >>> classifier = TabularClassifier(effort="quick", random_state=0).fit(X, y)
+    >>> classifier.predict({"size": [1, 18], "city": ["Oslo", "Bonn"]}).tolist()
+    ['cheap', 'dear']
+    >>> classifier.oof_predictions_.shape, classifier.out_of_fold_score_ > 0.9
+    ((200, 2), True)
+    """
+
+    _task = "classification"
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable label of every row.
+
+        Parameters
+        ----------
+        X : table of shape (N, n_features)
+            With the columns of training: in any order, where they have names.
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            Of the type of the labels in fit.
+        """
+        chances = self.predict_proba(X)
+        labels: NDArray[Any] = self.classes_[chances.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of every class, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : table of shape (N, n_features)
+
+        Returns
+        -------
+        ndarray of shape (N, k)
+        """
+        return self._decoded(self._output(X))
+
+    def _target_of(self, y: Any) -> NDArray[Any]:
+        column = self._column(y)
+        check_labels(column)
+        return column
+
+    def _set_target(self, y: NDArray[Any], used: NDArray[Any]) -> None:
+        self.classes_ = np.unique(y)
+        # outputs are in the order of the model's classes, which has numbers in texts by value
+        labels, target = np.unique(used), self.model_.target
+        order = np.argsort(target.encode(as_series(labels, target.name)))
+        self._places = np.searchsorted(self.classes_, labels[order])
+
+    def _decoded(self, output: NDArray[Any]) -> NDArray[np.float64]:
+        chances = np.zeros((len(output), len(self.classes_)))  # of a class of weight 0: none
+        chances[:, self._places] = output
+        chances /= chances.sum(axis=1, keepdims=True)  # 1 in float64, as log_loss asks
+        return chances
+
+
+class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
+    """A pack of networks that predicts numbers from a table, as an estimator of scikit-learn.
+
+    It takes columns of numbers, texts, truth values and dates as they are, with gaps.
+
+    Parameters
+    ----------
+    effort, time_limit, random_state
+        As of :class:`TabularClassifier`.
+
+    Attributes
+    ----------
+    n_features_in_, feature_names_in_, model_
+        As of :class:`TabularClassifier`.
+    oof_predictions_ : ndarray of shape (N,)
+        Predicted numbers of the training rows, each by networks and a blend that had not seen the
+        row; NaN where training ended before there were any.
+    out_of_fold_score_ : float
+        R² of these on the rows whose weight is above 0; NaN where there are none.
+
+    Examples
+    --------
+    >>> X = {"size": [i % 20 for i in range(200)], "city": ["Bonn", "Oslo"] * 100}
+    >>> y = [100 * size + 500 * (city == "Oslo") for size, city in zip(*X.values())]
+    >>> regressor = TabularRegressor(effort="quick", random_state=0).fit(X, y)
+    >>> regressor.score(X, y) > 0.99, regressor.out_of_fold_score_ > 0.99
+    (True, True)
+    >>> low, high = regressor.predict_interval({"size": [7], "city": ["Oslo"]})[0]
+    >>> bool(low < 1200 < high)
+    True
+    """
+
+    _task = "regression"
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Return the predicted number of every row.
+
+        Parameters
+        ----------
+        X : table of shape (N, n_features)
+            With the columns of training: in any order, where they have names.
+
+        Returns
+        -------
+        ndarray of shape (N,)
+        """
+        return self._decoded(self._output(X))
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
+        """Return the ends of an interval around the prediction of every row.
+
+        Of rows like those of training, about `coverage` lie inside: see
+        :mod:`backpass.tabular.pack.intervals` for what a theorem says.
+
+        Parameters
+        ----------
+        X : table of shape (N, n_features)
+        coverage : float
+            Part of the rows, between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (N, 2)
+            Lower and upper ends.
+
+        Raises
+        ------
+        InputError
+            When `coverage` is none, the training rows are too few for it, or training was cut
+            short.
+        """
+        parts, pack = self._parts(X), self.model_.predictor
+        assert isinstance(pack, Pack)
+        part = float(coverage) if isinstance(coverage, Real) else coverage
+        ends = [np.column_stack(pack.interval(rows, part)) for rows in parts]
+        low, high = refuse_overflow(np.vstack(ends)).T
+        return np.column_stack([self._decoded(low[:, None]), self._decoded(high[:, None])])
+
+    def _target_of(self, y: Any) -> NDArray[Any]:
+        column = self._column(y)
+        if column.dtype.kind in "mM":
+            raise InputError(f"y holds dates or times ({column.dtype}); convert them to numbers")
+        if column.dtype.kind in "OSU":  # numbers, as Python's objects or as texts
+            with in_one_line():
+                column = column.astype(np.float64)
+                assert_all_finite(column, estimator_name=type(self).__name__, input_name="y")
+        return column
+
+    def _decoded(self, output: NDArray[Any]) -> NDArray[np.float64]:
+        target = self.model_.target
+        assert isinstance(target, NumberTarget)
+        numbers: NDArray[np.float64] = np.array(target.decode(output[:, 0]))
+        return numbers
+
+
+def _prepared(table: pl.DataFrame, question: Question) -> _Rows:
+    """Return the rows of a table that count, as a model is trained on them.
+
+    It is what :meth:`PreparedTable.of` does, but labels stay what they are: "NA" is one, and
+    " a" another than "a".
+    """
+    raw = RawTable(table)
+    told = raw.understand()
+    told = replace(told, frame=told.frame.with_columns(table[question.target]))
+    rows = usable_rows(told.frame, question.target, question.sample_weight)
+    if len(rows) < FEWEST:
+        counting = "" if question.sample_weight is None else " of a weight above 0"
+        raise TableError(
+            f"{len(rows)} sample(s){counting} are too few to train on some and judge by others;"
+            f" give at least {FEWEST}"
+        )
+    target = learn_target(raw, told, rows, question.task, question)
+    others = np.setdiff1d(np.arange(table.height), rows)
+    with original_rows(rows) if len(others) else nullcontext():
+        prepared = PreparedTable.learn(told.frame[rows], target, question, told)
+    with original_rows(others) if len(others) else nullcontext():
+        # before training, which a value that cannot be encoded would let go to waste
+        encoded = prepared.encoder.encode(table[others])
+    return _Rows(prepared, rows, others, encoded)
+
+
+def _out_of_fold(model: TabularModel, rows: _Rows) -> NDArray[Any]:
+    """Return what networks make of the training rows that have not seen them, (N, k)."""
+    assert model.training is not None
+    output: NDArray[Any] = model.training.cross_fitted(rows.prepared)
+    if len(rows.others):  # which none has seen
+        others = refuse_overflow(model.predictor.predict(rows.encoded_others))
+        order = np.argsort(np.concatenate([rows.numbers, rows.others]))
+        output = np.vstack([output, others])[order]
+    return output
+
+
+def _free_name(wish: object, otherwise: str, taken: list[str]) -> str:
+    """Return a name for a column beside others, none that polars takes for a pattern.
+
+    Examples
+    --------
+    >>> _free_name("price", "target", ["x0"]), _free_name(None, "target", ["target"])
+    ('price', 'target_')
+    """
+    name = str(wish) if isinstance(wish, str) and wish else otherwise
+    while name in taken or (name[0] == "^" and name[-1] == "$"):
+        name += "_"
+    return name
