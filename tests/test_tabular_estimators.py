@@ -408,3 +408,13 @@ def test_threads_agree_and_predicting_leaves_warnings_as_they_were(fitted):
         sys.setswitchinterval(interval)
     assert all((predictions == alone).all() for predictions in told)
     assert all(flat(other.model_) == flat(fitted.model_) for other in trained)
+
+
+def test_groups_stay_in_one_fold():
+    rng = np.random.default_rng(0)
+    X, groups = {"x": rng.normal(size=120).tolist()}, rng.integers(0, 12, 120)
+    regressor = TabularRegressor(effort="quick", random_state=0)
+    fold = regressor.fit(X, X["x"], groups=groups).model_.training.folds.fold
+    assert all(len({*fold[groups == group]}) == 1 for group in range(12))
+    with pytest.raises(ValueError, match="groups"):
+        regressor.fit(X, X["x"], groups=groups[:7])

@@ -1,8 +1,4 @@
-"""Packs of networks as estimators of scikit-learn, which take a table as it is.
-
-Columns are encoded, folds are dealt and recipes are chosen inside of ``fit``, by what
-``backpass fit`` does: the same rows and the same seed train the same networks.
-"""
+"""Packs of networks as estimators of scikit-learn: the same rows and seed, the same networks."""
 
 from __future__ import annotations
 
@@ -28,6 +24,7 @@ from backpass.network.batch import refuse_overflow
 from backpass.tabular.files import RawTable
 from backpass.tabular.frames import as_frame, has_names
 from backpass.tabular.model import TabularModel
+from backpass.tabular.pack.folds import FEWEST
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.pack.recipes import EFFORTS
 from backpass.tabular.preparation import PreparedTable, learn_target
@@ -38,8 +35,6 @@ from backpass.tabular.targets import NumberTarget
 
 CHECKS = {"effort": one_of(*EFFORTS), "time_limit": POSITIVE.or_none}
 """What each parameter must be; `random_state` is scikit-learn's to judge."""
-
-FEWEST = 4  # rows: of each of two folds, one is learnt from and one says when to stop
 
 
 class _Rows(NamedTuple):
@@ -67,7 +62,7 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.time_limit = time_limit
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train a pack of networks on a table.
 
         Parameters
@@ -79,6 +74,8 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             Labels of a classifier, numbers of a regressor, without gaps.
         sample_weight : array-like of shape (N,), optional
             At least 0; rows of weight 0 are left out.
+        groups : array-like of shape (N,), optional
+            Rows of equal values, such as a customer's, stay in one fold.
 
         Returns
         -------
@@ -107,10 +104,18 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 checked = _check_sample_weight(sample_weight, values, dtype=np.float64)
             weights = _free_name("", "sample_weight", table.columns)
             table = table.with_columns(pl.Series(weights, checked))
+        group = None
+        if groups is not None:
+            group = _free_name("", "groups", table.columns)
+            column = as_series(groups, group).alias(group)
+            if column.len() != frame.height:
+                raise TableError(f"X has {frame.height} rows, but groups {column.len()}")
+            table = table.with_columns(column)
         question = Question(
             target,
             task=self._task,
             sample_weight=weights,
+            group=group,
             effort=self.effort,
             seed=self._seed(),
             time_limit=self.time_limit,
@@ -307,12 +312,10 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
     Parameters
     ----------
     effort, time_limit, random_state
-        As of :class:`TabularClassifier`.
+        As of :class:`TabularClassifier`, whose attributes it has but for `classes_`.
 
     Attributes
     ----------
-    n_features_in_, feature_names_in_, model_
-        As of :class:`TabularClassifier`.
     oof_predictions_ : ndarray of shape (N,)
         Predicted numbers of the training rows, each by networks and a blend that had not seen the
         row; NaN where training ended before there were any.
