@@ -156,13 +156,15 @@ def with_weights(target, encoder, network):
     return TabularModel(target, encoder, None, network, RECIPE, 0, History(), 0.0, 1)
 
 
-@given(tables(), st.sampled_from(list(TARGETS)), st.integers(0, 9))
-def test_labels_and_probabilities_are_ours(drawn, kind, seed):
+@given(tables(), st.sampled_from(list(TARGETS)), st.integers(0, 9), st.booleans())
+def test_labels_and_probabilities_are_ours(drawn, kind, seed, costly):
     rows, others, categorical = drawn
     encoder = fitted(rows, categorical)
     if encoder is None:
         return
     target = ClassTarget.fit(TARGETS[kind])
+    if costly:
+        target = target.with_costs({target.classes[-1]: 3.5})
     width, k = len(encoder.get_feature_names_out()), len(target.classes)
     network = Network([width, 8, k], "mish", "softmax", "cross_entropy", seed=seed, dtype="float32")
     model = with_weights(target, encoder, network)
@@ -172,7 +174,7 @@ def test_labels_and_probabilities_are_ours(drawn, kind, seed):
         chances = quiet(model.predict_proba, frame).to_numpy()
         label, probabilities = run(converted, onnx_inputs(model, frame)).values()
         assert_close(probabilities, chances, np.full(chances.shape, 1e-5))
-        ordered = np.sort(chances, axis=1)
+        ordered = np.sort(chances * np.array(target.costs or 1.0), axis=1)
         clear = ordered[:, -1] - ordered[:, -2] > 2e-5  # else the two errors may decide
         assert (label[clear] == labels[clear]).all()
         assert label.dtype == (object if kind == "text" else labels.dtype)

@@ -323,3 +323,38 @@ def test_too_few_rows_for_a_pack_are_named(rows):
     table = pl.DataFrame({"x": [1.0, 2.0, 3.0][:rows], "y": [0.5, 1.5, 2.5][:rows]})
     with pytest.raises(TableError, match="too few to learn from; give at least 4"):
         TabularModel.fit(table, "y", task="regression")
+
+
+@pytest.mark.parametrize("way", [{"recipe": Recipe(epochs=8)}, {"effort": "quick"}])
+def test_costs_move_the_decision_and_nothing_else(way, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=600)
+    ill = rng.random(600) < 0.3 / (1 + np.exp(-3 * x))
+    table = pl.DataFrame({"x": x, "y": np.where(ill, "ill", "well")})
+    plain = TabularModel.fit(table, "y", **way)
+    model = TabularModel.fit(table, "y", costs={"ill": 9}, **way)
+    assert model.predict_proba(table).equals(plain.predict_proba(table))
+    p = model.predict_proba(table)["ill"].to_numpy()
+    assert ((model.predict(table) == "ill").to_numpy() == (9 * p > 1 - p)).all()
+    predicted = model.predict(table).to_list()
+    wrong = (table["y"] != pl.Series(predicted)).to_numpy()
+    missed = np.where(ill, 9, 1) * wrong
+    assert model.evaluate(table)["cost"] == pytest.approx(missed.mean())
+    assert model.evaluate(table)["cost"] < 9 * ill.mean()
+    model.save(tmp_path / "m.backpass")
+    assert TabularModel.load(tmp_path / "m.backpass").predict(table).to_list() == predicted
+
+
+@pytest.mark.parametrize(
+    ("costs", "message"),
+    [
+        ({"sick": 2}, "target 'y' has no class 'sick'; it has 'a', 'b'"),
+        ({"a": 0}, "that of 'a' must be above 0, not 0"),
+        ({"a": "much"}, "must be above 0, not 'much'"),
+        ([1, 2], r"costs must be numbers by class, not \[1, 2\]"),
+    ],
+)
+def test_wrong_costs_are_refused(costs, message):
+    table = {"x": list(range(20)), "y": ["a", "b"] * 10}
+    with pytest.raises(InputError, match=message):
+        TabularModel.fit(table, "y", costs=costs)

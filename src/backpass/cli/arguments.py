@@ -130,6 +130,26 @@ def column_names(options: Iterable[str], columns: Sequence[str]) -> list[str]:
     return list(names)
 
 
+def costs_of(options: Iterable[str]) -> dict[str, float]:
+    """Return the costs that ``yes=5,no=1`` means, by class.
+
+    Examples
+    --------
+    >>> costs_of(["yes=5,no=1", "a=b=2"])
+    {'yes': 5.0, 'no': 1.0, 'a=b': 2.0}
+    """
+    costs = {}
+    for part in (part for option in options for part in option.split(",")):
+        name, mark, cost = part.rpartition("=")
+        try:
+            costs[name.strip()] = float(cost)
+        except ValueError:
+            mark = ""
+        if not mark:
+            raise InputError(f"--cost {part!r}: give a class and a number, as in --cost yes=5")
+    return costs
+
+
 # --- paths -----------------------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ from backpass.cli.arguments import (
     check_numbers,
     check_outputs,
     column_names,
+    costs_of,
     default_model,
     hidden_sizes,
     label_of,
@@ -120,6 +121,10 @@ class FitOptions:
     class_weight: Annotated[
         Optional[ClassWeight],  # noqa: UP045 (as in arguments)
         Option(help="Rare classes count as much as frequent ones in training."),
+    ] = None
+    cost: Annotated[
+        MaybeTexts,
+        Option(metavar="CLASS=COST,…", help="What it costs not to find a row of a class; else 1."),
     ] = None
     categorical: Annotated[
         MaybeTexts, Option(metavar="COLUMN,…", help="Number columns that are categories.")
@@ -363,6 +368,7 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
         sample_weight=options.sample_weight,
         group=options.group,
         time=options.time,
+        costs=costs_of(options.cost) if options.cost is not None else None,
         class_weight=options.class_weight and options.class_weight.value,
         categorical=column_names(options.categorical or [], frame.columns),
         drop=column_names(options.drop or [], frame.columns),

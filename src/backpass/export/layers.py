@@ -192,7 +192,10 @@ def target_results(graph: Graph, target: Target, output: str, dtype: Any) -> lis
         return [_decoded(graph, target, output)]
     classes = class_array(_values(target))
     k = len(classes)
-    code = graph.op("ArgMax", output, axis=1, keepdims=0)
+    saved = output
+    if target.costs:
+        saved = graph.op("Mul", output, graph.constant(np.array([target.costs], dtype=dtype)))
+    code = graph.op("ArgMax", saved, axis=1, keepdims=0)
     label = graph.op("Gather", graph.constant(classes, "classes"), code)
     return [
         Result(label, "label", classes.dtype, None, f"predicted {target.name}"),

@@ -15,6 +15,7 @@ from backpass.tabular.columns import CategoryColumn
 from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.preparation import Encoded, LearntColumns
+from backpass.tabular.targets import ClassTarget
 
 Matrix = NDArray[Any]
 
@@ -202,7 +203,9 @@ def score_baseline(
         if columns.classes:
             p = np.zeros((len(y_test), len(columns.classes)))
             p[:, model.classes_.astype(int)] = model.predict_proba(X_test)
-            scores = class_metrics(y_test, p, s_test)
+            target = columns.target
+            assert isinstance(target, ClassTarget)
+            scores = class_metrics(y_test, p, s_test, target.decide(p), target.costs)
         else:
             true, found = (
                 columns.target.decode(y).to_numpy() for y in (y_test, model.predict(X_test))

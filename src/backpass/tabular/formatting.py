@@ -155,7 +155,7 @@ class Grid:
     rows: list[list[Cell]] = field(default_factory=list)
 
 
-LOWER_IS_BETTER = ("log-loss", "Brier", "RMSE", "MAE")
+LOWER_IS_BETTER = ("log-loss", "Brier", "cost", "RMSE", "MAE")
 NOT_IN_TERMINALS = ("F1", "Brier")  # of eighty columns; the page and the JSON have them
 
 

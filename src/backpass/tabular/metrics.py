@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,11 @@ def roc_area(positive: NDArray[np.bool_], scores: Floats, weights: Floats | None
 
 
 def class_metrics(
-    y: NDArray[Any], probabilities: Floats, weights: Floats | None = None
+    y: NDArray[Any],
+    probabilities: Floats,
+    weights: Floats | None = None,
+    decided: NDArray[np.int64] | None = None,
+    costs: Sequence[float] = (),
 ) -> dict[str, float]:
     """Return what classes and probabilities are worth.
 
@@ -68,6 +73,10 @@ def class_metrics(
         Classes 0 … k−1.
     probabilities : array of shape (N, k)
     weights : array of shape (N,), optional
+    decided : array of int of shape (N,), optional
+        The classes that are predicted, by default the most probable ones.
+    costs : sequence of k numbers, optional
+        Of not finding a row of each class; their mean over the rows is then told, too.
 
     Examples
     --------
@@ -77,10 +86,11 @@ def class_metrics(
     """
     p = np.clip(probabilities.astype(np.float64), np.finfo(np.float64).eps, 1)
     p /= p.sum(axis=1, keepdims=True)
-    right = probabilities.argmax(axis=1) == y
+    decided = probabilities.argmax(axis=1) if decided is None else decided
+    right = decided == y
     weighed = np.ones(len(y)) if weights is None else weights
     rows, found = np.bincount(y, weighed), np.bincount(y, weighed * right)
-    claimed = np.bincount(probabilities.argmax(axis=1), weighed, minlength=len(rows))[: len(rows)]
+    claimed = np.bincount(decided, weighed, minlength=len(rows))[: len(rows)]
     there = rows > 0
     wrong = p.copy()
     wrong[np.arange(len(y)), y] -= 1
@@ -92,6 +102,8 @@ def class_metrics(
         "log-loss": -np.average(np.log(p[np.arange(len(y)), y]), weights=weights),
         "Brier": np.average(brier, weights=weights),
     }
+    if len(costs):
+        result["cost"] = np.average(np.array(costs)[y] * ~right, weights=weights)
     if p.shape[1] == 2 and (rows > 0).sum() == 2:
         result["ROC area"] = roc_area(y == 1, p[:, 1], weights)
     return {name: float(value) for name, value in result.items()}
@@ -161,8 +173,10 @@ def evaluate_classes(
     probabilities: NDArray[Any],
     weights: NDArray[np.float64] | None,
     classes: tuple[str, ...],
+    decided: NDArray[np.int64] | None = None,
+    costs: Sequence[float] = (),
 ) -> Evaluation:
-    """Judge predicted probabilities (N, k) by the classes (N,) that were true.
+    """Judge probabilities (N, k), and what was decided by them, by the classes (N,) that were true.
 
     Examples
     --------
@@ -171,9 +185,11 @@ def evaluate_classes(
     [[1, 0], [1, 1]]
     """
     k = len(classes)
-    pairs = y * k + probabilities.argmax(axis=1)
+    decided = probabilities.argmax(axis=1) if decided is None else decided
+    pairs = y * k + decided
     confusion = np.bincount(pairs, minlength=k * k).reshape(k, k)
-    return Evaluation(len(y), class_metrics(y, probabilities, weights), classes, confusion)
+    metrics = class_metrics(y, probabilities, weights, decided, costs)
+    return Evaluation(len(y), metrics, classes, confusion)
 
 
 def evaluate_numbers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from inspect import signature
 from pathlib import Path
@@ -96,6 +96,7 @@ class TabularModel(TabularPredictor):
         group: Any = None,
         time: Any = None,
         class_weight: str | None = None,
+        costs: Mapping[Any, float] | None = None,
         categorical: Sequence[Any] | None = (),
         drop: Sequence[Any] | None = (),
         recipe: Recipe | None = None,
@@ -133,6 +134,9 @@ class TabularModel(TabularPredictor):
         class_weight : {"balanced"}, optional
             Every class counts alike in training: rare ones are found more often, and probabilities
             are those of classes that are as frequent.
+        costs : mapping of class to float, optional
+            What it costs not to find a row of a class, 1 where it is not named: the class is
+            predicted that costs least by the probabilities.
         categorical : sequence of str, int or tuple
             Number columns to be taken as categories.
         drop : sequence of str, int or tuple
@@ -190,6 +194,7 @@ class TabularModel(TabularPredictor):
             group=group,
             time=time,
             class_weight=class_weight,
+            costs=costs,
             categorical=() if categorical is None else categorical,
             drop=() if drop is None else drop,
             recipe=RECIPE if recipe is None else recipe,

@@ -82,7 +82,7 @@ def write_model(
         When it cannot be written; an old file of that name is then untouched.
     """
     meta = {**told, "target": target.state(), "encoder": encoder.to_state()}
-    version = 2 if encoder.bins_.places else 1
+    version = 2 if encoder.bins_.places or "costs" in meta["target"] else 1
     try:
         if isinstance(network, Pack):
             packed, tensors = _pack_parts(network)

@@ -152,8 +152,9 @@ class TabularPredictor(LearntColumns, ABC):
         return pl.DataFrame({name + e: c for e, c in zip(ends, decoded, strict=True)})
 
     def _predicted(self, output: NDArray[Any]) -> pl.Series:
-        classes = isinstance(self.target, ClassTarget)
-        return self.target.decode(output.argmax(axis=1) if classes else output[:, 0])
+        if isinstance(self.target, ClassTarget):
+            return self.target.decode(self.target.decide(output))
+        return self.target.decode(output[:, 0])
 
     def _chances(self, output: NDArray[Any]) -> pl.DataFrame:
         import polars as pl
@@ -191,7 +192,11 @@ class TabularPredictor(LearntColumns, ABC):
     def scored(self, rows: Encoded, output: NDArray[Any]) -> Evaluation:
         """Return the metrics of outputs (N, k) for encoded rows."""
         if isinstance(self.target, ClassTarget):
-            return evaluate_classes(rows.y, output, rows.sample_weight, self.target.classes)
+            target = self.target
+            decided = target.decide(output)
+            return evaluate_classes(
+                rows.y, output, rows.sample_weight, target.classes, decided, target.costs
+            )
         y, predicted = (self.target.decode(v).to_numpy() for v in (rows.y, output[:, 0]))
         return evaluate_numbers(y, predicted, rows.sample_weight)
 

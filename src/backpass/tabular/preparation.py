@@ -317,5 +317,8 @@ def learn_target(
             f"target {column.name!r} is {reason}; for classes, ask for task 'classification'"
         )
     if task == "classification":
-        return ClassTarget.fit(column)
+        classes = ClassTarget.fit(column)
+        return classes if question.costs is None else classes.with_costs(question.costs)
+    if question.costs is not None:
+        raise InputError(f"costs: the target {column.name!r} is a quantity, not classes")
     return NumberTarget.fit(column, robust=question.recipe.robust)

@@ -54,6 +54,9 @@ class Question:
         Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
     class_weight : {"balanced"} or None
         Whether rows count in training so that every class counts alike; scores do not weigh them.
+    costs : mapping of class to float, optional
+        What it costs not to find a row of a class, 1 where it is not named: the class is predicted
+        that costs least by the probabilities.
     compare : {"none", "fast", "all"}
         Which other models an experiment trains for comparison: a linear one and boosted trees, for
         no longer than its own training; or also LightGBM, XGBoost and CatBoost, where they are
@@ -82,6 +85,7 @@ class Question:
     time_limit: float | None = None
     gradient_norms: bool = False
     class_weight: str | None = None
+    costs: Mapping[Any, float] | None = None
     compare: str = "fast"
     convention: Convention = UNDECIDED
 
@@ -118,6 +122,8 @@ class Question:
         check_values(self, {"time_limit": POSITIVE.or_none})
         if self.group is not None and self.time is not None:
             raise InputError("rows are split by group or by time; give one of the two")
+        if self.costs is not None and not isinstance(self.costs, Mapping):
+            raise InputError(f"costs must be numbers by class, not {brief(self.costs)}")
         if self.class_weight not in (None, "balanced"):
             raise InputError(f"class_weight must be 'balanced', not {brief(self.class_weight)}")
         if not isinstance(self.compare, str) or self.compare not in COMPARE:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backpass.errors import ModelFileError, TableError, TableWarning, warn_caller
+from backpass.errors import (
+    InputError,
+    ModelFileError,
+    TableError,
+    TableWarning,
+    brief,
+    warn_caller,
+)
 from backpass.storage.schema import ListOf, Number, OneOf, Optional, Schema, Text
 from backpass.tabular.column_values import alike, as_levels, as_numbers
 
@@ -73,12 +82,15 @@ class ClassTarget:
         How predictions are given back.
     dtype : str
         The narrower type of such numbers in the table, as ``"Int8"`` or ``"Float32"``.
+    costs : tuple of float
+        What it costs not to find a row of each class; empty where all cost the same.
     """
 
     name: str
     classes: tuple[str, ...]
     values: str = "text"
     dtype: str = ""
+    costs: tuple[float, ...] = ()
     task: ClassVar[str] = "classification"
 
     @classmethod
@@ -122,6 +134,48 @@ class ClassTarget:
             )
         return np.array([codes[text] for text in levels], dtype=np.int64)
 
+    def with_costs(self, costs: Mapping[Any, float]) -> ClassTarget:
+        """Return the target with costs by class; those not named cost 1.
+
+        Raises
+        ------
+        InputError
+            When there is no such class, or a cost is no number above 0.
+
+        Examples
+        --------
+        >>> ClassTarget("churn", ("no", "yes")).with_costs({"yes": 5}).costs
+        (1.0, 5.0)
+        """
+        known = dict.fromkeys(self.classes, 1.0)
+        for name, cost in costs.items():
+            text = {True: "true", False: "false"}.get(name, str(name))
+            if text not in known:
+                raise InputError(
+                    f"costs: target {self.name!r} has no class {brief(name)}; it has"
+                    f" {', '.join(map(repr, self.classes[:10]))}"
+                )
+            if not isinstance(cost, Real) or isinstance(cost, bool) or not 0 < cost < math.inf:
+                raise InputError(f"costs: that of {text!r} must be above 0, not {brief(cost)}")
+            known[text] = float(cost)
+        return replace(self, costs=tuple(known.values()))
+
+    def decide(self, probabilities: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the class of each row (N,): the most probable one, or that which costs least.
+
+        Not to find a row of class k costs c_k: to say k saves p_k · c_k, and that is largest where
+        the expected cost is least.
+
+        Examples
+        --------
+        >>> p = np.array([[0.8, 0.2], [0.9, 0.1]])
+        >>> target = ClassTarget("churn", ("no", "yes"))
+        >>> target.decide(p).tolist(), target.with_costs({"yes": 5}).decide(p).tolist()
+        ([0, 0], [1, 0])
+        """
+        saved = probabilities * np.array(self.costs) if self.costs else probabilities
+        return np.asarray(saved.argmax(axis=1), dtype=np.int64)
+
     def decode(self, codes: NDArray[np.int64]) -> pl.Series:
         """Return the classes that `codes` stand for, as the column had them."""
         import polars as pl
@@ -135,7 +189,10 @@ class ClassTarget:
 
     def state(self) -> dict[str, Any]:
         """Return JSON values for the model file."""
-        return {"task": self.task, **vars(self), "classes": list(self.classes)}
+        told = {"task": self.task, **vars(self), "classes": list(self.classes)}
+        if not self.costs:  # so that a model without has the file that it always had
+            del told["costs"]
+        return told | ({"costs": list(self.costs)} if self.costs else {})
 
 
 def _texts(column: pl.Series) -> pl.Series:
@@ -248,6 +305,7 @@ TARGET_SCHEMAS: dict[str, dict[str, Schema]] = {
         "classes": ListOf(Text(), shortest=2),
         "values": OneOf("text", "integer", "float", "boolean"),
         "dtype": Optional(OneOf(*_NARROWER)),
+        "costs": Optional(ListOf(Number(min=1e-300))),
     },
     "regression": {
         "task": OneOf("regression"),
@@ -279,6 +337,9 @@ def target_from_state(state: dict[str, Any]) -> Target:
         return NumberTarget(**numbers)
     if len(set(classes)) < len(classes):
         raise ModelFileError("target.classes: one appears twice")
+    numbers["costs"] = tuple(numbers.get("costs") or ())
+    if len(numbers["costs"]) not in (0, len(classes)):
+        raise ModelFileError("target.costs: there must be one for each class")
     values = numbers["values"]
     if (
         (values == "integer" and not all(map(_is_integer, classes)))
