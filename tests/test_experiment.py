@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from backpass.cli.tables import remarks_on
 from backpass.errors import InputError, TableError, TableWarning
 from backpass.tabular import baselines
 from backpass.tabular.baselines import BASELINES, Baseline, compared_with, score_baseline
@@ -287,3 +288,16 @@ def test_trees_that_take_longer_than_the_network_are_fewer(monkeypatch):
     assert told["trees"] == 2
     whole = score_baseline("boosted trees", prepared, prepared.rows, prepared.rows)
     assert "trees" not in whole
+
+
+def test_test_rows_of_another_kind_are_remarked_on():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    rows = pl.DataFrame({"x": x, "y": x + rng.normal(size=300)})
+    question = Question("y", effort="quick", compare="none")
+    usual = run_experiment(rows, question)
+    assert abs(usual.gap) < 3
+    assert not [r for r in remarks_on(usual) if "another kind" in r]
+    other = run_experiment(rows, question, test=rows.with_columns(y=-pl.col("y")))
+    assert other.gap > 3
+    assert [r for r in remarks_on(other) if "another kind" in r]

@@ -49,6 +49,7 @@ FEW_COLUMNS = 5  # that mattered, shown in the terminal
 MOST_CLASSES = 12  # of a confusion matrix, which then fits into 80 columns
 MOST_CONFUSIONS = 10
 FEW_TEST_ROWS = 100
+BEYOND_NOISE = 3.0  # standard errors: once in seven hundred by chance
 
 
 _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
@@ -291,6 +292,11 @@ def remarks_on(experiment: Experiment) -> list[str]:
             error = 2 * float(np.sqrt(max(p * (1 - p), 1 / test.rows) / test.rows))
             remark += f", accuracy to about ± {error:.2f}"
         remarks.append(remark)
+    if experiment.gap > BEYOND_NOISE:
+        remarks.append(
+            f"the test rows are predicted worse than others out of fold, by {experiment.gap:.0f}"
+            " standard errors: they may be of another kind than the training rows"
+        )
     names = list(test.metrics)
     for name, row in experiment.baselines.items():
         both = [{m: source[m] for m in names} for source in (test.metrics, row)]

@@ -14,13 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from backpass.errors import TableWarning, warn_caller
 from backpass.tabular.baselines import compared_with, score_baseline
 from backpass.tabular.explanation import Explanation, explain
 from backpass.tabular.files import raw_table
 from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
+from backpass.tabular.pack.blending import row_losses
 from backpass.tabular.pack.training import PackTraining
+from backpass.tabular.preparation import Encoded
 from backpass.tabular.question import Question
 from backpass.tabular.setup import Arrangement, Understanding, arrange
 from backpass.tabular.targets import NumberTarget
@@ -71,6 +75,9 @@ class Experiment:
         Of the model, on the test part.
     baselines : dict of str to dict of str to float
         Test metrics and training seconds of other models.
+    gap : float
+        By how many standard errors the mean loss of the test rows lies above that out of fold; 0 of
+        a single network.
     explanation : Explanation
         What mattered to the model, on the test part.
     warnings : list of str
@@ -86,6 +93,7 @@ class Experiment:
     model: TabularModel
     test: Evaluation
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    gap: float = 0.0
     explanation: Explanation = field(default_factory=Explanation)
     warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
@@ -160,6 +168,7 @@ def run_experiment(
         raise KeyboardInterrupt("before the first epoch was over; there is no model to keep")
     experiment = Experiment(question, arranged.table, model, model.judge(arranged.test))
     experiment.warnings, experiment.interrupted = notes, interrupted
+    experiment.gap = _gap(model, arranged.test)
     if save_to is not None:
         model.save(save_to)
     if not interrupted:
@@ -171,6 +180,16 @@ def run_experiment(
 
 
 # --- after training --------------------------------------------------------------------------
+
+
+def _gap(model: TabularModel, test: Encoded) -> float:
+    """Return how far the test rows are worse than those out of fold, in standard errors."""
+    before = None if model.training is None else model.training.row_losses
+    if before is None or len(test.y) < 2:
+        return 0.0
+    losses = row_losses(model.predictor.predict(test.X), test.y)
+    error = float(np.sqrt(losses.var() / len(losses) + before.var() / len(before)))
+    return float(losses.mean() - before.mean()) / error if error > 0 else 0.0
 
 
 def _explain(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> None:

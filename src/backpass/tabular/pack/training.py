@@ -49,6 +49,8 @@ class PackTraining:
         Of the blend, after each round.
     histories : list of History
         Of each recipe's first network.
+    row_losses : array of shape (n,), optional
+        Of the blend on these rows, cross-fitted.
     operations, seconds : float
         That it took.
     stop_reason : str
@@ -61,6 +63,7 @@ class PackTraining:
     own_losses: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     histories: list[History] = field(default_factory=list)
+    row_losses: NDArray[np.float64] | None = None
     operations: float = 0.0
     seconds: float = 0.0
     stop_reason: str = ""

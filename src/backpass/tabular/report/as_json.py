@@ -147,6 +147,7 @@ def _pack(experiment: Experiment) -> dict[str, Any]:
             "stop_reason": training.stop_reason,
             "seconds": training.seconds,
             "out_of_fold": experiment.model.out_of_fold,
+            "test_loss_above_it_in_standard_errors": experiment.gap,
         }
     }
 
