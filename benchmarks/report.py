@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _steps, estimators, prediction, registry, scaling, start, tables, training
+from benchmarks import (
+    _steps,
+    estimators,
+    prediction,
+    registry,
+    scaling,
+    start,
+    table_speed,
+    training,
+)
 from benchmarks._common import ROOT, Config, Spread, ratios, spread, table, thousands
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -45,7 +54,7 @@ SECTIONS = {
     "registry": ("Activations, losses, optimisers, options", "benchmarks.registry"),
     "scaling": ("Growth, and memory", "benchmarks.scaling"),
     "start": ("Start", "benchmarks.start"),
-    "tables": ("Tables", "benchmarks.tables"),
+    "table_speed": ("Tables", "benchmarks.table_speed"),
 }
 MACHINE = {
     "cpu": "processor",
@@ -374,7 +383,7 @@ def body(program: str, found: Results) -> str:
         return "\n\n".join(module.report(Config.parse(k), m) for k, m in found.items())
     if program == "steps":
         return _steps.report({Config.parse(key): seconds for key, seconds in found.items()})
-    modules = (registry, scaling, start, estimators, tables)
+    modules = (registry, scaling, start, estimators, table_speed)
     module = {module.__name__.removeprefix("benchmarks."): module for module in modules}[program]
     return str(module.report(found))
 

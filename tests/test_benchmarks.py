@@ -158,3 +158,15 @@ def test_scaling():
     told, results = run("scaling")
     assert "memmap" in told
     assert results["results"]["memory"]["uint8"]["grown"] > 0
+
+
+def test_ranks_are_shared_and_a_fit_that_failed_is_last(module):
+    tables = module("tables")
+    rows = [
+        {"table": "t", "model": name, "loss": loss, "note": note}
+        for name, loss, note in (
+            ("a", "0.1", ""), ("a", "0.3", ""), ("b", "0.2", ""), ("c", "", "more than 600 s"),
+            ("single network", "0.0", ""),
+        )
+    ]  # fmt: skip
+    assert tables.ranks(tables.means(rows, "loss")) == {"a": 1.5, "b": 1.5, "c": 3.0}
