@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from backpass.engines.threads import available_threads
-from backpass.errors import ModelFileError
+from backpass.errors import ModelFileError, TableError, TableWarning, warn_caller
 from backpass.storage.schema import Bool, Int, ListOf, OneOf, Rule, Schema, Text, check
 from backpass.tabular.column_values import alike, as_levels
 from backpass.tabular.conventions import Convention, numbers_of_text, without_missing
@@ -428,3 +428,23 @@ def column_of(state: Mapping[str, Any]) -> Column:
     del values["kind"]
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return KINDS[state["kind"]](**values)
+
+
+def warn_of_columns(columns: Sequence[Column], rows: int) -> None:
+    """Say which columns are dropped and which are text after all; refuse where none is left."""
+    dropped: dict[str, list[str]] = {}
+    for column in columns:
+        if isinstance(column, DroppedColumn):
+            dropped.setdefault(column.note, []).append(repr(column.name))
+        elif isinstance(column, CategoryColumn) and column.remark:
+            warn_caller(f"column {column.name!r} is {column.remark}", TableWarning)
+    reasons = []
+    for reason, names in dropped.items():
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        reasons.append(f"{', '.join(names[:5])}{more}: {reason}")
+        warn_caller(f"dropped {reasons[-1]}", TableWarning)
+    if sum(map(len, dropped.values())) == len(columns):
+        raise TableError(
+            f"no column tells anything: {rows} sample(s), all columns dropped"
+            f" ({'; '.join(reasons)}); give others"
+        )

@@ -27,7 +27,6 @@ from backpass.tabular.columns import (
     CategoryColumn,
     ColumnRule,
     ColumnSummary,
-    DroppedColumn,
     Rules,
     column_of,
     encode_piece,
@@ -35,6 +34,7 @@ from backpass.tabular.columns import (
     fit_columns,
     number_places,
     state_of,
+    warn_of_columns,
 )
 from backpass.tabular.conventions import CONVENTION_SCHEMA, PLAIN, Convention, without_marks
 from backpass.tabular.frames import (
@@ -178,7 +178,7 @@ class TableEncoding:
         self.convention_ = told.convention
         self.bins_ = self._fit_bins(frame)
         self._set_names(frame.columns, named=named)
-        self._warn_about_columns(frame.height)
+        warn_of_columns(self.columns_, frame.height)
         return self
 
     def transform(self, X: Any) -> NDArray[Any]:
@@ -413,22 +413,6 @@ class TableEncoding:
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def _warn_about_columns(self, rows: int) -> None:
-        dropped: dict[str, list[str]] = {}
-        for column in self.columns_:
-            if isinstance(column, DroppedColumn):
-                dropped.setdefault(column.note, []).append(column.name)
-            elif isinstance(column, CategoryColumn) and column.remark:
-                _warn(f"column {column.name!r} is {column.remark}")
-        for reason, names in dropped.items():
-            _warn(f"dropped {_listed(names)}: {reason}")
-        if sum(map(len, dropped.values())) == len(self.columns_):
-            reasons = "; ".join(f"{_listed(names)}: {reason}" for reason, names in dropped.items())
-            raise TableError(
-                f"no column tells anything: {rows} sample(s), all columns dropped ({reasons}); "
-                "give others"
-            )
-
     def _matched(self, frame: pl.DataFrame, *, named: bool) -> pl.DataFrame:
         """Return the frame with the columns of fit, by name if both have names."""
         names = [column.name for column in self.columns_]
@@ -454,8 +438,3 @@ def _is_integer(value: object) -> TypeGuard[int]:
 
 def _warn(message: str) -> None:
     warn_caller(message, TableWarning)
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:5])
-    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,382 @@
+"""The command ``backpass fit``: its options, and what it does.
+
+Typer makes the command line and its help from the types here. What needs more than a moment to
+load is imported where it is used, so that ``--help`` and wrong arguments are answered at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+from typer import Option
+
+from backpass.cli.arguments import (
+    Json,
+    MaybeNumber,
+    MaybeText,
+    MaybeTexts,
+    MaybeWhole,
+    Output,
+    Table,
+    check_folder,
+    check_model_place,
+    check_numbers,
+    check_outputs,
+    column_names,
+    costs_of,
+    default_model,
+    hidden_sizes,
+    label_of,
+    possible_names,
+)
+from backpass.cli.interrupts import INTERRUPTED
+from backpass.cli.output import Messages
+from backpass.errors import InputError, TableError
+from backpass.storage.atomic_write import shown_path
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from backpass.cli.tables import PatientConsole
+    from backpass.tabular.conventions import Convention
+    from backpass.tabular.experiment import Experiment, Question
+
+HTML, JSON = (".html", ".htm"), (".json",)
+
+
+class Task(StrEnum):
+    """What the target is."""
+
+    auto = "auto"
+    classification = "classification"
+    regression = "regression"
+
+
+class Effort(StrEnum):
+    """How much work a pack may take."""
+
+    quick = "quick"
+    default = "default"
+    best = "best"
+
+
+class ClassWeight(StrEnum):
+    """How classes count in training."""
+
+    balanced = "balanced"
+
+
+class Compare(StrEnum):
+    """Which other models are trained for comparison."""
+
+    none = "none"
+    fast = "fast"
+    all = "all"
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """The arguments of ``backpass fit``: their types, their help, and what was given."""
+
+    table: Table
+    target: Annotated[
+        MaybeText,
+        Option("--target", "-t", metavar="COLUMN", help="Column to predict; examples know theirs."),
+    ] = None
+    model: Annotated[
+        MaybeText,
+        Option(
+            "--model",
+            "-m",
+            metavar="FILE",
+            help="Where the model goes; by default TABLE's name with .backpass, here.",
+        ),
+    ] = None
+    test: Annotated[
+        MaybeText, Option(metavar="FILE", help="Judge the model on this table instead.")
+    ] = None
+    test_fraction: Annotated[
+        MaybeNumber, Option(metavar="PART", help="Part of the rows to judge on. [default: 0.2]")
+    ] = None
+    task: Annotated[Task, Option(help="What the target is.")] = Task.auto
+    sample_weight: Annotated[
+        MaybeText, Option(metavar="COLUMN", help="Column of sample weights, at least 0.")
+    ] = None
+    group: Annotated[
+        MaybeText,
+        Option(metavar="COLUMN", help="Rows of equal values stay together in every split."),
+    ] = None
+    time: Annotated[
+        MaybeText,
+        Option(metavar="COLUMN", help="When rows were: later ones judge, and are tested on."),
+    ] = None
+    class_weight: Annotated[
+        Optional[ClassWeight],  # noqa: UP045 (as in arguments)
+        Option(help="Rare classes count as much as frequent ones in training."),
+    ] = None
+    cost: Annotated[
+        MaybeTexts,
+        Option(metavar="CLASS=COST,…", help="What it costs not to find a row of a class; else 1."),
+    ] = None
+    categorical: Annotated[
+        MaybeTexts, Option(metavar="COLUMN,…", help="Number columns that are categories.")
+    ] = None
+    drop: Annotated[MaybeTexts, Option(metavar="COLUMN,…", help="Columns to leave out.")] = None
+    decimal: Annotated[
+        MaybeText, Option(metavar="MARK", help="Decimal mark, . or ,  [default: told from TABLE]")
+    ] = None
+    thousands: Annotated[
+        MaybeText,
+        Option(metavar="MARK", help="Thousands mark: , . ' blank or none. [default: told]"),
+    ] = None
+    dates: Annotated[
+        MaybeText,
+        Option(metavar="ORDER", help="day-first, month-first or iso. [default: told from TABLE]"),
+    ] = None
+    missing: Annotated[
+        MaybeTexts, Option(metavar="TEXT,…", help="Cells that are missing, beside NA, ?, …")
+    ] = None
+    effort: Annotated[
+        Optional[Effort],  # noqa: UP045 (as in arguments)
+        Option(help="Work that a pack of networks may take. [default: default]"),
+    ] = None
+    recipes: Annotated[
+        MaybeWhole, Option(min=1, metavar="N", help="Most recipes of the pack. [default: 8]")
+    ] = None
+    plain: Annotated[
+        bool, Option("--plain", help="Train a single network, in a fraction of the time.")
+    ] = False
+    hidden: Annotated[
+        MaybeText,
+        Option(
+            metavar="WIDTH,…",
+            help="Units of a single network's hidden layers. [default: 128,128]",
+        ),
+    ] = None
+    epochs: Annotated[
+        MaybeWhole,
+        Option(
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help="Most passes of a single network over the table. [default: 60]",
+        ),
+    ] = None
+    time_limit: Annotated[
+        MaybeNumber, Option(metavar="SECONDS", help="Most seconds of training. [default: none]")
+    ] = None
+    compare: Annotated[
+        Compare,
+        Option(
+            help="Other models to compare with: fast ones, for no longer than the training, or all"
+            " that are installed."
+        ),
+    ] = Compare.fast
+    seed: Annotated[
+        int, Option(min=0, max=2**32 - 1, metavar="N", help="Of the split and of the network.")
+    ] = 0
+    json: Json = None
+    report: Annotated[
+        MaybeText, Option(metavar="FILE.html", help="Write a page with the curves.")
+    ] = None
+    checkpoint: Annotated[
+        MaybeText, Option(metavar="FOLDER", help="Write the training down here while it runs.")
+    ] = None
+    resume: Annotated[
+        bool, Option("--resume", help="Go on from the last checkpoint, if there is one.")
+    ] = False
+    checkpoint_every: Annotated[
+        MaybeNumber, Option(metavar="SECONDS", help="Between checkpoints. [default: 60]")
+    ] = None
+
+    @property
+    def single(self) -> bool:
+        """Whether one network is asked for, in place of a pack."""
+        return self.plain or self.hidden is not None or self.epochs is not None
+
+    @property
+    def command(self) -> str:
+        """The command that was typed, in its plainest form."""
+        parts = ["backpass", "fit", self.table]
+        for setting in fields(self):
+            name, value = setting.name, getattr(self, setting.name)
+            if name == "table" or value == setting.default:
+                continue
+            option = f"--{name.replace('_', '-')}"
+            if isinstance(value, bool):
+                parts += [option] * value
+                continue
+            for one in value if isinstance(value, list) else [value]:
+                parts += [option, str(one)]
+        return shlex.join(parts)
+
+
+# --- fit -------------------------------------------------------------------------------------
+
+
+def fit(options: FitOptions) -> int:
+    """Train networks on TABLE, judge and save them.
+
+    A pack of networks is trained on folds of the table and predicts together; --plain, --hidden
+    and --epochs ask for a single one. Some rows are held out and judge it, beside a linear model
+    and boosted trees.
+
+    \b
+    Examples:
+      backpass fit example:digits
+      backpass fit churn.csv --target churn --drop customer_id --report churn.html
+      backpass fit 2023.parquet --target price --test 2024.parquet --time-limit 60
+      zcat big.csv.gz | backpass fit - --target y --model big.backpass
+      backpass fit churn.csv --target churn --checkpoint churn.run --resume
+    """  # noqa: D301 (typer wants the character, which keeps the lines apart)
+    convention, model_path = _convention(options), _check(options)
+    # threads that spin while they wait make boosted trees take 8 times as long on a busy machine
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from backpass.tabular.files import open_table
+    from backpass.training.checkpoints import Checkpoints
+
+    messages = Messages()
+    with messages.catching():
+        checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
+        # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
+        texts = possible_names([*(options.categorical or []), *filter(None, [options.target])])
+        table = open_table(options.table, texts if convention.allows_points() else None)
+        from backpass.cli.progress import TerminalHooks
+        from backpass.cli.tables import patient_output
+        from backpass.tabular.experiment import run_experiment
+
+        question = _question(options, convention, table.frame)
+        # a reader that stops, or a full disk, costs what is told, never the model
+        out = patient_output()
+        hooks = TerminalHooks(out, messages, options.table, question, checkpoints)
+        with hooks:
+            experiment = run_experiment(
+                table,
+                question,
+                test=options.test,
+                save_to=model_path,
+                hooks=hooks,
+                checkpoints=checkpoints,
+            )
+    try:
+        return _present(options, experiment, model_path, out)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the model is complete, but not all results were shown") from None
+
+
+def _present(
+    options: FitOptions, experiment: Experiment, model_path: Path, out: PatientConsole
+) -> int:
+    """Show the results and write them to the files that were asked for."""
+    from backpass.cli import tables as render
+
+    files = {"model": str(model_path)}
+    files |= {n: str(p) for n, p in (("json", options.json), ("report", options.report)) if p}
+    out.print(render.results(experiment))
+    if options.report:
+        from backpass.tabular.report import write_report
+
+        write_report(experiment, options.report, options.table, options.command)
+    if options.json:
+        from backpass.tabular.report.as_json import experiment_json, write_json
+
+        write_json(experiment_json(experiment, options.table, options.command, files), options.json)
+    out.print(render.whereabouts(experiment, files))
+    out.fail_if_it_failed(f"the model is in {shown_path(model_path)}")
+    if not experiment.interrupted:
+        return 0
+    sys.stderr.write(f"{render.interruption(experiment)}\n")
+    return INTERRUPTED
+
+
+def _check(options: FitOptions) -> Path:
+    """Refuse whatever is wrong before anything is read; return where the model goes."""
+    if options.test is not None and options.test_fraction is not None:
+        raise InputError("give --test or --test-fraction, not both")
+    if options.test == "-" and options.table == "-":
+        raise InputError("standard input holds one table; give --test a file")
+    if options.test is not None and _same_file(options.test, options.table):
+        raise InputError(
+            f"--test {options.test}: it is the table to train on, whose score tells nothing; leave "
+            "--test out, and some rows are held back"
+        )
+    check_numbers(
+        0.2 if options.test_fraction is None else options.test_fraction, options.time_limit
+    )
+    if options.hidden is not None:
+        hidden_sizes(options.hidden)
+    if options.single and (options.effort is not None or options.recipes is not None):
+        raise InputError(
+            "--effort and --recipes are of a pack, and --plain, --hidden and --epochs of a single"
+            " network; give one of the two"
+        )
+    model_path = Path(options.model) if options.model is not None else default_model(options.table)
+    outputs = [Output("--model", model_path)]
+    outputs += [Output("--json", options.json, JSON)] if options.json is not None else []
+    outputs += [Output("--report", options.report, HTML)] if options.report is not None else []
+    check_outputs(outputs, filter(None, [options.table, options.test]))
+    check_model_place(model_path)
+    if options.checkpoint is not None:
+        check_folder("--checkpoint", options.checkpoint, outputs)
+    return model_path
+
+
+def _same_file(one: str, other: str) -> bool:
+    return one == other or (Path(one).exists() and Path(one).resolve() == Path(other).resolve())
+
+
+def _convention(options: FitOptions) -> Convention:
+    """Return how the table is written, as far as the options say."""
+    from backpass.tabular.conventions import Convention
+
+    named = {"blank": " ", "none": ""}  # what is hard to type
+    return Convention(
+        decimal=options.decimal,
+        thousands=named.get(options.thousands or "", options.thousands),
+        dates=options.dates,
+        missing=tuple(possible_names(options.missing or ())),
+    )
+
+
+def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) -> Question:
+    from backpass.tabular.experiment import Question
+    from backpass.tabular.files import example_target
+    from backpass.tabular.recipe import RECIPE
+
+    target = options.target or example_target(options.table)
+    if target is None:
+        shown = ", ".join(frame.columns[:12]) + ", …" * (frame.width > 12)
+        raise TableError(
+            f"{label_of(options.table)}: say with --target which column to predict: {shown}"
+        )
+    recipe = RECIPE
+    if options.hidden is not None:
+        recipe = replace(recipe, hidden_layer_sizes=hidden_sizes(options.hidden))
+    if options.epochs is not None:
+        recipe = replace(recipe, epochs=options.epochs)
+    return Question(
+        target=target,
+        task=options.task.value,
+        sample_weight=options.sample_weight,
+        group=options.group,
+        time=options.time,
+        costs=costs_of(options.cost) if options.cost is not None else None,
+        class_weight=options.class_weight and options.class_weight.value,
+        categorical=column_names(options.categorical or [], frame.columns),
+        drop=column_names(options.drop or [], frame.columns),
+        test_fraction=0.2 if options.test_fraction is None else options.test_fraction,
+        recipe=recipe,
+        effort="" if options.single else (options.effort or Effort.default).value,
+        recipes=options.recipes,
+        seed=options.seed,
+        time_limit=options.time_limit,
+        compare=options.compare.value,
+        gradient_norms=options.report is not None,
+        convention=convention,
+    )
