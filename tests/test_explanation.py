@@ -90,7 +90,7 @@ def test_a_column_that_decides_matters_and_one_of_noise_does_not():
     network.parameters.flat[:] = 0
     network.parameters.flat[column_places(encoder)["strong"][0]] = 2
     y = network.predict(X)[:, 0]
-    found = explain(network, encoder, Encoded(X, y, None), unit=(100.0, 10.0))
+    found = explain(network, encoder, Encoded(X, y, None), network.predict(X), unit=(100.0, 10.0))
     assert found.importances[0].name == "strong"
     assert 1.7 < found.importances[0].rise < 2.3  # shuffled, R² falls from 1 to about −1
     assert all(abs(i.rise) < 1e-9 for i in found.importances[1:])
@@ -119,7 +119,9 @@ def test_the_part_with_the_largest_errors_is_found():
     network.parameters.flat[:] = 0
     noise = np.random.default_rng(0).normal(size=400)
     y = np.where(rows["kind"] == "b", 5 * noise, noise)
-    worst, *_ = explain(network, encoder, Encoded(X, y, None), unit=(0.0, 2.0)).segments
+    worst, *_ = explain(
+        network, encoder, Encoded(X, y, None), network.predict(X), unit=(0.0, 2.0)
+    ).segments
     assert (worst.name, worst.value, worst.measure) == ("kind", "b", "RMSE")
     part = np.sqrt((y[rows["kind"] == "b"] ** 2).mean())
     assert np.isclose(worst.loss, 2 * part)

@@ -426,7 +426,9 @@ def _prepared(table: pl.DataFrame, question: Question) -> _Rows:
 def _out_of_fold(model: TabularModel, rows: _Rows) -> NDArray[Any]:
     """Return what networks make of the training rows that have not seen them, (N, k)."""
     assert model.training is not None
-    output: NDArray[Any] = model.training.cross_fitted(rows.prepared)
+    output = model.training.cross_fitted
+    if output is None:  # cut short: of the only recipe, as far as its networks got
+        output = model.training.out_of_fold[0]
     if len(rows.others):  # which none has seen
         others = refuse_overflow(model.predictor.predict(rows.encoded_others))
         order = np.argsort(np.concatenate([rows.numbers, rows.others]))

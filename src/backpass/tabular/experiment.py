@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backpass.errors import TableWarning, warn_caller
+from backpass.network.batch import refuse_overflow
 from backpass.tabular.baselines import compared_with, score_baseline
 from backpass.tabular.explanation import Explanation, explain
 from backpass.tabular.files import raw_table
@@ -24,7 +26,6 @@ from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.blending import row_losses
 from backpass.tabular.pack.training import PackTraining
-from backpass.tabular.preparation import Encoded
 from backpass.tabular.question import Question
 from backpass.tabular.setup import Arrangement, Understanding, arrange
 from backpass.tabular.targets import NumberTarget
@@ -166,13 +167,14 @@ def run_experiment(
     interrupted = model.stop_reason == "interrupted"
     if interrupted and not model.history.best_epoch:
         raise KeyboardInterrupt("before the first epoch was over; there is no model to keep")
-    experiment = Experiment(question, arranged.table, model, model.judge(arranged.test))
+    output = refuse_overflow(model.predictor.predict(arranged.test.X))
+    experiment = Experiment(question, arranged.table, model, model.scored(arranged.test, output))
     experiment.warnings, experiment.interrupted = notes, interrupted
-    experiment.gap = _gap(model, arranged.test)
     if save_to is not None:
         model.save(save_to)
+    experiment.gap = _gap(model.training, arranged, output)
     if not interrupted:
-        _explain(experiment, arranged, hooks)
+        _explain(experiment, arranged, output, hooks)
     if not experiment.interrupted:
         _compare(experiment, arranged, hooks)
     experiment.seconds = time.monotonic() - started
@@ -182,24 +184,28 @@ def run_experiment(
 # --- after training --------------------------------------------------------------------------
 
 
-def _gap(model: TabularModel, test: Encoded) -> float:
+def _gap(training: PackTraining | None, arranged: Arrangement, output: NDArray[Any]) -> float:
     """Return how far the test rows are worse than those out of fold, in standard errors."""
-    before = None if model.training is None else model.training.row_losses
-    if before is None or len(test.y) < 2:
+    test, train = arranged.test, arranged.prepared.rows
+    if training is None or training.cross_fitted is None or len(test.y) < 2:
         return 0.0
-    losses = row_losses(model.predictor.predict(test.X), test.y)
+    told = training.folds.predicted
+    losses = row_losses(output, test.y)
+    before = row_losses(training.cross_fitted[told], train.y[told])
     error = float(np.sqrt(losses.var() / len(losses) + before.var() / len(before)))
     return float(losses.mean() - before.mean()) / error if error > 0 else 0.0
 
 
-def _explain(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> None:
+def _explain(
+    experiment: Experiment, arranged: Arrangement, output: NDArray[Any], hooks: Hooks
+) -> None:
     """Find what mattered; Ctrl-C leaves it out."""
     hooks.comparing("what mattered")
     model, target = experiment.model, experiment.model.target
     unit = (target.center, target.scale) if isinstance(target, NumberTarget) else (0.0, 1.0)
     try:
         experiment.explanation = explain(
-            model.predictor, model.encoder, arranged.test, unit=unit, seed=model.seed
+            model.predictor, model.encoder, arranged.test, output, unit=unit, seed=model.seed
         )
     except KeyboardInterrupt:
         experiment.interrupted = True

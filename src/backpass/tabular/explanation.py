@@ -132,6 +132,7 @@ def explain(
     predictor: Network | Pack,
     encoder: TableEncoding,
     rows: Encoded,
+    output: Matrix,
     *,
     unit: tuple[float, float] = (0.0, 1.0),
     reference: NDArray[Any] | None = None,
@@ -145,6 +146,8 @@ def explain(
     encoder : TableEncoding
     rows : Encoded
         That the model was not trained on.
+    output : array of shape (N, k)
+        What it predicts for them.
     unit : (float, float)
         Centre and scale of a regression's target.
     reference : array of shape (width,), optional
@@ -159,7 +162,8 @@ def explain(
     >>> network = Network([2, 1], seed=0, dtype="float32")
     >>> network.parameters.flat[:] = [1.0, 0.0, 0.0]
     >>> X = encoder.transform(table)
-    >>> [i.name for i in explain(network, encoder, Encoded(X, X[:, 0], None)).importances]
+    >>> rows = Encoded(X, X[:, 0], None)
+    >>> [i.name for i in explain(network, encoder, rows, network.predict(X)).importances]
     ['x', 'z']
     """
     places = column_places(encoder)
@@ -172,7 +176,6 @@ def explain(
     dependence = [
         _dependence(predictor, encoder, columns[name], places[name], rows.X, unit) for name in best
     ]
-    output = predictor.predict(rows.X)
     told: dict[str, Any] = {}
     if output.shape[1] > 1:
         told["calibration"], told["calibration_error"] = calibration(rows.y, output)

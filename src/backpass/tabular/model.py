@@ -13,7 +13,6 @@ from backpass.errors import InputError, TableError
 from backpass.network.network import Network
 from backpass.tabular.conventions import Convention, as_convention
 from backpass.tabular.model_file import read_model, write_model
-from backpass.tabular.pack.blending import row_losses
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.prediction import TabularPredictor
 from backpass.tabular.preparation import PreparedTable
@@ -254,12 +253,12 @@ class TabularModel(TabularPredictor):
             n_rows=len(prepared.rows.y),
             **vars(trained),
         )
-        if (training := model.training) is not None and training.complete:
+        training = model.training
+        if training is not None and training.cross_fitted is not None:
             told = training.folds.predicted
-            output = training.cross_fitted(prepared)[told]
+            output = training.cross_fitted[told]
             rows = prepared.rows._replace(sample_weight=prepared.weights).of(told)
             model.out_of_fold = model.scored(rows, output).metrics
-            training.row_losses = row_losses(output, rows.y)
         return model
 
     @property

@@ -6,13 +6,13 @@ remembered; where those of tomorrow do, how well the past is predicted from the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from backpass.errors import TableError
 from backpass.tabular.column_values import as_days, as_numbers
-from backpass.tabular.selection import known_column
+from backpass.tabular.selection import known_column, split_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -139,16 +139,30 @@ def whole_groups(groups: NDArray[np.int64], parts: int, seed: int) -> NDArray[np
     return np.asarray(part_of[groups], dtype=np.int64)
 
 
-def split_related(
-    relations: Relations, fraction: float, seed: int
+def split(
+    y: NDArray[Any],
+    fraction: float,
+    seed: int,
+    relations: Relations,
+    *,
+    classes: tuple[str, ...] | None = None,
+    quiet: bool = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows to keep and the rows to hold out: whole groups, or the last ones.
+    """Return the rows to keep and to hold out: whole groups, the last ones, or drawn by chance.
+
+    Parameters
+    ----------
+    y, fraction, seed, classes, quiet
+        As of :func:`~backpass.tabular.selection.split_rows`, which draws rows that are strangers.
+    relations : Relations
 
     Examples
     --------
-    >>> split_related(Relations(times=np.array([3.0, 1.0, 2.0, 4.0])), 0.25, 0)
+    >>> split(np.zeros(4), 0.25, 0, Relations(times=np.array([3.0, 1.0, 2.0, 4.0])))
     (array([0, 1, 2]), array([3]))
     """
+    if not relations:
+        return split_rows(y, fraction, seed, classes=classes, quiet=quiet)
     if not 0 < fraction < 1:
         raise TableError(f"a part of the rows is held out, not {fraction:g} of them")
     if relations.times is not None:

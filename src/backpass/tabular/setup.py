@@ -22,8 +22,8 @@ from backpass.tabular.preparation import (
     target_column,
 )
 from backpass.tabular.question import Question
-from backpass.tabular.relations import relations_of, split_related
-from backpass.tabular.selection import known_column, original_rows, split_rows, usable_rows
+from backpass.tabular.relations import relations_of, split
+from backpass.tabular.selection import known_column, original_rows, usable_rows
 from backpass.tabular.targets import ClassTarget, explain_task
 
 if TYPE_CHECKING:
@@ -80,10 +80,7 @@ def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
             classes = target.classes if isinstance(target, ClassTarget) else None
             y, part = target.encode(column), question.test_fraction
             relations = relations_of(used, question.group, question.time)
-            if relations:
-                kept, held_out = split_related(relations, part, question.seed)
-            else:
-                kept, held_out = split_rows(y, part, question.seed, classes=classes)
+            kept, held_out = split(y, part, question.seed, relations, classes=classes)
     with original_rows(rows[kept], label, line_of):
         train = used[kept]
         if task == "regression":  # the scale is learnt, as all of the encoding, in training

@@ -14,8 +14,7 @@ from backpass.tabular.metrics import accuracy, r_squared
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.pack.training import OnProgress, PackTraining, train_pack
 from backpass.tabular.recipe import Recipe
-from backpass.tabular.relations import split_related
-from backpass.tabular.selection import split_rows
+from backpass.tabular.relations import split
 from backpass.training.history import History, Validation
 from backpass.training.trainer import Trainer
 
@@ -57,12 +56,8 @@ def train_one(
     (X, y, s), question = prepared.rows, prepared.question
     recipe, seed = question.recipe, question.seed
     curve = [] if metric_curve is None else metric_curve
-    part = recipe.validation_fraction
-    if prepared.relations:
-        kept, held_out = split_related(prepared.relations, part, seed)
-    else:
-        classes = prepared.classes or None
-        kept, held_out = split_rows(y, part, seed, classes=classes, quiet=True)
+    part, classes = recipe.validation_fraction, prepared.classes or None
+    kept, held_out = split(y, part, seed, prepared.relations, classes=classes, quiet=True)
     network = prepared.new_network(recipe, X.shape[1], seed)
     started, rng = time.monotonic(), np.random.default_rng(seed)
     if checkpoints is not None:
@@ -121,7 +116,7 @@ def train_several(
     KeyboardInterrupt
         Before a single network was trained.
     NonFiniteError
-        When a training diverges.
+        When every recipe diverges.
     """
     pack, training = train_pack(
         prepared,

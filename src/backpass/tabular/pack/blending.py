@@ -110,8 +110,7 @@ def blend_loss(blended: NDArray[Any], y: NDArray[Any], weights: Floats | None) -
 def row_losses(output: NDArray[Any], y: NDArray[Any]) -> Floats:
     """Return each row's log-loss (nats) of probabilities (N, k), or squared error (N, 1)."""
     classes = output.shape[1] > 1
-    told = _told(output[None], y, classes)[0]
-    each: Floats = -np.log(np.maximum(told, SMALLEST)) if classes else (told - y) ** 2
+    each: Floats = _costs(_told(output[None], y, classes), y, classes)[0]
     return each
 
 
@@ -123,9 +122,13 @@ def _told(predictions: NDArray[Any], y: NDArray[Any], classes: bool) -> Floats:
 
 
 def _losses(told: Floats, y: NDArray[Any], weights: Floats | None, classes: bool) -> Floats:
-    each = -np.log(np.maximum(told, SMALLEST)) if classes else (told - y) ** 2
-    mean: Floats = np.average(each, axis=1, weights=weights)
+    mean: Floats = np.average(_costs(told, y, classes), axis=1, weights=weights)
     return mean
+
+
+def _costs(told: Floats, y: NDArray[Any], classes: bool) -> Floats:
+    each: Floats = -np.log(np.maximum(told, SMALLEST)) if classes else (told - y) ** 2
+    return each
 
 
 def _temperature(p: NDArray[Any], y: NDArray[Any], weights: Floats | None) -> float:

@@ -71,11 +71,6 @@ class Pack:
         """The recipe that counts most."""
         return self.recipes[int(np.argmax(self.blend.weights))]
 
-    @property
-    def folds(self) -> int:
-        """How many networks each recipe has."""
-        return len(self.recipes[0].networks)
-
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return the mean of what the networks make of encoded rows (N, d): (N, k)."""
         means = [_mean([output_of(n, X) for n in packed.networks]) for packed in self.recipes]

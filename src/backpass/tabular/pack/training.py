@@ -49,8 +49,10 @@ class PackTraining:
         Of the blend, after each round.
     histories : list of History
         Of each recipe's first network.
-    row_losses : array of shape (n,), optional
-        Of the blend on these rows, cross-fitted.
+    best : Blend
+        Of the recipes so far, on all rows that they predict.
+    cross_fitted : array of shape (N, k), optional
+        What the blend makes of each row, fitted on the other folds: see :func:`cross_fit`.
     operations, seconds : float
         That it took.
     stop_reason : str
@@ -63,7 +65,8 @@ class PackTraining:
     own_losses: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     histories: list[History] = field(default_factory=list)
-    row_losses: NDArray[np.float64] | None = None
+    best: Blend = field(default_factory=lambda: Blend((1.0,)))
+    cross_fitted: NDArray[Any] | None = None
     operations: float = 0.0
     seconds: float = 0.0
     stop_reason: str = ""
@@ -73,36 +76,32 @@ class PackTraining:
         """Whether each row has out-of-fold predictions; not after an early Ctrl-C."""
         return bool(self.recipes) and len(self.recipes[0].networks) == self.folds.count
 
-    def blend(self, prepared: PreparedTable, rows: NDArray[np.bool_] | None = None) -> Blend:
-        """Return the best blend of the recipes on some of the rows that they predict."""
-        rows = self.folds.predicted if rows is None else rows
-        if not self.complete:
-            return Blend((1.0,))
-        (_, y, s), classes = prepared.rows, bool(prepared.classes)
-        predictions = np.stack([p[rows] for p in self.out_of_fold])
-        return fit_blend(predictions, y[rows], None if s is None else s[rows], classes=classes)
+    def blend_round(self, prepared: PreparedTable) -> None:
+        """Find the best blend of the recipes so far, and its loss."""
+        told = prepared.rows.of(self.folds.predicted)
+        predictions = np.stack(self.out_of_fold)[:, self.folds.predicted]
+        classes = bool(prepared.classes)
+        self.best = fit_blend(predictions, told.y, told.sample_weight, classes=classes)
+        blended = self.best.apply(predictions)
+        self.losses.append(blend_loss(blended, told.y, told.sample_weight))
 
-    def loss(self, prepared: PreparedTable) -> float:
-        """Return the out-of-fold loss of the best blend."""
-        rows, (_, y, s) = self.folds.predicted, prepared.rows
-        blended = self.blend(prepared).apply(np.stack([p[rows] for p in self.out_of_fold]))
-        return blend_loss(blended, y[rows], None if s is None else s[rows])
 
-    def cross_fitted(self, prepared: PreparedTable) -> NDArray[Any]:
-        """Return the out-of-fold predictions of the blend, (N, k).
+def cross_fit(training: PackTraining, prepared: PreparedTable) -> NDArray[Any]:
+    """Return the out-of-fold predictions of the blend, (N, k).
 
-        The blend that is applied to a fold is fitted on the others, so that nothing about a row
-        has gone into its own prediction. NaN for rows that no network predicts.
-        """
-        predictions, folds = np.stack(self.out_of_fold), self.folds
-        blended = np.full_like(predictions[0], np.nan)
-        for k in range(folds.count):
-            rows = folds.fold == k
-            others = folds.predicted & ~rows
-            told = others if others.any() else rows  # of the only fold there is
-            blended[rows] = self.blend(prepared, told).apply(predictions[:, rows])
-        result: NDArray[Any] = blended
-        return result
+    The blend that is applied to a fold is fitted on the others, so that nothing about a row has
+    gone into its own prediction. NaN for rows that no network predicts.
+    """
+    predictions, folds = np.stack(training.out_of_fold), training.folds
+    blended: NDArray[Any] = np.full_like(predictions[0], np.nan)
+    for k in range(folds.count):
+        rows = folds.fold == k
+        others = folds.predicted & ~rows
+        told = others if others.any() else rows  # of the only fold there is
+        _, y, s = prepared.rows.of(told)
+        blend = fit_blend(predictions[:, told], y, s, classes=bool(prepared.classes))
+        blended[rows] = blend.apply(predictions[:, rows])
+    return blended
 
 
 OnProgress = Callable[[PackTraining, int, int], object]
@@ -163,15 +162,17 @@ def train_pack(
         raise next(iter(work.diverged.values()))
     if not training.recipes:
         raise KeyboardInterrupt("before a network was trained; there is no model to keep")
-    blend = training.blend(prepared)
+    blend = training.best
     used = [i for i, weight in enumerate(blend.weights) if weight]
     blend = replace(blend, weights=tuple(blend.weights[i] for i in used))
     packed = [training.recipes[i] for i in used]
     if folds.forward and not work.halt.called and work.has_time_for(used):
         packed = work.train_on_all(packed)  # what comes next is best told from all there is
     errors = tuple[NDArray[np.float64], ...]()
-    if training.complete and not prepared.classes:
-        errors = tuple(errors_by_fold(training.cross_fitted(prepared), y, folds))
+    if training.complete:
+        training.cross_fitted = cross_fit(training, prepared)
+        if not prepared.classes:
+            errors = tuple(errors_by_fold(training.cross_fitted, y, folds))
     training.seconds = time.monotonic() - started
     return Pack(tuple(packed), blend, errors), training
 
@@ -257,7 +258,7 @@ class _Work:
             elif len(finished) == folds or (finished and not training.recipes):
                 self._add(recipe, own)
         if training.complete:
-            training.losses.append(training.loss(self.prepared))
+            training.blend_round(self.prepared)
 
     def _member(
         self, recipe: Recipe, number: int, fold: int, waves: int | None, beside: int
