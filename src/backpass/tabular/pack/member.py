@@ -91,16 +91,11 @@ def train_member(
         checkpoints.start(rng, seed)
         checkpoints.note(effort=prepared.question.effort)
     settings = prepared.settings(recipe, len(kept))
-    parameters, M = parameter_count(network.sizes), settings.batch_size or len(kept)
-    an_epoch = operations(parameters, len(kept), M, 1)
+    M = settings.batch_size or len(kept)
+    an_epoch = operations(parameter_count(network.sizes), len(kept), M, 1)
     affordable = max(1, min(recipe.epochs, int(most / an_epoch)))
-    settings = replace(
-        settings,
-        epochs=affordable,
-        time_limit=time_limit,
-        n_threads=n_threads,
-        gradient_norms=False,
-    )
+    settings = replace(settings, epochs=affordable, n_threads=n_threads)
+    settings = replace(settings, time_limit=time_limit, gradient_norms=False)
     trainer = Trainer(
         network,
         X,
@@ -124,8 +119,7 @@ def train_member(
         history = trainer.train(epochs, on_epoch=hear)
     if not prepared.classes:
         _in_units_of_the_table(network, center, scale)
-    taken = operations(parameters, len(kept), M, history.epochs)
-    return Member(network, output_of(network, X[held_out]), history, taken)
+    return Member(network, output_of(network, X[held_out]), history, history.epochs * an_epoch)
 
 
 def _location(

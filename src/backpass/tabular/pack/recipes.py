@@ -61,8 +61,8 @@ class Effort:
         return self.operations + self.per_row * n_rows
 
 
-#: Two threads of the machine that this was measured on do 1e11 operations a second: 10 s for the
-#: default on 5 000 rows, half a minute on 50 000.
+#: Two threads of the machine that this was chosen on do about 1e11 operations a second, so that the
+#: default may take some 12 s on 5 000 rows and 34 s on 50 000.
 EFFORTS = {
     "quick": Effort(4, 2, 3e11, 3e7),
     "default": Effort(8, 8, 9e11, 5e7),
@@ -70,7 +70,7 @@ EFFORTS = {
 }
 
 GAIN = 1e-3  # part of the out-of-fold loss by which one of two rounds must improve it to go on
-STEP = 2e6  # operations that the overhead of a step takes the time of
+STEP = 2e6  # operations that the overhead of a step takes the time of: 20 µs
 
 
 def operations(parameters: int, rows: int, batch_size: int, epochs: int) -> float:
