@@ -18,7 +18,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.exceptions import DataConversionWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -27,6 +27,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from backpass import TabularClassifier, TabularModel, TabularRegressor
 from backpass.errors import InputError, TableError, TableWarning
+from backpass.tabular.baselines import compared_with
 from backpass.tabular.pack import training as pack_training
 from backpass.training.side_by_side import side_by_side
 
@@ -198,6 +199,55 @@ def test_rows_of_weight_0_are_left_out(task):
     assert (whole.oof_predictions_[~kept] == told).all()
 
 
+def test_any_number_of_threads_trains_the_same_bytes():
+    one, three = (quick(n_threads=n).fit(X, LABELS).model_ for n in (1, 3))
+    assert flat(one) == flat(three)
+
+
+def test_recipes_and_bins_are_as_many_as_are_asked_for():
+    model = quick(recipes=1, bins=5).fit(X, LABELS).model_
+    assert len(model.training.recipes) == 1
+    assert [len(edges) for edges in model.encoder.bins_.edges] == [6]
+    plain = quick(bins="none").fit(X, LABELS).model_
+    assert plain.encoder.bins_.width == 0
+    assert not any(packed.recipe.bins for packed in plain.training.recipes)
+
+
+@TASKS
+def test_others_are_compared_with_on_the_same_folds(task):
+    pack = quick(task, compare="fast").fit(X, TARGETS[task], WEIGHTS)
+    assert list(pack.comparison_) == compared_with("fast")
+    used, y = WEIGHTS > 0, np.asarray(TARGETS[task])[WEIGHTS > 0]
+    weights = WEIGHTS[used] / WEIGHTS[used].mean()  # as they count beside a penalty
+    fold = pack.model_.training.folds.fold
+    rows = pack.model_.encoder.encode(X.filter(used))[:, : pack.model_.encoder.plain_width]
+    classes = task == "classes"
+    linear = LogisticRegression(max_iter=500) if classes else Ridge()
+    told = np.empty_like(y)
+    for k in range(fold.max() + 1):
+        kept = fold != k
+        told[~kept] = linear.fit(rows[kept], y[kept], weights[kept]).predict(rows[~kept])
+    score = (accuracy_score if classes else r2_score)(y, told, sample_weight=weights)
+    assert pack.comparison_["linear model"] == pytest.approx(score, abs=1e-3)
+    assert quick(task).fit(X, TARGETS[task]).comparison_ == {}
+
+
+def test_a_rare_class_counts_as_much_as_it_is_told():
+    rare = (SIZE + 0.5 * RNG.normal(size=N) > 1.0).astype(int)
+    usual, dear, even = (
+        quick(class_weight=weight).fit(X, rare) for weight in (None, {1: 50.0}, "balanced")
+    )
+    chance = [estimator.predict_proba(X)[:, 1].mean() for estimator in (usual, even, dear)]
+    assert chance == sorted(chance)
+    told = accuracy_score(rare, dear.oof_predictions_.argmax(axis=1))
+    assert dear.out_of_fold_score_ == pytest.approx(told)  # not weighed
+    model = TabularModel.fit(
+        X.with_columns(target=rare), "target", task="classification", effort="quick", seed=0,
+        class_weight="balanced",
+    )  # fmt: skip
+    assert flat(even.model_) == flat(model)
+
+
 def test_a_class_of_weight_0_has_no_chance():
     y = LABELLED["numbers in texts"]
     classifier = quick().fit(X, y, (y != "10").astype(float))
@@ -278,6 +328,13 @@ WITH_INF = X.with_columns(size=np.where(np.arange(N) == 7, np.inf, SIZE))
 REFUSED = {
     "effort": ("classes", {"effort": "fast"}, (X, LABELS), "effort must be one of quick, default"),
     "no effort": ("classes", {"effort": ""}, (X, LABELS), "effort must be one of"),
+    "recipes": ("numbers", {"recipes": 0}, (X, PRICE), "recipes must be None or an integer of at"),
+    "bins": ("numbers", {"bins": 1}, (X, PRICE), "bins must be 'none', 'auto' or a number from 2"),
+    "compare": ("numbers", {"compare": "some"}, (X, PRICE), "compare must be one of none, fast"),
+    "threads": ("numbers", {"n_threads": 0}, (X, PRICE), "n_threads must be None or an integer"),
+    "class weight": ("classes", {"class_weight": "even"}, (X, LABELS), "class_weight"),
+    "no weight": ("classes", {"class_weight": {"yes": 0.0}}, (X, LABELS), "must be positive"),
+    "other classes": ("classes", {"class_weight": {"maybe": 2.0}}, (X, LABELS), "are not in class_weight"),
     "time": ("classes", {"time_limit": 0}, (X, LABELS), "time_limit must be None or a positive"),
     "seed": ("classes", {"random_state": -1}, (X, LABELS), "random_state=-1"),
     "no rows": ("numbers", {}, (X[:0], []), "X has 0 rows and 2 columns"),

@@ -15,7 +15,7 @@ from backpass.tabular.columns import CategoryColumn
 from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.preparation import Encoded, LearntColumns
-from backpass.tabular.targets import ClassTarget
+from backpass.tabular.targets import ClassTarget, Target
 
 Matrix = NDArray[Any]
 
@@ -155,16 +155,16 @@ def compared_with(compare: str) -> list[str]:
     return [n for n, b in BASELINES.items() if b.there and (compare == "all" or not b.package)]
 
 
-def score_baseline(
+def predict_baseline(
     name: str,
     columns: LearntColumns,
     train: Encoded,
-    test: Encoded,
+    X_test: Matrix,
     *,
     seed: int = 0,
     time_limit: float | None = None,
-) -> dict[str, float]:
-    """Return the test metrics of one baseline, and the seconds it took to train.
+) -> tuple[Matrix, dict[str, float]]:
+    """Return what one baseline makes of rows, (N, k), and the seconds that it took to train.
 
     Parameters
     ----------
@@ -172,8 +172,10 @@ def score_baseline(
         A key of `BASELINES`.
     columns : LearntColumns
         Learnt from the training rows: a `TabularModel`, too.
-    train, test : Encoded
-        The rows of both parts, as `columns` encodes them.
+    train : Encoded
+        As `columns` encodes them.
+    X_test : array of shape (N, d)
+        Likewise.
     seed : int
         Of the boosted trees.
     time_limit : float, optional
@@ -181,7 +183,7 @@ def score_baseline(
         there are of 100 is then told as ``"trees"``.
     """
     baseline = BASELINES[name]
-    (X, y, s), (X_test, y_test, s_test) = train, test
+    X, y, s = train
     plain = columns.encoder.plain_width  # bins are ours
     X, X_test = X[:, :plain], X_test[:, :plain]
     categorical = [False] * plain
@@ -199,19 +201,51 @@ def score_baseline(
                 told = _grow(model, X, y, s, started + max(1.0, time_limit))
             else:
                 model.fit(X, y, sample_weight=s)
-        seconds = time.monotonic() - started
-        if columns.classes:
-            p = np.zeros((len(y_test), len(columns.classes)))
-            p[:, model.classes_.astype(int)] = model.predict_proba(X_test)
-            target = columns.target
-            assert isinstance(target, ClassTarget)
-            scores = class_metrics(y_test, p, s_test, target.decide(p), target.costs)
-        else:
-            true, found = (
-                columns.target.decode(y).to_numpy() for y in (y_test, model.predict(X_test))
-            )
-            scores = number_metrics(true, found, s_test)
-    return {**scores, **told, "seconds": seconds}
+        told["seconds"] = time.monotonic() - started
+        if not columns.classes:
+            return np.asarray(model.predict(X_test)).reshape(-1, 1), told
+        output = np.zeros((len(X_test), len(columns.classes)))
+        output[:, model.classes_.astype(int)] = model.predict_proba(X_test)
+        return output, told
+
+
+def score_baseline(
+    name: str,
+    columns: LearntColumns,
+    train: Encoded,
+    test: Encoded,
+    *,
+    seed: int = 0,
+    time_limit: float | None = None,
+) -> dict[str, float]:
+    """Return the test metrics of one baseline, and what :func:`predict_baseline` tells beside.
+
+    Parameters
+    ----------
+    name, columns, train, seed, time_limit
+        As there.
+    test : Encoded
+        The rows to judge by, as `columns` encodes them.
+    """
+    output, told = predict_baseline(name, columns, train, test.X, seed=seed, time_limit=time_limit)
+    return {**output_metrics(columns.target, output, test), **told}
+
+
+def output_metrics(target: Target, output: Matrix, rows: Encoded) -> dict[str, float]:
+    """Return the metrics of what a model makes of rows: probabilities, or numbers as encoded.
+
+    Parameters
+    ----------
+    target : ClassTarget or NumberTarget
+    output : array of shape (N, k)
+    rows : Encoded
+    """
+    if isinstance(target, ClassTarget):
+        return class_metrics(
+            rows.y, output, rows.sample_weight, target.decide(output), target.costs
+        )
+    true, found = (target.decode(y).to_numpy() for y in (rows.y, output[:, 0]))
+    return number_metrics(true, found, rows.sample_weight)
 
 
 def _grow(model: Any, X: Matrix, y: Matrix, s: Matrix | None, deadline: float) -> dict[str, float]:

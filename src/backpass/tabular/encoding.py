@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 import numpy as np
 
+from backpass.core.requirements import check_values
 from backpass.errors import (
     InputError,
     ModelFileError,
@@ -45,7 +46,7 @@ from backpass.tabular.frames import (
     text_name,
     with_columns_of_training,
 )
-from backpass.tabular.number_bins import BINS_SCHEMA, MOST_BINS, NO_BINS, NumberBins, fit_bins
+from backpass.tabular.number_bins import BINS_ASKED, BINS_SCHEMA, NO_BINS, NumberBins, fit_bins
 from backpass.tabular.rows import refuse_nameless
 from backpass.tabular.scaled_columns import Remarks
 from backpass.tabular.text_columns import Understood, understand
@@ -383,12 +384,7 @@ class TableEncoding:
             raise InputError(f"categorical must list names: [{self.categorical!r}]")
         if not isinstance(self.categorical, Iterable | None):
             raise InputError(f"categorical must list names, not {brief(self.categorical)}")
-        named = isinstance(self.bins, str) and self.bins in ("none", "auto")
-        if not named and not (_is_integer(self.bins) and 2 <= self.bins <= MOST_BINS):
-            raise InputError(
-                f"bins must be 'none', 'auto' or a number from 2 to {MOST_BINS}, not"
-                f" {brief(self.bins)}"
-            )
+        check_values(self, {"bins": BINS_ASKED})
         return Rules(int(self.max_levels), int(self.min_count), float(self.clip))
 
     def _fit_bins(self, frame: pl.DataFrame) -> NumberBins:

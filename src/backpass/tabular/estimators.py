@@ -4,46 +4,47 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from backpass.core.requirements import POSITIVE, check_values, one_of
+from backpass.core.requirements import COUNT, POSITIVE, THREADS, check_values, one_of
 from backpass.errors import InputError, TableError, TableWarning, warn_caller
 from backpass.estimators.compat import BaseEstimator, ClassifierMixin, RegressorMixin
 from backpass.estimators.data import check_labels, in_one_line
 from backpass.estimators.parameters import generator_of
 from backpass.network.batch import refuse_overflow
-from backpass.tabular.files import RawTable
+from backpass.tabular.estimator_rows import (
+    EstimatorRows,
+    asked_table,
+    compared_out_of_fold,
+    out_of_fold,
+    prepared_rows,
+)
 from backpass.tabular.frames import as_frame, has_names
 from backpass.tabular.model import TabularModel
-from backpass.tabular.pack.folds import FEWEST
+from backpass.tabular.number_bins import BINS_ASKED
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.pack.recipes import EFFORTS
-from backpass.tabular.preparation import PreparedTable, learn_target
-from backpass.tabular.question import Question
-from backpass.tabular.selection import original_rows, usable_rows
+from backpass.tabular.question import COMPARE, Question
 from backpass.tabular.series import as_series
 from backpass.tabular.targets import NumberTarget
 
-CHECKS = {"effort": one_of(*EFFORTS), "time_limit": POSITIVE.or_none}
+CHECKS = {
+    "effort": one_of(*EFFORTS),
+    "recipes": COUNT.or_none,
+    "bins": BINS_ASKED,
+    "time_limit": POSITIVE.or_none,
+    "compare": one_of(*COMPARE),
+    "n_threads": THREADS.or_none,
+}
 """What each parameter must be; `random_state` is scikit-learn's to judge."""
-
-
-class _Rows(NamedTuple):
-    """Rows of a table: those that count, with their numbers in it, and others, of weight 0."""
-
-    prepared: PreparedTable
-    numbers: NDArray[np.int64]
-    others: NDArray[np.int64]
-    encoded_others: NDArray[Any]
 
 
 class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
@@ -55,12 +56,20 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self,
         *,
         effort: str = "default",
+        recipes: int | None = None,
+        bins: str | int = "auto",
         time_limit: float | None = None,
+        compare: str = "none",
         random_state: Any = None,
+        n_threads: int | None = None,
     ) -> None:
         self.effort = effort
+        self.recipes = recipes
+        self.bins = bins
         self.time_limit = time_limit
+        self.compare = compare
         self.random_state = random_state
+        self.n_threads = n_threads
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train a pack of networks on a table.
@@ -92,44 +101,32 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """
         check_values(self, CHECKS)
         frame, values = as_frame(X), self._target_of(y)
-        if not (frame.height and frame.width):
-            raise TableError(f"X has {frame.height} rows and {frame.width} columns; give some")
-        if frame.height != len(values):
-            raise TableError(f"X has {frame.height} rows, but y {len(values)}; give as many")
-        target = _free_name(getattr(y, "name", ""), "target", frame.columns)
-        table = frame.with_columns(as_series(values, target).alias(target))
-        weights = None
-        if sample_weight is not None:
-            with in_one_line():
-                checked = _check_sample_weight(sample_weight, values, dtype=np.float64)
-            weights = _free_name("", "sample_weight", table.columns)
-            table = table.with_columns(pl.Series(weights, checked))
-        group = None
-        if groups is not None:
-            group = _free_name("", "groups", table.columns)
-            column = as_series(groups, group).alias(group)
-            if column.len() != frame.height:
-                raise TableError(f"X has {frame.height} rows, but groups {column.len()}")
-            table = table.with_columns(column)
+        asked = asked_table(frame, values, getattr(y, "name", ""), sample_weight, groups)
         question = Question(
-            target,
+            asked.target,
             task=self._task,
-            sample_weight=weights,
-            group=group,
+            sample_weight=asked.sample_weight,
+            group=asked.group,
             effort=self.effort,
+            recipes=self.recipes,
+            bins=self.bins,
             seed=self._seed(),
             time_limit=self.time_limit,
+            n_threads=self.n_threads,
+            compare=self.compare,
         )
-        rows = _prepared(table, question)
+        rows = self._weighed(prepared_rows(asked.table, question), values)
         model = TabularModel.train(rows.prepared)
+        compared = compared_out_of_fold(model, rows.prepared)
         self.model_ = model
+        self.comparison_ = compared
         self.n_features_in_ = frame.width
         if has_names(X):
             self.feature_names_in_ = np.array(frame.columns, dtype=object)
         elif "feature_names_in_" in vars(self):  # of a fit before
             del self.feature_names_in_
         self._set_target(values, values[rows.numbers])
-        self.oof_predictions_ = self._decoded(_out_of_fold(model, rows))
+        self.oof_predictions_ = self._decoded(out_of_fold(model, rows))
         self.out_of_fold_score_ = model.out_of_fold.get(model.main_metric, float("nan"))
         return self
 
@@ -138,6 +135,10 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _target_of(self, y: Any) -> NDArray[Any]:
         """Return targets (N,) after checking them."""
+
+    def _weighed(self, rows: EstimatorRows, y: NDArray[Any]) -> EstimatorRows:
+        """Return rows with weights by what their targets are, where some are asked for."""
+        return rows
 
     def _set_target(self, y: NDArray[Any], used: NDArray[Any]) -> None:
         """Take what the targets of all rows, and of those that count, say of the outputs."""
@@ -218,13 +219,28 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
     Parameters
     ----------
     effort : {"quick", "default", "best"}, default="default"
-        How much work training may take: networks on 4, 8 or 10 folds, of at most 2, 8 or 12
+        How much work training may take: networks on 3, 5 or 10 folds, of at most 3, 8 or 12
         recipes.
+    recipes : int, optional
+        Most recipes, by default those of the effort.
+    bins : {"auto", "none"} or int, default="auto"
+        Into how many bins recipes may have numbers cut as well; see
+        :class:`~backpass.tabular.encoder.TableEncoder`.
     time_limit : float, optional
         Most seconds of training; what is reached by then is kept.
+    compare : {"none", "fast", "all"}, default="none"
+        Which other models are trained on the same folds, for `comparison_`: a trivial, a linear one
+        and boosted trees, for no longer than the pack; or also LightGBM, XGBoost and CatBoost,
+        where they are installed, for as long as they take.
     random_state : int, RandomState or None, default=None
         An integer trains the same networks each time: those of ``TabularModel.fit`` with that
         effort and seed on the same rows. With None each fit draws a new seed.
+    n_threads : int, optional
+        How many networks are trained at once, by default as many as there are cores; the same come
+        of any number.
+    class_weight : dict of label to float, "balanced" or None, default=None
+        How much the rows of a class count in training, 1 where it is not named; balanced: as much
+        as those of any other class. Scores do not weigh them.
 
     Attributes
     ----------
@@ -241,6 +257,8 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         NaN where training ended before there were any.
     out_of_fold_score_ : float
         Accuracy of these on the rows whose weight is above 0; NaN where there are none.
+    comparison_ : dict of str to float
+        The same of the other models that were asked for, by name.
 
     Examples
     --------
@@ -254,6 +272,29 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
     """
 
     _task = "classification"
+
+    def __init__(
+        self,
+        *,
+        effort: str = "default",
+        recipes: int | None = None,
+        bins: str | int = "auto",
+        time_limit: float | None = None,
+        compare: str = "none",
+        random_state: Any = None,
+        n_threads: int | None = None,
+        class_weight: Any = None,
+    ) -> None:
+        super().__init__(
+            effort=effort,
+            recipes=recipes,
+            bins=bins,
+            time_limit=time_limit,
+            compare=compare,
+            random_state=random_state,
+            n_threads=n_threads,
+        )
+        self.class_weight = class_weight
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable label of every row.
@@ -290,6 +331,17 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         check_labels(column)
         return column
 
+    def _weighed(self, rows: EstimatorRows, y: NDArray[Any]) -> EstimatorRows:
+        if self.class_weight is None:
+            return rows
+        with in_one_line():
+            weights = compute_sample_weight(self.class_weight, y[rows.numbers])
+        if not (np.isfinite(weights).all() and weights.min() > 0):
+            raise InputError(
+                "class_weight must be positive numbers; leave rows out by their weight"
+            )
+        return rows.weighed(weights)
+
     def _set_target(self, y: NDArray[Any], used: NDArray[Any]) -> None:
         self.classes_ = np.unique(y)
         # outputs are in the order of the model's classes, which has numbers in texts by value
@@ -311,8 +363,9 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    effort, time_limit, random_state
-        As of :class:`TabularClassifier`, whose attributes it has but for `classes_`.
+    effort, recipes, bins, time_limit, compare, random_state, n_threads
+        As of :class:`TabularClassifier`, whose attributes it has but for `classes_`; the score of
+        `comparison_` is R².
 
     Attributes
     ----------
@@ -395,56 +448,3 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
         assert isinstance(target, NumberTarget)
         numbers: NDArray[np.float64] = np.array(target.decode(output[:, 0]))
         return numbers
-
-
-def _prepared(table: pl.DataFrame, question: Question) -> _Rows:
-    """Return the rows of a table that count, as a model is trained on them.
-
-    It is what :meth:`PreparedTable.of` does, but labels stay what they are: "NA" is one, and
-    " a" another than "a".
-    """
-    raw = RawTable(table)
-    told = raw.understand()
-    told = replace(told, frame=told.frame.with_columns(table[question.target]))
-    rows = usable_rows(told.frame, question.target, question.sample_weight)
-    if len(rows) < FEWEST:
-        counting = "" if question.sample_weight is None else " of a weight above 0"
-        raise TableError(
-            f"{len(rows)} sample(s){counting} are too few to train on some and judge by others;"
-            f" give at least {FEWEST}"
-        )
-    target = learn_target(raw, told, rows, question.task, question)
-    others = np.setdiff1d(np.arange(table.height), rows)
-    with original_rows(rows) if len(others) else nullcontext():
-        prepared = PreparedTable.learn(told.frame[rows], target, question, told)
-    with original_rows(others) if len(others) else nullcontext():
-        # before training, which a value that cannot be encoded would let go to waste
-        encoded = prepared.encoder.encode(table[others])
-    return _Rows(prepared, rows, others, encoded)
-
-
-def _out_of_fold(model: TabularModel, rows: _Rows) -> NDArray[Any]:
-    """Return what networks make of the training rows that have not seen them, (N, k)."""
-    assert model.training is not None
-    output = model.training.cross_fitted
-    if output is None:  # cut short: of the only recipe, as far as its networks got
-        output = model.training.out_of_fold[0]
-    if len(rows.others):  # which none has seen
-        others = refuse_overflow(model.predictor.predict(rows.encoded_others))
-        order = np.argsort(np.concatenate([rows.numbers, rows.others]))
-        output = np.vstack([output, others])[order]
-    return output
-
-
-def _free_name(wish: object, otherwise: str, taken: list[str]) -> str:
-    """Return a name for a column beside others, none that polars takes for a pattern.
-
-    Examples
-    --------
-    >>> _free_name("price", "target", ["x0"]), _free_name(None, "target", ["target"])
-    ('price', 'target_')
-    """
-    name = str(wish) if isinstance(wish, str) and wish else otherwise
-    while name in taken or (name[0] == "^" and name[-1] == "$"):
-        name += "_"
-    return name

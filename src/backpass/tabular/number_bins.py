@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backpass.core.requirements import COUNT, Requirement
 from backpass.errors import ModelFileError
 from backpass.storage.schema import Int, ListOf, Number, Schema, Text
 
@@ -32,6 +33,15 @@ BINS_SCHEMA: dict[str, Schema] = {
 WIDEST = 4096  # inputs with all bins: the first layer of 128 units then has half a million weights
 BINS = 24  # of as many quantiles; 12 lose on tables with thresholds, 48 win nothing on most
 MOST_BINS = 256  # of one column: more are narrower than a network learns from
+BINS_ASKED = Requirement(
+    lambda asked: (
+        asked in ("auto", "none")
+        if isinstance(asked, str)
+        else COUNT.met_by(asked) and 2 <= asked <= MOST_BINS
+    ),
+    f"'none', 'auto' or a number from 2 to {MOST_BINS}",
+    ("auto", "none"),
+)
 _ROWS_PER_BIN = 8  # fewer tell noise
 _FEW_VALUES = 3  # which the number itself and one bend can say
 _SAMPLE = 1 << 16  # rows whose quantiles are those of all, to a part of a bin

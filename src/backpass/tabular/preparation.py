@@ -223,7 +223,7 @@ class PreparedTable(LearntColumns):
         relations = relations_of(frame, question.group, question.time)
         none = [*question.drop, *filter(None, [question.group])]
         inputs = input_columns(frame, target.name, question.sample_weight, none)
-        bins = "auto" if question.recipe.bins or question.effort else "none"
+        bins = question.bins if question.effort else "auto" if question.recipe.bins else "none"
         encoder = TableEncoding(categorical=tuple(question.categorical), bins=bins)
         encoder.learn(replace(told, frame=inputs))
         learnt = LearntColumns(target, encoder, question.sample_weight)

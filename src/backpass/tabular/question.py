@@ -7,15 +7,21 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
-from backpass.core.requirements import POSITIVE, check_values
+from backpass.core.requirements import POSITIVE, THREADS, check_values
 from backpass.errors import InputError, brief
 from backpass.tabular.conventions import UNDECIDED, Convention, as_convention
 from backpass.tabular.frames import text_name
+from backpass.tabular.number_bins import BINS_ASKED
 from backpass.tabular.pack.recipes import EFFORTS, Effort
 from backpass.tabular.recipe import RECIPE, Recipe
 from backpass.tabular.selection import check_name
 
 COMPARE = ("none", "fast", "all")
+REQUIREMENTS = {
+    "time_limit": POSITIVE.or_none,
+    "n_threads": THREADS.or_none,
+    "bins": BINS_ASKED,
+}
 TASKS = ("auto", "classification", "regression")
 
 
@@ -46,10 +52,16 @@ class Question:
         How much work a pack may take, in place of a single network.
     recipes : int, optional
         Most recipes of the pack, by default those of its effort.
+    bins : {"auto", "none"} or int
+        Into how many bins a pack's recipes may have numbers cut; see
+        :class:`~backpass.tabular.encoder.TableEncoder`. A single network's recipe says it itself.
     seed : int
         The same seed gives the same split and the same network.
     time_limit : float, optional
         Most seconds of training.
+    n_threads : int, optional
+        How many networks of a pack are trained at once, by default as many as there are cores; the
+        same networks come of any number.
     gradient_norms : bool
         Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
     class_weight : {"balanced"} or None
@@ -81,8 +93,10 @@ class Question:
     recipe: Recipe = RECIPE
     effort: str = ""
     recipes: int | None = None
+    bins: str | int = "auto"
     seed: int = 0
     time_limit: float | None = None
+    n_threads: int | None = None
     gradient_norms: bool = False
     class_weight: str | None = None
     costs: Mapping[Any, float] | None = None
@@ -119,7 +133,7 @@ class Question:
                 "recipes must be a number of at least 1, of a pack, not of a single network; not"
                 f" {brief(self.recipes)}"
             )
-        check_values(self, {"time_limit": POSITIVE.or_none})
+        check_values(self, REQUIREMENTS)
         if self.group is not None and self.time is not None:
             raise InputError("rows are split by group or by time; give one of the two")
         if self.costs is not None and not isinstance(self.costs, Mapping):

@@ -33,8 +33,8 @@ ROUNDS: tuple[tuple[Recipe, ...], ...] = (
     (replace(_WEAK, hidden_layer_sizes=(), weight_decay=0.1, bins=False),),
 )
 
-#: What the quickest pack tries first: the same three kinds in a third of the epochs; the last is the
-#: recipe of a single network, so that a pack is seldom worse than one.
+#: What the quickest pack tries first: the same three kinds in a third of the epochs; the last is
+#: the recipe of a single network, so that a pack is seldom worse than one.
 _QUICK = (
     replace(_LINEAR, epochs=60, patience=8),
     replace(_WEAK, epochs=40, patience=10),
@@ -73,9 +73,9 @@ class Effort:
         return self.operations + self.per_row * n_rows
 
 
-#: Two threads of the machine that this was chosen on do about 1.3e11 operations a second. More folds
-#: leave each network more rows, but time for fewer recipes: five were as good as eight on the tables
-#: that this was chosen on, in half of the time.
+#: Two threads of the machine that this was chosen on do about 1.3e11 operations a second. More
+#: folds leave each network more rows, but time for fewer recipes: five were as good as eight on the
+#: tables that this was chosen on, in half of the time.
 EFFORTS = {
     "quick": Effort(3, 3, 1.5e11, 2e7, _QUICK),
     "default": Effort(5, 8, 3e11, 5e7),

@@ -202,7 +202,8 @@ class _Work:
     ) -> None:
         self.prepared, self.deadline, self.training = prepared, deadline, training
         self.checkpoints, self.on_progress, self.halt = checkpoints, on_progress, Halt()
-        self.folds, self.threads = training.folds, available_threads()
+        self.folds = training.folds
+        self.threads = prepared.question.n_threads or available_threads()
         # of one network: large tables take fewer epochs
         self.most = effort.most(len(prepared.rows.y)) / self.folds.count / 2
         self.began, self.tried = time.monotonic(), 0  # recipes
