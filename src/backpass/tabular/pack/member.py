@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.core.parameters import parameter_count
+from backpass.core.settings import Settings
 from backpass.network.network import Network
 from backpass.tabular.pack.folds import judging_rows
 from backpass.tabular.pack.pack import output_of
@@ -91,11 +93,14 @@ def train_member(
         checkpoints.start(rng, seed)
         checkpoints.note(effort=prepared.question.effort)
     settings = prepared.settings(recipe, len(kept))
-    M = settings.batch_size or len(kept)
-    an_epoch = operations(parameter_count(network.sizes), len(kept), M, 1)
-    affordable = max(1, min(recipe.epochs, int(most / an_epoch)))
-    settings = replace(settings, epochs=affordable, n_threads=n_threads)
-    settings = replace(settings, time_limit=time_limit, gradient_norms=False)
+    an_epoch = _operations_of_an_epoch(network, settings, len(kept))
+    settings = replace(
+        settings,
+        epochs=max(1, min(recipe.epochs, int(most / an_epoch))),
+        n_threads=n_threads,
+        time_limit=time_limit,
+        gradient_norms=False,
+    )
     trainer = Trainer(
         network,
         X,
@@ -107,6 +112,21 @@ def train_member(
         validation=Validation(X, own_y, s, judged) if epochs is None else None,
         checkpoints=checkpoints,
     )
+    with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
+        history = trainer.train(epochs, on_epoch=_listener(halt, checkpoints))
+    if not prepared.classes:
+        _in_units_of_the_table(network, center, scale)
+    return Member(network, output_of(network, X[held_out]), history, history.epochs * an_epoch)
+
+
+def _operations_of_an_epoch(network: Network, settings: Settings, n_rows: int) -> float:
+    """Return the operations that a network's pass over so many rows takes."""
+    batch_size = settings.batch_size or n_rows
+    return operations(parameter_count(network.sizes), n_rows, batch_size, 1)
+
+
+def _listener(halt: Halt, checkpoints: Checkpoints | None) -> Callable[[History], None]:
+    """Return what ends a training after its epoch where a halt is called."""
 
     def hear(history: History) -> None:
         if halt.called and checkpoints is not None:
@@ -115,11 +135,7 @@ def train_member(
             raise KeyboardInterrupt
 
     hear.changes_parameters = False  # type: ignore[attr-defined]
-    with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
-        history = trainer.train(epochs, on_epoch=hear)
-    if not prepared.classes:
-        _in_units_of_the_table(network, center, scale)
-    return Member(network, output_of(network, X[held_out]), history, history.epochs * an_epoch)
+    return hear
 
 
 def _location(
