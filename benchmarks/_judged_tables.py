@@ -102,7 +102,47 @@ SECOND = [  # 2026-11-28, when five folds and less work had been chosen
     Table("wooldridge", "fertil2", "children", ("ceb",)),
     Table("Ecdat", "Bwages", "wage"),
 ]
-LISTS = {"first": FIRST, "second": SECOND}
+
+THIRD = [  # 2026-11-28, when five recipes had been chosen in place of eight
+    Table("MASS", "birthwt", "low", ("bwt",)),
+    Table("Ecdat", "Heating", "depvar", ("idcase",)),
+    Table("Ecdat", "Mode", "choice"),
+    Table("Ecdat", "Kakadu", "answer"),
+    Table("Ecdat", "Catsup", "choice", ("id",)),
+    Table("Ecdat", "Cracker", "choice", ("id",)),
+    Table("wooldridge", "charity", "respond", ("gift",)),
+    Table("wooldridge", "recid", "cens", ("durat", "ldurat", "follow")),
+    Table("stevedata", "voteincome", "vote", ("year",)),
+    Table("mlmRev", "guImmun", "immun", ("kid", "mom")),
+    Table("mlmRev", "guPrenat", "prenat", ("kid", "mom")),
+    Table("COUNT", "medpar", "died"),
+    Table("vcdExtra", "ICU", "died"),
+    Table("openintro", "ncbirths", "premie", ("weeks",)),
+    Table("texmex", "liver", "dose"),
+    Table("DAAG", "frogs", "pres.abs"),
+    Table("wooldridge", "airfare", "fare", ("id", "lfare")),
+    Table("wooldridge", "beauty", "lwage", ("wage",)),
+    # what is measured after birth
+    Table("wooldridge", "bwght2", "bwght", ("lbwght", "lbw", "vlbw", "omaps", "fmaps")),
+    Table("wooldridge", "gpa3", "trmgpa", ("id", "ctrmgpa")),
+    Table("wooldridge", "htv", "wage", ("lwage",)),
+    Table("wooldridge", "mlb1", "salary", ("lsalary",)),
+    Table("wooldridge", "attend", "stndfnl", ("final",)),
+    Table("wooldridge", "catholic", "math12", ("id",)),
+    Table("wooldridge", "hprice3", "price", ("lprice",)),
+    Table("Ecdat", "RetSchool", "wage76"),
+    Table("Ecdat", "MedExp", "med"),
+    Table("Ecdat", "Griliches", "lw80"),
+    Table("stevedata", "ESSBE5", "trstplc", ("essround", "edition", "idno")),
+    Table("mlmRev", "egsingle", "math", ("childid",)),
+    Table("AER", "TeachingRatings", "eval"),
+    Table("AER", "PSID1982", "wage"),
+    Table("HLMdiag", "radon", "log.radon"),
+    Table("openintro", "satgpa", "fy_gpa"),
+    Table("ggplot2", "mpg", "hwy", ("cty",)),
+    Table("crch", "RainIbk", "rain"),
+]
+LISTS = {"first": FIRST, "second": SECOND, "third": THIRD}
 SHORT = [Table("", "iris", "species"), Table("", "diabetes", "progression")]
 
 

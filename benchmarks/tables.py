@@ -1,6 +1,6 @@
 """How good packs are on tables that nothing was chosen by, beside other programs.
 
-``python -m benchmarks.tables run [--list second] [--models …] [--splits 3]`` fits every model on
+``python -m benchmarks.tables run [--list third] [--models …] [--splits 3]`` fits every model on
 every table of a list of ``_judged_tables.py`` and appends a line a fit to a file of that name in
 ``benchmarks/table_results``; what is there is not fitted again, and a fit that takes longer than
 ten minutes is ended and counted as last. ``… page`` prints ranks, shares of tables won, seconds,
@@ -263,7 +263,7 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("what", nargs="?", choices=["run", "page"], default="page")
-    options.add_argument("--list", choices=list(LISTS), default="second", help="of tables")
+    options.add_argument("--list", choices=list(LISTS), default="third", help="of tables")
     options.add_argument("--tables", help="names, separated by ; [default: all of the list]")
     options.add_argument("--models", help="names, separated by ; [default: all]")
     options.add_argument("--splits", type=int, default=3, help="of tables up to 4 000 rows")

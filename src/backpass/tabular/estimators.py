@@ -219,7 +219,7 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
     Parameters
     ----------
     effort : {"quick", "default", "best"}, default="default"
-        How much work training may take: networks on 3, 5 or 10 folds, of at most 3, 8 or 12
+        How much work training may take: networks on 3, 5 or 10 folds, of at most 3, 5 or 12
         recipes.
     recipes : int, optional
         Most recipes, by default those of the effort.
