@@ -334,7 +334,7 @@ REFUSED = {
     "threads": ("numbers", {"n_threads": 0}, (X, PRICE), "n_threads must be None or an integer"),
     "class weight": ("classes", {"class_weight": "even"}, (X, LABELS), "class_weight"),
     "no weight": ("classes", {"class_weight": {"yes": 0.0}}, (X, LABELS), "must be positive"),
-    "other classes": ("classes", {"class_weight": {"maybe": 2.0}}, (X, LABELS), "are not in class_weight"),
+    "others": ("classes", {"class_weight": {"maybe": 2.0}}, (X, LABELS), "are not in class_weight"),
     "time": ("classes", {"time_limit": 0}, (X, LABELS), "time_limit must be None or a positive"),
     "seed": ("classes", {"random_state": -1}, (X, LABELS), "random_state=-1"),
     "no rows": ("numbers", {}, (X[:0], []), "X has 0 rows and 2 columns"),

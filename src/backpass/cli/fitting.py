@@ -147,7 +147,8 @@ class FitOptions:
         Option(help="Work that a pack of networks may take. [default: default]"),
     ] = None
     recipes: Annotated[
-        MaybeWhole, Option(min=1, metavar="N", help="Most recipes of the pack. [default: 8]")
+        MaybeWhole,
+        Option(min=1, metavar="N", help="Most recipes of the pack. [default: 5; quick 3, best 12]"),
     ] = None
     plain: Annotated[
         bool, Option("--plain", help="Train a single network, in a fraction of the time.")

@@ -48,6 +48,7 @@ MOST_COLUMNS = 20  # of a table, shown in the terminal
 FEW_COLUMNS = 5  # that mattered, shown in the terminal
 MOST_CLASSES = 12  # of a confusion matrix, which then fits into 80 columns
 MOST_CONFUSIONS = 10
+FEW_CLASSES = 5  # that are never predicted, named in a line
 FEW_TEST_ROWS = 100
 BEYOND_NOISE = 3.0  # standard errors: once in seven hundred by chance
 
@@ -305,14 +306,17 @@ def remarks_on(experiment: Experiment) -> list[str]:
             label = baseline_name(name, experiment.table.task)
             remarks.append(f"{label}: better than {ours} in every metric here")
     if test.confusion is not None:
-        for name, there, found in zip(
-            test.classes, test.confusion.sum(axis=1), test.confusion.sum(axis=0), strict=True
-        ):
-            if there and not found:
-                remarks.append(
-                    f"class {one_line(name)!r} is never predicted ({count(int(there))} of "
-                    f"{count(test.rows)} rows); --sample-weight can make its rows count more"
-                )
+        there, found = test.confusion.sum(axis=1), test.confusion.sum(axis=0)
+        never = [i for i in range(len(test.classes)) if there[i] and not found[i]]
+        if never:
+            names = ", ".join(repr(one_line(test.classes[i])) for i in never[:FEW_CLASSES])
+            names += ", …" * (len(never) > FEW_CLASSES)
+            are = f"{count(len(never))} classes are" if len(never) > 1 else "class is"
+            remarks.append(
+                f"{are} never predicted: {names} ({count(int(there[never].sum()))} of"
+                f" {count(test.rows)} rows); say what it costs to miss one (--cost CLASS=COST),"
+                " or take --class-weight balanced"
+            )
     return remarks
 
 
