@@ -123,6 +123,8 @@ PLACES = {
         "--checkpoint m.backpass --model m.backpass", "--checkpoint m.backpass --model"
     ),
     "checkpoints with NUL": option("--checkpoint a\0b", "a\\x00b null"),
+    "an activation": option("--activation Relu", "--activation unknown activation 'Relu' 'relu'"),
+    "an output's activation": option("--activation softmax", "'softmax' output hidden layers"),
     "checkpoints of another run": option(
         "--checkpoint run", "run checkpoints --resume another folder"
     ),

@@ -358,6 +358,16 @@ def interrupt_after(monkeypatch, epochs):
     monkeypatch.setattr(TerminalHooks, "epoch", epoch)
 
 
+def test_one_network_of_a_course_is_trained_as_asked(folder, capsys):
+    code, _, _ = run(
+        capsys, "fit", "people.csv", "-t", "old", "--activation", "tanh", "--hidden", "3"
+    )
+    network = TabularModel.load("people.backpass").network
+    assert code == 0
+    assert network.sizes[1:] == (3, 2)
+    assert [activation.name for activation in network.model.activations] == ["tanh", "softmax"]
+
+
 def test_interrupting_the_training_keeps_the_best(folder, capsys, monkeypatch):
     interrupt_after(monkeypatch, 3)
     code, out, err = run(

@@ -160,6 +160,10 @@ class FitOptions:
             help="Units of a single network's hidden layers. [default: 128,128]",
         ),
     ] = None
+    activation: Annotated[
+        MaybeText,
+        Option(metavar="NAME", help="Of a single network's hidden layers. [default: mish]"),
+    ] = None
     epochs: Annotated[
         MaybeWhole,
         Option(
@@ -199,7 +203,9 @@ class FitOptions:
     @property
     def single(self) -> bool:
         """Whether one network is asked for, in place of a pack."""
-        return self.plain or self.hidden is not None or self.epochs is not None
+        return self.plain or any(
+            told is not None for told in (self.hidden, self.activation, self.epochs)
+        )
 
     @property
     def command(self) -> str:
@@ -224,9 +230,9 @@ class FitOptions:
 def fit(options: FitOptions) -> int:
     """Train networks on TABLE, judge and save them.
 
-    A pack of networks is trained on folds of the table and predicts together; --plain, --hidden
-    and --epochs ask for a single one. Some rows are held out and judge it, beside a linear model
-    and boosted trees.
+    A pack of networks is trained on folds of the table and predicts together; --plain, --hidden,
+    --activation and --epochs ask for a single one. Some rows are held out and judge it, beside a
+    linear model and boosted trees.
 
     \b
     Examples:
@@ -312,10 +318,12 @@ def _check(options: FitOptions) -> Path:
     )
     if options.hidden is not None:
         hidden_sizes(options.hidden)
+    if options.activation is not None:
+        _check_activation(options.activation)
     if options.single and (options.effort is not None or options.recipes is not None):
         raise InputError(
-            "--effort and --recipes are of a pack, and --plain, --hidden and --epochs of a single"
-            " network; give one of the two"
+            "--effort and --recipes are of a pack, and --plain, --hidden, --activation and --epochs"
+            " of a single network; give one of the two"
         )
     model_path = Path(options.model) if options.model is not None else default_model(options.table)
     outputs = [Output("--model", model_path)]
@@ -326,6 +334,17 @@ def _check(options: FitOptions) -> Path:
     if options.checkpoint is not None:
         check_folder("--checkpoint", options.checkpoint, outputs)
     return model_path
+
+
+def _check_activation(name: str) -> None:
+    """Refuse what no hidden layer takes, before a table is read."""
+    from backpass.network.network import Network
+
+    try:
+        Network((1, 1, 1), name, "identity", "squared_error", seed=0)
+    except InputError as error:
+        told = str(error).removeprefix("layer 1: ")
+        raise InputError(f"--activation: {told}") from None
 
 
 def _same_file(one: str, other: str) -> bool:
@@ -359,6 +378,8 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
     recipe = RECIPE
     if options.hidden is not None:
         recipe = replace(recipe, hidden_layer_sizes=hidden_sizes(options.hidden))
+    if options.activation is not None:
+        recipe = replace(recipe, activation=options.activation)
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
     return Question(

@@ -309,11 +309,11 @@ def remarks_on(experiment: Experiment) -> list[str]:
         there, found = test.confusion.sum(axis=1), test.confusion.sum(axis=0)
         never = [i for i in range(len(test.classes)) if there[i] and not found[i]]
         if never:
-            names = ", ".join(repr(one_line(test.classes[i])) for i in never[:FEW_CLASSES])
-            names += ", …" * (len(never) > FEW_CLASSES)
+            named = ", ".join(repr(one_line(test.classes[i])) for i in never[:FEW_CLASSES])
+            named += ", …" * (len(never) > FEW_CLASSES)
             are = f"{count(len(never))} classes are" if len(never) > 1 else "class is"
             remarks.append(
-                f"{are} never predicted: {names} ({count(int(there[never].sum()))} of"
+                f"{are} never predicted: {named} ({count(int(there[never].sum()))} of"
                 f" {count(test.rows)} rows); say what it costs to miss one (--cost CLASS=COST),"
                 " or take --class-weight balanced"
             )
