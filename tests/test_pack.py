@@ -23,7 +23,7 @@ from backpass.tabular.files import raw_table
 from backpass.tabular.pack import training as pack_training
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend, tempered
 from backpass.tabular.pack.folds import Folds, deal, fold_count
-from backpass.tabular.pack.intervals import errors_by_fold, interval
+from backpass.tabular.pack.intervals import FoldErrors, errors_by_fold, interval, usual_errors
 from backpass.tabular.pack.member import train_member
 from backpass.tabular.pack.pack import Pack, PackedRecipe
 from backpass.tabular.pack.recipes import EFFORTS, ROUNDS, Effort
@@ -118,19 +118,44 @@ def test_a_temperature_mends_probabilities_that_are_too_sure():
 
 # --- intervals -------------------------------------------------------------------------------
 
+ONES = FoldErrors(np.ones(9), np.zeros(1), np.ones(1))
+
 
 @given(st.integers(0, 99), st.sampled_from([0.5, 0.8, 0.9]))
 def test_an_interval_is_the_quantile_of_all_predictions_and_errors(seed, coverage):
     rng = np.random.default_rng(seed)
-    fold, out_of_fold, y = rng.integers(0, 3, 40), rng.normal(size=(40, 1)), rng.normal(size=40)
-    errors, predictions = errors_by_fold(out_of_fold, y, Folds(fold)), rng.normal(size=(3, 5))
-    low, high = interval(predictions, errors, coverage)
-    own = np.abs(y - out_of_fold[:, 0])
-    rank = math.ceil(coverage * 41)
+    n = 240
+    fold, predicted = rng.integers(0, 3, n), rng.normal(size=n)
+    y = predicted + np.exp(predicted) * rng.normal(size=n)  # larger ones are less sure
+    errors, new = errors_by_fold(predicted[:, None], y, Folds(fold)), rng.normal(size=(3, 5))
+    low, high = interval(new, errors, coverage)
+    rank = math.ceil(coverage * (n + 1))
     for row in range(5):
-        ups, downs = predictions[fold, row] + own, predictions[fold, row] - own
-        assert math.isclose(high[row], np.sort(ups)[rank - 1])
-        assert math.isclose(low[row], np.sort(downs)[40 - rank])
+        width = np.empty(n)
+        for k in range(3):
+            others = fold != k
+            at, usual = usual_errors(predicted[others], np.abs(y - predicted)[others])
+            here = fold == k
+            scale = np.interp(new[k, row], at, usual) / np.interp(predicted[here], at, usual)
+            width[here] = scale * np.abs(y - predicted)[here]
+        assert math.isclose(high[row], np.sort(new[fold, row] + width)[rank - 1])
+        assert math.isclose(low[row], np.sort(new[fold, row] - width)[n - rank])
+
+
+def test_who_errs_more_on_large_numbers_gets_wider_intervals_there():
+    rng = np.random.default_rng(0)
+    predicted = rng.uniform(0, 10, 20_000)
+    y = predicted + predicted * rng.normal(size=20_000)
+    errors = errors_by_fold(predicted[:, None], y, Folds(np.arange(20_000) % 4))
+    low, high = interval(np.full((4, 3), [1.0, 5.0, 9.0]), errors, 0.9)
+    assert (high - low) / 2 == pytest.approx(1.645 * np.array([1, 5, 9]), rel=0.1)
+
+
+def test_usual_errors_are_of_a_part_of_the_rows_each():
+    at, usual = usual_errors(np.repeat([1.0, 2.0, 3.0], 100), np.repeat([1.0, 4.0, 1.0], 100))
+    assert at.tolist() == [1.0, 2.0, 3.0]
+    assert usual.tolist() == pytest.approx([4 / 3, 10 / 3, 4 / 3])  # drawn a third to their mean, 2
+    assert usual_errors(np.arange(200.0), np.zeros(200))[1].tolist() == [1.0]
 
 
 @pytest.mark.parametrize("effort", ["much", 3, []])
@@ -142,12 +167,12 @@ def test_wrong_efforts_are_refused(effort):
 @pytest.mark.parametrize("coverage", [0.0, 1.0, -1.0, 2.0, float("nan")])
 def test_wrong_coverages_are_refused(coverage):
     with pytest.raises(InputError, match="between 0 and 1"):
-        interval(np.zeros((1, 1)), [np.ones(9)], coverage)
+        interval(np.zeros((1, 1)), [ONES], coverage)
 
 
 def test_too_few_rows_for_a_coverage_are_named():
     with pytest.raises(InputError, match="9 training rows are too few for intervals"):
-        interval(np.zeros((1, 1)), [np.ones(9)], 0.95)
+        interval(np.zeros((1, 1)), [ONES], 0.95)
 
 
 # --- many trainings at once ------------------------------------------------------------------

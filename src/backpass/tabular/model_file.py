@@ -18,6 +18,7 @@ from backpass.storage.container import read_container, write_container
 from backpass.storage.schema import AnyOf, Int, ListOf, MapOf, Number, Optional, Schema, Text
 from backpass.tabular.encoding import STATE_SCHEMA, TableEncoding
 from backpass.tabular.pack.blending import Blend
+from backpass.tabular.pack.intervals import FoldErrors
 from backpass.tabular.pack.pack import Pack, PackedRecipe
 from backpass.tabular.recipe import RECIPE_SCHEMA, Recipe
 from backpass.tabular.targets import TARGET_SCHEMAS, ClassTarget, Target, target_from_state
@@ -26,6 +27,7 @@ KIND = "model"
 TENSOR = "network.flat"  # the only one, but for a pack
 PACKED = "pack.{}.{}"  # by recipe and fold
 ERRORS = "errors.{}"  # by fold
+USUAL = "usual_errors.{}"
 
 MODEL_SCHEMA: dict[str, Schema] = {
     "target": AnyOf(*TARGET_SCHEMAS.values()),
@@ -134,7 +136,9 @@ def _pack_parts(pack: Pack) -> tuple[dict[str, Any], dict[str, Any]]:
         )
         for k, network in enumerate(packed.networks):
             tensors[PACKED.format(i, k)] = network.parameters.flat
-    tensors |= {ERRORS.format(k): errors for k, errors in enumerate(pack.errors)}
+    for k, fold in enumerate(pack.errors):
+        tensors[ERRORS.format(k)] = fold.errors
+        tensors[USUAL.format(k)] = np.stack([fold.at, fold.usual])
     return {"recipes": recipes, "temperature": pack.blend.temperature}, tensors
 
 
@@ -169,9 +173,7 @@ def _network_or_pack(
     return predictor
 
 
-def _errors(
-    recipes: list[PackedRecipe], tensors: dict[str, Any]
-) -> tuple[NDArray[np.float64], ...]:
+def _errors(recipes: list[PackedRecipe], tensors: dict[str, Any]) -> tuple[FoldErrors, ...]:
     """Return the errors on each fold, whose tensors are taken out; none of a classification."""
     errors = []
     for k in range(len(recipes[0].networks)):
@@ -181,11 +183,23 @@ def _errors(
         ordered = of_fold.dtype == np.float64 and of_fold.ndim == 1 and of_fold.size
         if not ordered or of_fold[0] < 0 or np.any(np.diff(of_fold) < 0):
             raise ModelFileError(f"tensor {ERRORS.format(k)!r} holds no errors in order")
-        errors.append(of_fold)
+        errors.append(FoldErrors(of_fold, *_usual(tensors, USUAL.format(k))))
     # one list of all, where folds went forward in time
     if len(errors) > 1 and any(len(packed.networks) != len(errors) for packed in recipes):
         raise ModelFileError("its errors do not fit its networks")
     return tuple(errors)
+
+
+def _usual(tensors: dict[str, Any], name: str) -> NDArray[np.float64]:
+    """Return predictions and their usual errors, whose tensor is taken out; 1 in older files."""
+    usual = tensors.pop(name, None)
+    if usual is None:
+        return np.array([[0.0], [1.0]])
+    fits = usual.dtype == np.float64 and usual.ndim == 2 and len(usual) == 2 and usual.size
+    if not fits or usual[1].min() <= 0 or np.any(np.diff(usual[0]) < 0):
+        raise ModelFileError(f"tensor {name!r} holds no usual errors")
+    checked: NDArray[np.float64] = usual
+    return checked
 
 
 def _network_from(

@@ -13,7 +13,7 @@ from backpass.errors import InputError
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
 from backpass.tabular.pack.blending import Blend
-from backpass.tabular.pack.intervals import interval
+from backpass.tabular.pack.intervals import FoldErrors, interval
 from backpass.tabular.recipe import Recipe
 
 
@@ -44,8 +44,8 @@ class Pack:
     recipes : tuple of PackedRecipe
     blend : Blend
         What each of them counts.
-    errors : tuple of arrays
-        For each fold the errors on its rows, in ascending order, of a regression: see
+    errors : tuple of FoldErrors
+        For each fold the errors on its rows, of a regression: see
         :mod:`~backpass.tabular.pack.intervals`.
 
     Examples
@@ -59,7 +59,7 @@ class Pack:
 
     recipes: tuple[PackedRecipe, ...]
     blend: Blend
-    errors: tuple[NDArray[np.float64], ...] = ()
+    errors: tuple[FoldErrors, ...] = ()
 
     @property
     def networks(self) -> Iterator[Network]:

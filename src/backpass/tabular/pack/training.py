@@ -20,7 +20,7 @@ from backpass.errors import NonFiniteError, TableWarning, warn_caller
 from backpass.storage.atomic_write import shown_path
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend
 from backpass.tabular.pack.folds import Folds, folds_of
-from backpass.tabular.pack.intervals import errors_by_fold
+from backpass.tabular.pack.intervals import FoldErrors, errors_by_fold
 from backpass.tabular.pack.member import Member, train_member
 from backpass.tabular.pack.pack import Pack, PackedRecipe
 from backpass.tabular.pack.recipes import GAIN, ROUNDS, Effort
@@ -168,7 +168,7 @@ def train_pack(
     packed = [training.recipes[i] for i in used]
     if folds.forward and not work.halt.called and work.has_time_for(used):
         packed = work.train_on_all(packed)  # what comes next is best told from all there is
-    errors = tuple[NDArray[np.float64], ...]()
+    errors = tuple[FoldErrors, ...]()
     if training.complete:
         training.cross_fitted = cross_fit(training, prepared)
         if not prepared.classes:
