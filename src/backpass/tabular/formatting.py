@@ -200,10 +200,13 @@ def recipe_name(recipe: Recipe) -> str:
     --------
     >>> from backpass.tabular.recipe import Recipe
     >>> recipe_name(Recipe()), recipe_name(Recipe(hidden_layer_sizes=(), bins=True))
-    ('128-128', 'linear, bins')
+    ('128-128 (dropout 0.3)', 'linear (bins)')
     """
+    told = ["bins"] * recipe.bins
+    if recipe.hidden_layer_sizes and recipe.dropout:  # there is none without hidden layers
+        told.append(f"dropout {recipe.dropout:g}")
     widths = "-".join(map(str, recipe.hidden_layer_sizes)) or "linear"
-    return widths + ", bins" * recipe.bins
+    return f"{widths} ({', '.join(told)})" if told else widths
 
 
 def importance_grid(found: Explanation, main: str, most: int | None = None) -> Grid:
