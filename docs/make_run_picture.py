@@ -30,7 +30,7 @@ done = subprocess.run(
     check=True,
     text=True,
 )
-MOVING = re.compile(r"(preparing|training|comparing with[\w ]*) .*[━╸╺]")
+MOVING = re.compile(r"(preparing|training|round \d+|what mattered|comparing with[\w ]*) .*[━╸╺]")
 
 
 def still(output: str) -> str:
@@ -39,7 +39,7 @@ def still(output: str) -> str:
     moving = [
         i for i, line in enumerate(lines) if MOVING.search(re.sub(r"\x1b\[[0-9;]*m", "", line))
     ]
-    trained = [i for i in moving if "training" in lines[i]]
+    trained = [i for i in moving if re.search(r"training|round \d", lines[i])]
     kept = [line for i, line in enumerate(lines) if i not in moving or i == trained[0]]
     kept = [lines[trained[-1]] if line is lines[trained[0]] else line for line in kept]
     blank = [not re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip() for line in kept]
