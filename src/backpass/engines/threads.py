@@ -99,6 +99,13 @@ FLOPS_WORTH_A_THREAD = 400_000
 They take some 5 µs, about what the two barriers of a step and the cache lines that threads hand
 each other cost.
 """
+FLOPS_TO_PREDICT = 50_000_000
+"""Floating-point operations of a prediction for each of its threads.
+
+They take some 500 µs. A prediction is over before threads could be measured, as those of a step
+are; and where another program has the second core, they wait for each other some 4 ms, which made a
+prediction of 10⁶ operations take 100 times as long.
+"""
 FLOPS_OF_A_LONG_STEP = 1_000_000_000
 """Above it one thread is not tried: a step takes tens of milliseconds, on one of many seconds."""
 
@@ -138,12 +145,12 @@ def threads_to_predict(n_parameters: int, rows: int, asked: int | None) -> int:
     (1, 3)
     """
     flops = 2 * rows * n_parameters
-    if asked is not None or flops <= FLOPS_WORTH_A_THREAD:
+    if asked is not None or flops < 2 * FLOPS_TO_PREDICT:
         return int(asked or 1)
     # to ask for a quota loads joblib, which takes longer than so much work
     brief = flops < FLOPS_OF_A_LONG_STEP
     most = _allowed_processors() if brief else available_threads()
-    return min(most, flops // FLOPS_WORTH_A_THREAD)
+    return min(most, flops // FLOPS_TO_PREDICT)
 
 
 SAMPLE = 0.002
