@@ -357,7 +357,7 @@ def test_a_table_whose_training_diverges_is_as_it_was():
     assert (prepared.question, prepared.target) == (before.question, before.target)
 
 
-@pytest.mark.parametrize("option", [["--plain"], ["--effort", "quick"]])
+@pytest.mark.parametrize("option", [["--plain"], ["--effort", "default"]])
 def test_fit_that_diverges_writes_no_model(tmp_path, capsys, monkeypatch, option):
     file, model = tmp_path / "rows.csv", tmp_path / "rows.backpass"
     table(1.0).write_csv(file)
