@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from backpass.core.schedules import SCHEDULES, Clock, Schedule
-from backpass.tabular.baselines import BASELINES, score_baseline
+from backpass.tabular.baselines import BASELINES, predict_baseline
 from backpass.tabular.files import read_table
 from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.model import TabularModel
@@ -284,8 +284,12 @@ def fit_and_score(
 def baselines(
     model: TabularModel, train: pl.DataFrame, test: pl.DataFrame, seed: int
 ) -> dict[str, dict[str, float]]:
-    parts = model.encode(train), model.encode(test)
-    return {name: score_baseline(name, model, *parts, seed=seed) for name in BASELINES}
+    known, judged = model.encode(train), model.encode(test)
+    scores = {}
+    for name in BASELINES:
+        output, told = predict_baseline(name, model, known, judged.X, seed=seed)
+        scores[name] = {**model.scored(judged, output).metrics, **told}
+    return scores
 
 
 def measure(job: tuple[Path, Table, int, int, list[tuple[str, str, Recipe]]]) -> list[Row]:

@@ -170,3 +170,16 @@ def test_ranks_are_shared_and_a_fit_that_failed_is_last(module):
         )
     ]  # fmt: skip
     assert tables.ranks(tables.means(rows, "loss")) == {"a": 1.5, "b": 1.5, "c": 3.0}
+
+
+def test_who_is_worse_is_told_by_the_corrected_test_over_common_splits(module):
+    tables = module("tables")
+    losses = {"ours": [1.1, 2.2, 3.3, 9.0], "theirs": [1.0, 2.0, 3.0]}  # the fourth is alone
+    rows = [
+        {"table": "t", "model": model, "split": str(split), "loss": str(loss)}
+        for model, told in losses.items()
+        for split, loss in enumerate(told)
+    ]
+    # the mean of 0.1, 0.2, 0.3 over √((1/3 + 1/3) · 0.01): t = 2.449 with two degrees of freedom
+    assert tables.worse_than(rows, "ours", "theirs") == {"t": pytest.approx(0.0670, abs=1e-4)}
+    assert tables.worse_than(rows, "theirs", "ours") == {}

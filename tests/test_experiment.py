@@ -11,7 +11,7 @@ import pytest
 from backpass.cli.tables import remarks_on
 from backpass.errors import InputError, TableError, TableWarning
 from backpass.tabular import baselines
-from backpass.tabular.baselines import BASELINES, Baseline, compared_with, score_baseline
+from backpass.tabular.baselines import BASELINES, Baseline, compared_with, predict_baseline
 from backpass.tabular.experiment import Hooks, Question, run_experiment
 from backpass.tabular.files import RawTable
 from backpass.tabular.model import TabularModel
@@ -284,9 +284,10 @@ def test_trees_that_take_longer_than_the_network_are_fewer(monkeypatch):
     prepared = PreparedTable.of(flats(), ask())
     clock = iter(range(0, 1000, 10))
     monkeypatch.setattr(baselines.time, "monotonic", lambda: float(next(clock)))
-    told = score_baseline("boosted trees", prepared, prepared.rows, prepared.rows, time_limit=5.0)
+    rows = prepared.rows
+    _, told = predict_baseline("boosted trees", prepared, rows, rows.X, time_limit=5.0)
     assert told["trees"] == 2
-    whole = score_baseline("boosted trees", prepared, prepared.rows, prepared.rows)
+    _, whole = predict_baseline("boosted trees", prepared, rows, rows.X)
     assert "trees" not in whole
 
 
@@ -301,3 +302,14 @@ def test_test_rows_of_another_kind_are_remarked_on():
     other = run_experiment(rows, question, test=rows.with_columns(y=-pl.col("y")))
     assert other.gap > 3
     assert [r for r in remarks_on(other) if "another kind" in r]
+
+
+def test_threads_and_bins_are_obeyed_or_refused():
+    for how in ({"recipe": replace(RECIPE, epochs=3)}, {"effort": "quick", "bins": 4}):
+        one, two = (TabularModel.fit(flats(), "price", n_threads=n, **how) for n in (1, 2))
+        assert one.network.parameters.flat.tobytes() == two.network.parameters.flat.tobytes()
+    assert {len(edges) for edges in one.encoder.bins_.edges} == {5}
+    prepared = PreparedTable.of(flats(), ask(n_threads=3))
+    assert prepared.settings(RECIPE, 100).n_threads == 3
+    with pytest.raises(InputError, match="bins are of a pack"):
+        TabularModel.fit(flats(), "price", recipe=RECIPE, bins=5)

@@ -241,11 +241,13 @@ def test_a_rare_class_counts_as_much_as_it_is_told():
     assert chance == sorted(chance)
     told = accuracy_score(rare, dear.oof_predictions_.argmax(axis=1))
     assert dear.out_of_fold_score_ == pytest.approx(told)  # not weighed
-    model = TabularModel.fit(
-        X.with_columns(target=rare), "target", task="classification", effort="quick", seed=0,
-        class_weight="balanced",
-    )  # fmt: skip
-    assert flat(even.model_) == flat(model)
+    for weights in ({}, {"sample_weight": "w"}):
+        estimator = quick(class_weight="balanced").fit(X, rare, (1 + WEIGHTS) if weights else None)
+        model = TabularModel.fit(
+            X.with_columns(target=rare, **({"w": 1 + WEIGHTS} if weights else {})), "target",
+            task="classification", effort="quick", seed=0, class_weight="balanced", **weights,
+        )  # fmt: skip
+        assert flat(estimator.model_) == flat(model)
 
 
 def test_a_class_of_weight_0_has_no_chance():
@@ -332,7 +334,7 @@ REFUSED = {
     "bins": ("numbers", {"bins": 1}, (X, PRICE), "bins must be 'none', 'auto' or a number from 2"),
     "compare": ("numbers", {"compare": "some"}, (X, PRICE), "compare must be one of none, fast"),
     "threads": ("numbers", {"n_threads": 0}, (X, PRICE), "n_threads must be None or an integer"),
-    "class weight": ("classes", {"class_weight": "even"}, (X, LABELS), "class_weight"),
+    "class weight": ("classes", {"class_weight": "even"}, (X, LABELS), "must be 'balanced'"),
     "no weight": ("classes", {"class_weight": {"yes": 0.0}}, (X, LABELS), "must be positive"),
     "others": ("classes", {"class_weight": {"maybe": 2.0}}, (X, LABELS), "are not in class_weight"),
     "time": ("classes", {"time_limit": 0}, (X, LABELS), "time_limit must be None or a positive"),

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from backpass.engines.threads import blas_threads
 from backpass.tabular.columns import CategoryColumn
 from backpass.tabular.encoding import TableEncoding
-from backpass.tabular.metrics import class_metrics, number_metrics
 from backpass.tabular.preparation import Encoded, LearntColumns
-from backpass.tabular.targets import ClassTarget, Target
 
 Matrix = NDArray[Any]
 
@@ -207,45 +205,6 @@ def predict_baseline(
         output = np.zeros((len(X_test), len(columns.classes)))
         output[:, model.classes_.astype(int)] = model.predict_proba(X_test)
         return output, told
-
-
-def score_baseline(
-    name: str,
-    columns: LearntColumns,
-    train: Encoded,
-    test: Encoded,
-    *,
-    seed: int = 0,
-    time_limit: float | None = None,
-) -> dict[str, float]:
-    """Return the test metrics of one baseline, and what :func:`predict_baseline` tells beside.
-
-    Parameters
-    ----------
-    name, columns, train, seed, time_limit
-        As there.
-    test : Encoded
-        The rows to judge by, as `columns` encodes them.
-    """
-    output, told = predict_baseline(name, columns, train, test.X, seed=seed, time_limit=time_limit)
-    return {**output_metrics(columns.target, output, test), **told}
-
-
-def output_metrics(target: Target, output: Matrix, rows: Encoded) -> dict[str, float]:
-    """Return the metrics of what a model makes of rows: probabilities, or numbers as encoded.
-
-    Parameters
-    ----------
-    target : ClassTarget or NumberTarget
-    output : array of shape (N, k)
-    rows : Encoded
-    """
-    if isinstance(target, ClassTarget):
-        return class_metrics(
-            rows.y, output, rows.sample_weight, target.decide(output), target.costs
-        )
-    true, found = (target.decode(y).to_numpy() for y in (rows.y, output[:, 0]))
-    return number_metrics(true, found, rows.sample_weight)
 
 
 def _grow(model: Any, X: Matrix, y: Matrix, s: Matrix | None, deadline: float) -> dict[str, float]:

@@ -14,9 +14,8 @@ from sklearn.utils.validation import _check_sample_weight
 from backpass.errors import TableError
 from backpass.estimators.data import in_one_line
 from backpass.network.batch import refuse_overflow
-from backpass.tabular.baselines import compared_with, output_metrics, predict_baseline
+from backpass.tabular.baselines import compared_with, predict_baseline
 from backpass.tabular.files import RawTable
-from backpass.tabular.metrics import MAIN_METRIC
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.folds import FEWEST
 from backpass.tabular.preparation import PreparedTable, learn_target
@@ -76,10 +75,11 @@ class EstimatorRows(NamedTuple):
     encoded_others: NDArray[Any]
 
     def weighed(self, weights: NDArray[np.float64]) -> EstimatorRows:
-        """Return the rows with other weights in training, times their own; scores keep these."""
+        """Return the rows with weights in training, times their own; scores keep these."""
         own = self.prepared.rows
         if own.sample_weight is not None:
             weights = weights * own.sample_weight
+        weights = weights / weights.mean()  # as all weights are: a penalty then weighs the same
         prepared = replace(self.prepared, rows=own._replace(sample_weight=weights))
         return self._replace(prepared=prepared)
 
@@ -134,7 +134,7 @@ def compared_out_of_fold(model: TabularModel, prepared: PreparedTable) -> dict[s
         return {}
     folds, rows = training.folds, prepared.rows
     limit = None if question.compare == "all" else model.seconds / folds.count
-    scores: dict[str, float] = {}
+    judged, scores = rows._replace(sample_weight=prepared.weights), dict[str, float]()
     for name in compared_with(question.compare):
         output = np.zeros((len(rows.y), len(model.classes) or 1))
         for k in range(folds.count):
@@ -147,8 +147,7 @@ def compared_out_of_fold(model: TabularModel, prepared: PreparedTable) -> dict[s
                 seed=question.seed,
                 time_limit=limit,
             )
-        judged = rows._replace(sample_weight=prepared.weights)
-        scores[name] = output_metrics(model.target, output, judged)[MAIN_METRIC[model.task]]
+        scores[name] = model.scored(judged, output).metrics[model.main_metric]
     return scores
 
 

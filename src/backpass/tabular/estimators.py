@@ -14,7 +14,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from backpass.core.requirements import COUNT, POSITIVE, THREADS, check_values, one_of
+from backpass.core.requirements import COUNT, check_values, one_of
 from backpass.errors import InputError, TableError, TableWarning, warn_caller
 from backpass.estimators.compat import BaseEstimator, ClassifierMixin, RegressorMixin
 from backpass.estimators.data import check_labels, in_one_line
@@ -29,21 +29,13 @@ from backpass.tabular.estimator_rows import (
 )
 from backpass.tabular.frames import as_frame, has_names
 from backpass.tabular.model import TabularModel
-from backpass.tabular.number_bins import BINS_ASKED
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.pack.recipes import EFFORTS
-from backpass.tabular.question import COMPARE, Question
+from backpass.tabular.question import REQUIREMENTS, Question
 from backpass.tabular.series import as_series
 from backpass.tabular.targets import NumberTarget
 
-CHECKS = {
-    "effort": one_of(*EFFORTS),
-    "recipes": COUNT.or_none,
-    "bins": BINS_ASKED,
-    "time_limit": POSITIVE.or_none,
-    "compare": one_of(*COMPARE),
-    "n_threads": THREADS.or_none,
-}
+CHECKS = {"effort": one_of(*EFFORTS), "recipes": COUNT.or_none, **REQUIREMENTS}
 """What each parameter must be; `random_state` is scikit-learn's to judge."""
 
 
@@ -51,6 +43,7 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     """Base of the two estimators; not for direct use."""
 
     _task: str  # as of a Question
+    _class_weight: str | None = None  # likewise
 
     def __init__(
         self,
@@ -114,6 +107,7 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             time_limit=self.time_limit,
             n_threads=self.n_threads,
             compare=self.compare,
+            class_weight=self._class_weight,
         )
         rows = self._weighed(prepared_rows(asked.table, question), values)
         model = TabularModel.train(rows.prepared)
@@ -331,8 +325,12 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         check_labels(column)
         return column
 
+    @property
+    def _class_weight(self) -> str | None:  # type: ignore[override]
+        return self.class_weight if isinstance(self.class_weight, str) else None
+
     def _weighed(self, rows: EstimatorRows, y: NDArray[Any]) -> EstimatorRows:
-        if self.class_weight is None:
+        if self.class_weight is None or self._class_weight is not None:
             return rows
         with in_one_line():
             weights = compute_sample_weight(self.class_weight, y[rows.numbers])

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from backpass.errors import TableWarning, warn_caller
 from backpass.network.batch import refuse_overflow
-from backpass.tabular.baselines import compared_with, score_baseline
+from backpass.tabular.baselines import compared_with, predict_baseline
 from backpass.tabular.explanation import Explanation, explain
 from backpass.tabular.files import raw_table
 from backpass.tabular.metrics import Evaluation
@@ -213,18 +213,19 @@ def _explain(
 
 def _compare(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> None:
     """Train the baselines; Ctrl-C leaves out the rest of them."""
-    limit = experiment.model.seconds
+    model, question, test = experiment.model, experiment.question, arranged.test
     try:
-        for name in compared_with(experiment.question.compare):
+        for name in compared_with(question.compare):
             hooks.comparing(name)
-            experiment.baselines[name] = score_baseline(
+            output, told = predict_baseline(
                 name,
-                experiment.model,
+                model,
                 arranged.prepared.rows,
-                arranged.test,
-                seed=experiment.question.seed,
-                time_limit=None if experiment.question.compare == "all" else limit,
+                test.X,
+                seed=question.seed,
+                time_limit=None if question.compare == "all" else model.seconds,
             )
+            experiment.baselines[name] = {**model.scored(test, output).metrics, **told}
     except KeyboardInterrupt:
         experiment.interrupted = True
 

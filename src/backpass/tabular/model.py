@@ -102,8 +102,10 @@ class TabularModel(TabularPredictor):
         recipe: Recipe | None = None,
         effort: str | None = None,
         recipes: int | None = None,
+        bins: str | int = "auto",
         seed: int = 0,
         time_limit: float | None = None,
+        n_threads: int | None = None,
         gradient_norms: bool = False,
         convention: Convention | None = None,
         on_epoch: Callable[[History], bool | None] | None = None,
@@ -147,10 +149,16 @@ class TabularModel(TabularPredictor):
             How much work a pack of networks may take; by default ``"default"``.
         recipes : int, optional
             Most recipes of the pack.
+        bins : {"auto", "none"} or int
+            Into how many bins the pack's recipes may have numbers cut as well; see
+            :class:`~backpass.tabular.encoder.TableEncoder`.
         seed : int
             The same seed trains the same network.
         time_limit : float, optional
             Most seconds of training.
+        n_threads : int, optional
+            How many networks of a pack are trained at once, or threads train a single one; the same
+            come of any number.
         gradient_norms : bool
             Whether each layer's gradient norm is recorded every epoch.
         convention : Convention, optional
@@ -200,8 +208,10 @@ class TabularModel(TabularPredictor):
             recipe=RECIPE if recipe is None else recipe,
             effort=("default" if recipe is None else "") if effort is None else effort,
             recipes=recipes,
+            bins=bins,
             seed=seed,
             time_limit=time_limit,
+            n_threads=n_threads,
             gradient_norms=gradient_norms,
             convention=as_convention(convention),
         )

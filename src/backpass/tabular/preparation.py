@@ -271,6 +271,7 @@ class PreparedTable(LearntColumns):
             early_stopping=True,
             time_limit=self.question.time_limit,
             gradient_norms=self.question.gradient_norms,
+            n_threads=self.question.n_threads,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
-from backpass.core.requirements import POSITIVE, THREADS, check_values
+from backpass.core.requirements import POSITIVE, THREADS, check_values, one_of
 from backpass.errors import InputError, brief
 from backpass.tabular.conventions import UNDECIDED, Convention, as_convention
 from backpass.tabular.frames import text_name
@@ -18,10 +18,12 @@ from backpass.tabular.selection import check_name
 
 COMPARE = ("none", "fast", "all")
 REQUIREMENTS = {
-    "time_limit": POSITIVE.or_none,
-    "n_threads": THREADS.or_none,
     "bins": BINS_ASKED,
+    "time_limit": POSITIVE.or_none,
+    "compare": one_of(*COMPARE),
+    "n_threads": THREADS.or_none,
 }
+"""What values must be, of an estimator's parameters, too."""
 TASKS = ("auto", "classification", "regression")
 
 
@@ -60,8 +62,8 @@ class Question:
     time_limit : float, optional
         Most seconds of training.
     n_threads : int, optional
-        How many networks of a pack are trained at once, by default as many as there are cores; the
-        same networks come of any number.
+        How many networks of a pack are trained at once, or threads train a single one; by default
+        as many as are worth it. The same networks come of any number.
     gradient_norms : bool
         Whether each layer's gradient norm and the noise of one row's are recorded every epoch.
     class_weight : {"balanced"} or None
@@ -134,16 +136,14 @@ class Question:
                 f" {brief(self.recipes)}"
             )
         check_values(self, REQUIREMENTS)
+        if self.bins != "auto" and not self.effort:
+            raise InputError("bins are of a pack; a single network has them by Recipe(bins=True)")
         if self.group is not None and self.time is not None:
             raise InputError("rows are split by group or by time; give one of the two")
         if self.costs is not None and not isinstance(self.costs, Mapping):
             raise InputError(f"costs must be numbers by class, not {brief(self.costs)}")
         if self.class_weight not in (None, "balanced"):
             raise InputError(f"class_weight must be 'balanced', not {brief(self.class_weight)}")
-        if not isinstance(self.compare, str) or self.compare not in COMPARE:
-            raise InputError(
-                f"compare must be one of {', '.join(COMPARE)}, not {brief(self.compare)}"
-            )
         as_convention(self.convention)  # refuses what is none
         if not isinstance(self.recipe, Recipe):
             raise InputError(f"recipe must be a Recipe, not {brief(self.recipe)}")
