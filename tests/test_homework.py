@@ -12,7 +12,7 @@ import pytest
 
 from backpass import MLPClassifier, Network, cli, explain_mismatch
 from backpass.derivatives.homework.answer_files import read_answer
-from backpass.derivatives.homework.answers import half_units
+from backpass.derivatives.homework.part import half_units
 from backpass.derivatives.notation import NOTATIONS
 from backpass.errors import InputError
 from backpass.tabular.experiment import Question, run_experiment

@@ -270,14 +270,15 @@ def test_different_mistakes_in_different_arrays_are_told_apart():
     answer = handed_in(case)
     answer |= {"W2": -answer["W2"], "W1": 2 * answer["W1"]}
     verdict = ask(case, answer)
-    assert {str(e): e.of for e in verdict.explanations} == {
-        "sign": (("W", 2),),
-        "factor 2": (("W", 1),),
-    }
+    assert str(verdict.explanations[0]) == ("sign (in ∂J/∂W_2 only) and factor 2 (in ∂J/∂W_1 only)")
+    assert verdict.explanations[0].of == (("W", 2), ("W", 1))
     answer["b3"] = answer["b3"] + [0.1, 0.0, 0.3]
     verdict = ask(case, answer)
-    assert verdict.unexplained == ("∂J/∂b_3",)
-    assert {d.index for d in verdict.differences} == {(0,), (2,)}
+    assert not verdict.explanations
+    assert verdict.unexplained == ("∂J/∂b_3", "∂J/∂W_2", "∂J/∂W_1")
+    assert "∂J/∂W_2 is -1 times the right one." in verdict.text
+    assert "∂J/∂W_1 is 2 times the right one." in verdict.text
+    assert {d.index for d in verdict.differences if d.title == "∂J/∂b_3"} == {(0,), (2,)}
 
 
 def test_a_mistake_that_changes_nothing_here_is_not_named():

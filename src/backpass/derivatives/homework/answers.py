@@ -1,9 +1,7 @@
-"""A learner's numbers: their shapes, and the digits that they were written with."""
+"""Reading an answer: every form that people hand one in, as parts with a kind and a layer."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -11,182 +9,11 @@ import numpy as np
 
 from backpass.core.arrays import Array, to_numpy
 from backpass.core.parameters import parameter_count
+from backpass.derivatives.homework.part import KINDS, Part
 from backpass.derivatives.notation import Notation
 from backpass.errors import InputError
 
-FULL = 15  # significant digits from which a number was not rounded for printing
-FEWEST = 10.0  # units of the last place in the largest number: two digits
-
-
-def half_units(numbers: Array) -> Array:
-    """Return the half unit in the last place of every number, 0 where they were not rounded.
-
-    Numbers printed with a fixed number of decimals share the unit of the last decimal; those
-    printed with a fixed number of significant digits have one each. Which it was cannot be told
-    from one number; of the two units, that of the other rule is the smaller unless digits end in
-    zeros, so the larger is taken. Numbers of a single digit are not taken for rounded: they would
-    agree with anything.
-
-    Parameters
-    ----------
-    numbers : array of float64 or float32
-
-    Examples
-    --------
-    >>> half_units(np.array([0.1234, -1.5678]))
-    array([5.e-05, 5.e-05])
-    >>> half_units(np.array([1.234e-05, 1.234]))
-    array([5.e-09, 5.e-04])
-    >>> half_units(np.array([1 / 3, 0.5]))
-    array([0., 0.])
-    """
-    units = _units(numbers)
-    if units is None or _too_coarse(numbers, units):
-        return np.zeros(numbers.shape)
-    return units / 2
-
-
-def has_too_few_digits(numbers: Array) -> bool:
-    """Return whether numbers may have been rounded, but to a digit, which cannot be judged.
-
-    Examples
-    --------
-    >>> has_too_few_digits(np.array([0.01, 0.03])), has_too_few_digits(np.array([0.012, 0.03]))
-    (True, False)
-    """
-    units = _units(numbers)
-    return units is not None and _too_coarse(numbers, units)
-
-
-def _too_coarse(numbers: Array, units: Array) -> bool:
-    return bool(np.abs(numbers).max(initial=0.0) < FEWEST * units.max(initial=0.0) * (1 - 1e-9))
-
-
-def _units(numbers: Array) -> Array | None:
-    """Return the unit in the last place of every number; None where they were not rounded."""
-    flat = numbers.ravel()
-    first = [_digits(x) for x in flat[:64]]  # enough to see that most arrays are not rounded
-    if any(significant >= _full(numbers) for significant, _ in first):
-        return None
-    found = first + [_digits(x) for x in flat[64:]]
-    significant = max((s for s, _ in found), default=0)
-    decimals = max((d for s, d in found if s), default=0)
-    size = np.abs(numbers.astype(np.float64))
-    largest = size.max(initial=0.0)
-    if significant >= _full(numbers) or largest == 0:
-        return None
-    exponents = np.floor(np.log10(np.where(size > 0, size, largest)))
-    units = np.where(size > 0, 10.0 ** (exponents - significant + 1), 0.0)
-    return np.maximum(units, 10.0**-decimals)
-
-
-def _full(numbers: Array) -> int:
-    return 7 if numbers.dtype == np.float32 else FULL
-
-
-def _digits(x: float) -> tuple[int, int]:
-    """Return the significant digits and the decimals of the shortest text that reads as `x`."""
-    if x == 0:
-        return 0, 0
-    mantissa, _, exponent = np.format_float_scientific(abs(x), trim="-").partition("e")
-    significant = len(mantissa.replace(".", ""))
-    return significant, significant - 1 - int(exponent)
-
-
-KINDS = {
-    "W": "∂J/∂W_{l}",
-    "b": "∂J/∂b_{l}",
-    "delta": "δ_{l} = ∂J/∂z_{l}",
-    "g": "∂J/∂a_{l}",
-    "z": "z_{l}",
-    "a": "a_{l}",
-}
-"""The kinds of arrays that can be handed in, and their titles; ``"g"`` of layer 0 is ∂J/∂X."""
-
 NAME = re.compile(r"(?:d|grad_?|grad_of_)?(W|b|delta|g|z|a|X)_?(\d*)")
-
-
-def title(kind: str, layer: int) -> str:
-    """Return how a result is called: ``"∂J/∂W_2"``.
-
-    Examples
-    --------
-    >>> title("W", 2), title("g", 0)
-    ('∂J/∂W_2', '∂J/∂X')
-    """
-    return "∂J/∂X" if (kind, layer) == ("g", 0) else KINDS[kind].format(l=layer)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One array of an answer.
-
-    Parameters
-    ----------
-    numbers : array
-        As it was given.
-    notation : Notation
-        In whose layout.
-    kind : str, optional
-        One of :data:`KINDS`, where it was said.
-    layer : int, optional
-        The layer, where it was said.
-    name : str
-        What it is called in messages.
-    flat : bool
-        Whether it is a piece of a flat vector, the shape of which is not known.
-    """
-
-    numbers: Array
-    notation: Notation
-    kind: str | None = None
-    layer: int | None = None
-    name: str = "the answer"
-    flat: bool = False
-
-    @cached_property
-    def units(self) -> Array:
-        """Half a unit in the last place of each number, 0 where they were not rounded."""
-        return half_units(self.numbers)
-
-    @cached_property
-    def eps(self) -> float:
-        """The precision that the numbers were computed with: double, or single if all are that."""
-        single = self.numbers.astype(np.float32)
-        was_single = bool((single == self.numbers).all()) and not self.units.any()
-        return float(np.finfo(np.float32 if was_single else np.float64).eps)
-
-    def shaped(self, kind: str, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
-        """Return the numbers and their units in our layout of `shape`; None where that fails."""
-        numbers = self._turned(self.numbers, kind, shape)
-        return None if numbers is None else (numbers, self._turned(self.units, kind, shape))
-
-    def _turned(self, x: Array, kind: str, shape: tuple[int, ...]) -> Array | None:
-        if len(shape) == 2:
-            other = (
-                self.notation.weights_transposed if kind == "W"
-                else self.notation.samples_in_columns
-            )  # fmt: skip
-            if self.flat and x.size != shape[0] * shape[1]:
-                return None
-            if self.flat:
-                return x.reshape(shape[::-1]).T if other else x.reshape(shape)
-            x = x.T if other and x.ndim == 2 else x
-            if x.ndim == 1 and 1 in shape and x.size == shape[0] * shape[1]:
-                x = x.reshape(shape)
-        elif x.ndim == 2 and 1 in x.shape:
-            x = x.ravel()
-        return x if x.shape == shape else None
-
-    def index(self, kind: str, shape: tuple[int, ...], place: tuple[int, ...]) -> tuple[int, ...]:
-        """Return where an entry of our layout stands in the numbers as they were given."""
-        ours = np.arange(self.numbers.size).reshape(self.numbers.shape)
-        turned = self._turned(ours, kind, shape)
-        found = place if turned is None else np.unravel_index(turned[place], ours.shape)
-        return tuple(int(i) for i in found)
-
-
-# --- reading -------------------------------------------------------------------------------------
 
 
 def parts_of(

@@ -8,18 +8,18 @@ import numpy as np
 
 from backpass.core.arrays import Array
 from backpass.derivatives.batch import Subject, subject
-from backpass.derivatives.homework.answers import KINDS, Part, has_too_few_digits, parts_of, title
-from backpass.derivatives.homework.faulty_pass import Fault, Pass
-from backpass.derivatives.homework.search import (
+from backpass.derivatives.homework.answers import parts_of
+from backpass.derivatives.homework.comparison import (
     DIFFERENCES,
     EXACT,
-    Candidates,
-    Explanation,
-    Search,
     Tolerance,
     distance,
     rounding,
 )
+from backpass.derivatives.homework.faulty_pass import Fault, Pass
+from backpass.derivatives.homework.localise import located
+from backpass.derivatives.homework.part import KINDS, Part, has_too_few_digits, title
+from backpass.derivatives.homework.search import Candidates, Search
 from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
 from backpass.derivatives.notation import get_notation
 from backpass.errors import InputError
@@ -39,6 +39,7 @@ def explain_mismatch(
     what: str | None = None,
     layer: int | None = None,
     layout: str = "code",
+    notation: str = "code",
 ) -> Verdict:
     """Return whether a gradient computed by hand is right, or which mistake explains it.
 
@@ -63,6 +64,9 @@ def explain_mismatch(
     layout : str
         The notation that the answer is laid out in
         (:data:`backpass.derivatives.notation.NOTATIONS`).
+    notation : str
+        The notation that the verdict speaks, with the places of its note; by default that of
+        backpass's own code.
 
     Raises
     ------
@@ -85,13 +89,10 @@ def explain_mismatch(
          to mend it: transpose it, or give its layout: W is (out, in) in 'chain' (note 2) and...
     """
     seen = subject(model, X, y, sample_weight, alpha=alpha, double=True).in_numpy()
+    get_notation(notation)
     parts = parts_of(answer, seen.network.sizes, get_notation(layout), what, layer)
-    homework = Homework(seen, parts)
-    verdict = homework.judge(EXACT)
-    if not verdict.unexplained:
-        return verdict
-    rougher = homework.judge(DIFFERENCES)
-    return rougher if len(rougher.unexplained) < len(verdict.unexplained) else verdict
+    verdict = Homework(seen, parts).judge()
+    return replace(verdict, notation=notation)
 
 
 class Homework:
@@ -124,38 +125,40 @@ class Homework:
         self.compare = Tolerance(bounds, len(seen.s) + max(seen.network.sizes))
         self.candidates = [_candidates(part, self.right) for part in parts]
 
-    def run(self, faults: Sequence[Fault]) -> Pass:
-        """Return the pass with these faults."""
-        return Pass(*self.batch, faults=faults, base=self.right)
+    def run(self, faults: Sequence[Fault], base: Pass) -> Pass:
+        """Return the pass with these faults, from one with some of them."""
+        return Pass(*self.batch, faults=faults, base=base)
 
-    def judge(self, relative: float) -> Verdict:
-        """Return the verdict, where an answer may be off by `relative` of its largest entry."""
-        compare = replace(self.compare, relative=relative)
+    def judge(self) -> Verdict:
+        """Return the verdict."""
+        compare = replace(self.compare, relative=DIFFERENCES)
         results = [
             self._result(part, possible, compare)
             for part, possible in zip(self.parts, self.candidates, strict=True)
         ]
         if all(result.right for result in results):
             return Verdict(True, tuple(results))
-        everything = range(len(self.parts))
-        explanations, untried = self._explain(everything, compare)
+        search = Search(self.run, self.right, compare, self.parts, self.candidates)
+        explanations, untried = search.explain()
         wrong = [i for i, result in enumerate(results) if not result.right]
-        explanations = [replace(e, of=tuple(e.of[i] for i in wrong)) for e in explanations]
-        unexplained = [] if explanations else wrong
-        if not explanations and len(results) > 1:
-            explanations, unexplained = self._one_by_one(wrong, compare)
-        if explanations and len(results) == 1:
-            kind, l = explanations[0].of[0]
-            off = distance(self.parts[0], kind, self._ours(kind, l))
-            results = [replace(results[0], kind=kind, layer=l, off=off)]
+        if explanations:
+            if len(results) == 1:
+                kind, l = explanations[0].of[0]
+                off = distance(self.parts[0], kind, self._ours(kind, l))
+                results = [replace(results[0], kind=kind, layer=l, off=off)]
+            explanations = [replace(e, of=tuple(e.of[i] for i in wrong)) for e in explanations]
+            return Verdict(False, tuple(results), tuple(explanations), untried=untried)
         return Verdict(
             False,
             tuple(results),
-            tuple(explanations),
-            tuple(results[i].title for i in unexplained),
-            tuple(d for i in unexplained for d in self._differences(self.parts[i], results[i])),
-            untried,
-            any(has_too_few_digits(self.parts[i].numbers) for i in unexplained),
+            unexplained=tuple(results[i].title for i in wrong),
+            differences=tuple(
+                d for i in wrong for d in self._differences(self.parts[i], results[i])
+            ),
+            untried=untried,
+            too_few_digits=any(has_too_few_digits(self.parts[i].numbers) for i in wrong),
+            located=located(results, self.right.L),
+            multiples=tuple(search.multiples()),
         )
 
     def _ours(self, kind: str, l: int) -> Array:
@@ -175,30 +178,6 @@ class Homework:
         kind, l = min(gradients, key=lambda c: distance(part, c[0], self._ours(*c)))
         return PartResult(part.name, kind, l, distance(part, kind, self._ours(kind, l)), "")
 
-    def _explain(self, which: Sequence[int], compare: Tolerance) -> tuple[list[Explanation], int]:
-        """Return what explains these parts of the answer together."""
-        parts, candidates = [self.parts[i] for i in which], [self.candidates[i] for i in which]
-        return Search(self.run, self.right, compare, parts, candidates).explain()
-
-    def _one_by_one(
-        self, wrong: Sequence[int], compare: Tolerance
-    ) -> tuple[list[Explanation], list[int]]:
-        """Return what explains each wrong part alone, and the parts that nothing explains."""
-        own: dict[int, dict[tuple[str, ...], Explanation]] = {}
-        for i in wrong:
-            found, _ = self._explain([i], compare)
-            own[i] = {explanation.names: explanation for explanation in found}
-        explained = [i for i in wrong if own[i]]
-        common = set.intersection(*(set(own[i]) for i in explained)) if explained else set()
-        first = own[explained[0]] if explained else {}
-        together = [
-            replace(first[names], of=tuple(own[i][names].of[0] for i in explained))
-            for names in first
-            if names in common
-        ]
-        apart = [next(iter(own[i].values())) for i in explained]
-        return together or apart, [i for i in wrong if not own[i]]
-
     def _differences(self, part: Part, result: PartResult) -> list[Difference]:
         """Return the entries that differ most."""
         ours = self._ours(result.kind, result.layer)
@@ -211,7 +190,8 @@ class Homework:
         places = [tuple(int(i) for i in np.unravel_index(w, gap.shape)) for w in worst]
         return [
             Difference(
-                result.title,
+                result.kind,
+                result.layer,
                 part.index(result.kind, ours.shape, place),
                 float(shaped[0][place]),
                 float(ours[place]),

@@ -69,7 +69,7 @@ class Fault:
         return not set(self.layers).isdisjoint(other.layers)
 
 
-class Layers(dict[int, Array]):
+class Layers:
     """Arrays by layer, each computed when it is first asked for.
 
     Parameters
@@ -78,23 +78,41 @@ class Layers(dict[int, Array]):
         Those that there are.
     compute : callable
         ``compute(l)``.
+    reading : list of set
+        The rules that are being read for the arrays under way, the innermost last; shared by all
+        the arrays of a pass.
+
+    Attributes
+    ----------
+    rules : dict
+        By layer, the rules that the array was computed by, as pairs of name and layer.
 
     Examples
     --------
-    >>> squares = Layers(range(1, 4), lambda l: l**2)
-    >>> squares[2], squares.get(4), dict(squares)
-    (4, None, {2: 4})
+    >>> squares = Layers(range(1, 4), lambda l: l**2, [])
+    >>> squares[2], squares.get(4)
+    (4, None)
     """
 
-    def __init__(self, layers: range, compute: Callable[[int], Array]) -> None:
-        super().__init__()
-        self.layers, self.compute = layers, compute
+    def __init__(
+        self, layers: range, compute: Callable[[int], Array], reading: list[set[tuple[str, int]]]
+    ) -> None:
+        self.layers, self.compute, self.reading = layers, compute, reading
+        self.known: dict[int, Array] = {}
+        self.rules: dict[int, set[tuple[str, int]]] = {}
 
-    def __missing__(self, l: int) -> Array:
+    def __getitem__(self, l: int) -> Array:
         if l not in self.layers:
             raise CannotPlantError
-        self[l] = self.compute(l)
-        return self[l]
+        if l not in self.known:
+            self.reading.append(set())
+            try:
+                self.known[l] = self.compute(l)
+            finally:
+                self.rules[l] = self.reading.pop()
+        if self.reading:
+            self.reading[-1] |= self.rules[l]
+        return self.known[l]
 
     def get(self, l: int, default: Any = None) -> Any:
         """Return the array of layer `l`; None where there is no such layer."""
@@ -115,7 +133,8 @@ class Pass:
     faults : sequence of Fault
         Of those that replace the same rule in the same layer, the first counts.
     base : Pass, optional
-        A pass over the same batch without faults, whose z and a are used where they are the same.
+        A pass over the same batch with the first of these faults, or with none. What no other
+        fault touches is taken from it.
 
     Attributes
     ----------
@@ -151,18 +170,62 @@ class Pass:
         self.W, self.b = from_one(theta.weights), from_one(theta.biases)
         self.phi, self.loss = from_one(model.activations), model.loss
         self.targets, self.weights, self.alpha = y, s, alpha
-        self.faults, L = faults, self.L
-        self.y, self.s = self.do("y", L), self.do("s", L)
-        self.S = np.sum(self.s)
+        self.faults, self.base, L = faults, base, self.L
+        self.new = faults if base is None else [f for f in faults if f not in base.faults]
+        self.once: dict[str, Any] = {}
+        self.reading: list[set[tuple[str, int]]] = []
         every = range(1, L + 1)
-        self.z = Layers(every, lambda l: self.do("F1", l))
-        self.a = Layers(range(L + 1), lambda l: self.do("F2", l) if l else X)
-        if base is not None and not any(fault.name in ("F1", "F2") for fault in faults):
-            self.z, self.a = base.z, base.a
-        self.delta = Layers(every, lambda l: self.do("B2b" if l < L else "B1", l))
-        self.dW = Layers(every, lambda l: self.do("B3", l))
-        self.db = Layers(every, lambda l: self.do("B4", l))
-        self.g = Layers(range(L), lambda l: self.do("B2a", l))
+        self.z = self._layers("z", every, lambda l: self.do("F1", l))
+        self.a = self._layers("a", range(L + 1), lambda l: self.do("F2", l) if l else X)
+        self.delta = self._layers("delta", every, lambda l: self.do("B2b" if l < L else "B1", l))
+        self.dW = self._layers("dW", every, lambda l: self.do("B3", l))
+        self.db = self._layers("db", every, lambda l: self.do("B4", l))
+        self.g = self._layers("g", range(L), lambda l: self.do("B2a", l))
+
+    def _layers(self, name: str, layers: range, compute: Callable[[int], Array]) -> Layers:
+        """Return arrays that are taken from the pass below where no new fault touches them."""
+
+        def shared(l: int) -> Array:
+            if self.base is not None:
+                theirs: Layers = getattr(self.base, name)
+                array = theirs[l]
+                if not touched(self.new, theirs.rules[l]):
+                    self.reading[-1] |= theirs.rules[l]
+                    return array
+            return compute(l)
+
+        return Layers(layers, shared, self.reading)
+
+    def _of_batch(self, name: str) -> Array:
+        """Return what a rule gives for the whole batch, computed once."""
+        self._read(name, self.L)
+        if name not in self.once:
+            self.once[name] = self.do(name, self.L)
+        value: Array = self.once[name]
+        return value
+
+    def _read(self, name: str, l: int) -> None:
+        if self.reading:
+            self.reading[-1].add((name, l))
+
+    @property
+    def y(self) -> Array:
+        """The targets, (N, k)."""
+        return self._of_batch("y")
+
+    @property
+    def s(self) -> Array:
+        """The sample weights, (N,)."""
+        return self._of_batch("s")
+
+    @property
+    def S(self) -> float:
+        """The sum of the sample weights."""
+        s = self.s
+        if "S" not in self.once:
+            self.once["S"] = np.sum(s)
+        total: float = self.once["S"]
+        return total
 
     @property
     def derivative(self) -> Array:
@@ -171,6 +234,7 @@ class Pass:
 
     def do(self, name: str, l: int) -> Array:
         """Return what a rule gives for layer `l`, faults included."""
+        self._read(name, l)
         concerned = [f for f in self.faults if f.name == name and f.concerns(l)]
         rule = next((f.rule for f in concerned if f.rule is not None), RULES[name])
         value = rule(self, l)
@@ -181,6 +245,7 @@ class Pass:
 
     def is_faulty(self, name: str, l: int) -> bool:
         """Return whether a rule is taken wrongly in layer `l`."""
+        self._read(name, l)
         return any(f.name == name and f.concerns(l) for f in self.faults)
 
     def value(self, kind: str, l: int) -> Array | None:
@@ -188,11 +253,29 @@ class Pass:
 
         None where there is no such layer.
         """
-        kinds = {
-            "W": self.dW, "b": self.db, "delta": self.delta, "g": self.g, "z": self.z, "a": self.a,
-        }  # fmt: skip
-        found: Array | None = kinds[kind].get(l)
+        found: Array | None = self._of_kind(kind).get(l)
         return found
+
+    def rules(self, kind: str, l: int) -> set[tuple[str, int]]:
+        """Return the rules that a result was computed by: a fault in any other leaves it alone."""
+        arrays = self._of_kind(kind)
+        return arrays.rules[l] if arrays.get(l) is not None else set()
+
+    def _of_kind(self, kind: str) -> Layers:
+        return {
+            "W": self.dW, "b": self.db, "delta": self.delta, "g": self.g, "z": self.z, "a": self.a,
+        }[kind]  # fmt: skip
+
+
+def touched(faults: Collection[Fault], rules: Collection[tuple[str, int]]) -> bool:
+    """Return whether any of these faults concerns any of these rules.
+
+    Examples
+    --------
+    >>> touched([Fault("F1", layers=[2])], {("F1", 1), ("F2", 2)})
+    False
+    """
+    return any(fault.name == name and fault.concerns(l) for fault in faults for name, l in rules)
 
 
 # --- the right rules -----------------------------------------------------------------------------

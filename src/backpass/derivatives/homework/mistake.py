@@ -15,12 +15,15 @@ from backpass.derivatives.homework.faulty_pass import (
     Rule,
     output_derivative,
 )
+from backpass.derivatives.notation import CODE, Notation
+from backpass.derivatives.notation.in_line import spoken
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
 Value: TypeAlias = Callable[[str, int], Array | None]
 Result: TypeAlias = Callable[[Pass, Value, str, int], Array | None]
+Family: TypeAlias = Callable[[float], tuple[Fault, ...]]
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,23 @@ class Way:
     Parameters
     ----------
     where : str
-        Where it was made, after the mistake's name; empty where that says it already.
+        Where it was made, after the mistake's name; empty where that says it already. Quantities
+        stand in braces, ``{delta[l+1]}``, so that they can be said in every notation.
     faults : tuple of Fault
         Rules taken wrongly.
     result : callable, optional
         ``result(w, value, kind, l)``: what is given for a result; ``value(kind, l)`` is what the
         pass has, None where it has none.
+    factor : callable, optional
+        ``factor(w)``: one number that the whole answer is multiplied by, or its bias gradients
+        alone, or those of a layer.
+    family : callable, optional
+        ``family(number)``: the faults with a number that is not known beforehand, and is solved
+        for; at `neutral` they change nothing.
+    neutral : callable, optional
+        ``neutral(w)``, 0 by default.
+    told : callable, optional
+        ``told(w, number)``: how the number that was found is said.
     layers : callable, optional
         ``layers(w)``: the layers in which it is made, in all of them or in one alone.
     possible : callable, optional
@@ -47,6 +61,10 @@ class Way:
     where: str = ""
     faults: tuple[Fault, ...] = ()
     result: Result | None = None
+    factor: Callable[[Pass], float] | None = None
+    family: Family | None = None
+    neutral: Callable[[Pass], float] | None = None
+    told: Callable[[Pass, float], str] | None = None
     layers: Callable[[Pass], range] | None = None
     possible: Callable[[Pass], bool] | None = None
     alone: bool = False
@@ -68,6 +86,13 @@ class Way:
     def _in(self, layers: Sequence[int]) -> "Way":
         here = tuple(layers)
         return replace(self, faults=tuple(replace(fault, layers=here) for fault in self.faults))
+
+    def at(self, w: Pass, number: float) -> "Way":
+        """Return it with the number that was found."""
+        assert self.family is not None
+        told = self.told(w, number) if self.told else printed(number)
+        where = f"{told} {self.where}".strip()
+        return replace(self, where=where, faults=self.family(number), family=None)
 
     def clashes(self, other: "Way") -> bool:
         """Return whether the two cannot be made together."""
@@ -111,6 +136,54 @@ class Mistake:
         """Yield every way in which it can be made in a network, the commonest first."""
         for way in self.ways:
             yield from way.expanded(w)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A mistake in one of its ways.
+
+    Parameters
+    ----------
+    mistake : Mistake
+    way : Way
+    rank : int
+        How common the mistake is; 0 is the commonest.
+    """
+
+    mistake: Mistake
+    way: Way
+    rank: int
+
+    @property
+    def where(self) -> str:
+        """The place where it was made; empty where its name says that already."""
+        return self.way.where
+
+    def renamed(self, where: str) -> "Made":
+        """Return it made in another place."""
+        return replace(self, way=replace(self.way, where=where))
+
+    def __str__(self) -> str:
+        return self.told(CODE)
+
+    def told(self, notation: Notation) -> str:
+        """Return its name and place in the symbols of a notation."""
+        where = f" ({spoken(self.where, notation)})" if self.where else ""
+        return self.mistake.name + where
+
+
+def printed(number: float) -> str:
+    """Return a number with four digits, and with as many more as tell it from 1 and −1.
+
+    Examples
+    --------
+    >>> printed(0.037), printed(1.00001234), printed(-2.0), printed(1234567.0)
+    ('0.037', '1.00001', '-2', '1.235e+06')
+    """
+    digits = 4
+    while float(f"{abs(number):.{digits}g}") == 1 != abs(number) and digits < 15:
+        digits += 1
+    return f"{number:.{digits}g}"
 
 
 # --- in which networks, and in which layers ------------------------------------------------------
@@ -161,21 +234,6 @@ def is_smoothed(w: Pass) -> bool:
 # --- of a result ---------------------------------------------------------------------------------
 
 
-def times(number: float) -> Result:
-    """Return a change: the result times a number."""
-
-    def scaled(w: Pass, value: Value, kind: str, l: int) -> Array | None:
-        right = value(kind, l)
-        return None if right is None else number * right
-
-    return scaled
-
-
-def times_S(w: Pass, value: Value, kind: str, l: int) -> Array | None:
-    """Return a result times S, the sum of the sample weights."""
-    return times(w.S)(w, value, kind, l)
-
-
 def transposed(w: Pass, value: Value, kind: str, l: int) -> Array | None:
     """Return a matrix transposed; a vector stays as it is."""
     right = value(kind, l)
@@ -193,6 +251,11 @@ def from_the_other_end(w: Pass, value: Value, kind: str, l: int) -> Array | None
 
 
 # --- of the passes -------------------------------------------------------------------------------
+
+
+def multiple(number: float, where: str = "") -> Way:
+    """Return the way that multiplies what came out by a number."""
+    return Way(where, factor=lambda w: number)
 
 
 def by(number: float, *names: str) -> tuple[Fault, ...]:

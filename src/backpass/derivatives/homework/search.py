@@ -1,150 +1,37 @@
-"""The comparison of answers, and the search for the mistakes: each one alone, then two together."""
+"""The search for the mistakes that give an answer: each one alone, then two together.
+
+An explanation is held to every part of the answer. Most pairs are refused without a pass: what a
+mistake leaves alone is as the other one makes it, and that is known already.
+"""
 
 import contextlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import combinations
+from itertools import combinations, groupby
+from typing import NamedTuple
 
 import numpy as np
 
-from backpass.core.arrays import Array
-from backpass.derivatives.homework.answers import Part
-from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass
+from backpass.derivatives.homework.comparison import EXACT, Tolerance
+from backpass.derivatives.homework.factors import Fit, explained, multiples, one_number, place
+from backpass.derivatives.homework.faulty_pass import RULES, CannotPlantError, Fault, Pass
 from backpass.derivatives.homework.known import MISTAKES
-from backpass.derivatives.homework.mistake import Mistake, Value, Way, times
+from backpass.derivatives.homework.mistake import Made, Value, Way, printed
+from backpass.derivatives.homework.part import Part
+from backpass.derivatives.homework.unknown import solve
+from backpass.derivatives.notation import CODE, Notation
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
-EXACT = 1e-9  # relative to the largest entry: what formulas reach
-DIFFERENCES = 1e-6  # what finite differences reach
-MOST_NOISE = 1e-6  # of the largest entry, however much cancels
-SAFETY = 8  # covers two computations in different order
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """The comparison of an answer with right numbers.
-
-    Parameters
-    ----------
-    bounds : dict
-        Of every result by kind and layer: what rounding may change, in units of eps.
-    length : int
-        Of the longest sum, for answers in float32.
-    relative : float
-        How much of the largest entry an answer may be off.
-    """
-
-    bounds: dict[tuple[str, int], float]
-    length: int
-    relative: float = EXACT
-
-    def off(self, part: Part, kind: str, l: int, value: Array) -> float | None:
-        """Return how far `part` is off, in parts of the largest entry; None where it differs."""
-        shaped = part.shaped(kind, value.shape)
-        if shaped is None or not np.isfinite(value).all():
-            return None
-        numbers, units = shaped
-        gap, size = np.abs(numbers - value), np.abs(value).max(initial=0.0)
-        if (gap <= self.allowed(kind, l, size, part.eps) + units * (1 + 1e-6)).all():
-            return _ratio(gap.max(initial=0.0), size)
-        return None
-
-    def allowed(self, kind: str, l: int, size: float, eps: float) -> float:
-        """Return how far off an entry may be where the largest one is `size`.
-
-        Rounding may change a sum of terms that cancel by more than `relative`, but an answer that
-        is far off is not called right on that account, unless the result itself is but rounding.
-        """
-        relative = max(self.relative, SAFETY * self.length * eps)
-        noise = SAFETY * eps * self.bounds[kind, l]
-        if size <= noise * np.finfo(float).eps / eps:
-            return noise
-        return min(relative * size + noise, max(relative, MOST_NOISE) * size)
-
-    def same(self, kind: str, l: int, one: Array | None, other: Array | None) -> bool:
-        """Return whether two results are the same up to rounding."""
-        if one is None or other is None or one.shape != other.shape:
-            return False
-        size = float(np.abs(other).max(initial=0.0))
-        allowed = self.allowed(kind, l, size, float(np.finfo(float).eps))
-        return bool((np.abs(one - other) <= allowed).all())
-
-
-def distance(part: Part, kind: str, value: Array) -> float:
-    """Return the largest difference of an answer, in parts of the largest entry."""
-    shaped = part.shaped(kind, value.shape)
-    if shaped is None:
-        return np.inf
-    gap, size = np.abs(shaped[0] - value), np.abs(value).max(initial=0.0)
-    return _ratio(gap.max(initial=0.0), size)
-
-
-def _ratio(gap: float, size: float) -> float:
-    return float(gap / size) if size else (0.0 if gap == 0 else np.inf)
-
-
-def rounding(w: Pass) -> dict[tuple[str, int], float]:
-    r"""Return what rounding may change in every result, in units of eps.
-
-    A sum of n products errs by n·u times the sum of their magnitudes (Higham, *Accuracy and
-    Stability*, section 3.1), which is far more than the sum itself where terms cancel, as they do
-    near a minimum of J. The magnitudes are carried back like the error signals themselves; `length`
-    covers the sums that they went through.
-    """
-    length = len(w.s) + sum(w.sizes)
-    bounds = {}
-    for l in range(1, w.L + 1):
-        magnitude = np.abs(w.a[l - 1]) @ np.abs(w.W[l]) + np.abs(w.b[l])
-        bounds["z", l] = bounds["a", l] = length * float(magnitude.max(initial=0.0))
-    bounds["a", 0] = 0.0
-    D = (w.s / w.S)[:, None] * (np.abs(w.derivative) + np.abs(w.y) + np.abs(w.a[w.L]))
-    for l in range(w.L, 0, -1):
-        bounds["delta", l] = length * float(D.max(initial=0.0))
-        bounds["W", l] = length * float((np.abs(w.a[l - 1]).T @ D).max(initial=0.0))
-        bounds["b", l] = length * float(D.sum(axis=0).max(initial=0.0))
-        D = D @ np.abs(w.W[l]).T
-        bounds["g", l - 1] = length * float(D.max(initial=0.0))
-        if l > 1:
-            slope: Callable[[Array, Array], Array] = w.phi[l - 1].derivative
-            D = D * (np.abs(slope(w.z[l - 1], w.a[l - 1])) + np.abs(w.z[l - 1]))
-    return bounds
-
-
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
-FEWEST = 6  # numbers that must be the same multiple of the right ones
-WORK = 2e10  # floating-point operations, about, that pairs of mistakes may take
+CHANCE = 0.01  # how often one of the explanations tried may fit by chance
+WORK = 1.2e10  # floating-point operations, about, that pairs of mistakes may take: some 2 s
 
 Candidates = list[tuple[str, int]]
 """The results, by kind and layer, that a part of an answer may stand for."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A mistake in one of its ways.
-
-    Parameters
-    ----------
-    mistake : Mistake
-    way : Way
-    rank : int
-        How common the mistake is; 0 is the commonest.
-    """
-
-    mistake: Mistake
-    way: Way
-    rank: int
-
-    @property
-    def where(self) -> str:
-        """The place where it was made; empty where its name says that already."""
-        return self.way.where
-
-    def __str__(self) -> str:
-        return f"{self.mistake.name} ({self.where})" if self.where else self.mistake.name
 
 
 @dataclass(frozen=True)
@@ -171,17 +58,36 @@ class Explanation:
         return tuple(made.mistake.name for made in self.made)
 
     def __str__(self) -> str:
-        return " and ".join(map(str, self.made))
+        return self.told(CODE)
+
+    def told(self, notation: Notation) -> str:
+        """Return the mistakes, each with its place, in the symbols of a notation."""
+        return " and ".join(made.told(notation) for made in self.made)
+
+
+class Seen(NamedTuple):
+    """What is known of a part where a mistake is made: whether it fits, and the rules behind it."""
+
+    fits: bool
+    rules: int
 
 
 @dataclass
+class Trial:
+    """A mistake that is tried, and what came of it."""
+
+    made: Made
+    faults: int = 0
+    seen: list[Seen] = field(default_factory=list)
+
+
 class Search:
     """The search for mistakes that give an answer.
 
     Parameters
     ----------
     run : callable
-        ``run(faults)`` is the pass with these faults.
+        ``run(faults, base)`` is the pass with these faults, from a pass with some of them.
     right : Pass
         The one without.
     compare : Tolerance
@@ -191,118 +97,277 @@ class Search:
         The results that each part may stand for.
     """
 
-    run: Callable[[Sequence[Fault]], Pass]
-    right: Pass
-    compare: Tolerance
-    parts: Sequence[Part]
-    candidates: Sequence[Candidates]
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        run: Callable[[Sequence[Fault], Pass], Pass],
+        right: Pass,
+        compare: Tolerance,
+        parts: Sequence[Part],
+        candidates: Sequence[Candidates],
+    ) -> None:
+        self.run, self.right, self.compare = run, right, compare
+        self.parts, self.candidates = parts, candidates
         # next to the output first: the least has to be computed to see that they differ
-        self.order = sorted(range(len(self.parts)), key=lambda i: -self.candidates[i][0][1])
+        self.order = sorted(range(len(parts)), key=lambda i: -candidates[i][0][1])
         self.found: dict[frozenset[str], Explanation] = {}
+        self.pairs: list[tuple[tuple[Made, ...], list[Fit], Value, tuple[float, ...]]] = []
+        self.tried = 0
+        places = [(name, l) for name in RULES for l in range(right.L + 1)]
+        self.bits = {place: 1 << i for i, place in enumerate(places)}
 
     def explain(self) -> tuple[list[Explanation], int]:
         """Return what explains the answer, the likeliest first, and how many pairs were left out.
 
         Fewest mistakes come first, then the commonest.
         """
-        with np.errstate(all="ignore"):
-            effective = [trial for trial in self._trials() if self._try(trial)]
-            left = self._try_pairs(effective)
-            if not self.found:
-                self._try_factors(effective)
-        found = list(self.found.values())
-        best = min((explanation.off for explanation in found), default=0.0)
-        return [e for e in found if e.off <= FARTHER * best + EXACT], left
-
-    def _trials(self) -> list[Made]:
-        return [
+        every = [
             Made(mistake, way, rank)
             for rank, mistake in enumerate(MISTAKES.values())
             for way in mistake.expanded(self.right)
         ]
+        left = 0
+        with np.errstate(all="ignore"):
+            trials = self._try_alone(every)
+            if not self._settled():
+                self._try_unknown(every)
+            if not self._settled():
+                for made, fits, value, numbers in self.pairs:
+                    self._keep(made, fits, value, numbers)
+                left = self._try_pairs(trials)
+            if not self.found:
+                changes = [made for made in every if made.way.result is not None]
+                self._try_constants([*changes, *(trial.made for trial in trials)])
+        found = sorted(self.found.values(), key=lambda e: (len(e.made), _rank(e)))
+        best = min((explanation.off for explanation in found), default=0.0)
+        return [e for e in found if e.off <= FARTHER * best + EXACT], left
 
-    def _try(self, trial: Made) -> bool:
-        """Try one mistake; return whether it changes anything here."""
-        try:
-            value = self._value(trial)
-            if not self._differs(value, self.right.value):
-                return False
-            self._keep([trial], self._match(value))
-        except CannotPlantError:
+    def multiples(self) -> list[str]:
+        """Return a sentence for each part that is a multiple of what is right."""
+        return multiples([self._fit(i, self.right.value) for i in range(len(self.parts))])
+
+    def _settled(self) -> bool:
+        """Return whether an explanation fits to the digits that the answer has."""
+        rounded = any(part.units.any() or part.eps > EXACT for part in self.parts)
+        return any(rounded or e.off <= EXACT for e in self.found.values())
+
+    # --- one mistake alone -----------------------------------------------------------------------
+
+    def _try_alone(self, every: Sequence[Made]) -> list[Trial]:
+        """Try each mistake; return those that change the passes, for pairs."""
+        scalars = [made for made in every if made.way.factor is not None]
+        changes = [made for made in every if made.way.result is not None]
+        trials = []
+        self._try_scalars((), self.right.value, scalars)
+        for made in every:
+            if made.way.factor is not None or made.way.family is not None:
+                continue
+            self.tried += 1
+            with contextlib.suppress(CannotPlantError):
+                if self._is_idle(made):
+                    continue
+                w = self.run(made.way.faults, self.right)
+                value = _changed(made, w, w.value)
+                trial = Trial(made, self._mask(made.way.faults))
+                fits = self._fits(value, w, trial)
+                if made.way.faults:
+                    trials.append(trial)
+                if fits and all(fit.factor == 1 for fit in fits):
+                    self._keep([made], fits, value)
+                elif fits:
+                    self._try_scalars((made,), value, scalars, fits)
+                for change in changes:
+                    if change.mistake is not made.mistake:
+                        both = _changed(change, w, value)
+                        fits = self._fits(both)
+                        if fits and all(fit.factor == 1 for fit in fits):
+                            self.pairs.append(((made, change), fits, both, ()))
+        return trials
+
+    def _is_idle(self, made: Made) -> bool:
+        """Return whether no part of the answer can show a mistake: none of its rules is used."""
+        if made.way.result is not None:
             return False
-        return True
+        faults = self._mask(made.way.faults)
+        return not any(
+            faults & self._rules_of(self.right, kind, l)
+            for candidates in self.candidates
+            for kind, l in candidates
+        )
 
-    def _try_pairs(self, trials: Sequence[Made]) -> int:
+    def _try_scalars(
+        self,
+        made: tuple[Made, ...],
+        value: Value,
+        scalars: Sequence[Made],
+        fits: Sequence[Fit] | None = None,
+    ) -> None:
+        """Say by which known numbers an answer is a multiple of a value, where it is one."""
+        fits = self._fits(value) if fits is None else fits
+        if not fits:
+            return
+        covers = partial(self._covered, fits, value)
+        for found, numbers in explained(self.right, fits, scalars, covers, two=not made):
+            told = (*made, *found)
+            if made and (len({*numbers}) > 1 or made[0].mistake is found[0].mistake):
+                continue
+            if len(told) == 1:
+                self._keep(told, fits, value, numbers)
+            else:
+                self.pairs.append((told, list(fits), value, numbers))
+
+    def _covered(self, fits: Sequence[Fit], value: Value, number: float) -> set[int]:
+        """Return the parts that are so many times a value, and not the value itself."""
+        covered = set()
+        for i, fit in enumerate(fits):
+            array = value(fit.kind, fit.layer)
+            if fit.factor == 1 or array is None or (number == 0) != (fit.factor == 0):
+                continue
+            off = self.compare.off(self.parts[i], fit.kind, fit.layer, array, number)
+            if number == 0 or off is not None:
+                covered.add(i)
+        return covered
+
+    # --- numbers that are not known --------------------------------------------------------------
+
+    def _try_unknown(self, every: Sequence[Made]) -> None:
+        """Solve for the number of the mistakes that have one."""
+        for made in every:
+            if made.way.family is None:
+                continue
+            self.tried += 1
+            with contextlib.suppress(CannotPlantError):
+                number = solve(self.right, made.way, self.run, self.parts, self.candidates)
+                if number is None:
+                    continue
+                way = made.way.at(self.right, number)
+                w = self.run(way.faults, self.right)
+                fits = self._fits(w.value)
+                if fits and all(fit.factor == 1 for fit in fits):
+                    found = Made(made.mistake, way, made.rank)
+                    self._keep([found], fits, w.value, unknown=1)
+
+    def _try_constants(self, tried: Sequence[Made]) -> None:
+        """Look for one number that the answer is a multiple by: of what is right, or nearly."""
+        self._try_constant(None)
+        if not self.found:
+            for made in tried:
+                with contextlib.suppress(CannotPlantError):
+                    self._try_constant(made)
+
+    def _try_constant(self, made: Made | None) -> None:
+        w = self.run(made.way.faults, self.right) if made else self.right
+        value = _changed(made, w, w.value) if made else w.value
+        fits = self._fits(value)
+        if not fits or all(fit.factor == 1 for fit in fits):
+            return
+        wrong = [i for i, fit in enumerate(fits) if fit.factor != 1]
+        number, where = one_number(fits), place(wrong, fits)
+        if number is None or where is None or (made and where):
+            return
+        way = Way(f"{printed(number)} {where}".strip())
+        told = Made(MISTAKES["constant factor"], way, len(MISTAKES))
+        numbers = tuple(number if i in wrong else 1.0 for i in range(len(fits)))
+        self._keep([made, told] if made else [told], fits, value, numbers, unknown=1)
+
+    # --- two mistakes ----------------------------------------------------------------------------
+
+    def _try_pairs(self, trials: Sequence[Trial]) -> int:
         """Try two mistakes together; return how many pairs were left out to save time."""
         pairs = [
             (one, other)
             for one, other in combinations(trials, 2)
-            if one.mistake is not other.mistake
-            and not _far_fetched(one.way, other.way)
-            and not one.way.clashes(other.way)
-            and not any(frozenset([made.mistake.name]) in self.found for made in (one, other))
+            if one.made.mistake is not other.made.mistake
+            and not _far_fetched(one.made.way, other.made.way)
+            and not self._refuted(one, other)
+            and not one.made.way.clashes(other.made.way)
         ]
-        pairs.sort(key=lambda pair: pair[0].rank + pair[1].rank)
+        self.tried += len(trials) ** 2 // 2
+        pairs.sort(key=lambda pair: pair[0].made.rank + pair[1].made.rank)
         most = int(WORK / self._operations())
-        for pair in pairs[:most]:
-            with contextlib.suppress(CannotPlantError):
-                value = self._value(*pair)
-                match = self._match(value)
-                # a second mistake that changes nothing explains nothing
-                if match is not None and all(
-                    self._differs(value, simpler)
-                    for simpler in (self.right.value, *map(self._value, pair))
-                ):
-                    self._keep(pair, match)
+        kept = sorted(pairs[:most], key=lambda pair: id(pair[0]))
+        for _, group in groupby(kept, key=lambda pair: id(pair[0])):
+            self._try_with([*group])
         return max(0, len(pairs) - most)
 
-    def _try_factors(self, trials: Sequence[Made]) -> None:
-        """Look for one number that the answer is a multiple by: of what is right, or nearly."""
-        if sum(part.numbers.size for part in self.parts) < FEWEST:
-            return
-        self._try_factor()
-        for trial in trials if not self.found else ():
+    def _refuted(self, one: Trial, other: Trial) -> bool:
+        """Return whether a part differs as one mistake makes it, whatever the other does."""
+        return any(
+            not seen.fits and not seen.rules & others
+            for trial, others in ((one, other.faults), (other, one.faults))
+            for seen in trial.seen
+        )
+
+    def _try_with(self, pairs: Sequence[tuple[Trial, Trial]]) -> None:
+        """Try pairs of the same first mistake, whose pass they share."""
+        base = self.run(pairs[0][0].made.way.faults, self.right)
+        for one, other in pairs:
             with contextlib.suppress(CannotPlantError):
-                self._try_factor(trial)
+                w = self.run((*one.made.way.faults, *other.made.way.faults), base)
+                fits = self._fits(w.value, equal=True)
+                # a second mistake that changes nothing explains nothing
+                if fits and all(
+                    self._differs(w.value, self.run(made.way.faults, self.right).value)
+                    for made in (one.made, other.made)
+                ):
+                    self._keep([one.made, other.made], fits, w.value)
 
-    def _try_factor(self, *trials: Made) -> None:
-        value, part = self._value(*trials), self.parts[self.order[0]]
-        for kind, l in self.candidates[self.order[0]]:
-            found = value(kind, l)
-            shaped = None if found is None else part.shaped(kind, found.shape)
-            if found is None or shaped is None or not np.any(found):
-                continue
-            number = float(np.vdot(found, shaped[0]) / np.vdot(found, found))
-            way = Way(f"{number:.4g}", result=times(number))
-            multiple = (*trials, Made(MISTAKES["constant factor"], way, len(MISTAKES)))
-            if math.isfinite(number) and number != 0:
-                self._keep(multiple, self._match(self._value(*multiple)))
+    def _operations(self) -> float:
+        """Return about how many operations a pass takes, its overhead included."""
+        weights = int(sum(W.size for W in self.right.W.values()))
+        return 4.0 * len(self.right.s) * weights + 1e6
 
-    def _value(self, *trials: Made) -> Value:
-        """Return what comes out where these mistakes are made."""
-        w = self.run([fault for trial in trials for fault in trial.way.faults])
-        value: Value = w.value
-        for trial in trials:
-            if trial.way.result is not None:
-                value = partial(trial.way.result, w, value)
-        return value
+    # --- the comparison --------------------------------------------------------------------------
 
-    def _match(self, value: Value) -> tuple[tuple[tuple[str, int], ...], float] | None:
-        """Return what each part is by `value`, and how far off at most; None where one differs."""
-        found: dict[int, tuple[str, int]] = {}
-        worst = 0.0
+    def _fits(
+        self,
+        value: Value,
+        w: Pass | None = None,
+        trial: Trial | None = None,
+        *,
+        equal: bool = False,
+    ) -> list[Fit]:
+        """Return what every part is beside a value, but for a factor each; empty where one differs.
+
+        What was seen of each part in the pass `w` on the way is written into `trial`.
+        """
+        fits: dict[int, Fit] = {}
         for i in self.order:
-            for kind, l in self.candidates[i]:
-                array = value(kind, l)
-                off = None if array is None else self.compare.off(self.parts[i], kind, l, array)
-                if off is not None:
-                    found[i], worst = (kind, l), max(worst, off)
-                    break
-            else:
-                return None
-        return tuple(found[i] for i in range(len(self.parts))), worst
+            fit = self._fit(i, value)
+            if w is not None and trial is not None:
+                rules = 0
+                for kind, l in self.candidates[i]:
+                    rules |= self._rules_of(w, kind, l)
+                trial.seen.append(Seen(fit is not None and fit.factor == 1, rules))
+            if fit is None or (equal and fit.factor != 1):
+                return []
+            fits[i] = fit
+        return [fits[i] for i in range(len(self.parts))]
+
+    def _fit(self, i: int, value: Value) -> Fit | None:
+        """Return what a part is: the first result that it equals, or is a multiple of."""
+        arrays = [(kind, l, value(kind, l)) for kind, l in self.candidates[i]]
+        for kind, l, array in arrays:
+            off = None if array is None else self.compare.off(self.parts[i], kind, l, array)
+            if off is not None and array is not None:
+                return Fit(kind, l, 1.0, off, nothing=self.compare.is_nothing(kind, l, array))
+        for kind, l, array in arrays:
+            span = None if array is None else self.compare.factors(self.parts[i], kind, l, array)
+            if span is not None:
+                return Fit(kind, l, span.number, 0.0, span)
+        return None
+
+    def _rules_of(self, w: Pass, kind: str, l: int) -> int:
+        return sum(self.bits[rule] for rule in w.rules(kind, l))
+
+    def _mask(self, faults: Sequence[Fault]) -> int:
+        return sum(
+            {
+                bit
+                for (name, l), bit in self.bits.items()
+                for fault in faults
+                if fault.name == name and fault.concerns(l)
+            }
+        )
 
     def _differs(self, one: Value, other: Value) -> bool:
         """Return whether any result that the answer may stand for differs."""
@@ -314,17 +379,50 @@ class Search:
         )
 
     def _keep(
-        self, trials: Sequence[Made], match: tuple[tuple[tuple[str, int], ...], float] | None
+        self,
+        made: Sequence[Made],
+        fits: Sequence[Fit],
+        value: Value,
+        numbers: Sequence[float] = (),
+        *,
+        unknown: int = 0,
     ) -> None:
-        """Keep what explains the answer, in the first of the ways of the same mistakes."""
-        key = frozenset(trial.mistake.name for trial in trials)
-        if match is not None and key not in self.found:
-            self.found[key] = Explanation(tuple(trials), *match)
+        """Keep what explains the answer, in the first of the ways of the same mistakes.
 
-    def _operations(self) -> float:
-        """Return about how many operations a pass takes, its overhead included."""
-        weights = int(sum(W.size for W in self.right.W.values()))
-        return 6.0 * len(self.right.s) * weights + 1e6
+        Not what may be chance: where the answer has too few digits that speak for it.
+        """
+        key = frozenset(one.mistake.name for one in made)
+        if key in self.found:
+            return
+        digits: list[float] = []
+        worst = 0.0
+        for i, fit in enumerate(fits):
+            array, right = value(fit.kind, fit.layer), self.right.value(fit.kind, fit.layer)
+            assert array is not None
+            number = numbers[i] if numbers else 1.0
+            off = self.compare.off(self.parts[i], fit.kind, fit.layer, array, number)
+            worst = max(worst, off or 0.0)
+            is_right = right is not None and self.compare.off(
+                self.parts[i], fit.kind, fit.layer, right
+            )
+            if is_right is None or is_right is False:
+                digits += self.compare.digits(
+                    self.parts[i], fit.kind, fit.layer, array if number == 0 else number * array
+                )
+        certain = sum(sorted(digits)[: max(len(digits) - unknown, 0)])
+        if 10.0 ** -min(certain, 300) * max(self.tried, 1) <= CHANCE and math.isfinite(worst):
+            results = tuple((fit.kind, fit.layer) for fit in fits)
+            self.found[key] = Explanation(tuple(made), results, worst)
+
+
+def _changed(made: Made, w: Pass, value: Value) -> Value:
+    """Return what is handed in where a mistake was made with what came out."""
+    result = made.way.result
+    return value if result is None else partial(result, w, value)
+
+
+def _rank(explanation: Explanation) -> int:
+    return sum(made.rank for made in explanation.made)
 
 
 def _far_fetched(one: Way, other: Way) -> bool:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from backpass.core.equations import EQUATIONS
-from backpass.derivatives.homework.answers import title
+from backpass.derivatives.homework.mistake import Mistake
+from backpass.derivatives.homework.part import title
 from backpass.derivatives.homework.search import Explanation
+from backpass.derivatives.notation import NOTATIONS, Notation, get_notation
+from backpass.derivatives.notation.in_line import formula_in_line, spoken
 
-TOLD = ("name", "sentence", "equation", "source", "mend")  # of a mistake
 MOST_SHOWN = 5  # explanations, and entries that differ
 HOW = {
     "exact": "",
@@ -51,12 +53,17 @@ class PartResult:
         return title(self.kind, self.layer)
 
     def __str__(self) -> str:
+        return self.told(NOTATIONS["code"])
+
+    def told(self, notation: Notation) -> str:
+        """Return whether it is right, and how far off, in the symbols of a notation."""
+        name = title(self.kind, self.layer, notation)
         if math.isinf(self.off):
-            return f"{self.title} is wrong: not of its shape"
+            return f"{name} is wrong: not of its shape"
         off = f"off by {self.off:.2g} of its largest entry"
         if self.right:
-            return f"{self.title} is right: {off}{HOW[self.right]}"
-        return f"{self.title} is wrong: {off}"
+            return f"{name} is right: {off}{HOW[self.right]}"
+        return f"{name} is wrong: {off}"
 
 
 @dataclass(frozen=True)
@@ -65,24 +72,33 @@ class Difference:
 
     Parameters
     ----------
-    title : str
+    kind : str
+    layer : int
         Of which result.
     index : tuple of int
         Where it stands in the answer.
     theirs, ours : float
     """
 
-    title: str
+    kind: str
+    layer: int
     index: tuple[int, ...]
     theirs: float
     ours: float
 
+    @property
+    def title(self) -> str:
+        """The result, as ``"∂J/∂W_2"``."""
+        return title(self.kind, self.layer)
+
     def __str__(self) -> str:
-        place = ", ".join(map(str, self.index))
+        return self.told(NOTATIONS["code"])
+
+    def told(self, notation: Notation) -> str:
+        """Return the entry given and the right one, in the symbols of a notation."""
+        name, place = title(self.kind, self.layer, notation), ", ".join(map(str, self.index))
         gap = self.theirs - self.ours
-        return (
-            f"  {self.title} [{place}]: given {self.theirs:.6g}, right {self.ours:.6g} ({gap:+.2g})"
-        )
+        return f"  {name} [{place}]: given {self.theirs:.6g}, right {self.ours:.6g} ({gap:+.2g})"
 
 
 @dataclass(frozen=True)
@@ -96,15 +112,22 @@ class Verdict:
     parts : tuple of PartResult
         What was compared.
     explanations : tuple of Explanation
-        Every one that fits, fewest mistakes and commonest first; none for a right answer.
+        Every one that gives the whole answer, fewest mistakes and commonest first; none for a right
+        answer.
     unexplained : tuple of str
-        The wrong parts that nothing fits.
+        The wrong parts, where nothing gives the whole answer.
     differences : tuple of Difference
-        Of the parts that nothing fits, the entries that differ most.
+        Of these parts, the entries that differ most.
     untried : int
         Pairs of mistakes that were left out, to save time in a large network.
     too_few_digits : bool
         Whether a part that nothing fits has numbers of one digit, which rounding may explain.
+    located : str
+        Where nothing fits: between which results the error enters, quantities in braces.
+    multiples : tuple of str
+        Where nothing fits: which parts are a multiple of what is right, quantities in braces.
+    notation : str
+        The notation that the verdict speaks.
 
     Examples
     --------
@@ -126,6 +149,9 @@ class Verdict:
     differences: tuple[Difference, ...] = ()
     untried: int = 0
     too_few_digits: bool = False
+    located: str = ""
+    multiples: tuple[str, ...] = ()
+    notation: str = "code"
 
     def __repr__(self) -> str:
         if self.right:
@@ -143,29 +169,22 @@ class Verdict:
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         """Yield what is said, line by line, each with its role: head, item, detail, text."""
+        notation = get_notation(self.notation)
         for part in self.parts:
-            yield ("right" if part.right else "wrong"), str(part)
+            yield ("right" if part.right else "wrong"), part.told(notation)
         if self.right:
             return
         if self.explanations:
             many = len(self.explanations) > 1
             yield "text", "What explains it, likeliest first:" if many else "What explains it:"
         for number, explanation in enumerate(self.explanations[:MOST_SHOWN], start=1):
-            yield from _explained(number, explanation)
+            yield from _explained(number, explanation, notation)
         if len(self.explanations) > MOST_SHOWN:
             yield "text", f"… and {len(self.explanations) - MOST_SHOWN} more"
         if self.unexplained:
-            yield "text", f"No known mistake, nor two together, gives {self._unexplained()}."
-            if self.untried:
-                yield "text", f"{self.untried} pairs of mistakes were not tried, to save time."
-            if self.too_few_digits:
-                yield "text", "Numbers of one digit cannot be judged; give three or more."
-            yield "text", "The entries that differ most:"
+            yield from _unexplained(self, notation)
         for difference in self.differences:
-            yield "detail", str(difference)
-
-    def _unexplained(self) -> str:
-        return ", ".join(self.unexplained)
+            yield "detail", difference.told(notation)
 
     def __rich__(self) -> Any:
         from rich.text import Text
@@ -198,34 +217,82 @@ class Verdict:
                 }
                 for part in self.parts
             ],
-            "explanations": [_as_dict(e) for e in self.explanations],
+            "explanations": [_as_dict(e, get_notation(self.notation)) for e in self.explanations],
             "unexplained": list(self.unexplained),
-            "differences": [{**vars(d), "index": list(d.index)} for d in self.differences],
+            "differences": [
+                {**vars(d), "title": d.title, "index": list(d.index)} for d in self.differences
+            ],
             "untried": self.untried,
             "too_few_digits": self.too_few_digits,
+            "located": spoken(self.located, get_notation(self.notation)),
+            "multiples": [spoken(told, get_notation(self.notation)) for told in self.multiples],
+            "notation": self.notation,
         }
 
 
-def _explained(number: int, explanation: Explanation) -> Iterator[tuple[str, str]]:
-    of = ", ".join(title(*result) for result in explanation.of)
-    yield "item", f"  {number}. {explanation}: {of}"
+def _unexplained(verdict: Verdict, notation: Notation) -> Iterator[tuple[str, str]]:
+    """Yield what can be said where nothing fits."""
+    wrong = ", ".join(title(p.kind, p.layer, notation) for p in verdict.parts if not p.right)
+    yield "text", f"No known mistake, nor two together, gives {wrong}."
+    if verdict.located:
+        yield "item", _sentence(verdict.located, notation)
+    for multiple in verdict.multiples:
+        yield "text", _sentence(multiple, notation)
+    if verdict.untried:
+        yield "text", f"{verdict.untried} pairs of mistakes were not tried, to save time."
+    if verdict.too_few_digits:
+        yield "text", "Numbers of one digit cannot be judged; give three or more."
+    yield "text", "The entries that differ most:"
+
+
+def _sentence(text: str, notation: Notation) -> str:
+    """Return a sentence that begins with a capital, unless that is a symbol."""
+    told = text if text.startswith("{") else text[0].upper() + text[1:]
+    return f"{spoken(told, notation)}."
+
+
+def _explained(
+    number: int, explanation: Explanation, notation: Notation
+) -> Iterator[tuple[str, str]]:
+    of = ", ".join(title(*result, notation) for result in explanation.of)
+    yield "item", f"  {number}. {explanation.told(notation)}: {of}"
     for made in explanation.made:
         mistake = made.mistake
-        equation = EQUATIONS[mistake.equation]
         which = f"{mistake.name}: " if len(explanation.made) > 1 else ""
-        yield "detail", f"     {which}{mistake.sentence}."
-        yield "detail", f"     right ({equation.id}, {equation.title}): {equation.code}"
-        yield "detail", f"     see {mistake.source}"
-        yield "detail", f"     to mend it: {mistake.mend}"
+        yield "detail", f"     {which}{spoken(mistake.sentence, notation)}."
+        equation = EQUATIONS[mistake.equation]
+        yield "detail", f"     right ({equation.id}, {equation.title}): {_right(mistake, notation)}"
+        yield "detail", f"     see {_place(mistake, notation)}"
+        yield "detail", f"     to mend it: {spoken(mistake.mend, notation)}"
 
 
-def _as_dict(explanation: Explanation) -> dict[str, Any]:
+def _right(mistake: Mistake, notation: Notation) -> str:
+    """Return the equation that says what is right, as the notation writes it.
+
+    As our code writes it where the notation has none, or none with what the mistake is about: no
+    note has weights of samples or a penalty.
+    """
+    theirs = notation.name != "code" and not mistake.source.startswith("our")
+    told = formula_in_line(notation, mistake.equation) if theirs else ""
+    return told or EQUATIONS[mistake.equation].code
+
+
+def _place(mistake: Mistake, notation: Notation) -> str:
+    """Return where it stands: in the notation's own note, where that has it."""
+    own = mistake.source.startswith("our")
+    return (not own and notation.note and notation.place(mistake.equation)) or mistake.source
+
+
+def _as_dict(explanation: Explanation, notation: Notation) -> dict[str, Any]:
     return {
         "mistakes": [
             {
-                **{key: getattr(made.mistake, key) for key in TOLD},
-                "where": made.where,
-                "right": EQUATIONS[made.mistake.equation].code,
+                **{key: getattr(made.mistake, key) for key in ("name", "equation")},
+                "sentence": spoken(made.mistake.sentence, notation),
+                "mend": spoken(made.mistake.mend, notation),
+                "source": _place(made.mistake, notation),
+                "where": spoken(made.where, notation),
+                "right": _right(made.mistake, notation),
             }
             for made in explanation.made
         ],

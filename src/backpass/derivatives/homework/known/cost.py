@@ -4,7 +4,7 @@ import numpy as np
 
 from backpass.core import backprop
 from backpass.derivatives.homework.faulty_pass import Fault
-from backpass.derivatives.homework.mistake import Mistake, Way, by_S, every, times, wrong
+from backpass.derivatives.homework.mistake import Mistake, Way, by_S, every, wrong
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
@@ -66,10 +66,7 @@ SAMPLES = (
         mend="divide by S = Σ s_n",
         ways=(
             Way(faults=(Fault("B1", factor=lambda w, l: w.S / len(w.s)),)),
-            Way(
-                "in the penalty, too",
-                result=lambda w, v, kind, l: times(w.S / len(w.s))(w, v, kind, l),
-            ),
+            Way("in the penalty, too", factor=lambda w: w.S / len(w.s)),
         ),
     ),
     Mistake(

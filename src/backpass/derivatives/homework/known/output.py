@@ -12,10 +12,9 @@ from backpass.derivatives.homework.mistake import (
     has_classes,
     is_smoothed,
     is_softmax,
+    multiple,
     output,
     softmax_over,
-    times,
-    times_S,
     transposed,
     twice,
     wrong,
@@ -38,7 +37,7 @@ SCALE = (
         equation="U",
         source="note 4, slide Gradient descent (the minus stands in the update)",
         mend="leave the minus to the update, θ ← θ − η ∂J/∂θ",
-        ways=(Way(result=times(-1)),),
+        ways=(multiple(-1.0),),
     ),
     Mistake(
         "y − ŷ",
@@ -58,7 +57,7 @@ SCALE = (
         mend="divide once, at the output: δ_L holds s_n/S, and everything below inherits it",
         ways=(
             Way(faults=by_S(1, "B1")),
-            Way("in the penalty, too", result=times_S),
+            Way("in the penalty, too", factor=lambda w: float(w.S)),
             Way("in the bias gradients only", by_S(1, "B4 delta"), layers=every),
             Way("in the weight gradients only", by_S(1, "B3 delta"), layers=every),
         ),
@@ -71,6 +70,7 @@ SCALE = (
         mend="δ_L holds s_n/S already: sum ∂J/∂W and ∂J/∂b over the samples, do not average them",
         ways=(
             Way(faults=by_S(-1, "B1")),
+            Way("in the penalty, too", factor=lambda w: 1 / float(w.S)),
             Way("in ∂J/∂W and ∂J/∂b, not in δ", by_S(-1, "B3 delta", "B4 delta"), layers=every),
             Way("in the bias gradients only", by_S(-1, "B4 delta"), layers=every),
             Way("in the weight gradients only", by_S(-1, "B3 delta"), layers=every),
@@ -92,7 +92,7 @@ SCALE = (
         equation="C",
         source="note 4, slide Examples of individual cost functions (½(y − ŷ)²)",
         mend="write the cost with ½, which the 2 of the derivative cancels",
-        ways=(Way(result=times(2.0)), Way("in the data term", by(2.0, "B1z"))),
+        ways=(multiple(2.0), Way("in the data term", by(2.0, "B1z"))),
     ),
     Mistake(
         "factor ½",
@@ -100,7 +100,7 @@ SCALE = (
         equation="C",
         source="note 4, slide Examples of individual cost functions (½(y − ŷ)²)",
         mend="the 2 of the derivative cancels the ½",
-        ways=(Way(result=times(0.5)), Way("in the data term", by(0.5, "B1z"))),
+        ways=(multiple(0.5), Way("in the data term", by(0.5, "B1z"))),
     ),
 )
 
@@ -195,10 +195,7 @@ AT_OUTPUT = (
         mend="sum over the outputs, divide by the number of samples only",
         ways=(
             Way(faults=(Fault("B1z", factor=lambda w, l: 1 / w.sizes[-1]),)),
-            Way(
-                "the penalty, too",
-                result=lambda w, v, kind, l: times(1 / w.sizes[-1])(w, v, kind, l),
-            ),
+            Way("the penalty, too", factor=lambda w: 1 / w.sizes[-1]),
         ),
     ),
 )

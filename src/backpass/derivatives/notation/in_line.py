@@ -1,0 +1,159 @@
+"""Symbols and formulas of a notation in a line of plain text, for a layer by number or letter.
+
+The trace paints formulas with numbers in them; a sentence wants the bare ones: ``δ_l``, ``∇A₂``.
+"""
+
+import ast
+import re
+
+from backpass.derivatives.notation.table import Notation, Symbol
+
+_UP = str.maketrans("0123456789+-()lL", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᴸ")
+_LOW = str.maketrans("0123456789+-()l", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₗ")
+_QUANTITY = re.compile(r"\{(\w+)(?:\[([^\]]+)\])?\}")
+
+
+def in_line(notation: Notation, key: str, layer: str = "", *, batch: bool = True) -> str:
+    """Return the symbol of a quantity, ``φ′`` (key ``dphi``) included.
+
+    Parameters
+    ----------
+    notation : Notation
+    key : str
+        A key of :data:`~backpass.derivatives.notation.table.QUANTITIES`, or ``"dphi"``.
+    layer : str
+        As it is written: ``"2"``, ``"l"``, ``"l+1"``, ``"L"``; empty for none.
+    batch : bool
+        Whether the symbol for a batch is asked for, not that for one sample.
+
+    Examples
+    --------
+    >>> from backpass.derivatives.notation import CODE, NABLA
+    >>> in_line(CODE, "dW", "2"), in_line(NABLA, "dW", "2"), in_line(NABLA, "delta", "l+1")
+    ('∂J/∂W_2', '∇W₂', '∇A₍ₗ₊₁₎')
+    """
+    if key == "dphi":
+        return in_line(notation, "f", batch=batch) + "′"
+    at_output = layer == "L" and key != "f"
+    symbol = notation.symbol(key, batch=batch, at_output=at_output)
+    return _symbol(symbol, layer, plain=notation.from_zero)
+
+
+def spoken(text: str, notation: Notation) -> str:
+    """Return a sentence with its quantities, ``{delta[l+1]}``, in the symbols of a notation.
+
+    Examples
+    --------
+    >>> from backpass.derivatives.notation import BRACKET, CODE
+    >>> spoken("{db[l]} sums {delta[l]}", CODE), spoken("{db[l]} sums {delta[l]}", BRACKET)
+    ('∂J/∂b_l sums δ_l', '∂ℒ/∂b⁽ˡ⁾ sums E⁽ˡ⁾')
+    """
+    return _QUANTITY.sub(lambda found: in_line(notation, found[1], found[2] or ""), text)
+
+
+def formula_in_line(notation: Notation, equation: str, *, batch: bool = True) -> str:
+    """Return an equation as a notation writes it; empty where it has none of its own.
+
+    Examples
+    --------
+    >>> from backpass.derivatives.notation import NABLA
+    >>> formula_in_line(NABLA, "B2b")
+    '∇Aₗ = ∇Hₗ ⊙ g′(Aₗ)'
+    """
+    text = notation.formula(equation, batch=batch)
+    sides = [ast.parse(side, mode="eval").body for side in text.split(" = ")] if text else []
+    return " = ".join(_Writer(notation, batch).write(side) for side in sides)
+
+
+def _symbol(symbol: Symbol, layer: str, *, plain: bool) -> str:
+    """Return a symbol with its layer; in code's manner, z_2, where `plain`."""
+    parts = [_symbol(part, layer, plain=plain) for part in symbol.of]
+    if symbol.letter == "∂" and parts:
+        return f"∂{parts[0]}/∂{parts[1]}"
+    if parts:
+        named = f" {parts[1]}" if len(parts) > 1 else ""
+        return f"∇{parts[0]}" if symbol.prefix else f"∇_{parts[0]}{named}"
+    told = symbol.letter
+    number = _shifted(layer, symbol.shift)
+    if number and symbol.place != "none":
+        told += _placed(number, symbol.place, plain=plain)
+    return f"[{told}]ᵀ" if symbol.transposed else told
+
+
+def _placed(number: str, place: str, *, plain: bool) -> str:
+    """Return the number of a layer above or below its letter."""
+    long = len(number) > 1 and not number.isdigit()
+    if plain:
+        return f"_{{{number.replace('-', '−')}}}" if long else f"_{number}"
+    told = f"({number})" if place == "bracket" or long else number
+    if place == "low":  # there is no small L to stand below
+        return told.translate(_LOW) if "L" not in told else f"_{told}"
+    return told.translate(_UP)
+
+
+def _shifted(layer: str, shift: int) -> str:
+    """Return the number of a layer, and more: ``l-1`` and 1 more is ``l``."""
+    if not shift or not layer:
+        return layer
+    if layer.isdigit():
+        return str(int(layer) + shift)
+    letter, number = layer[0], int(layer[1:] or 0) + shift
+    return f"{letter}{number:+d}" if number else letter
+
+
+class _Writer:
+    """Writes a formula's tree in one line."""
+
+    def __init__(self, notation: Notation, batch: bool) -> None:
+        self.notation, self.batch = notation, batch
+
+    def write(self, part: ast.expr) -> str:
+        """Return a part of a formula."""
+        if isinstance(part, ast.Call):
+            return self._call(part)
+        if isinstance(part, ast.BinOp):
+            return self._pair(part)
+        if isinstance(part, ast.UnaryOp):
+            return f"−{self._grouped(part.operand)}"
+        if isinstance(part, ast.Constant):
+            return str(part.value)
+        layer = ""
+        if isinstance(part, ast.Subscript):
+            layer = ast.unparse(part.slice).replace(" ", "")
+            part = part.value
+        key = ast.unparse(part)
+        if key == "dphi":
+            return f"{in_line(self.notation, key)}({self._named('z', layer)})"
+        return self._named(key, layer)
+
+    def _named(self, key: str, layer: str) -> str:
+        return in_line(self.notation, key, layer, batch=self.batch)
+
+    def _call(self, part: ast.Call) -> str:
+        name = ast.unparse(part.func)
+        inner = [self.write(argument) for argument in part.args]
+        if name == "T":
+            simple = not any(sign in inner[0] for sign in " ∂∇")
+            told = inner[0] if simple else f"({inner[0]})"
+            return told + self.notation.operators.transpose
+        name = {"f": in_line(self.notation, "f"), "total": "Σ"}.get(name, name)
+        return f"{name}({', '.join(inner)})"
+
+    def _pair(self, part: ast.BinOp) -> str:
+        operators = self.notation.operators
+        sign = {
+            ast.MatMult: operators.times, ast.Mult: operators.elementwise, ast.Add: "+",
+            ast.Sub: "−", ast.Div: "/",
+        }[type(part.op)]  # fmt: skip
+        left = self._grouped(part.left)
+        if isinstance(part.op, ast.Mult) and isinstance(part.left, ast.BinOp):
+            if isinstance(part.left.op, ast.Div):  # 1 / N times a matrix
+                sign = "*" if self.notation.from_zero else "·"
+            else:
+                left = f"({left})"
+        return f"{left} {sign} {self._grouped(part.right)}"
+
+    def _grouped(self, part: ast.expr) -> str:
+        told = self.write(part)
+        loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub)
+        return f"({told})" if loose else told
