@@ -22,6 +22,7 @@ from backpass.derivatives.homework.part import KINDS, Part, has_too_few_digits, 
 from backpass.derivatives.homework.search import Candidates, Search
 from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
 from backpass.derivatives.notation import get_notation
+from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError
 
 # l is a layer, as in the notes
@@ -91,7 +92,8 @@ def explain_mismatch(
     seen = subject(model, X, y, sample_weight, alpha=alpha, double=True).in_numpy()
     get_notation(notation)
     parts = parts_of(answer, seen.network.sizes, get_notation(layout), what, layer)
-    verdict = Homework(seen, parts).judge()
+    with blas_threads(threads_worth_using(seen.network.sizes, len(seen.s))):
+        verdict = Homework(seen, parts).judge()
     return replace(verdict, notation=notation)
 
 
