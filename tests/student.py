@@ -18,6 +18,7 @@ def softmax(z, maximum=1, total=1):
 
 VALUE = {
     "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
     "logistic": sigmoid,
     "identity": lambda z: z,
     "softmax": softmax,
@@ -25,11 +26,13 @@ VALUE = {
 
 # the derivative, from z and from a, as one looks it up
 SLOPE_OF_Z = {
+    "relu": lambda z: np.where(z > 0, 1.0, 0.0),
     "tanh": lambda z: 1 / np.cosh(z) ** 2,
     "logistic": lambda z: sigmoid(z) * sigmoid(-z),
     "identity": np.ones_like,
 }
 SLOPE_OF_A = {
+    "relu": lambda a: np.where(a > 0, 1.0, 0.0),
     "tanh": lambda a: 1 - a**2,
     "logistic": lambda a: a * (1 - a),
     "identity": np.ones_like,
@@ -55,6 +58,10 @@ def output_error(loss, phi, y, z, a, m):
         return a - y.argmax(axis=1)[:, None]
     if "label smoothing forgotten" in m:
         y = np.eye(y.shape[1])[y.argmax(axis=1)]
+    if "rows out of step" in m:
+        y = np.concatenate([y[1:], y[:1]])
+    if "(N, 1) − (N,)" in m:
+        return (a - y.ravel()).mean(axis=1, keepdims=True)
     if "labels one off" in m:
         y = np.roll(y, 1, axis=1)
     if "activation forgotten" in m and phi == "softmax" and loss == "cross_entropy":
@@ -91,12 +98,18 @@ def hidden_slope(phi, z, a, m):
         return a * (1 - a)  # a logistic's
     if "f for f′" in m:
         return VALUE[phi](z)
+    if "relu's f′" in m and phi == "relu":
+        return np.where(z < 0, 1.0, 0.0)
     slope = SLOPE_OF_Z[phi](z)
+    if "sign slip in f′" in m:
+        return -slope
     return slope**2 if "f′ twice" in m else slope
 
 
 def forward(case, W, b, m):
     phis = [phi.name for phi in case.model.activations]
+    if "another activation" in m:
+        phis = [*("relu" for _ in phis[1:]), phis[-1]]
     z, a = [None], [case.X]
     for l, phi in enumerate(phis, start=1):  # noqa: E741
         last = l == len(phis)
@@ -106,6 +119,9 @@ def forward(case, W, b, m):
             z[-1] = z[-1] + b[l]
         if phi == "softmax" and "softmax maximum over the batch" in m:
             a.append(softmax(z[-1], maximum=0))
+        elif phi == "softmax" and "softmax over the whole array" in m:
+            e = np.exp(z[-1])
+            a.append(e / e.sum())
         elif phi == "softmax" and "softmax sum over the batch" in m:
             a.append(softmax(z[-1], total=0))
         elif "activation forgotten" in m and not last:
@@ -141,11 +157,15 @@ def gradients(case, *mistakes):
     if "sample weights twice" in m:
         share = s**2 / S
     delta = {L: share[:, None] * d}
+    if "row left out" in m:  # for n in range(N - 1)
+        delta[L][-1] = 0
     answer = {}
     for l in range(L, 0, -1):  # noqa: E741
         answer |= layer_gradients(case, l, W, b, z, a, delta, S, m)
         if l > 1:
             V = W[l - 1] if "neighbouring W" in m else W[l]
+            if "weights updated too early" in m:
+                V = V - 0.05 * answer[f"W{l}"]
             g = delta[l] @ (V if "W for Wᵀ" in m else V.T)
             if "W missing" in m:
                 g = delta[l]
@@ -161,6 +181,10 @@ def layer_gradients(case, l, W, b, z, a, delta, S, m):  # noqa: E741
         below = z[l - 1]
     if "neighbouring a" in m:
         below = a[l]
+    if "X for a" in m and below.shape == a[0].shape:
+        below = a[0]
+    if "a overwritten by f′" in m and l > 1:
+        below = SLOPE_OF_A[case.model.activations[l - 2].name](a[l - 1])
     dW = sum(np.outer(x, row) for x, row in zip(below, e, strict=True))
     db = sum(e)
     if "product of the means" in m:
@@ -169,6 +193,14 @@ def layer_gradients(case, l, W, b, z, a, delta, S, m):  # noqa: E741
         dW, db = np.outer(below[-1], e[-1]), e[-1]
     if "1/N twice in the biases" in m:
         db = db / S
+    if "averaged over the units" in m:
+        dW = dW / len(W[l])
+    if "W times the summed error" in m:
+        dW = W[l] * db
+    if "bias gradient summed wrongly" in m:
+        db = np.full(e.shape[1], e.sum())
+    if "left at zero" in m:
+        db = 0 * db
     penalty = alpha / S * W[l]
     if "regularisation forgotten" in m:
         penalty = 0
@@ -176,10 +208,18 @@ def layer_gradients(case, l, W, b, z, a, delta, S, m):  # noqa: E741
         penalty = alpha * W[l]
     if "penalty not halved" in m:
         penalty = 2 * alpha / S * W[l]
+    if "penalty halved" in m:
+        penalty = alpha / S * W[l] / 2
+    if "another α" in m:
+        penalty = 0.7 / S * W[l]
+    if "penalty not asked for" in m:
+        penalty = 0.7 / S * W[l]
     if "penalty's sign" in m:
         penalty = -alpha / S * W[l]
     if "biases regularised" in m:
         db = db + alpha / S * b[l]
+    if "one gradient a sample" in m:
+        db = e
     return {f"W{l}": dW + penalty, f"b{l}": db, f"delta{l}": e}
 
 

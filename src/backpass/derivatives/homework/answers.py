@@ -9,11 +9,48 @@ import numpy as np
 
 from backpass.core.arrays import Array, to_numpy
 from backpass.core.parameters import parameter_count
+from backpass.derivatives.batch import Subject
 from backpass.derivatives.homework.part import KINDS, Part
 from backpass.derivatives.notation import Notation
 from backpass.errors import InputError
 
-NAME = re.compile(r"(?:d|grad_?|grad_of_)?(W|b|delta|g|z|a|X)_?(\d*)")
+NAME = re.compile(r"(?:d|grad_?|grad_of_)?(W|b|delta|δ|g|z|a|X)_?(\d*)", re.IGNORECASE)
+SPELT = {"w": "W", "x": "X", "δ": "delta"}
+"""Kinds by their names in small letters, where they have another."""
+
+
+def called(answer: Any, seen: Subject, y: Any, notation: Notation) -> Any:
+    """Return what a function ``gradients(W, b, X, y)`` gives; any other answer as it is.
+
+    Parameters
+    ----------
+    answer : callable, or anything else
+        Weights and biases are given as lists, everything as copies in the layout of `notation`.
+    seen : Subject
+        Network and rows.
+    y : array or None
+        The targets as they were given; None: as the loss takes them.
+    notation : Notation
+
+    Raises
+    ------
+    InputError
+        When it returns nothing. What it raises itself comes out as it is.
+    """
+    if not callable(answer) or hasattr(answer, "__array__") or _is_gradients(answer):
+        return answer
+    theta = seen.network.parameters
+    targets = seen.y if y is None else np.asarray(y)
+    turned = notation.from_our_rows(targets) if targets.ndim == 2 else targets
+    found = answer(
+        [np.array(notation.from_our_weights(W)) for W in theta.weights],
+        [np.array(b) for b in theta.biases],
+        np.array(notation.from_our_rows(seen.X)),
+        np.array(turned),
+    )
+    if found is None:
+        raise InputError("the function returned None; let it return its gradients")
+    return found
 
 
 def parts_of(
@@ -27,7 +64,8 @@ def parts_of(
 
     Parameters
     ----------
-    answer : array, mapping, Gradients, flat vector, or lists of weights and of biases
+    answer : array, mapping, Gradients, flat vector, or lists
+        Lists of weights and of biases, ``[W1, b1, W2, …]``, or pairs ``[(W1, b1), …]``.
     sizes : sequence of int
         Units of every layer.
     notation : Notation
@@ -40,12 +78,14 @@ def parts_of(
     InputError
         When it is none of these, or has other than finite numbers in it.
     """
+    if _is_loss_and(answer):
+        answer = answer[1]
     if isinstance(answer, Mapping) or _is_gradients(answer):
         named = answer if isinstance(answer, Mapping) else _named(answer.weights, answer.biases)
     else:
         single = _as_array(answer)
-        if single is None:
-            named = _from_lists(answer, len(sizes) - 1)
+        if single is None or (single.ndim == 3 and isinstance(answer, list | tuple)):
+            named = _from_lists(answer, sizes)
         elif single.shape == (parameter_count(sizes),) and what is None:
             return _pieces(_checked(single, "the answer"), sizes, notation)
         else:
@@ -84,12 +124,13 @@ def _from_names(named: Mapping[str, Any], sizes: Sequence[int], notation: Notati
 
 def _read_name(name: str) -> tuple[str, int]:
     found = NAME.fullmatch(str(name))
-    if not found or (found[1] != "X" and not found[2]):
+    kind = SPELT.get(found[1].lower(), found[1].lower()) if found else ""
+    if not found or (kind != "X" and not found[2]):
         raise InputError(
             f"unknown name {str(name)!r} in the answer; call the arrays W1, b1, …, and error "
             "signals delta1, …, or give a single array"
         )
-    return ("g", 0) if found[1] == "X" else (found[1], int(found[2]))
+    return ("g", 0) if kind == "X" else (kind, int(found[2]))
 
 
 def _said(
@@ -107,9 +148,13 @@ def _said(
     return what, layer
 
 
-def _from_lists(answer: Any, n_layers: int) -> dict[str, Any]:
-    """Return names for ``(weights, biases)``, ``[W1, b1, W2, …]`` or ``[W1, W2, …]``."""
+def _from_lists(answer: Any, sizes: Sequence[int]) -> dict[str, Any]:
+    """Return names for ``(weights, biases)``, pairs, ``[W1, b1, W2, …]`` or ``[W1, W2, …]``."""
+    n_layers = len(sizes) - 1
     items = list(answer) if isinstance(answer, list | tuple) else []
+    if len(items) == n_layers and all(map(_is_pair, items)) and not _are_lists(items, sizes):
+        pairs = [list(x.values()) if isinstance(x, Mapping) else list(x) for x in items]
+        return _named(*zip(*pairs, strict=True))
     nested = [isinstance(item, list | tuple) and _as_array(item) is None for item in items]
     pair = len(items) == 2 and all(isinstance(item, list | tuple) for item in items)
     if pair and all(len(item) == n_layers for item in items):
@@ -129,6 +174,33 @@ def _from_lists(answer: Any, n_layers: int) -> dict[str, Any]:
     )
 
 
+def _is_loss_and(answer: Any) -> bool:
+    """Return whether this is ``(loss, gradients)``, as functions return both."""
+    if not isinstance(answer, tuple) or len(answer) != 2 or isinstance(answer[0], list | tuple):
+        return False
+    first, loss = answer[1], _as_array(answer[0])
+    many = isinstance(first, Mapping | list | tuple) or _is_gradients(first)
+    return loss is not None and loss.ndim == 0 and many and _as_array(first) is None
+
+
+def _is_pair(x: Any) -> bool:
+    """Return whether this may be ``(W, b)`` of a layer, or ``{"W": …, "b": …}``."""
+    if isinstance(x, Mapping):
+        return [str(name).lower() for name in x] in (["w", "b"], ["dw", "db"])
+    if not isinstance(x, list | tuple) or len(x) != 2:
+        return False
+    return all(_as_array(one) is not None for one in x)
+
+
+def _are_lists(items: Sequence[Any], sizes: Sequence[int]) -> bool:
+    """Return whether two items of two are the weights and the biases of two layers."""
+    if len(items) != 2 or any(isinstance(x, Mapping) for x in items):
+        return False
+    weights, biases = ([np.size(np.asarray(_as_array(x))) for x in item] for item in items)
+    shapes = list(pairwise(sizes))
+    return weights == [n * m for n, m in shapes] and biases == [m for _, m in shapes]
+
+
 def _pieces(flat: Array, sizes: Sequence[int], notation: Notation) -> list[Part]:
     """Return the parts of a flat vector W_1, b_1, W_2, …."""
     parts, start = [], 0
@@ -141,14 +213,19 @@ def _pieces(flat: Array, sizes: Sequence[int], notation: Notation) -> list[Part]
 
 
 def _as_array(x: Any) -> Array | None:
-    """Return a vector or matrix of floats; None where `x` is something else."""
-    if hasattr(x, "detach"):  # a tensor
+    """Return an array of floats of at most three axes; None where `x` is something else."""
+    if x is None or isinstance(x, str | Mapping):
+        return None
+    if isinstance(x, list | tuple) and any(hasattr(one, "detach") for one in x):
+        x = [one.detach() if hasattr(one, "detach") else one for one in x]
+    if hasattr(x, "detach"):  # a tensor, which may remember how it was computed
         x = x.detach()
     try:
         array = to_numpy(x) if hasattr(x, "__dlpack__") else np.asarray(x)
-    except ValueError:  # lists of arrays of different shapes
+    except (BufferError, RuntimeError, TypeError, ValueError):
+        # lists of arrays of different shapes; numbers that NumPy has no type for
         return None
-    if array.dtype.kind not in "fiub" or array.ndim not in (1, 2):
+    if array.dtype.kind not in "fiub" or array.ndim > 3:
         return None
     return array if array.dtype == np.float32 else array.astype(np.float64)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from backpass.core.arrays import Array
 from backpass.derivatives.batch import Subject, subject
-from backpass.derivatives.homework.answers import parts_of
+from backpass.derivatives.homework.answers import called, parts_of
 from backpass.derivatives.homework.comparison import (
     DIFFERENCES,
     EXACT,
@@ -51,9 +51,12 @@ def explain_mismatch(
     y : array of shape (N,) or (N, k) or None
         Targets as the loss takes them; labels for a classifier. None: those in a
         TabularModel's table.
-    answer : array, mapping, Gradients, flat vector, or lists
+    answer : array, mapping, Gradients, flat vector, lists, or callable
         One array, of which kind and layer are found by its shape; or ``{"W1": …, "b1": …}``,
-        ``(weights, biases)``, ``[W1, b1, W2, …]``, or θ's gradient as one vector.
+        ``(weights, biases)``, ``[(W1, b1), …]``, ``[W1, b1, W2, …]``, or θ's gradient as one
+        vector; or a function ``gradients(W, b, X, y)`` that returns any of these, to be called with
+        lists of weights and biases, the rows, and the targets as given. Numbers, lists, and arrays
+        of NumPy, PyTorch and JAX; names in capitals or not.
     sample_weight : array of shape (N,), optional
         1 each by default.
     alpha : float, optional
@@ -91,7 +94,8 @@ def explain_mismatch(
     """
     seen = subject(model, X, y, sample_weight, alpha=alpha, double=True).in_numpy()
     get_notation(notation)
-    parts = parts_of(answer, seen.network.sizes, get_notation(layout), what, layer)
+    theirs = called(answer, seen, y, get_notation(layout))
+    parts = parts_of(theirs, seen.network.sizes, get_notation(layout), what, layer)
     with blas_threads(threads_worth_using(seen.network.sizes, len(seen.s))):
         verdict = Homework(seen, parts).judge()
     return replace(verdict, notation=notation)
@@ -243,4 +247,9 @@ def _shapes(right: Pass, kind: str, l: int, part: Part) -> set[tuple[int, ...]]:
     """Return the shapes that a right or a mistaken result of this kind and layer may have."""
     layers = (l,) if part.layer is None else (l, l - 1, l + 1, right.L + 1 - l)
     shapes = {_shape(right, kind, other) for other in layers} - {()}
-    return shapes | {shape[::-1] for shape in shapes}
+    shapes |= {shape[::-1] for shape in shapes}
+    if part.kind is None:  # only what was named may be of a shape that no result has
+        return shapes
+    rows, own = len(right.targets), _shape(right, kind, l)
+    unsummed = {"W": {(rows, *own)}, "b": {(rows, *own), (rows,), ()}}
+    return shapes | unsummed.get(kind, set())

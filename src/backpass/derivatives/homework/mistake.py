@@ -49,7 +49,8 @@ class Way:
     neutral : callable, optional
         ``neutral(w)``, 0 by default.
     told : callable, optional
-        ``told(w, number)``: how the number that was found is said.
+        ``told(w, number)``: how the number that was found is said; without a family, what
+        is said before where.
     layers : callable, optional
         ``layers(w)``: the layers in which it is made, in all of them or in one alone.
     possible : callable, optional
@@ -72,6 +73,10 @@ class Way:
     def expanded(self, w: Pass) -> Iterator["Way"]:
         """Yield it for all of its layers, then for each alone; nothing where it is impossible."""
         if self.possible is not None and not self.possible(w):
+            return
+        if self.told is not None and self.family is None:
+            where = f"{self.told(w, 0.0)} {self.where}".strip()
+            yield from replace(self, where=where, told=None).expanded(w)
             return
         if self.layers is None:
             yield self
@@ -312,8 +317,8 @@ def square(W: Array) -> Array:
     return fitting(W, W.T)
 
 
-def softmax_over(maximum: int, total: int) -> Rule:
-    """Return softmax with the maximum and the sum along these axes; 1 is right."""
+def softmax_over(maximum: int | None, total: int | None) -> Rule:
+    """Return softmax with the maximum and the sum along these axes; 1 is right, None is all."""
 
     def rule(w: Pass, l: int) -> Array:
         e = np.exp(w.z[l] - w.z[l].max(axis=maximum, keepdims=True))

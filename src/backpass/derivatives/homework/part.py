@@ -160,20 +160,18 @@ class Part:
         return None if numbers is None else (numbers, self._turned(self.units, kind, shape))
 
     def _turned(self, x: Array, kind: str, shape: tuple[int, ...]) -> Array | None:
-        if len(shape) == 2:
-            other = (
-                self.notation.weights_transposed if kind == "W"
-                else self.notation.samples_in_columns
-            )  # fmt: skip
-            if self.flat and x.size != shape[0] * shape[1]:
+        other = (
+            self.notation.weights_transposed if kind == "W"
+            else self.notation.samples_in_columns
+        )  # fmt: skip
+        if self.flat and len(shape) == 2:
+            if x.size != shape[0] * shape[1]:
                 return None
-            if self.flat:
-                return x.reshape(shape[::-1]).T if other else x.reshape(shape)
-            x = x.T if other and x.ndim == 2 else x
-            if x.ndim == 1 and 1 in shape and x.size == shape[0] * shape[1]:
-                x = x.reshape(shape)
-        elif x.ndim == 2 and 1 in x.shape:
-            x = x.ravel()
+            return x.reshape(shape[::-1]).T if other else x.reshape(shape)
+        if other and x.ndim > 1 and x.ndim == len(shape):
+            x = np.swapaxes(x, -1, -2)
+        if x.ndim != len(shape) and [n for n in x.shape if n != 1] == [n for n in shape if n != 1]:
+            x = x.reshape(shape)  # a number alone, a column for a vector, a batch of one
         return x if x.shape == shape else None
 
     def index(self, kind: str, shape: tuple[int, ...], place: tuple[int, ...]) -> tuple[int, ...]:

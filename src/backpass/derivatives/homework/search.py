@@ -129,11 +129,11 @@ class Search:
         with np.errstate(all="ignore"):
             trials = self._try_alone(every)
             if not self._settled():
-                self._try_unknown(every)
-            if not self._settled():
                 for made, fits, value, numbers in self.pairs:
                     self._keep(made, fits, value, numbers)
                 left = self._try_pairs(trials)
+            if not self.found:  # what is known comes before what has to be solved for
+                self._try_unknown(every)
             if not self.found:
                 changes = [made for made in every if made.way.result is not None]
                 self._try_constants([*changes, *(trial.made for trial in trials)])

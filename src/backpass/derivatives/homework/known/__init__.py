@@ -7,15 +7,17 @@ search, the tests and the documentation read the table.
 """
 
 from backpass.derivatives.homework.known.cost import PENALTY, SAMPLES
-from backpass.derivatives.homework.known.layers import SLOPES, WEIGHTS
+from backpass.derivatives.homework.known.gradients import GRADIENTS
+from backpass.derivatives.homework.known.layers import WEIGHTS
 from backpass.derivatives.homework.known.output import AT_OUTPUT, SCALE
+from backpass.derivatives.homework.known.slopes import SLOPES
 from backpass.derivatives.homework.mistake import Mistake
 
 __all__ = ["MISTAKES"]
 
 MISTAKES: dict[str, Mistake] = {
     mistake.name: mistake
-    for topic in (SCALE, SLOPES, AT_OUTPUT, WEIGHTS, SAMPLES, PENALTY)
+    for topic in (SCALE, SLOPES, AT_OUTPUT, WEIGHTS, GRADIENTS, SAMPLES, PENALTY)
     for mistake in topic
 }
 """Every mistake by name, roughly the commonest first."""

@@ -1,13 +1,76 @@
 """Samples and their weights, and the penalty."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from backpass.core import backprop
-from backpass.derivatives.homework.faulty_pass import Fault
-from backpass.derivatives.homework.mistake import Mistake, Way, by_S, every, wrong
+from backpass.core.arrays import Array
+from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
+from backpass.derivatives.homework.mistake import (
+    Family,
+    Mistake,
+    Way,
+    by,
+    by_S,
+    every,
+    printed,
+    wrong,
+)
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
+
+
+def has_rows(w: Pass) -> bool:
+    """Return whether there is more than one row."""
+    return len(w.targets) > 1
+
+
+def without(row: int) -> Rule:
+    """Return the rule that gives a row no weight, in the sum of the weights neither."""
+
+    def rule(w: Pass, l: int) -> Array:
+        s = w.weights.copy()
+        s[row] = 0.0
+        return s
+
+    return rule
+
+
+def missing(row: int) -> Rule:
+    """Return the rule that leaves a row out of the sum, and divides as if it were in it."""
+
+    def rule(w: Pass, l: int) -> Array:
+        delta = backprop.output_error(w.s, w.derivative)
+        return np.where(np.arange(len(delta))[:, None] == row % len(delta), 0.0, delta)
+
+    return rule
+
+
+def with_alpha(*, biases: bool) -> Family:
+    """Return the faults that take another L2 strength, for the biases, too."""
+
+    def faults(alpha: float) -> tuple[Fault, ...]:
+        weights = Fault("alpha", lambda w, l: alpha)
+        if not biases:
+            return (weights,)
+        return weights, Fault(
+            "B4", lambda w, l: w.do("B4 delta", l).sum(axis=0) + alpha / w.S * w.b[l]
+        )
+
+    return faults
+
+
+def strength(w: Pass, alpha: float) -> str:
+    """Return how an L2 strength is said, which some do not divide by S."""
+    return f"α = {printed(alpha)}, or {printed(alpha / float(w.S))} without 1/S"
+
+
+def bias_penalty(times: Callable[[Pass], float]) -> Rule:
+    """Return the bias gradient with so many times (α/S) b in it."""
+    return lambda w, l: w.do("B4 delta", l).sum(axis=0) + times(w) * w.do("alpha", l) / w.S * w.b[l]
+
 
 SAMPLES = (
     Mistake(
@@ -39,6 +102,55 @@ SAMPLES = (
                     Fault("B3 delta", lambda w, l: w.delta[l][-1:]),
                     Fault("B4 delta", lambda w, l: w.delta[l][-1:]),
                 )
+            ),
+        ),
+    ),
+    Mistake(
+        "row left out",
+        "a row of the batch is missing",
+        equation="B3",
+        source="note 5, For Minibatch-Gradient Descent (Σ_n over all of the batch)",
+        mend="go over all rows: range(N) has 0 … N − 1, and a last slice may be shorter",
+        ways=tuple(
+            Way(f"the {name}, divided by {by}", (fault,), possible=has_rows)
+            for name, row in (("last", -1), ("first", 0))
+            for by, fault in (
+                ("N − 1", Fault("s", without(row))),
+                ("N", Fault("B1", missing(row))),
+            )
+        ),
+    ),
+    Mistake(
+        "rows out of step",
+        "rows and targets do not belong together: one of them is shifted, or in another order",
+        equation="B1z",
+        source="note 3, section 5.2 (column n of Ŷ and of E are one sample)",
+        mend="keep rows and targets together when shuffling, sorting or dropping a header",
+        ways=tuple(
+            wrong("y", rule, where, possible=has_rows)
+            for where, rule in (
+                ("targets one row down", lambda w, l: np.roll(w.targets, 1, axis=0)),
+                ("targets one row up", lambda w, l: np.roll(w.targets, -1, axis=0)),
+                ("targets in reverse", lambda w, l: w.targets[::-1]),
+            )
+        ),
+    ),
+    Mistake(
+        "weights updated too early",
+        "the weights of a layer were updated before its error signal was handed down",
+        equation="B2a",
+        source="note 5, step 3 (the update comes after all derivatives), note 4 (two algorithms)",
+        mend="find all error signals with the old weights, update afterwards",
+        ways=(
+            Way(
+                family=lambda rate: (
+                    Fault(
+                        "B2a",
+                        lambda w, l: w.delta[l + 1] @ (w.W[l + 1] - rate * w.dW[l + 1]).T,
+                    ),
+                ),
+                told=lambda w, rate: f"η = {printed(rate)}",
+                possible=lambda w: w.L > 1,
             ),
         ),
     ),
@@ -104,11 +216,9 @@ PENALTY = (
         source="our cost, as scikit-learn's: Σ‖W‖² without b",
         mend="add (α/S) W to ∂J/∂W and nothing to ∂J/∂b",
         ways=(
-            wrong(
-                "B4",
-                lambda w, l: w.do("B4 delta", l).sum(axis=0) + w.alpha / w.S * w.b[l],
-                layers=every,
-            ),
+            wrong("B4", bias_penalty(lambda w: 1.0), layers=every),
+            wrong("B4", bias_penalty(lambda w: float(w.S)), "without 1/S", layers=every),
+            wrong("B4", bias_penalty(lambda w: 2.0), "without ½", layers=every),
         ),
     ),
     Mistake(
@@ -118,6 +228,48 @@ PENALTY = (
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="the 2 of the derivative and the ½ cancel: add (α/S) W",
         ways=(wrong("alpha", lambda w, l: 2 * w.alpha),),
+    ),
+    Mistake(
+        "penalty halved",
+        "the penalty's part is α/(2S) W: its ½ was kept beside the derivative of the square",
+        equation="C",
+        source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
+        mend="the 2 of the derivative and the ½ cancel: add (α/S) W",
+        ways=(
+            wrong("alpha", lambda w, l: 0.5 * w.alpha),
+            wrong("alpha", lambda w, l: 0.5 * w.alpha * w.S, "without 1/S"),
+        ),
+    ),
+    Mistake(
+        "penalty not asked for",
+        "an L2 penalty was added, though α is 0",
+        equation="B3",
+        source="our cost, as scikit-learn's (no note has a penalty)",
+        mend="leave (α/S) W out, or give the α that you mean",
+        ways=tuple(
+            Way(
+                where,
+                family=with_alpha(biases=biases),
+                told=strength,
+                possible=lambda w: not w.alpha,
+            )
+            for where, biases in (("", False), ("biases too", True))
+        ),
+    ),
+    Mistake(
+        "another α",
+        "the penalty has another strength than was asked for",
+        equation="B3",
+        source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
+        mend="add (α/S) W with the α of the cost",
+        ways=(
+            Way(
+                family=with_alpha(biases=False),
+                neutral=lambda w: w.alpha,
+                told=strength,
+                possible=lambda w: bool(w.alpha),
+            ),
+        ),
     ),
     Mistake(
         "penalty's sign",
@@ -133,6 +285,18 @@ PENALTY = (
         equation="U",
         source="note 4, slide Gradient descent (η stands in the update)",
         mend="leave η and other factors to the update, θ ← θ − η ∂J/∂θ",
-        ways=(),  # the number is not known beforehand: the search divides
+        ways=(  # of the answer itself: the search divides
+            Way(
+                "in the data term",
+                family=lambda number: by(number, "B1z"),
+                neutral=lambda w: 1.0,
+                possible=lambda w: bool(w.alpha),
+            ),
+            Way(
+                "in the derivative of every hidden layer",
+                family=lambda number: by(number, "B2b"),
+                neutral=lambda w: 1.0,
+            ),
+        ),
     ),
 )

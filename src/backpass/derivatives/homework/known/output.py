@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from backpass.derivatives.homework.faulty_pass import Fault
+from backpass.core.arrays import Array
+from backpass.derivatives.homework.faulty_pass import Fault, Pass
 from backpass.derivatives.homework.mistake import (
     Mistake,
     Way,
@@ -29,6 +30,17 @@ TURNED = " and ".join(
     for notation in NOTATIONS.values()
     if notation.weights_transposed
 )
+
+
+def has_one_output(w: Pass) -> bool:
+    """Return whether there is a single output, and several samples that can meet."""
+    return w.targets.shape[1] == 1 and len(w.targets) > 1
+
+
+def mean_target(w: Pass, l: int) -> Array:
+    """Return the mean of the targets for each of them."""
+    return np.full_like(w.targets, w.targets.mean())
+
 
 SCALE = (
     Mistake(
@@ -150,6 +162,41 @@ AT_OUTPUT = (
             wrong("F2", softmax_over(1, 0), layers=output, possible=is_softmax),
             wrong(
                 "F2", softmax_over(0, 0), "and so the maximum", layers=output, possible=is_softmax
+            ),
+        ),
+    ),
+    Mistake(
+        "softmax over the whole array",
+        "softmax divided by the sum over all samples and outputs, not over those of each sample",
+        equation="F2",
+        source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
+        mend="sum over the outputs of one sample: axis=1, keepdims=True",
+        ways=(
+            wrong("F2", softmax_over(None, None), layers=output, possible=is_softmax),
+            wrong(
+                "F2",
+                softmax_over(1, None),
+                "the maximum of each sample",
+                layers=output,
+                possible=is_softmax,
+            ),
+        ),
+    ),
+    Mistake(
+        "(N, 1) − (N,)",
+        "a column of outputs minus a vector of targets is N × N: every output met every target",
+        equation="B1z",
+        source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m, both of one shape)",
+        mend="give both one shape: y[:, None], or ŷ.ravel()",
+        ways=(
+            wrong("y", mean_target, "and the mean over the N × N", possible=has_one_output),
+            Way(
+                "and their sum divided by N",
+                (
+                    Fault("y", mean_target),
+                    Fault("B1z", factor=lambda w, l: float(len(w.targets))),
+                ),
+                possible=has_one_output,
             ),
         ),
     ),

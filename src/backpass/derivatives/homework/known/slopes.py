@@ -1,0 +1,196 @@
+"""The derivative of the activation."""
+
+import numpy as np
+
+from backpass.core.activations import ACTIVATIONS
+from backpass.core.arrays import Array
+from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
+from backpass.derivatives.homework.mistake import (
+    Mistake,
+    Way,
+    hidden,
+    is_elementwise,
+    is_softmax,
+    named,
+    output,
+    printed,
+    slope_ways,
+    twice,
+    wrong,
+)
+
+# l is a layer, as in the notes
+# ruff: noqa: E741
+
+
+def has_relu(w: Pass) -> bool:
+    """Return whether a hidden layer has relu, or a leaky one."""
+    return any("relu" in w.phi[l].name for l in hidden(w))
+
+
+def relu_slope(w: Pass, l: int, left: float) -> Array:
+    """Return a relu's derivative with a slope on the left; another activation's as it is."""
+    if "relu" not in w.phi[l].name:
+        return w.phi[l].derivative(w.z[l], w.a[l])
+    return np.where(w.z[l] > 0, 1.0, left)
+
+
+def of_relu(what: str, rule: Rule) -> tuple[Way, ...]:
+    """Return the way to take relu's derivative wrongly in the hidden layers that have it."""
+
+    def only(w: Pass, l: int) -> Array:
+        if "relu" not in w.phi[l].name:
+            return w.phi[l].derivative(w.z[l], w.a[l])
+        return rule(w, l)
+
+    return (wrong("slope", only, what, layers=hidden, possible=has_relu),)
+
+
+def value_of(name: str) -> Rule:
+    """Return the rule that takes an activation by its name."""
+    return lambda w, l: ACTIVATIONS.get_record(name).value(w.z[l])
+
+
+def taken(name: str) -> tuple[Fault, ...]:
+    """Return the faults that take another activation and its derivative."""
+
+    def slope(w: Pass, l: int) -> Array:
+        return ACTIVATIONS.get_record(name).derivative(w.z[l], w.a[l])
+
+    return Fault("F2", value_of(name)), Fault("slope", slope)
+
+
+SLOPES = (
+    Mistake(
+        "f′ missing",
+        "the derivative of the activation was left out",
+        equation="B2b",
+        source="note 1 (e^l), note 2 (diag(f′(z^l))), note 3, section 4.3.2, note 5, step 2 "
+        "(⊙ f′(z))",
+        mend="multiply by φ′(z), element by element",
+        ways=slope_ways(lambda w, l: np.ones_like(w.z[l])),
+    ),
+    Mistake(
+        "z for a in f′",
+        "φ′ was computed from z by the formula in a: 1 − z² for 1 − a², or z(1 − z) for a(1 − a)",
+        equation="B2b",
+        source="note 3, appendix 6.1 (tanh′ = 1 − tanh², σ′ = σ(1 − σ))",
+        mend="put the activation a, not z, into a formula in terms of a",
+        ways=slope_ways(lambda w, l: w.phi[l].derivative(w.z[l], w.z[l]), softmax=True),
+    ),
+    Mistake(
+        "f′ at a",
+        "φ′ was taken at the activation a, not at the pre-activation z",
+        equation="B2b",
+        source="notes 1 and 2 (f′(z^l)), note 5, step 2 (f′(z^{(l)}))",
+        mend="φ′ takes what the activation took, z; note 3 calls that a",
+        ways=slope_ways(
+            lambda w, l: w.phi[l].derivative(w.a[l], w.phi[l].value(w.a[l])), softmax=True
+        ),
+    ),
+    Mistake(
+        "f′ of another activation",
+        "the derivative is that of another activation than the layer's",
+        equation="B2b",
+        source="note 3, appendix 6.1 (σ′ = σ(1 − σ) and tanh′ = 1 − tanh², each its own)",
+        mend="differentiate the activation that the forward pass has taken",
+        ways=(
+            *named("a(1 − a), a logistic's,", slope_ways(lambda w, l: w.a[l] * (1 - w.a[l]))),
+            *named("1 − a², a tanh's,", slope_ways(lambda w, l: 1 - w.a[l] ** 2)),
+            *named("relu's 0 or 1", slope_ways(lambda w, l: (w.z[l] > 0).astype(w.z[l].dtype))),
+            *named("1 − a for 1 − a²", slope_ways(lambda w, l: 1 - w.a[l])),
+        ),
+    ),
+    Mistake(
+        "f for f′",
+        "the activation itself stands where its derivative belongs",
+        equation="B2b",
+        source="note 3, section 4.3.2 (g′(a)), note 5, step 2 (⊙ f′(z))",
+        mend="multiply by φ′(z), not by φ(z)",
+        ways=slope_ways(lambda w, l: w.a[l]),
+    ),
+    Mistake(
+        "f′ twice",
+        "the derivative of the activation was applied twice",
+        equation="B2b",
+        source="note 3, section 4.3.2 (from ∇_h to ∇_a once in a layer)",
+        mend="multiply by φ′(z) once; an error signal ŷ − y of the output holds its φ′ already",
+        ways=(
+            wrong("B1z", twice, "at the output", possible=is_elementwise),
+            wrong(
+                "slope",
+                lambda w, l: w.phi[l].derivative(w.z[l], w.a[l]) ** 2,
+                "in the hidden layers",
+                layers=hidden,
+            ),
+        ),
+    ),
+    Mistake(
+        "sign slip in f′",
+        "the derivative of the activation has a wrong sign in it",
+        equation="B2b",
+        source="note 3, appendix 6.1 (tanh′ = 1 − tanh², σ′ = σ(1 − σ))",
+        mend="1 − {a}² for tanh, {a}(1 − {a}) for the logistic function: both are positive",
+        ways=(
+            Way(
+                "−{dphi}, as {a}² − 1 for 1 − {a}², in the hidden layers",
+                (Fault("slope", factor=lambda w, l: -1.0),),
+                layers=hidden,
+            ),
+            *named("1 + {a}² for 1 − {a}²", slope_ways(lambda w, l: 1 + w.a[l] ** 2)),
+            *named("{a}(1 + {a}) for {a}(1 − {a})", slope_ways(lambda w, l: w.a[l] * (1 + w.a[l]))),
+        ),
+    ),
+    Mistake(
+        "relu's f′",
+        "the derivative of relu is 1 where {z} > 0 and 0 elsewhere; another was taken",
+        equation="B2b",
+        source="note 3, appendix 6.1 (g′(a) = 1 for a > 0, else 0)",
+        mend="multiply by ({z} > 0), which looks at the pre-activation and at nothing else",
+        ways=(
+            *of_relu("{z} < 0 for {z} > 0", lambda w, l: (w.z[l] < 0) * 1.0),
+            *of_relu("the sign of {z}", lambda w, l: np.sign(w.z[l])),
+            *of_relu("{z} itself", lambda w, l: w.z[l]),
+            *of_relu("leaky, 0.01 where {z} < 0", lambda w, l: np.where(w.z[l] > 0, 1.0, 0.01)),
+            *of_relu("where the error signal is positive", lambda w, l: (w.g[l] > 0) * 1.0),
+            *of_relu(
+                "where {z} and the error signal are positive",
+                lambda w, l: ((w.g[l] > 0) & (w.z[l] > 0)) * 1.0,
+            ),
+            Way(
+                "where {z} < 0",
+                family=lambda number: (
+                    Fault("B2b", lambda w, l: w.g[l] * relu_slope(w, l, number)),
+                ),
+                told=lambda w, number: f"leaky, {printed(number)}",
+                possible=has_relu,
+            ),
+        ),
+    ),
+    Mistake(
+        "another activation",
+        "the layers have another activation than the network, forward and backward",
+        equation="F2",
+        source="note 3, appendix 6.1 (each activation and its derivative)",
+        mend="take the activation of the network, and its derivative",
+        ways=(
+            *(
+                Way(f"{name} in the hidden layers", taken(name), layers=hidden)
+                for name in ("logistic", "tanh", "relu")
+            ),
+            *(
+                Way(f"{name} at the output", taken(name), layers=output, possible=is_elementwise)
+                for name in ("logistic", "tanh", "identity")
+            ),
+            *(
+                Way(
+                    f"{name} at the output, with ŷ − {{y}}",
+                    (Fault("F2", value_of(name)), Fault("B1z", lambda w, l: w.a[l] - w.y)),
+                    layers=output,
+                    possible=possible,
+                )
+                for name, possible in (("logistic", is_softmax), ("softmax", is_elementwise))
+            ),
+        ),
+    ),
+)
