@@ -23,6 +23,8 @@ from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.registry import Registry
 from backpass.core.schedules import SCHEDULES
 from backpass.derivatives.homework import MISTAKES
+from backpass.derivatives.notation import CODE
+from backpass.derivatives.notation.in_line import spoken
 
 __all__ = ["REGISTRIES", "inline", "paragraph", "setup", "table"]
 
@@ -216,8 +218,9 @@ class Mistakes(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         rows = []
         for mistake in MISTAKES.values():
-            ways = [way.where for way in mistake.ways if way.where]
-            what = [paragraph(f"{_capital(mistake.sentence)}. {_capital(mistake.mend)}.")]
+            ways = [spoken(way.where, CODE) for way in mistake.ways if way.where]
+            told = (spoken(text, CODE) for text in (mistake.sentence, mistake.mend))
+            what = [paragraph(" ".join(f"{_capital(text)}." for text in told))]
             if ways:
                 what += [paragraph(f"Ways: {'; '.join(ways)}.", "record-facts")]
             right = EQUATIONS[mistake.equation]

@@ -66,6 +66,10 @@ class HomeworkOptions:
             help="How it lies: code, error, chain, nabla, omega or bracket.",
         ),
     ] = "code"
+    notation: Annotated[
+        str,
+        Option("--notation", metavar="NOTATION", help="The notation that the verdict speaks."),
+    ] = "code"
     alpha: Annotated[
         float, Option("--alpha", min=0, metavar="NUMBER", help="L2 strength of the cost.")
     ] = 0.0
@@ -110,6 +114,7 @@ def run_homework(options: HomeworkOptions) -> int:
                 what=options.what,
                 layer=options.layer,
                 layout=options.layout,
+                notation=options.notation,
             )
     render.output().print(verdict, soft_wrap=True)
     if options.json:

@@ -198,6 +198,8 @@ def _are_lists(items: Sequence[Any], sizes: Sequence[int]) -> bool:
         return False
     weights, biases = ([np.size(np.asarray(_as_array(x))) for x in item] for item in items)
     shapes = list(pairwise(sizes))
+    if np.ndim(items[0][1]) == 1 and np.ndim(items[1][0]) == 2:  # (W1, b1), (W2, b2)
+        return False
     return weights == [n * m for n, m in shapes] and biases == [m for _, m in shapes]
 
 

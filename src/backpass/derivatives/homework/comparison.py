@@ -58,7 +58,8 @@ class Tolerance:
         gap, size = np.abs(numbers - expected), float(np.abs(expected).max(initial=0.0))
         allowed = self.allowed(kind, l, size, part.eps, abs(factor) or 1.0)
         if (gap <= allowed + units * (1 + 1e-6)).all():
-            return _ratio(gap.max(initial=0.0), size)
+            # of what is itself but rounding, no part can be said
+            return 0.0 if self.is_nothing(kind, l, expected) else float(gap.max() / size)
         return None
 
     def factors(self, part: Part, kind: str, l: int, value: Array) -> Span | None:

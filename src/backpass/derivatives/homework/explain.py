@@ -250,6 +250,7 @@ def _shapes(right: Pass, kind: str, l: int, part: Part) -> set[tuple[int, ...]]:
     shapes |= {shape[::-1] for shape in shapes}
     if part.kind is None:  # only what was named may be of a shape that no result has
         return shapes
-    rows, own = len(right.targets), _shape(right, kind, l)
-    unsummed = {"W": {(rows, *own)}, "b": {(rows, *own), (rows,), ()}}
-    return shapes | unsummed.get(kind, set())
+    rows = len(right.targets)
+    unsummed = {(rows, *shape) for shape in shapes} if kind in ("W", "b") else set()
+    turned = {shape[::-1] for shape in unsummed}
+    return shapes | unsummed | turned | ({(rows,), ()} if kind == "b" else set())

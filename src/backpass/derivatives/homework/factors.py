@@ -121,10 +121,10 @@ def explained(
             told = made if w.alpha and not where else made.renamed(where)
             found.append(((told,), by_part((number, cover))))
     for (one, its, here), (other, others, there) in combinations(known, 2) if two else ():
-        if one.mistake is other.mistake or not its or not others:
+        if one.mistake is other.mistake:
             continue
-        both = covers(its * others)
-        where = place(both, fits) if both == wrong and its * others != 1 else None
+        both = covers(its * others) if its and others and its * others != 1 else set()
+        where = place(both, fits) if both == wrong else None
         if where is not None:
             pair = one.renamed(""), other.renamed(where)
             found.append((pair, by_part((its * others, both))))

@@ -237,7 +237,12 @@ class Pass:
         self._read(name, l)
         concerned = [f for f in self.faults if f.name == name and f.concerns(l)]
         rule = next((f.rule for f in concerned if f.rule is not None), RULES[name])
-        value = rule(self, l)
+        try:
+            value = rule(self, l)
+        except (IndexError, ValueError):
+            if self.faults:  # shapes that two faults leave no way to put together
+                raise CannotPlantError from None
+            raise
         for fault in concerned:
             if fault.factor is not None:
                 value = fault.factor(self, l) * value

@@ -7,13 +7,14 @@ mistake leaves alone is as the other one makes it, and that is known already.
 import contextlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations, groupby
 from typing import NamedTuple
 
 import numpy as np
 
+from backpass.core.arrays import Array
 from backpass.derivatives.homework.comparison import EXACT, Tolerance
 from backpass.derivatives.homework.factors import Fit, explained, multiples, one_number, place
 from backpass.derivatives.homework.faulty_pass import RULES, CannotPlantError, Fault, Pass
@@ -28,7 +29,8 @@ from backpass.derivatives.notation import CODE, Notation
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 CHANCE = 0.01  # how often one of the explanations tried may fit by chance
-WORK = 1.2e10  # floating-point operations, about, that pairs of mistakes may take: some 2 s
+WORK = 8e9  # floating-point operations, about, that pairs of mistakes may take: some second
+SOLVING = 3e9  # those that solving for a number beside another mistake may take
 
 Candidates = list[tuple[str, int]]
 """The results, by kind and layer, that a part of an answer may stand for."""
@@ -111,7 +113,7 @@ class Search:
         self.order = sorted(range(len(parts)), key=lambda i: -candidates[i][0][1])
         self.found: dict[frozenset[str], Explanation] = {}
         self.pairs: list[tuple[tuple[Made, ...], list[Fit], Value, tuple[float, ...]]] = []
-        self.tried = 0
+        self.tried = self.passes = 0
         places = [(name, l) for name in RULES for l in range(right.L + 1)]
         self.bits = {place: 1 << i for i, place in enumerate(places)}
 
@@ -133,11 +135,11 @@ class Search:
                     self._keep(made, fits, value, numbers)
                 left = self._try_pairs(trials)
             if not self.found:  # what is known comes before what has to be solved for
-                self._try_unknown(every)
+                self._try_unknown(every, trials)
             if not self.found:
                 changes = [made for made in every if made.way.result is not None]
                 self._try_constants([*changes, *(trial.made for trial in trials)])
-        found = sorted(self.found.values(), key=lambda e: (len(e.made), _rank(e)))
+        found = sorted(self.found.values(), key=_rank)
         best = min((explanation.off for explanation in found), default=0.0)
         return [e for e in found if e.off <= FARTHER * best + EXACT], left
 
@@ -208,7 +210,10 @@ class Search:
         covers = partial(self._covered, fits, value)
         for found, numbers in explained(self.right, fits, scalars, covers, two=not made):
             told = (*made, *found)
-            if made and (len({*numbers}) > 1 or made[0].mistake is found[0].mistake):
+            # beside another mistake one number for everything, or a part that is left out
+            if made and (
+                made[0].mistake is found[0].mistake or (len({*numbers}) > 1 and 0 not in numbers)
+            ):
                 continue
             if len(told) == 1:
                 self._keep(told, fits, value, numbers)
@@ -229,22 +234,52 @@ class Search:
 
     # --- numbers that are not known --------------------------------------------------------------
 
-    def _try_unknown(self, every: Sequence[Made]) -> None:
-        """Solve for the number of the mistakes that have one."""
-        for made in every:
-            if made.way.family is None:
-                continue
-            self.tried += 1
-            with contextlib.suppress(CannotPlantError):
-                number = solve(self.right, made.way, self.run, self.parts, self.candidates)
-                if number is None:
-                    continue
-                way = made.way.at(self.right, number)
-                w = self.run(way.faults, self.right)
-                fits = self._fits(w.value)
-                if fits and all(fit.factor == 1 for fit in fits):
-                    found = Made(made.mistake, way, made.rank)
-                    self._keep([found], fits, w.value, unknown=1)
+    def _try_unknown(self, every: Sequence[Made], trials: Sequence[Trial]) -> None:
+        """Solve for the number of the mistakes that have one, alone and beside another mistake."""
+        families = [made for made in every if made.way.family is not None]
+        self.passes = 0
+        for made in families:
+            self._solve(made, None)
+        others = [made for made in every if made.way.factor or made.way.result]
+        others += [trial.made for trial in trials if not trial.made.way.alone]
+        for made in families:
+            for other in others:
+                if self.found or self.passes > SOLVING / self._operations():
+                    return
+                if other.mistake is not made.mistake:
+                    self._solve(made, other)
+
+    def _solve(self, made: Made, other: Made | None) -> None:
+        """Solve for the number of a mistake, beside another one or not."""
+        factor = other.way.factor(self.right) if other and other.way.factor else 1.0
+        if factor == 0 or (factor == 1 and other and other.way.factor):
+            return
+        faults = other.way.faults if other else ()
+
+        def value(number: float) -> Value:
+            assert made.way.family is not None
+            self.passes += 1
+            w = self.run((*faults, *made.way.family(number)), self.right)
+            changed = _changed(other, w, w.value) if other else w.value
+            return changed if factor == 1 else partial(_times, factor, changed)
+
+        self.tried += 1
+        with contextlib.suppress(CannotPlantError):
+            neutral = made.way.neutral(self.right) if made.way.neutral else 0.0
+            number = solve(value, neutral, self.parts, self.candidates)
+            if number is None:
+                return
+            found = replace(made, way=made.way.at(self.right, number))
+            came = value(number)
+            fits = self._fits(came, equal=True)
+            # neither the number nor the other mistake explains anything where it changes nothing
+            alone = self.run(found.way.faults, self.right).value
+            if (
+                fits
+                and self._differs(came, value(neutral))
+                and not (other and not self._differs(came, alone))
+            ):
+                self._keep([other, found] if other else [found], fits, came, unknown=1)
 
     def _try_constants(self, tried: Sequence[Made]) -> None:
         """Look for one number that the answer is a multiple by: of what is right, or nearly."""
@@ -401,7 +436,7 @@ class Search:
             assert array is not None
             number = numbers[i] if numbers else 1.0
             off = self.compare.off(self.parts[i], fit.kind, fit.layer, array, number)
-            worst = max(worst, off or 0.0)
+            worst = max(worst, off or 0.0) if number else worst
             is_right = right is not None and self.compare.off(
                 self.parts[i], fit.kind, fit.layer, right
             )
@@ -421,8 +456,20 @@ def _changed(made: Made, w: Pass, value: Value) -> Value:
     return value if result is None else partial(result, w, value)
 
 
-def _rank(explanation: Explanation) -> int:
-    return sum(made.rank for made in explanation.made)
+def _times(number: float, value: Value, kind: str, l: int) -> Array | None:
+    array = value(kind, l)
+    return None if array is None else number * array
+
+
+def _rank(explanation: Explanation) -> tuple[int, bool, int]:
+    """Return what explanations are sorted by: the likeliest first.
+
+    Fewest mistakes, then those in the equations and in the whole answer before a number in some of
+    its parts, then the commonest.
+    """
+    made = explanation.made
+    in_parts = any(one.way.factor and one.where.endswith(("only", "down")) for one in made)
+    return len(made), in_parts, sum(one.rank for one in made)
 
 
 def _far_fetched(one: Way, other: Way) -> bool:

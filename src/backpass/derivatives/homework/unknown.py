@@ -5,22 +5,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.derivatives.homework.faulty_pass import Fault, Pass
-from backpass.derivatives.homework.mistake import Way
+from backpass.derivatives.homework.mistake import Value
 from backpass.derivatives.homework.part import Part
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
-STEPS = 30  # of the secant method, which needs 1 where the answer is linear in the number
+STEPS = 12  # of the secant method, which needs 1 where the answer is linear in the number
 START = 1e-3  # the first step away from the number that changes nothing
 ENOUGH = 1e-13  # change of the number, relative, at which it is taken for found
+NEARER = 0.5  # of the distance must be left after a step, or the mistake is another one
 
 
 def solve(
-    right: Pass,
-    way: Way,
-    run: Callable[[Sequence[Fault], Pass], Pass],
+    value: Callable[[float], Value],
+    neutral: float,
     parts: Sequence[Part],
     candidates: Sequence[Sequence[tuple[str, int]]],
 ) -> float | None:
@@ -32,12 +31,10 @@ def solve(
 
     Parameters
     ----------
-    right : Pass
-        Without mistakes.
-    way : Way
-        With a family.
-    run : callable
-        ``run(faults, base)`` is the pass with these faults.
+    value : callable
+        ``value(number)(kind, l)``: what comes out.
+    neutral : float
+        The number that changes nothing.
     parts : sequence of Part
         The answer.
     candidates : sequence of sequence of (str, int)
@@ -48,11 +45,10 @@ def solve(
     CannotPlantError
         When the mistake makes no sense in this network.
     """
-    assert way.family is not None
     theirs, results = [], []
     for part, possible in zip(parts, candidates, strict=True):
         kind, l = possible[0]
-        ours = right.value(kind, l)
+        ours = value(neutral)(kind, l)
         shaped = None if ours is None else part.shaped(kind, ours.shape)
         if ours is None or shaped is None:
             return None
@@ -62,23 +58,23 @@ def solve(
     wanted = np.concatenate(theirs)
 
     def at(number: float) -> Array:
-        assert way.family is not None
-        w = run(way.family(number), right)
-        found = [(w.value(kind, l), size) for kind, l, size in results]
+        arrays = value(number)
+        found = [(arrays(kind, l), size) for kind, l, size in results]
         return np.concatenate([np.ravel(x) / size for x, size in found if x is not None])
 
-    before = way.neutral(right) if way.neutral else 0.0
-    number = before + START
+    before, number = neutral, neutral + START
     old, new = at(before), at(number)
-    for _ in range(STEPS):
+    for step in range(STEPS):
         slope = new - old
         square = float(slope @ slope)
         if square == 0 or not np.isfinite(square):
             break
-        step = (number - before) * float(slope @ (wanted - new)) / square
-        before, old = number, new
-        number += step
-        if not np.isfinite(number) or abs(step) <= ENOUGH * abs(number):
+        change = (number - before) * float(slope @ (wanted - new)) / square
+        before, old, number = number, new, number + change
+        if not np.isfinite(number) or abs(change) <= ENOUGH * abs(number):
             break
         new = at(number)
+        left, had = (float(np.linalg.norm(wanted - v)) for v in (new, old))
+        if not left <= NEARER * had and left > ENOUGH * np.linalg.norm(wanted):
+            return None if step == 0 else number
     return number if np.isfinite(number) else None

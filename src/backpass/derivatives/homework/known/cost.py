@@ -22,6 +22,13 @@ from backpass.derivatives.homework.mistake import (
 # ruff: noqa: E741
 
 
+def of_rows(of_a: Callable[[Array], Array], of_delta: Callable[[Array], Array]) -> Rule:
+    """Return the weight gradient of other rows than those of the batch."""
+    return lambda w, l: backprop.weight_gradient(
+        of_a(w.do("B3 a", l)), of_delta(w.do("B3 delta", l)), w.W[l], w.do("alpha", l), w.S
+    )
+
+
 def has_rows(w: Pass) -> bool:
     """Return whether there is more than one row."""
     return len(w.targets) > 1
@@ -69,7 +76,7 @@ def strength(w: Pass, alpha: float) -> str:
 
 def bias_penalty(times: Callable[[Pass], float]) -> Rule:
     """Return the bias gradient with so many times (α/S) b in it."""
-    return lambda w, l: w.do("B4 delta", l).sum(axis=0) + times(w) * w.do("alpha", l) / w.S * w.b[l]
+    return lambda w, l: w.do("B4 delta", l).sum(axis=0) + times(w) * w.alpha / w.S * w.b[l]
 
 
 SAMPLES = (
@@ -78,12 +85,17 @@ SAMPLES = (
         "activations and error signals were averaged first and multiplied then",
         equation="B3",
         source="note 2, Derivatives with respect to W^l, taken literally (see Sources)",
-        mend="multiply for each sample and sum over the samples: aᵀ δ",
+        mend="multiply {a[l-1]} and {delta[l]} for each sample, then sum over the samples",
         ways=(
             Way(
                 faults=(
-                    Fault("B3 a", lambda w, l: w.a[l - 1].mean(axis=0, keepdims=True)),
-                    Fault("B3 delta", lambda w, l: w.delta[l].sum(axis=0, keepdims=True)),
+                    Fault(
+                        "B3",
+                        of_rows(
+                            lambda a: a.mean(axis=0, keepdims=True),
+                            lambda delta: delta.sum(axis=0, keepdims=True),
+                        ),
+                    ),
                 ),
                 layers=every,
             ),
@@ -98,8 +110,7 @@ SAMPLES = (
         ways=(
             Way(
                 faults=(
-                    Fault("B3 a", lambda w, l: w.a[l - 1][-1:]),
-                    Fault("B3 delta", lambda w, l: w.delta[l][-1:]),
+                    Fault("B3", of_rows(lambda a: a[-1:], lambda delta: delta[-1:])),
                     Fault("B4 delta", lambda w, l: w.delta[l][-1:]),
                 )
             ),
@@ -186,7 +197,7 @@ SAMPLES = (
         "the sample weights were multiplied in twice",
         equation="B1",
         source="our mean Σ s_n C_n / S (no note has weights)",
-        mend="s_n enters once, in δ_L",
+        mend="s_n enters once, in {delta[L]}",
         ways=(wrong("B1", lambda w, l: backprop.output_error(w.s, w.s[:, None] * w.derivative)),),
     ),
 )
@@ -198,7 +209,7 @@ PENALTY = (
         "the penalty's part (α/S) W is missing",
         equation="B3",
         source="our cost, as scikit-learn's (no note has a penalty)",
-        mend="add (α/S) W to ∂J/∂W",
+        mend="add (α/S) W to {dW}",
         ways=(wrong("alpha", lambda w, l: 0.0, layers=every),),
     ),
     Mistake(
@@ -214,7 +225,7 @@ PENALTY = (
         "the penalty was applied to the biases, too",
         equation="B4",
         source="our cost, as scikit-learn's: Σ‖W‖² without b",
-        mend="add (α/S) W to ∂J/∂W and nothing to ∂J/∂b",
+        mend="add (α/S) W to {dW} and nothing to {db}",
         ways=(
             wrong("B4", bias_penalty(lambda w: 1.0), layers=every),
             wrong("B4", bias_penalty(lambda w: float(w.S)), "without 1/S", layers=every),
@@ -276,7 +287,7 @@ PENALTY = (
         "the penalty's part was taken off, not added",
         equation="B3",
         source="our cost, as scikit-learn's: + ½ α Σ‖W‖² / S",
-        mend="add (α/S) W to ∂J/∂W",
+        mend="add (α/S) W to {dW}",
         ways=(wrong("alpha", lambda w, l: -w.alpha),),
     ),
     Mistake(

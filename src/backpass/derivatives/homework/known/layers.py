@@ -38,18 +38,19 @@ WEIGHTS = (
         "a quantity of the layer above or below was taken",
         equation="B3",
         source="notes 1 and 5 (a^{l−1} (e^l)ᵀ), note 3, section 5.2 (∇A_k H_{k−1}ᵀ)",
-        mend="∂J/∂W_l = a_{l−1}ᵀ δ_l; δ_l takes W and δ of layer l + 1 and φ′ of layer l",
+        mend="{dW[l]} is made of {a[l-1]} and {delta[l]}; {delta[l]} takes W and {delta} of layer "
+        "l + 1 and {dphi} of layer l",
         ways=(
             Way("the result of the layer above", result=shifted(1)),
             Way("the result of the layer below", result=shifted(-1)),
             wrong(
                 "B3 a",
                 lambda w, l: fitting(w.a[l], w.a[l - 1]),
-                "a_l for a_{l−1} in the weight gradient",
+                "{a[l]} for {a[l-1]} in the weight gradient",
                 layers=every,
             ),
             Way(
-                "δ_{l+1} for δ_l in the gradients",
+                "{delta[l+1]} for {delta[l]} in the gradients",
                 (
                     Fault("B3 delta", lambda w, l: fitting(w.delta.get(l + 1), w.delta[l])),
                     Fault("B4 delta", lambda w, l: fitting(w.delta.get(l + 1), w.delta[l])),
@@ -59,7 +60,7 @@ WEIGHTS = (
             wrong(
                 "B2a",
                 lambda w, l: w.delta[l + 1] @ fitting(w.W.get(l), w.W[l + 1]).T,
-                "W_l for W_{l+1} in the error signal",
+                "{W[l]} for {W[l+1]} in the error signal",
                 layers=hidden,
             ),
             wrong(
@@ -67,7 +68,7 @@ WEIGHTS = (
                 lambda w, l: w.phi[l].derivative(
                     fitting(w.z[l + 1], w.z[l]), fitting(w.a[l + 1], w.a[l])
                 ),
-                "φ′ of layer l + 1 in the error signal",
+                "{dphi} of layer l + 1 in the error signal",
                 layers=hidden,
             ),
             wrong(
@@ -75,7 +76,7 @@ WEIGHTS = (
                 lambda w, l: w.phi[l].derivative(
                     fitting(w.z.get(l - 1), w.z[l]), fitting(w.a[l - 1], w.a[l])
                 ),
-                "φ′ of layer l − 1 in the error signal",
+                "{dphi} of layer l − 1 in the error signal",
                 layers=hidden,
             ),
         ),
@@ -98,7 +99,7 @@ WEIGHTS = (
     ),
     Mistake(
         "bias forgotten",
-        "the forward pass left the bias out: z = a W",
+        "the forward pass left the bias out of {z}",
         equation="F1",
         source="note 3, section 2 (a_i = b_i + W_i h_{i−1}), note 5, step 1",
         mend="z = a W + b",
@@ -106,10 +107,10 @@ WEIGHTS = (
     ),
     Mistake(
         "activation forgotten",
-        "the forward pass left the activation out: a = z",
+        "the forward pass left the activation out: {a} = {z}",
         equation="F2",
         source="note 3, section 2 (h_i = g(a_i)), note 5, step 1 (a^{(l)} = f(z^{(l)}))",
-        mend="a = φ(z) in every layer",
+        mend="{a} = {f}({z}) in every layer",
         ways=(
             Way(
                 "in the hidden layers",
@@ -121,7 +122,9 @@ WEIGHTS = (
                 ),
                 layers=hidden,
             ),
-            wrong("F2", lambda w, l: w.z[l], "in the hidden layers, and so in φ′", layers=hidden),
+            wrong(
+                "F2", lambda w, l: w.z[l], "in the hidden layers, and so in {dphi}", layers=hidden
+            ),
             wrong("F2", lambda w, l: w.z[l], "at the output", layers=output),
         ),
     ),
@@ -130,7 +133,7 @@ WEIGHTS = (
         "the weight gradient has the pre-activation of the layer below, not its activation",
         equation="B3",
         source="note 1 (a^{l−1} (e^l)ᵀ), note 3, section 5.2 (H_{k−1}, not A_{k−1})",
-        mend="∂J/∂W_l = a_{l−1}ᵀ δ_l: what entered the layer; mind that note 3's a is z",
+        mend="multiply {delta[l]} by {a[l-1]}, what entered the layer; note 3's a is our z",
         ways=(
             wrong(
                 "B3 a",

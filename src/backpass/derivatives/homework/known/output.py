@@ -66,7 +66,7 @@ SCALE = (
         "weights)",
         equation="B1",
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m)",
-        mend="divide once, at the output: δ_L holds s_n/S, and everything below inherits it",
+        mend="divide once, at the output: {delta[L]} holds s_n/S, and everything below inherits it",
         ways=(
             Way(faults=by_S(1, "B1")),
             Way("in the penalty, too", factor=lambda w: float(w.S)),
@@ -79,11 +79,11 @@ SCALE = (
         "it was divided by the number of samples N (the sum S of their weights) twice",
         equation="B1",
         source="note 3, section 5.2 (the 1/m enters once, in ∇A_L)",
-        mend="δ_L holds s_n/S already: sum ∂J/∂W and ∂J/∂b over the samples, do not average them",
+        mend="{delta[L]} holds s_n/S already: sum {dW} and {db} over the samples, do not average",
         ways=(
             Way(faults=by_S(-1, "B1")),
             Way("in the penalty, too", factor=lambda w: 1 / float(w.S)),
-            Way("in ∂J/∂W and ∂J/∂b, not in δ", by_S(-1, "B3 delta", "B4 delta"), layers=every),
+            Way("in {dW} and {db}, not in {delta}", by_S(-1, "B3 delta", "B4 delta"), layers=every),
             Way("in the bias gradients only", by_S(-1, "B4 delta"), layers=every),
             Way("in the weight gradients only", by_S(-1, "B3 delta"), layers=every),
         ),
@@ -120,10 +120,10 @@ SCALE = (
 AT_OUTPUT = (
     Mistake(
         "softmax Jacobian missing",
-        "∂C/∂ŷ was taken for the error signal: softmax was not differentiated",
+        "{dC[L]} was taken for the error signal: softmax was not differentiated",
         equation="B1z",
         source="note 3, section 4.3.1 (∂ŷ_ℓ/∂a_{Li} by the quotient rule)",
-        mend="with cross-entropy use ŷ − e_ℓ; otherwise multiply ∂C/∂ŷ by softmax's Jacobian",
+        mend="with cross-entropy use ŷ − e_ℓ; otherwise multiply {dC[L]} by softmax's Jacobian",
         ways=(wrong("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l]), possible=is_softmax),),
     ),
     Mistake(

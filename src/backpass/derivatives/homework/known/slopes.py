@@ -67,23 +67,24 @@ SLOPES = (
         equation="B2b",
         source="note 1 (e^l), note 2 (diag(f′(z^l))), note 3, section 4.3.2, note 5, step 2 "
         "(⊙ f′(z))",
-        mend="multiply by φ′(z), element by element",
+        mend="multiply by {dphi}({z}), element by element",
         ways=slope_ways(lambda w, l: np.ones_like(w.z[l])),
     ),
     Mistake(
         "z for a in f′",
-        "φ′ was computed from z by the formula in a: 1 − z² for 1 − a², or z(1 − z) for a(1 − a)",
+        "{dphi} was computed from {z} by the formula in {a}: 1 − {z}² for 1 − {a}², or "
+        "{z}(1 − {z}) for {a}(1 − {a})",
         equation="B2b",
         source="note 3, appendix 6.1 (tanh′ = 1 − tanh², σ′ = σ(1 − σ))",
-        mend="put the activation a, not z, into a formula in terms of a",
+        mend="put the activation {a}, not {z}, into a formula in terms of {a}",
         ways=slope_ways(lambda w, l: w.phi[l].derivative(w.z[l], w.z[l]), softmax=True),
     ),
     Mistake(
         "f′ at a",
-        "φ′ was taken at the activation a, not at the pre-activation z",
+        "{dphi} was taken at the activation {a}, not at the pre-activation {z}",
         equation="B2b",
         source="notes 1 and 2 (f′(z^l)), note 5, step 2 (f′(z^{(l)}))",
-        mend="φ′ takes what the activation took, z; note 3 calls that a",
+        mend="{dphi} takes what the activation took, {z}; note 3 calls that a",
         ways=slope_ways(
             lambda w, l: w.phi[l].derivative(w.a[l], w.phi[l].value(w.a[l])), softmax=True
         ),
@@ -95,10 +96,10 @@ SLOPES = (
         source="note 3, appendix 6.1 (σ′ = σ(1 − σ) and tanh′ = 1 − tanh², each its own)",
         mend="differentiate the activation that the forward pass has taken",
         ways=(
-            *named("a(1 − a), a logistic's,", slope_ways(lambda w, l: w.a[l] * (1 - w.a[l]))),
-            *named("1 − a², a tanh's,", slope_ways(lambda w, l: 1 - w.a[l] ** 2)),
+            *named("{a}(1 − {a}), a logistic's,", slope_ways(lambda w, l: w.a[l] * (1 - w.a[l]))),
+            *named("1 − {a}², a tanh's,", slope_ways(lambda w, l: 1 - w.a[l] ** 2)),
             *named("relu's 0 or 1", slope_ways(lambda w, l: (w.z[l] > 0).astype(w.z[l].dtype))),
-            *named("1 − a for 1 − a²", slope_ways(lambda w, l: 1 - w.a[l])),
+            *named("1 − {a} for 1 − {a}²", slope_ways(lambda w, l: 1 - w.a[l])),
         ),
     ),
     Mistake(
@@ -106,7 +107,7 @@ SLOPES = (
         "the activation itself stands where its derivative belongs",
         equation="B2b",
         source="note 3, section 4.3.2 (g′(a)), note 5, step 2 (⊙ f′(z))",
-        mend="multiply by φ′(z), not by φ(z)",
+        mend="multiply by {dphi}({z}), not by {f}({z})",
         ways=slope_ways(lambda w, l: w.a[l]),
     ),
     Mistake(
@@ -114,7 +115,7 @@ SLOPES = (
         "the derivative of the activation was applied twice",
         equation="B2b",
         source="note 3, section 4.3.2 (from ∇_h to ∇_a once in a layer)",
-        mend="multiply by φ′(z) once; an error signal ŷ − y of the output holds its φ′ already",
+        mend="multiply by {dphi}({z}) once; the error signal ŷ − {y} holds it already",
         ways=(
             wrong("B1z", twice, "at the output", possible=is_elementwise),
             wrong(
