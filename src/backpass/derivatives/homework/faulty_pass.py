@@ -171,7 +171,14 @@ class Pass:
         self.phi, self.loss = from_one(model.activations), model.loss
         self.targets, self.weights, self.alpha = y, s, alpha
         self.faults, self.base, L = faults, base, self.L
-        self.new = faults if base is None else [f for f in faults if f not in base.faults]
+        old = () if base is None else base.faults
+        self.changed = {
+            (fault.name, l)
+            for fault in faults
+            if not any(fault is one for one in old)
+            for l in range(L + 1)
+            if fault.concerns(l)
+        }
         self.once: dict[str, Any] = {}
         self.reading: list[set[tuple[str, int]]] = []
         every = range(1, L + 1)
@@ -189,7 +196,7 @@ class Pass:
             if self.base is not None:
                 theirs: Layers = getattr(self.base, name)
                 array = theirs[l]
-                if not touched(self.new, theirs.rules[l]):
+                if self.changed.isdisjoint(theirs.rules[l]):
                     self.reading[-1] |= theirs.rules[l]
                     return array
             return compute(l)
@@ -270,17 +277,6 @@ class Pass:
         return {
             "W": self.dW, "b": self.db, "delta": self.delta, "g": self.g, "z": self.z, "a": self.a,
         }[kind]  # fmt: skip
-
-
-def touched(faults: Collection[Fault], rules: Collection[tuple[str, int]]) -> bool:
-    """Return whether any of these faults concerns any of these rules.
-
-    Examples
-    --------
-    >>> touched([Fault("F1", layers=[2])], {("F1", 1), ("F2", 2)})
-    False
-    """
-    return any(fault.name == name and fault.concerns(l) for fault in faults for name, l in rules)
 
 
 # --- the right rules -----------------------------------------------------------------------------

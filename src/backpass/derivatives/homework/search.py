@@ -110,7 +110,9 @@ class Search:
         self.run, self.right, self.compare = run, right, compare
         self.parts, self.candidates = parts, candidates
         # next to the output first: the least has to be computed to see that they differ
-        self.order = sorted(range(len(parts)), key=lambda i: -candidates[i][0][1])
+        self.order = sorted(
+            range(len(parts)), key=lambda i: (-candidates[i][0][1], candidates[i][0][0] == "W")
+        )
         self.found: dict[frozenset[str], Explanation] = {}
         self.pairs: list[tuple[tuple[Made, ...], list[Fit], Value, tuple[float, ...]]] = []
         self.tried = self.passes = 0
@@ -180,8 +182,8 @@ class Search:
                 for change in changes:
                     if change.mistake is not made.mistake:
                         both = _changed(change, w, value)
-                        fits = self._fits(both)
-                        if fits and all(fit.factor == 1 for fit in fits):
+                        fits = self._fits(both, equal=True)
+                        if fits:
                             self.pairs.append(((made, change), fits, both, ()))
         return trials
 
@@ -240,14 +242,16 @@ class Search:
         self.passes = 0
         for made in families:
             self._solve(made, None)
-        others = [made for made in every if made.way.factor or made.way.result]
-        others += [trial.made for trial in trials if not trial.made.way.alone]
+        others = [Trial(made) for made in every if made.way.factor or made.way.result]
+        others += [trial for trial in trials if not trial.made.way.alone]
         for made in families:
+            assert made.way.family is not None
+            trial = Trial(made, self._mask(made.way.family(0.5)))
             for other in others:
                 if self.found or self.passes > SOLVING / self._operations():
                     return
-                if other.mistake is not made.mistake:
-                    self._solve(made, other)
+                if other.made.mistake is not made.mistake and not self._refuted(trial, other):
+                    self._solve(made, other.made)
 
     def _solve(self, made: Made, other: Made | None) -> None:
         """Solve for the number of a mistake, beside another one or not."""
@@ -266,7 +270,17 @@ class Search:
         self.tried += 1
         with contextlib.suppress(CannotPlantError):
             neutral = made.way.neutral(self.right) if made.way.neutral else 0.0
-            number = solve(value, neutral, self.parts, self.candidates)
+            # the first part that is not right without it must be what the number makes it
+            untouched = value(neutral)
+            first = next((i for i in self.order if not self._fit(i, untouched, equal=True)), None)
+            if first is None:
+                return
+            kind, l = self.candidates[first][0]
+            number = solve(
+                lambda number: value(number)(kind, l),
+                partial(_in_shape, self.parts[first], kind),
+                neutral,
+            )
             if number is None:
                 return
             found = replace(made, way=made.way.at(self.right, number))
@@ -276,7 +290,7 @@ class Search:
             alone = self.run(found.way.faults, self.right).value
             if (
                 fits
-                and self._differs(came, value(neutral))
+                and self._differs(came, untouched)
                 and not (other and not self._differs(came, alone))
             ):
                 self._keep([other, found] if other else [found], fits, came, unknown=1)
@@ -367,25 +381,25 @@ class Search:
         """
         fits: dict[int, Fit] = {}
         for i in self.order:
-            fit = self._fit(i, value)
+            fit = self._fit(i, value, equal=equal)
             if w is not None and trial is not None:
                 rules = 0
                 for kind, l in self.candidates[i]:
                     rules |= self._rules_of(w, kind, l)
                 trial.seen.append(Seen(fit is not None and fit.factor == 1, rules))
-            if fit is None or (equal and fit.factor != 1):
+            if fit is None:
                 return []
             fits[i] = fit
         return [fits[i] for i in range(len(self.parts))]
 
-    def _fit(self, i: int, value: Value) -> Fit | None:
+    def _fit(self, i: int, value: Value, *, equal: bool = False) -> Fit | None:
         """Return what a part is: the first result that it equals, or is a multiple of."""
         arrays = [(kind, l, value(kind, l)) for kind, l in self.candidates[i]]
         for kind, l, array in arrays:
             off = None if array is None else self.compare.off(self.parts[i], kind, l, array)
             if off is not None and array is not None:
                 return Fit(kind, l, 1.0, off, nothing=self.compare.is_nothing(kind, l, array))
-        for kind, l, array in arrays:
+        for kind, l, array in arrays if not equal else ():
             span = None if array is None else self.compare.factors(self.parts[i], kind, l, array)
             if span is not None:
                 return Fit(kind, l, span.number, 0.0, span)
@@ -454,6 +468,11 @@ def _changed(made: Made, w: Pass, value: Value) -> Value:
     """Return what is handed in where a mistake was made with what came out."""
     result = made.way.result
     return value if result is None else partial(result, w, value)
+
+
+def _in_shape(part: Part, kind: str, value: Array) -> Array | None:
+    shaped = part.shaped(kind, value.shape)
+    return None if shaped is None else shaped[0]
 
 
 def _times(number: float, value: Value, kind: str, l: int) -> Array | None:
