@@ -413,6 +413,9 @@ def test_the_command_says_right_or_wrong_by_its_exit_code(folder, capsys):
     assert "1. 1/N missing: ∂J/∂W_1, ∂J/∂W_2" in out
     told = json.loads((folder / "v.json").read_text(encoding="utf-8"))
     assert told["explanations"][0]["mistakes"][0]["equation"] == "B1"
+    assert told["notation"] == "code"
+    code, out, _ = run(capsys, "t.csv", "-a", "sum.npz", "--rows", 8, "--notation", "nabla")
+    assert "1. 1/N missing: ∇W₁, ∇W₂" in out
     code, out, _ = run(capsys, "t.csv", "-a", "noise.npy", "--rows", 8, "--what", "W")
     assert code == 1
     assert "No known mistake" in out
@@ -427,6 +430,7 @@ CLI_BAD = {
     "layer": (["--layer", 9], "there is no layer 9; layers are 1 … 2"),
     "what": (["--what", "V"], "unknown what 'V'; known: W, b, delta"),
     "layout": (["--layout", "x"], "unknown notation 'x'"),
+    "notation": (["--notation", "x"], "unknown notation 'x'"),
     "shape": (["-a", "wide.npy"], "shape (9, 9) fits nothing"),
     "no file": (["-a", "none.npy"], "none.npy: there is no such file"),
     "folder": (["-a", "."], "an answer is a .npy"),
