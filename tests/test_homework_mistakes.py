@@ -120,7 +120,7 @@ def test_without_faults_the_passes_are_backprop_bit_for_bit(hidden, output, loss
 
 def test_every_rule_can_be_replaced_in_one_layer_and_scaled():
     case = CASES["classes"]
-    for name in RULES:
+    for name in RULES.keys() - {"phi"}:  # a record is replaced, but not scaled
         right = Pass(case.model, case.X, case.y, case.s, case.alpha)
         layers = [
             l for l in range(4)

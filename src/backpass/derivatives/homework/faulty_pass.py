@@ -1,7 +1,7 @@
 r"""Forward and backward pass with faults: backprop.py's equations, each of which can be replaced.
 
 :data:`RULES` has one rule an equation, and one for each of their factors that a learner may take
-wrongly: the targets, the sample weights, φ′, what stands left and right in a^T δ. A
+wrongly: the targets, the sample weights, φ and φ′, what stands left and right in a^T δ. A
 :class:`Fault` replaces a rule, or multiplies its result, in all layers or in some. Without faults
 the numbers are those of :mod:`backpass.core.backprop`, bit for bit.
 
@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from backpass.core import backprop
+from backpass.core.activations import Activation
 from backpass.core.arrays import Array
 from backpass.core.parameters import Model
 from backpass.derivatives.forms.common import from_one
@@ -22,7 +23,8 @@ from backpass.derivatives.forms.common import from_one
 # l is a layer throughout, as in the notes
 # ruff: noqa: E741
 
-Rule: TypeAlias = Callable[["Pass", int], Array]
+Rule: TypeAlias = Callable[["Pass", int], Any]
+"""What a pass computes in a layer: an array, a number, or for ``"phi"`` a record."""
 
 
 class CannotPlantError(Exception):
@@ -215,6 +217,11 @@ class Pass:
         if self.reading:
             self.reading[-1].add((name, l))
 
+    def activation(self, l: int) -> Activation:
+        """Return the activation of layer `l`, a record."""
+        record: Activation = self.do("phi", l)
+        return record
+
     @property
     def y(self) -> Array:
         """The targets, (N, k)."""
@@ -239,7 +246,7 @@ class Pass:
         """∂C/∂z_L, (N, k)."""
         return self.do("B1z", self.L)
 
-    def do(self, name: str, l: int) -> Array:
+    def do(self, name: str, l: int) -> Any:
         """Return what a rule gives for layer `l`, faults included."""
         self._read(name, l)
         concerned = [f for f in self.faults if f.name == name and f.concerns(l)]
@@ -306,12 +313,13 @@ def _weight_gradient(w: Pass, l: int) -> Array:
 RULES: dict[str, Rule] = {
     "y": lambda w, l: w.targets,
     "s": lambda w, l: w.weights,
+    "phi": lambda w, l: w.phi[l],
     "F1": _pre_activation,
-    "F2": lambda w, l: backprop.activate(w.z[l], w.phi[l]),
+    "F2": lambda w, l: backprop.activate(w.z[l], w.activation(l)),
     "B1z": _output_derivative,
     "B1": lambda w, l: backprop.output_error(w.s, w.derivative),
     "B2a": lambda w, l: backprop.error_below(w.delta[l + 1], w.W[l + 1]),
-    "slope": lambda w, l: w.phi[l].derivative(w.z[l], w.a[l]),
+    "slope": lambda w, l: w.activation(l).derivative(w.z[l], w.a[l]),
     "B2b": lambda w, l: backprop.hidden_error(w.g[l], w.do("slope", l)),
     "alpha": lambda w, l: w.alpha,
     "B3 a": lambda w, l: w.a[l - 1],

@@ -27,7 +27,7 @@ def from_second(w: Pass) -> range:
 def overwritten(w: Pass, l: int) -> Array:
     """Return a_{l−1} as φ′ computed in its place has left it."""
     below = l - 1
-    if below and (w.phi[below].derivative(w.z[below], w.a[below]) == 1).all():
+    if below and (w.activation(below).derivative(w.z[below], w.a[below]) == 1).all():
         raise CannotPlantError  # an identity has nothing to overwrite
     return w.do("slope", below) if below else w.a[0]
 

@@ -1,6 +1,7 @@
 """Weights and layers: which belong together."""
 
-from backpass.derivatives.homework.faulty_pass import Fault
+from backpass.core.arrays import Array
+from backpass.derivatives.homework.faulty_pass import Fault, Pass
 from backpass.derivatives.homework.mistake import (
     Mistake,
     Way,
@@ -17,6 +18,13 @@ from backpass.derivatives.homework.mistake import (
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
+
+
+def slope_of_value(w: Pass, l: int) -> Array:
+    """Return the right φ′(z), by the activation that the forward pass left out."""
+    phi = w.activation(l)
+    return phi.derivative(w.z[l], phi.value(w.z[l]))
+
 
 WEIGHTS = (
     Mistake(
@@ -65,7 +73,7 @@ WEIGHTS = (
             ),
             wrong(
                 "slope",
-                lambda w, l: w.phi[l].derivative(
+                lambda w, l: w.activation(l).derivative(
                     fitting(w.z[l + 1], w.z[l]), fitting(w.a[l + 1], w.a[l])
                 ),
                 "{dphi} of layer l + 1 in the error signal",
@@ -73,7 +81,7 @@ WEIGHTS = (
             ),
             wrong(
                 "slope",
-                lambda w, l: w.phi[l].derivative(
+                lambda w, l: w.activation(l).derivative(
                     fitting(w.z.get(l - 1), w.z[l]), fitting(w.a[l - 1], w.a[l])
                 ),
                 "{dphi} of layer l − 1 in the error signal",
@@ -116,9 +124,7 @@ WEIGHTS = (
                 "in the hidden layers",
                 (
                     Fault("F2", lambda w, l: w.z[l]),
-                    Fault(
-                        "slope", lambda w, l: w.phi[l].derivative(w.z[l], w.phi[l].value(w.z[l]))
-                    ),
+                    Fault("slope", slope_of_value),
                 ),
                 layers=hidden,
             ),

@@ -25,13 +25,13 @@ from backpass.derivatives.homework.mistake import (
 
 def has_relu(w: Pass) -> bool:
     """Return whether a hidden layer has relu, or a leaky one."""
-    return any("relu" in w.phi[l].name for l in hidden(w))
+    return any("relu" in w.activation(l).name for l in hidden(w))
 
 
 def relu_slope(w: Pass, l: int, left: float) -> Array:
     """Return a relu's derivative with a slope on the left; another activation's as it is."""
-    if "relu" not in w.phi[l].name:
-        return w.phi[l].derivative(w.z[l], w.a[l])
+    if "relu" not in w.activation(l).name:
+        return w.activation(l).derivative(w.z[l], w.a[l])
     return np.where(w.z[l] > 0, 1.0, left)
 
 
@@ -39,25 +39,27 @@ def of_relu(what: str, rule: Rule) -> tuple[Way, ...]:
     """Return the way to take relu's derivative wrongly in the hidden layers that have it."""
 
     def only(w: Pass, l: int) -> Array:
-        if "relu" not in w.phi[l].name:
-            return w.phi[l].derivative(w.z[l], w.a[l])
+        if "relu" not in w.activation(l).name:
+            return w.activation(l).derivative(w.z[l], w.a[l])
         return rule(w, l)
 
     return (wrong("slope", only, what, layers=hidden, possible=has_relu),)
 
 
-def value_of(name: str) -> Rule:
+def record(name: str) -> Rule:
     """Return the rule that takes an activation by its name."""
-    return lambda w, l: ACTIVATIONS.get_record(name).value(w.z[l])
+    return lambda w, l: ACTIVATIONS.get_record(name)
 
 
-def taken(name: str) -> tuple[Fault, ...]:
-    """Return the faults that take another activation and its derivative."""
+def derivative(w: Pass, l: int) -> Array:
+    """Return φ′ of the activation that was taken; said so, the cost is derived by way of a_L."""
+    return w.activation(l).derivative(w.z[l], w.a[l])
 
-    def slope(w: Pass, l: int) -> Array:
-        return ACTIVATIONS.get_record(name).derivative(w.z[l], w.a[l])
 
-    return Fault("F2", value_of(name)), Fault("slope", slope)
+def at_a(w: Pass, l: int) -> Array:
+    """Return φ′(a) in place of φ′(z)."""
+    phi = w.activation(l)
+    return phi.derivative(w.a[l], phi.value(w.a[l]))
 
 
 SLOPES = (
@@ -77,7 +79,7 @@ SLOPES = (
         equation="B2b",
         source="note 3, appendix 6.1 (tanh′ = 1 − tanh², σ′ = σ(1 − σ))",
         mend="put the activation {a}, not {z}, into a formula in terms of {a}",
-        ways=slope_ways(lambda w, l: w.phi[l].derivative(w.z[l], w.z[l]), softmax=True),
+        ways=slope_ways(lambda w, l: w.activation(l).derivative(w.z[l], w.z[l]), softmax=True),
     ),
     Mistake(
         "f′ at a",
@@ -85,9 +87,7 @@ SLOPES = (
         equation="B2b",
         source="notes 1 and 2 (f′(z^l)), note 5, step 2 (f′(z^{(l)}))",
         mend="{dphi} takes what the activation took, {z}; note 3 calls that a",
-        ways=slope_ways(
-            lambda w, l: w.phi[l].derivative(w.a[l], w.phi[l].value(w.a[l])), softmax=True
-        ),
+        ways=slope_ways(at_a, softmax=True),
     ),
     Mistake(
         "f′ of another activation",
@@ -120,7 +120,7 @@ SLOPES = (
             wrong("B1z", twice, "at the output", possible=is_elementwise),
             wrong(
                 "slope",
-                lambda w, l: w.phi[l].derivative(w.z[l], w.a[l]) ** 2,
+                lambda w, l: w.activation(l).derivative(w.z[l], w.a[l]) ** 2,
                 "in the hidden layers",
                 layers=hidden,
             ),
@@ -176,17 +176,22 @@ SLOPES = (
         mend="take the activation of the network, and its derivative",
         ways=(
             *(
-                Way(f"{name} in the hidden layers", taken(name), layers=hidden)
+                wrong("phi", record(name), f"{name} in the hidden layers", layers=hidden)
                 for name in ("logistic", "tanh", "relu")
             ),
             *(
-                Way(f"{name} at the output", taken(name), layers=output, possible=is_elementwise)
+                Way(
+                    f"{name} at the output",
+                    (Fault("phi", record(name)), Fault("slope", derivative)),
+                    layers=output,
+                    possible=is_elementwise,
+                )
                 for name in ("logistic", "tanh", "identity")
             ),
             *(
                 Way(
                     f"{name} at the output, with ŷ − {{y}}",
-                    (Fault("F2", value_of(name)), Fault("B1z", lambda w, l: w.a[l] - w.y)),
+                    (Fault("phi", record(name)), Fault("B1z", lambda w, l: w.a[l] - w.y)),
                     layers=output,
                     possible=possible,
                 )
