@@ -334,6 +334,18 @@ def test_the_error_enters_between_two_error_signals():
     assert "The error enters the forward pass at a_1 after z_1, which is right." in wrong
 
 
+def test_a_bias_gradient_alone_does_not_say_that_its_error_signal_is_right():
+    """Labels in another order leave the sum over the samples as it is."""
+    case = draw_case([3, 5, 4, 3], "tanh", "softmax", "cross_entropy", n=12)
+    case.s[:] = 1.0
+    wrong = by_hand(case, y=case.y[np.random.default_rng(0).permutation(12)])
+    verdict = ask(case, wrong)
+    assert [part.name for part in verdict.parts if part.right] == ["b3"]
+    assert not verdict.explanations
+    assert not verdict.located
+    assert not ask(case, {name: wrong[name] for name in ("W3", "b3")}).located
+
+
 # --- random wrong answers, and pairs --------------------------------------------------------------
 
 

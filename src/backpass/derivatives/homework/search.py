@@ -147,7 +147,8 @@ class Search:
 
     def multiples(self) -> list[str]:
         """Return a sentence for each part that is a multiple of what is right."""
-        return multiples([self._fit(i, self.right.value) for i in range(len(self.parts))])
+        several = [i for i, part in enumerate(self.parts) if part.numbers.size > 1]
+        return multiples([self._fit(i, self.right.value) for i in several])
 
     def _settled(self) -> bool:
         """Return whether an explanation fits to the digits that the answer has."""
