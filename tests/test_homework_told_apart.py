@@ -69,9 +69,7 @@ def table():
                 name for name in given
                 if mistake in given and name != mistake and same(given[name], given[mistake])
             ]  # fmt: skip
-            cells.append(
-                ("= " + ", ".join(twins) if twins else "✓") if mistake in given else "–"
-            )
+            cells.append(("= " + ", ".join(twins) if twins else "✓") if mistake in given else "–")
         lines.append(f"| {mistake} | {' | '.join(cells)} |")
     return lines
 
