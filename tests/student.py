@@ -184,7 +184,8 @@ def layer_gradients(case, l, W, b, z, a, delta, S, m):  # noqa: E741
     if "X for a" in m and below.shape == a[0].shape:
         below = a[0]
     if "a overwritten by f′" in m and l > 1:
-        below = SLOPE_OF_A[case.model.activations[l - 2].name](a[l - 1])
+        phi = "relu" if "another activation" in m else case.model.activations[l - 2].name
+        below = hidden_slope(phi, z[l - 1], a[l - 1], m)
     dW = sum(np.outer(x, row) for x, row in zip(below, e, strict=True))
     db = sum(e)
     if "product of the means" in m:

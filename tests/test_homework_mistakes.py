@@ -2,6 +2,8 @@
 
 # ruff: noqa: E741 (l is a layer)
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ import student
 from backpass import explain_mismatch
 from backpass.core.equations import EQUATIONS
 from backpass.derivatives.homework import MISTAKES
-from backpass.derivatives.homework.faulty_pass import RULES, Fault, Pass
+from backpass.derivatives.homework.faulty_pass import RULES, CannotPlantError, Fault, Pass
 from backpass.derivatives.homework.mistake import Way
 from backpass.network.network import Network
 from helpers import TRIPLES, assert_identical, draw_case
@@ -142,6 +144,27 @@ def changed(case, right, faults):
     kinds = ("W", "b", "g")
     pairs = [(w.value(k, l), right.value(k, l)) for k in kinds for l in range(4)]
     return any(a is not None and not np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("case", ["classes", "relu", "smoothed"])
+def test_what_a_pass_takes_from_another_is_what_it_would_compute(case):
+    case = CASES[case]
+    batch = (case.model, case.X, case.y, case.s, case.alpha)
+    right = Pass(*batch)
+    ways = [w for m in MISTAKES.values() for w in m.expanded(right) if w.faults and not w.alone]
+    compared = 0
+    for one, other in list(combinations(ways, 2))[::17]:
+        faults = (*one.faults, *other.faults)
+        shared = Pass(*batch, faults, base=Pass(*batch, one.faults, base=right))
+        alone = Pass(*batch, faults)
+        for kind, l in [("b", 2), ("W", 2), ("b", 1), ("W", 1), ("g", 0)]:
+            try:
+                expected = alone.value(kind, l)
+            except CannotPlantError:
+                continue
+            assert_identical(shared.value(kind, l), expected)
+            compared += 1
+    assert compared > 500
 
 
 # --- the records ---------------------------------------------------------------------------------

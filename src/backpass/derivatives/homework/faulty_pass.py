@@ -207,11 +207,15 @@ class Pass:
 
     def _of_batch(self, name: str) -> Array:
         """Return what a rule gives for the whole batch, computed once."""
-        self._read(name, self.L)
         if name not in self.once:
-            self.once[name] = self.do(name, self.L)
-        value: Array = self.once[name]
-        return value
+            self.reading.append(set())
+            value = self.do(name, self.L)
+            self.once[name] = value, self.reading.pop()
+        array: Array
+        array, rules = self.once[name]
+        if self.reading:
+            self.reading[-1] |= rules
+        return array
 
     def _read(self, name: str, l: int) -> None:
         if self.reading:
@@ -311,7 +315,8 @@ def _weight_gradient(w: Pass, l: int) -> Array:
 
 
 RULES: dict[str, Rule] = {
-    "y": lambda w, l: w.targets,
+    "labels": lambda w, l: w.targets,
+    "y": lambda w, l: w.do("labels", l),  # as they stand beside the rows
     "s": lambda w, l: w.weights,
     "phi": lambda w, l: w.phi[l],
     "F1": _pre_activation,

@@ -140,9 +140,9 @@ SAMPLES = (
         ways=tuple(
             wrong("y", rule, where, possible=has_rows)
             for where, rule in (
-                ("targets one row down", lambda w, l: np.roll(w.targets, 1, axis=0)),
-                ("targets one row up", lambda w, l: np.roll(w.targets, -1, axis=0)),
-                ("targets in reverse", lambda w, l: w.targets[::-1]),
+                ("targets one row down", lambda w, l: np.roll(w.do("labels", l), 1, axis=0)),
+                ("targets one row up", lambda w, l: np.roll(w.do("labels", l), -1, axis=0)),
+                ("targets in reverse", lambda w, l: w.do("labels", l)[::-1]),
             )
         ),
     ),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.derivatives.homework.faulty_pass import Fault, Pass
+from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
 from backpass.derivatives.homework.mistake import (
     Mistake,
     Way,
@@ -40,6 +40,21 @@ def has_one_output(w: Pass) -> bool:
 def mean_target(w: Pass, l: int) -> Array:
     """Return the mean of the targets for each of them."""
     return np.full_like(w.targets, w.targets.mean())
+
+
+def class_index(w: Pass, l: int) -> Array:
+    """Return the number of its class where a sample's one-hot row belongs."""
+    return 0 * w.targets + w.targets.argmax(axis=1)[:, None]
+
+
+def one_off(by: int) -> Rule:
+    """Return the rule that shifts the classes."""
+    return lambda w, l: np.roll(w.targets, by, axis=1)
+
+
+def unsmoothed(w: Pass, l: int) -> Array:
+    """Return the targets as one-hot rows."""
+    return np.eye(w.sizes[-1])[w.targets.argmax(axis=1)]
 
 
 SCALE = (
@@ -208,7 +223,9 @@ AT_OUTPUT = (
         mend="encode the labels: np.eye(k)[labels]",
         ways=(
             wrong(
-                "y", lambda w, l: 0 * w.targets + w.targets.argmax(1)[:, None], possible=has_classes
+                "labels",
+                lambda w, l: 0 * w.targets + w.targets.argmax(1)[:, None],
+                possible=has_classes,
             ),
         ),
     ),
@@ -220,8 +237,10 @@ AT_OUTPUT = (
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="class ℓ is column ℓ, counted from 0",
         ways=(
-            wrong("y", lambda w, l: np.roll(w.targets, 1, axis=1), "up", possible=has_classes),
-            wrong("y", lambda w, l: np.roll(w.targets, -1, axis=1), "down", possible=has_classes),
+            wrong("labels", lambda w, l: np.roll(w.targets, 1, axis=1), "up", possible=has_classes),
+            wrong(
+                "labels", lambda w, l: np.roll(w.targets, -1, axis=1), "down", possible=has_classes
+            ),
         ),
     ),
     Mistake(
@@ -231,7 +250,11 @@ AT_OUTPUT = (
         source="our loss cross_entropy:label_smoothing (no note has it)",
         mend="take (1 − ε) e_ℓ + ε/k as the target",
         ways=(
-            wrong("y", lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)], possible=is_smoothed),
+            wrong(
+                "labels",
+                lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)],
+                possible=is_smoothed,
+            ),
         ),
     ),
     Mistake(
