@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -99,6 +100,10 @@ class Way:
         where = f"{told} {self.where}".strip()
         return replace(self, where=where, faults=self.family(number), family=None)
 
+    def is_far_fetched_with(self, other: "Way") -> bool:
+        """Return whether a mistake in one layer alone meets another one in the passes."""
+        return bool(self.alone and other.faults) or bool(other.alone and self.faults)
+
     def clashes(self, other: "Way") -> bool:
         """Return whether the two cannot be made together."""
         return any(mine.clashes(theirs) for mine in self.faults for theirs in other.faults)
@@ -163,6 +168,11 @@ class Made:
     def where(self) -> str:
         """The place where it was made; empty where its name says that already."""
         return self.way.where
+
+    def changed(self, w: Pass, value: Value) -> Value:
+        """Return what is handed in where it was made with what came out of a pass."""
+        result = self.way.result
+        return value if result is None else partial(result, w, value)
 
     def renamed(self, where: str) -> "Made":
         """Return it made in another place."""

@@ -16,55 +16,24 @@ import numpy as np
 
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.comparison import EXACT, Tolerance
+from backpass.derivatives.homework.explanation import Explanation, rank
 from backpass.derivatives.homework.factors import Fit, explained, multiples, one_number, place
 from backpass.derivatives.homework.faulty_pass import RULES, CannotPlantError, Fault, Pass
 from backpass.derivatives.homework.known import MISTAKES
 from backpass.derivatives.homework.mistake import Made, Value, Way, printed
 from backpass.derivatives.homework.part import Part
 from backpass.derivatives.homework.unknown import solve
-from backpass.derivatives.notation import CODE, Notation
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 CHANCE = 0.01  # how often one of the explanations tried may fit by chance
-WORK = 8e9  # floating-point operations, about, that pairs of mistakes may take: some second
+WORK = 1e10  # floating-point operations, about, that pairs of mistakes may take: some second
 SOLVING = 3e9  # those that solving for a number beside another mistake may take
 
 Candidates = list[tuple[str, int]]
 """The results, by kind and layer, that a part of an answer may stand for."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Mistakes that together give the answer.
-
-    Parameters
-    ----------
-    made : tuple of Made
-        One mistake, or two.
-    of : tuple of (str, int)
-        The results that the answer's parts are then, by kind and layer.
-    off : float
-        How far the answer is from what these mistakes give, in parts of the largest entry.
-    """
-
-    made: tuple[Made, ...]
-    of: tuple[tuple[str, int], ...]
-    off: float
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the mistakes."""
-        return tuple(made.mistake.name for made in self.made)
-
-    def __str__(self) -> str:
-        return self.told(CODE)
-
-    def told(self, notation: Notation) -> str:
-        """Return the mistakes, each with its place, in the symbols of a notation."""
-        return " and ".join(made.told(notation) for made in self.made)
 
 
 class Seen(NamedTuple):
@@ -125,8 +94,8 @@ class Search:
         Fewest mistakes come first, then the commonest.
         """
         every = [
-            Made(mistake, way, rank)
-            for rank, mistake in enumerate(MISTAKES.values())
+            Made(mistake, way, common)
+            for common, mistake in enumerate(MISTAKES.values())
             for way in mistake.expanded(self.right)
         ]
         left = 0
@@ -141,7 +110,7 @@ class Search:
             if not self.found:
                 changes = [made for made in every if made.way.result is not None]
                 self._try_constants([*changes, *(trial.made for trial in trials)])
-        found = sorted(self.found.values(), key=_rank)
+        found = sorted(self.found.values(), key=rank)
         best = min((explanation.off for explanation in found), default=0.0)
         return [e for e in found if e.off <= FARTHER * best + EXACT], left
 
@@ -171,7 +140,7 @@ class Search:
                 if self._is_idle(made):
                     continue
                 w = self.run(made.way.faults, self.right)
-                value = _changed(made, w, w.value)
+                value = made.changed(w, w.value)
                 trial = Trial(made, self._mask(made.way.faults))
                 fits = self._fits(value, w, trial)
                 if made.way.faults:
@@ -182,7 +151,7 @@ class Search:
                     self._try_scalars((made,), value, scalars, fits)
                 for change in changes:
                     if change.mistake is not made.mistake:
-                        both = _changed(change, w, value)
+                        both = change.changed(w, value)
                         fits = self._fits(both, equal=True)
                         if fits:
                             self.pairs.append(((made, change), fits, both, ()))
@@ -265,7 +234,7 @@ class Search:
             assert made.way.family is not None
             self.passes += 1
             w = self.run((*faults, *made.way.family(number)), self.right)
-            changed = _changed(other, w, w.value) if other else w.value
+            changed = other.changed(w, w.value) if other else w.value
             return changed if factor == 1 else partial(_times, factor, changed)
 
         self.tried += 1
@@ -306,7 +275,7 @@ class Search:
 
     def _try_constant(self, made: Made | None) -> None:
         w = self.run(made.way.faults, self.right) if made else self.right
-        value = _changed(made, w, w.value) if made else w.value
+        value = made.changed(w, w.value) if made else w.value
         fits = self._fits(value)
         if not fits or all(fit.factor == 1 for fit in fits):
             return
@@ -327,7 +296,7 @@ class Search:
             (one, other)
             for one, other in combinations(trials, 2)
             if one.made.mistake is not other.made.mistake
-            and not _far_fetched(one.made.way, other.made.way)
+            and not one.made.way.is_far_fetched_with(other.made.way)
             and not self._refuted(one, other)
             and not one.made.way.clashes(other.made.way)
         ]
@@ -465,12 +434,6 @@ class Search:
             self.found[key] = Explanation(tuple(made), results, worst)
 
 
-def _changed(made: Made, w: Pass, value: Value) -> Value:
-    """Return what is handed in where a mistake was made with what came out."""
-    result = made.way.result
-    return value if result is None else partial(result, w, value)
-
-
 def _in_shape(part: Part, kind: str, value: Array) -> Array | None:
     shaped = part.shaped(kind, value.shape)
     return None if shaped is None else shaped[0]
@@ -479,19 +442,3 @@ def _in_shape(part: Part, kind: str, value: Array) -> Array | None:
 def _times(number: float, value: Value, kind: str, l: int) -> Array | None:
     array = value(kind, l)
     return None if array is None else number * array
-
-
-def _rank(explanation: Explanation) -> tuple[int, bool, int]:
-    """Return what explanations are sorted by: the likeliest first.
-
-    Fewest mistakes, then those in the equations and in the whole answer before a number in some of
-    its parts, then the commonest.
-    """
-    made = explanation.made
-    in_parts = any(one.way.factor and one.where.endswith(("only", "down")) for one in made)
-    return len(made), in_parts, sum(one.rank for one in made)
-
-
-def _far_fetched(one: Way, other: Way) -> bool:
-    """Return whether a mistake in one layer alone meets another one in the passes."""
-    return bool(one.alone and other.faults) or bool(other.alone and one.faults)
