@@ -29,7 +29,7 @@ from backpass.derivatives.homework.unknown import solve
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 CHANCE = 0.01  # how often one of the explanations tried may fit by chance
-WORK = 1e10  # floating-point operations, about, that pairs of mistakes may take: some second
+WORK = 8e9  # floating-point operations, about, that pairs of mistakes may take: some second
 SOLVING = 3e9  # those that solving for a number beside another mistake may take
 
 Candidates = list[tuple[str, int]]
