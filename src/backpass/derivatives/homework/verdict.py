@@ -269,11 +269,13 @@ def _explained(
 def _right(mistake: Mistake, notation: Notation) -> str:
     """Return the equation that says what is right, as the notation writes it.
 
-    As our code writes it where the notation has none, or none with what the mistake is about: no
+    As our code computes it where the notation has none, or none with what the mistake is about: no
     note has weights of samples or a penalty.
     """
-    theirs = notation.name != "code" and not mistake.source.startswith("our")
-    told = formula_in_line(notation, mistake.equation) if theirs else ""
+    if mistake.equation == "U":  # the step of plain gradient descent, whatever the optimiser
+        return "θ ← θ − η ∂J/∂θ"
+    ours = mistake.source.startswith("our")
+    told = "" if ours else formula_in_line(notation, mistake.equation)
     return told or EQUATIONS[mistake.equation].code
 
 
