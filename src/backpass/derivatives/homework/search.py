@@ -303,7 +303,8 @@ class Search:
         self.tried += len(trials) ** 2 // 2
         pairs.sort(key=lambda pair: pair[0].made.rank + pair[1].made.rank)
         most = int(WORK / self._operations())
-        kept = sorted(pairs[:most], key=lambda pair: id(pair[0]))
+        places = {id(trial): place for place, trial in enumerate(trials)}
+        kept = sorted(pairs[:most], key=lambda pair: places[id(pair[0])])
         for _, group in groupby(kept, key=lambda pair: id(pair[0])):
             self._try_with([*group])
         return max(0, len(pairs) - most)
@@ -410,6 +411,7 @@ class Search:
 
         Not what may be chance: where the answer has too few digits that speak for it.
         """
+        made = sorted(made, key=lambda one: one.rank)  # the commoner one is named first
         key = frozenset(one.mistake.name for one in made)
         if key in self.found:
             return
