@@ -99,7 +99,7 @@ SELDOM = {
                  "tabular.experiment"],
     "check": ["training.trainer", "training.displays", "derivatives.tracing", "tabular.report"],
     "trace": ["training.trainer", "derivatives.checking", "derivatives.forms", "cli.tables",
-              "derivatives.tracing.other_forms", "derivatives.tracing.svg",
+              "derivatives.tracing.other_forms", "derivatives.tracing.network_picture",
               "derivatives.tracing.to_html", "derivatives.tracing.to_latex"],
 }  # fmt: skip
 """What a command does not load, as it needs it never or with some options only."""
