@@ -9,14 +9,20 @@ from pathlib import Path
 
 @cache
 def packaged(name: str) -> str:
-    """Return a file beside this one: ``page.css`` or ``stepping.js``."""
+    """Return a file beside this one: ``page.css``, ``picture.css`` or ``stepping.js``."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def framed(content: str, style: str = "") -> str:
     """Return a part of a page, as a notebook shows it: an article with its own style."""
-    rules = packaged("page.css") + style
+    rules = packaged("page.css") + packaged("picture.css") + style
     return f'<article class="bp-page"><style>{rules}</style>{content}</article>'
+
+
+def alone(picture: str) -> str:
+    """Return a picture (SVG) that is in no page, with its own style."""
+    tag, bracket, rest = picture.partition(">")
+    return f"{tag}{bracket}<style>{packaged('picture.css')}</style>{rest}"
 
 
 def page(title: str, content: str, style: str = "", *, steps: bool = False) -> str:
@@ -35,7 +41,7 @@ def page(title: str, content: str, style: str = "", *, steps: bool = False) -> s
     steps : bool
         Whether the page has ``stepping.js``, which goes from step to step.
     """
-    style = packaged("page.css") + PLACED + style
+    style = packaged("page.css") + packaged("picture.css") + PLACED + style
     script = packaged("stepping.js") if steps else ""
     allowed = f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {_hash(style)}"
     allowed += f"; script-src {_hash(script)}" if steps else ""

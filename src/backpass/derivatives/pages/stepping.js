@@ -4,9 +4,10 @@
  *
  * It finds what it needs by data attributes inside an element with `data-stepper`: the steps
  * (`data-step`, each with an id), the controls (`data-controls`, hidden without this script) with
- * their buttons (`data-go` is first, back, next or last), the progress (`data-progress`) and the
- * words for screen readers (`data-heard`). Which step is shown is the fragment of the address, so
- * that style sheets light up what belongs to it, and links lead to it, without this script, too.
+ * their buttons (`data-go` is first, back, next or last), the progress (`data-progress`), the words
+ * for screen readers (`data-heard`), and in a picture what a step is about: an element whose
+ * `data-quantity` holds the step's `data-about`. Which step is shown is the fragment of the address,
+ * so that style sheets light up what belongs to it, and links lead to it, without this script, too.
  */
 
 /**
@@ -26,7 +27,7 @@ export function stepThrough(root) {
   const current = () => steps.findIndex((step) => `#${step.id}` === location.hash);
 
   /** Shows the step of the address as the current one. */
-  function show() {
+  const show = () => {
     const at = current();
     if (at < 0) return;
     steps.forEach((step, i) => {
@@ -40,15 +41,18 @@ export function stepThrough(root) {
     }
     progress.textContent = `${at + 1} of ${steps.length}`;
     heard.textContent = `Step ${at + 1} of ${steps.length}: ${steps[at].dataset.step}`;
+    const places = root.querySelectorAll(`[data-quantity~="${steps[at].dataset.about}"]`);
+    const drawn = Array.from(places).find((place) => place.checkVisibility());
+    drawn?.scrollIntoView({ block: "nearest", inline: "center" });
     steps[at].scrollIntoView({ block: "nearest" });
-  }
+  };
 
   /**
    * Goes to the first or last step, or to the one before or behind the current one.
    *
    * @param {string} where
    */
-  function go(where) {
+  const go = (where) => {
     const at = Math.max(current(), 0);
     const last = steps.length - 1;
     const wanted = { first: 0, back: Math.max(at - 1, 0), next: Math.min(at + 1, last), last }[where];
@@ -56,10 +60,10 @@ export function stepThrough(root) {
     const focused = document.activeElement;
     location.replace(`#${steps[wanted].id}`); // no entry in the history for every step
     if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
-  }
+  };
 
   /** @param {KeyboardEvent} event */
-  function press(event) {
+  const press = (event) => {
     if (!root.isConnected) return document.removeEventListener("keydown", press);
     const where = { ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last" }[event.key];
     const from = event.target instanceof HTMLElement ? event.target : document.body;
@@ -68,7 +72,7 @@ export function stepThrough(root) {
     if (!where || theirs || scrolls || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     go(where);
-  }
+  };
 
   controls.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("[data-go]") : null;
@@ -78,7 +82,10 @@ export function stepThrough(root) {
   addEventListener("hashchange", show);
   controls.hidden = false;
   root.dataset.stepper = "on";
-  if (current() < 0) go("first");
+  if (current() < 0) {
+    go("first");
+    scrollTo(0, 0);
+  }
   show();
 }
 

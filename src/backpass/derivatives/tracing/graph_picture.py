@@ -12,6 +12,7 @@ import numpy as np
 
 from backpass.derivatives.tracing.formatter import printed
 from backpass.derivatives.tracing.formulas import Leaf
+from backpass.derivatives.tracing.network_picture import quantity
 from backpass.derivatives.tracing.recording import Values
 from backpass.derivatives.tracing.to_text import TextPainter
 
@@ -50,7 +51,7 @@ def graph_picture(trace: Any) -> str:
     height = 2 * MARGIN + 3 * DOWN + HIGH
     output = next(name for name, _ in trace.recording.order if name in ("B1z", "B1f"))
     parts = [
-        f'<svg class="bp-net" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'<svg class="bp-picture bp-graph" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="0 0 {width} {height}" width="{width}" aria-label="computational graph: '
         f'forward pass above, backward pass below">',
         "<title>computational graph</title>",
@@ -113,7 +114,8 @@ def _box(trace: Any, node: _Node) -> str:
     style = "bp-gradient" if node.row >= BACKWARD else "bp-value-node"
     middle, lines = f'x="{x + WIDE / 2:.0f}"', (f"{y + 19:.0f}", f"{y + 35:.0f}")
     return (
-        f'<g><rect x="{x:.0f}" y="{y:.0f}" width="{WIDE}" height="{HIGH}" rx="7" class="{style}"/>'
+        f'<g data-quantity="{quantity(node.key, node.layer)}"><rect x="{x:.0f}" y="{y:.0f}" '
+        f'width="{WIDE}" height="{HIGH}" rx="7" class="{style}"/>'
         f'<text {middle} y="{lines[0]}" class="bp-head">{html.escape(symbol)}</text>'
         f'<text {middle} y="{lines[1]}" class="bp-small">{html.escape(told)}</text></g>'
     )

@@ -55,8 +55,8 @@ MEANINGS = {
     ),
     "g": Meaning(
         "derivative of the cost to the activations",
-        "The error signals go back through the same weights: each activation answers for all that "
-        "it was sent to.",
+        "The derivative to an activation sums the error signals of the units above, each times the "
+        "weight that leads there.",
     ),
     "dW": Meaning(
         "weight gradient",
@@ -90,11 +90,17 @@ MEANINGS = {
         "weight gradient of one unit, a row",
         "The product of Jacobians, taken on to the weights of one unit, is their gradient.",
     ),
-    "Pb": Meaning("bias gradient, a row"),
+    "Pb": Meaning(
+        "bias gradient, a row",
+        "The product of Jacobians, taken on to the biases, is their gradient.",
+    ),
     "w": Meaning("weights of one unit"),
     "dha": Meaning("derivative of one neuron to its inputs"),
     "dhw": Meaning("derivative of one neuron to its weights"),
     "dhb": Meaning("derivative of one neuron to its bias"),
+    "da_dz": Meaning("derivative of an activation to its pre-activation"),
+    "dz_da": Meaning("derivative of a pre-activation to the activation below"),
+    "dz_dW": Meaning("derivative of a pre-activation to its weight"),
     "N": Meaning("number of samples"),
     "S": Meaning("sum of the samples' weights"),
     "share": Meaning("what each sample counts"),
@@ -104,8 +110,8 @@ MEANINGS = {
 """Every quantity that the notations write alike; those with a sentence are computed by a step."""
 
 BY_TITLE = {
-    "mean over the samples": "What the samples say each alone is added up and divided by their "
-    "number, or weighted by what they count.",
+    "mean over the samples": "The mean of what each sample gives alone, weighted where the samples "
+    "have weights.",
     "neuron": "One neuron, and how much its activation follows each thing that goes into it.",
     "chain of fractions": "Every fraction says how much one quantity follows the next; their "
     "product leads from the cost down to the weight.",

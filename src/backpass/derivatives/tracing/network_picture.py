@@ -139,7 +139,7 @@ class _Drawing:
     @cached_property
     def cost_left(self) -> int:
         names = self.trace.output_names
-        return self.left + ACROSS * self.last + (140 if names else 76)
+        return self.left + ACROSS * self.last + (166 if names else 120)
 
     @cached_property
     def width(self) -> int:
@@ -265,11 +265,13 @@ def _cost(drawing: _Drawing) -> Iterator[str]:
     trace, x, last = drawing.trace, drawing.cost_left, drawing.last
     y = TOP + DOWN * drawing.rows / 2
     wires, targets = [], []
+    known, names = ("y", None) in trace.recording.arrays, bool(trace.output_names)
     for j, u, v in drawing.units(last):
+        start = u + RADIUS + (110 if names else 52 if known else 0)  # behind what stands there
         wires.append(
-            f'<line x1="{u + RADIUS:.0f}" y1="{v:.1f}" x2="{x}" y2="{y:.1f}" class="bp-arrow"/>'
+            f'<line x1="{start:.0f}" y1="{v:.1f}" x2="{x}" y2="{y:.1f}" class="bp-arrow"/>'
         )
-        if ("y", None) in trace.recording.arrays:
+        if known:
             told = f"{drawing.letter('y')} {_told(trace['y'][drawing.row, j], 2)}"
             targets.append(_text(u + RADIUS + 10, v + 4, "left", told))
     box = (

@@ -181,9 +181,10 @@ class Trace:
 
     def graph(self) -> str:
         """Return the computational graph as SVG: both passes, a node each quantity."""
+        from backpass.derivatives.pages import alone
         from backpass.derivatives.tracing.graph_picture import graph_picture
 
-        return graph_picture(self)
+        return alone(graph_picture(self))
 
     def picture(self, row: int = 0) -> str:
         """Return the network as SVG, with the activations and error signals of one row.
@@ -195,9 +196,10 @@ class Trace:
         """
         if not 0 <= row < len(self["s"]):
             raise InputError(f"row must be 0 … {len(self['s']) - 1}, not {row}")
+        from backpass.derivatives.pages import alone
         from backpass.derivatives.tracing.network_picture import network_picture
 
-        return network_picture(self, row)
+        return alone(network_picture(self, row))
 
 
 def _as_dict(trace: Trace) -> dict[str, Any]:

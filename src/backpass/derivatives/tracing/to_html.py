@@ -13,7 +13,7 @@ from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.graph_picture import graph_picture
 from backpass.derivatives.tracing.meanings import sentence, words
 from backpass.derivatives.tracing.network_picture import network_picture, quantity
-from backpass.derivatives.tracing.steps import Line, Step
+from backpass.derivatives.tracing.steps import Line, Section, Step
 from backpass.derivatives.tracing.to_text import TextPainter
 
 
@@ -106,8 +106,9 @@ def html_page(trace: Any, *, interactive: bool = False) -> str:
 
 def html_part(trace: Any) -> str:
     """Return what a notebook shows: an article with its own style, and ids of its own."""
-    content, _ = _content(trace, "")
-    return framed(*_content(trace, f"t{sha256(content.encode()).hexdigest()[:6]}-"))
+    numbers = b"".join(array.tobytes() for array in trace.recording.arrays.values())
+    own = sha256(f"{trace.notation.name} {trace.form}".encode() + numbers).hexdigest()[:6]
+    return framed(*_content(trace, f"t{own}-"))
 
 
 def html_excerpt(trace: Any, equations: Sequence[str]) -> str:
@@ -117,43 +118,53 @@ def html_excerpt(trace: Any, equations: Sequence[str]) -> str:
 
 
 CONTROLS = """<nav class="bp-controls" aria-label="steps" data-controls hidden>
-<button type="button" data-go="first" aria-label="first step">⏮</button>
+<button type="button" data-go="first">First</button>
 <button type="button" data-go="back">◀ Back</button>
-<span>step <span data-progress></span></span>
+<span data-progress></span>
 <button type="button" data-go="next">Next ▶</button>
-<button type="button" data-go="last" aria-label="last step">⏭</button>
+<button type="button" data-go="last">Last</button>
 <label><input type="checkbox" data-all> all steps</label>
-<span class="bp-soft">keys: ← → Home End</span></nav>
+<span class="bp-soft bp-keys">keys: ← → Home End</span></nav>
 <p class="bp-heard" aria-live="polite" data-heard></p>"""
 """What ``stepping.js`` works with; hidden where it does not run."""
 
 
 def _content(trace: Any, prefix: str) -> tuple[str, str]:
     """Return the page's content, and the rules that light up what a step is about."""
-    several = len(trace["s"]) > 1
-    caption = "<figcaption>the first row; error signals hold the mean over all rows</figcaption>"
     steps = [step for section in trace.sections for step in section.steps]
-    names = [f"{prefix}step-{number}" for number in range(1, len(steps) + 1)]
-    links: dict[str, str] = {}
-    for step, name in zip(steps, names, strict=True):
-        links = {**dict.fromkeys(_quantities(step)[0], name), **links}
-    anchors = "".join(f'<i class="bp-at" id="{name}-at"></i>' for name in names)
-    parts = [
-        f"<h2>{_title(trace)}</h2>",
-        *(f'<p class="bp-soft">{html.escape(line)}</p>' for line in trace.heading()),
-        CONTROLS,
-        "<details><summary>Computational graph</summary><figure>",
-        f'{graph_picture(trace)}</figure></details><div class="bp-columns">',
-        f'<div class="bp-beside">{anchors}<figure>{network_picture(trace, links=links)}',
-        f'{caption * several}</figure>{_symbols(trace, steps)}</div><div class="bp-steps">',
-    ]
-    left = iter(names)
-    for section in trace.sections:
+    names = iter(f"{prefix}step-{number}" for number in range(1, len(steps) + 1))
+    told, drawn, rules, anchors = "", "", "", ""
+    for number, section in enumerate(filter(lambda section: section.steps, trace.sections)):
+        named = list(zip(section.steps, names))  # noqa: B905 (names go on in the next section)
         title = f"<h3>{html.escape(section.title)}</h3>" if section.title else ""
-        told = "".join(_step(trace, step, next(left)) for step in section.steps)
-        parts.append(f'<section class="bp-part">{title}{told}</section>')
-    rules = "".join(_lit(step, name) for step, name in zip(steps, names, strict=True))
-    return "".join([*parts, "</div></div>"]), rules
+        told += f'<section class="bp-part">{title}'
+        told += "".join(_step(trace, step, name) for step, name in named) + "</section>"
+        drawn += _drawn(trace, section, named, number)
+        rules += "".join(_lit(step, name, number) for step, name in named)
+        anchors += "".join(f'<i class="bp-at" id="{name}-at"></i>' for _, name in named)
+    content = (
+        f"<h2>{_title(trace)}</h2>"
+        + "".join(f'<p class="bp-soft">{html.escape(line)}</p>' for line in trace.heading())
+        + f"{CONTROLS}<details><summary>Computational graph</summary><figure><div>"
+        f'{graph_picture(trace)}</div></figure></details><div class="bp-columns">'
+        f'<div class="bp-beside"><div class="bp-drawings">{anchors}{drawn}</div>'
+        f'{_symbols(trace, steps)}</div><div class="bp-steps">{told}</div></div>'
+    )
+    return content, rules
+
+
+def _drawn(trace: Any, section: Section, named: Sequence[tuple[Step, str]], number: int) -> str:
+    """Return the picture of what a section is about: a sample alone, or the whole batch."""
+    seen = replace(trace, recording=section.steps[0].lines[0].values.recording)
+    caption = html.escape(section.title)
+    if len(seen["s"]) > 1:
+        caption = "the first row; error signals hold the mean over all rows"
+    links: dict[str, str] = {}
+    for step, name in named:
+        links = {**dict.fromkeys(_quantities(step)[0], name), **links}
+    picture = network_picture(seen, links=links)
+    told = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f'<figure class="bp-drawn bp-drawn-{number}"><div>{picture}</div>{told}</figure>'
 
 
 def _title(trace: Any) -> str:
@@ -170,15 +181,18 @@ def _quantities(step: Step) -> tuple[list[str], list[str]]:
     return left, right
 
 
-def _lit(step: Step, name: str) -> str:
+def _lit(step: Step, name: str, drawn: int) -> str:
     """Return the rules by which a step that the address names lights up its quantities."""
     left, right = _quantities(step)
-    now = f".bp-page:has(#{name}:target,#{name}-at:target) .bp-picture "
-    some = ",".join(f'[data-quantity~="{told}"]' for told in left)
-    all_of = ",".join(f'[data-quantity~="{told}"]' for told in [*left, *right])
+    now = f".bp-page:has(#{name}:target,#{name}-at:target) "
+    some, also = (
+        ",".join(f'[data-quantity~="{quantity}"]' for quantity in names)
+        for names in (left, [*left, *right])
+    )
     return (
-        f"{now}g[data-quantity]{{opacity:.25}}{now}:is({all_of}){{opacity:1}}"
-        f"{now}:is({some}){{filter:drop-shadow(0 0 3px var(--lit))}}\n"
+        f"{now}.bp-drawn{{display:none}}{now}.bp-drawn-{drawn}{{display:block}}"
+        f"{now}g[data-quantity]{{opacity:.25}}{now}g:is({also}){{opacity:1}}"
+        f"{now}g:is({some}){{filter:drop-shadow(0 0 3px var(--lit))}}\n"
     )
 
 
@@ -206,7 +220,8 @@ def _step(trace: Any, step: Step, name: str) -> str:
     if name:
         head = f'<a class="bp-id" href="#{name}">{step.id}</a>'
         see = f' <a class="bp-see" href="#{name}-at">in the picture</a>'
-        named = f' id="{name}" data-step="{step.id}, {heading}. {told}"'
+        about = _quantities(step)[0][0]
+        named = f' id="{name}" data-step="{step.id}, {heading}. {told}" data-about="{about}"'
     parts = [f'<section class="bp-step"{named}><h4>{head}{heading}{place}{see}</h4>']
     parts += [f'<p class="bp-soft">{told}</p>'] if told else []
     parts += [_line(trace, line) for line in step.lines]
