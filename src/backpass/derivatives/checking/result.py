@@ -382,9 +382,11 @@ def _content(check: GradientCheck) -> str:
         f"<tr{wrong * (row.verdict in FAILS)}>{cells('td', _cells(row))}</tr>"
         for row in check.table
     )
+    told = heading(check)
     said = "".join(f'<p class="bp-soft">{html.escape(note)}</p>' for note in notes(check))
     return (
-        f'<h2 class="bp-verdict{" bp-no" * (not check.passed)}">{html.escape(heading(check))}</h2>'
+        f'<h2 class="bp-verdict{" bp-no" * (not check.passed)}">'
+        f"{html.escape(told[0].upper() + told[1:])}</h2>"
         f'<div class="bp-scroll"><table><thead><tr>{cells("th", HEADS)}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{said}"
     )

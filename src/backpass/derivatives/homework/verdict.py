@@ -208,7 +208,8 @@ class Verdict:
 
         marks = {"right": "✓ ", "wrong": "✗ "}
         wrong = sum(not part.right for part in self.parts)
-        told = "every part is right" if self.right else f"{wrong} of {len(self.parts)} are wrong"
+        several = f": {wrong} of {len(self.parts)} results" * (len(self.parts) > 1)
+        told = "Right" if self.right else f"Wrong{several}"
         parts = [f'<h2 class="bp-verdict{" bp-no" * (not self.right)}">{told}</h2>']
         for role, line in self._lines():
             text = marks.get(role, "") + html.escape(line.strip())

@@ -26,10 +26,12 @@ export function stepThrough(root) {
   /** The step that the address names, or −1. */
   const current = () => steps.findIndex((step) => `#${step.id}` === location.hash);
 
-  /** Shows the step of the address as the current one. */
+  /** Shows the step of the address as the current one, unless it is shown already. */
+  let shown = -1;
   const show = () => {
     const at = current();
-    if (at < 0) return;
+    if (at < 0 || at === shown) return;
+    shown = at;
     steps.forEach((step, i) => {
       step.classList.toggle("bp-now", i === at);
       if (i === at) step.setAttribute("aria-current", "step");
@@ -44,7 +46,7 @@ export function stepThrough(root) {
     const places = root.querySelectorAll(`[data-quantity~="${steps[at].dataset.about}"]`);
     const drawn = Array.from(places).find((place) => place.checkVisibility());
     drawn?.scrollIntoView({ block: "nearest", inline: "center" });
-    steps[at].scrollIntoView({ block: "nearest" });
+    steps[at].scrollIntoView();
   };
 
   /**
@@ -82,13 +84,15 @@ export function stepThrough(root) {
   addEventListener("hashchange", show);
   controls.hidden = false;
   root.dataset.stepper = "on";
-  if (current() < 0) {
-    go("first");
-    scrollTo(0, 0);
-  }
+  const linked = current() >= 0;
+  if (!linked) go("first");
   show();
+  if (!linked) scrollTo(0, 0);
 }
 
-document.querySelectorAll("[data-stepper]").forEach((root) => {
-  if (root instanceof HTMLElement) stepThrough(root);
+// only then, since a browser that has loaded a page scrolls to the fragment of its address
+addEventListener("load", () => {
+  document.querySelectorAll("[data-stepper]").forEach((root) => {
+    if (root instanceof HTMLElement) stepThrough(root);
+  });
 });
