@@ -1,6 +1,5 @@
 """A browser without a window, told what to do through the pipe of the DevTools protocol."""
 
-import fcntl
 import itertools
 import json
 import os
@@ -87,6 +86,8 @@ class Tab:
 @contextmanager
 def browser(folder):
     """Start Chromium with its profile in a folder, and yield a tab of it."""
+    import fcntl  # which not every system has
+
     ends = [os.pipe(), os.pipe()]
     # away from 3 and 4, which are the protocol's
     theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (ends[0][0], ends[1][1])]

@@ -82,6 +82,15 @@ def test_the_suffix_chooses_the_format(folder, monkeypatch, capsys, name, start)
     assert (folder / name).read_text(encoding="utf-8").startswith(start)
 
 
+def test_interactive_adds_one_script_to_the_page(folder, monkeypatch, capsys):
+    pages = []
+    for options in ([], ["--interactive"]):
+        assert run(folder, monkeypatch, capsys, "example:xor", "-o", "o.html", *options)[0] == 0
+        pages.append((folder / "o.html").read_text(encoding="utf-8"))
+    assert [page.count("<script") for page in pages] == [0, 1]
+    assert pages[0].count("<math") == pages[1].count("<math")
+
+
 def test_zero_shows_everything(folder, monkeypatch, capsys):
     everything = run(
         folder, monkeypatch, capsys, "m.backpass", "t.csv", "--row", "1-30", "--max-elements", "0"

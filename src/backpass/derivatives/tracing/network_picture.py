@@ -33,11 +33,11 @@ RADIUS, ACROSS, DOWN, TOP, COST, LEGEND = 17, 170, 84, 52, 92, 84
 """Of a unit; from layer to layer, from unit to unit; of the heads, the cost and the legend."""
 
 PARTS = {
-    "unit": ("a", "z", "f", "dphi", "jac", "da_dz"),
-    "error": ("delta", "dz", "g", "P"),
+    "units": ("a", "z", "f", "dphi", "jac", "da_dz"),
+    "error signals": ("delta", "dz", "g", "P"),
     "weights": ("dW", "W", "W_new", "w", "Pw", "dfw", "dfa", "dhw", "dha", "dz_da", "dz_dW"),
-    "bias": ("db", "b", "b_new", "bs", "Pb", "dfb", "dhb"),
-    "target": ("y",),
+    "biases": ("db", "b", "b_new", "bs", "Pb", "dfb", "dhb"),
+    "targets": ("y",),
     "cost": ("J", "terms", "dC", "penalty"),
 }
 """The quantities that a part of the drawing stands for; what a step computes comes first."""
@@ -79,7 +79,8 @@ def network_picture(trace: Any, row: int = 0, links: Mapping[str, str] | None = 
     drawing = _Drawing(trace, row, links or {})
     sizes = "-".join(map(str, drawing.sizes))
     parts = [
-        f'<svg class="bp-picture bp-network" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'<svg class="bp-picture bp-network" xmlns="http://www.w3.org/2000/svg" '
+        f'role="{"group" if links else "img"}" '
         f'viewBox="0 0 {drawing.width} {drawing.height}" width="{drawing.width}" '
         f'aria-label="network {sizes} with activations, weights and error signals of one row">',
         f"<title>network {sizes}, row {row + 1} of {len(trace['s'])}</title>",
@@ -171,7 +172,8 @@ class _Drawing:
         names += list(PARTS[kind]) if layer == self.last and kind == "cost" else []
         told = f'<g data-quantity="{" ".join(names)}">{"".join(pieces)}</g>'
         link = next((self.links[name] for name in names if name in self.links), None)
-        return f'<a href="#{link}">{told}</a>' if link else told
+        of = "" if layer is None else f" of layer {layer}"
+        return f'<a href="#{link}" aria-label="{kind}{of}">{told}</a>' if link else told
 
 
 def _text(x: float, y: float, style: str, text: str) -> str:
@@ -240,10 +242,10 @@ def _layer(drawing: _Drawing, layer: int) -> Iterator[str]:
             + _text(x, y + 4, f"value{strong}", _told(a[j], 2))
             + _name(drawing, layer, j, x, y)
         )
-    yield drawing.part("error", layer, errors)
-    yield drawing.part("unit", layer, units)
+    yield drawing.part("error signals", layer, errors)
+    yield drawing.part("units", layer, units)
     if layer:
-        yield drawing.part("bias", layer, biases)
+        yield drawing.part("biases", layer, biases)
     if None in drawing.slots(layer):
         x, y = drawing.place(layer, FIRST)
         yield _text(x, y + 4, "small", f"⋮ {drawing.sizes[layer] - FIRST - LAST} more")
@@ -283,7 +285,7 @@ def _cost(drawing: _Drawing) -> Iterator[str]:
     middle = x + COST / 2
     texts = _text(middle, y - 3, "head", number) + _text(middle, y + 14, "small", of)
     yield drawing.part("cost", last, [*wires, box, texts])
-    yield drawing.part("target", None, targets)
+    yield drawing.part("targets", None, targets)
 
 
 def _legend(drawing: _Drawing) -> Iterator[str]:

@@ -100,7 +100,7 @@ class MathPainter(Painter[str]):
 
 def html_page(trace: Any, *, interactive: bool = False) -> str:
     """Return a whole page; an interactive one has the script that goes from step to step."""
-    content, style = _content(trace, "")
+    content, style = _content(trace, controls=CONTROLS * interactive)
     return page(_title(trace), content, style, steps=interactive)
 
 
@@ -108,7 +108,7 @@ def html_part(trace: Any) -> str:
     """Return what a notebook shows: an article with its own style, and ids of its own."""
     numbers = b"".join(array.tobytes() for array in trace.recording.arrays.values())
     own = sha256(f"{trace.notation.name} {trace.form}".encode() + numbers).hexdigest()[:6]
-    return framed(*_content(trace, f"t{own}-"))
+    return framed(*_content(trace, prefix=f"t{own}-"))
 
 
 def html_excerpt(trace: Any, equations: Sequence[str]) -> str:
@@ -129,7 +129,7 @@ CONTROLS = """<nav class="bp-controls" aria-label="steps" data-controls hidden>
 """What ``stepping.js`` works with; hidden where it does not run."""
 
 
-def _content(trace: Any, prefix: str) -> tuple[str, str]:
+def _content(trace: Any, *, prefix: str = "", controls: str = "") -> tuple[str, str]:
     """Return the page's content, and the rules that light up what a step is about."""
     steps = [step for section in trace.sections for step in section.steps]
     names = iter(f"{prefix}step-{number}" for number in range(1, len(steps) + 1))
@@ -145,7 +145,7 @@ def _content(trace: Any, prefix: str) -> tuple[str, str]:
     content = (
         f"<h2>{_title(trace)}</h2>"
         + "".join(f'<p class="bp-soft">{html.escape(line)}</p>' for line in trace.heading())
-        + f"{CONTROLS}<details><summary>Computational graph</summary><figure><div>"
+        + f"{controls}<details><summary>Computational graph</summary><figure><div>"
         f'{graph_picture(trace)}</div></figure></details><div class="bp-columns">'
         f'<div class="bp-beside"><div class="bp-drawings">{anchors}{drawn}</div>'
         f'{_symbols(trace, steps)}</div><div class="bp-steps">{told}</div></div>'
