@@ -6,8 +6,6 @@ a page lights up what a step is about, and a part is a link to the step that com
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -93,62 +91,33 @@ def network_picture(trace: Any, row: int = 0, links: Mapping[str, str] | None = 
     return "".join(parts)
 
 
-@dataclass(frozen=True)
 class _Drawing:
     """The drawing's measures, places and largest values, and the symbols of its notation."""
 
-    trace: Any
-    row: int
-    links: Mapping[str, str]
-
-    @cached_property
-    def sizes(self) -> tuple[int, ...]:
-        sizes: tuple[int, ...] = self.trace.network.sizes
-        return sizes
-
-    @cached_property
-    def layers(self) -> range:
-        return range(len(self.sizes))
-
-    @cached_property
-    def last(self) -> int:
-        return len(self.sizes) - 1
+    def __init__(self, trace: Any, row: int, links: Mapping[str, str]) -> None:
+        self.trace, self.row, self.links = trace, row, links
+        self.sizes: tuple[int, ...] = trace.network.sizes
+        self.layers, self.last = range(len(self.sizes)), len(self.sizes) - 1
+        self.rows = max(len(self.slots(layer)) for layer in self.layers)
+        self.left = 140 if trace.input_names else 56
+        self.cost_left = self.left + ACROSS * self.last + (166 if trace.output_names else 120)
+        self.width = max(self.cost_left + COST + 8, 470)
+        self.height = TOP + self.rows * DOWN + LEGEND
 
     def slots(self, layer: int) -> list[int | None]:
         """Return the units that are drawn, from above; None is a gap."""
         n = self.sizes[layer]
         return [*range(n)] if n <= WIDE else [*range(FIRST), None, *range(n - LAST, n)]
 
+    def place(self, layer: int, slot: int) -> tuple[float, float]:
+        above = (self.rows - len(self.slots(layer))) / 2
+        return self.left + ACROSS * layer, TOP + DOWN * (above + slot + 0.5)
+
     def units(self, layer: int) -> Iterator[tuple[int, float, float]]:
         """Yield number and place of each unit drawn."""
         for slot, unit in enumerate(self.slots(layer)):
             if unit is not None:
                 yield unit, *self.place(layer, slot)
-
-    @cached_property
-    def rows(self) -> int:
-        return max(len(self.slots(layer)) for layer in self.layers)
-
-    @cached_property
-    def height(self) -> int:
-        return TOP + self.rows * DOWN + LEGEND
-
-    @cached_property
-    def left(self) -> int:
-        return 140 if self.trace.input_names else 56
-
-    @cached_property
-    def cost_left(self) -> int:
-        names = self.trace.output_names
-        return self.left + ACROSS * self.last + (166 if names else 120)
-
-    @cached_property
-    def width(self) -> int:
-        return max(self.cost_left + COST + 8, 470)
-
-    def place(self, layer: int, slot: int) -> tuple[float, float]:
-        above = (self.rows - len(self.slots(layer))) / 2
-        return self.left + ACROSS * layer, TOP + DOWN * (above + slot + 0.5)
 
     def values(self, key: str, layer: int) -> Any:
         return self.trace[key, layer][self.row]
