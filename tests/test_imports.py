@@ -97,9 +97,12 @@ SELDOM = {
                 "network.sklearn_mlp", "derivatives", "cli.tables", "tabular.setup"],
     "evaluate": ["training.trainer", "training.checkpoints", "derivatives", "tabular.report",
                  "tabular.experiment"],
-    "check": ["training.trainer", "training.displays", "derivatives.tracing", "tabular.report"],
+    "check": ["training.trainer", "training.displays", "derivatives.tracing", "derivatives.pages",
+              "tabular.report"],
     "trace": ["training.trainer", "derivatives.checking", "derivatives.forms", "cli.tables",
-              "derivatives.tracing.other_forms", "derivatives.tracing.svg",
+              "derivatives.tracing.other_forms", "derivatives.tracing.network_picture",
+              "derivatives.tracing.graph_picture", "derivatives.tracing.meanings",
+              "derivatives.pages",
               "derivatives.tracing.to_html", "derivatives.tracing.to_latex"],
 }  # fmt: skip
 """What a command does not load, as it needs it never or with some options only."""

@@ -1,5 +1,7 @@
 """What SECURITY.md promises of files: loading executes nothing and takes memory by their size."""
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -11,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backpass import Network, TabularModel
+from backpass import Network, TabularModel, check_gradients, explain_mismatch, trace
 from backpass.derivatives.homework.answer_files import read_answer
+from backpass.derivatives.tracing import example
 from backpass.errors import InputError, ModelFileError
 from backpass.storage.container import write_container
 
@@ -150,6 +153,36 @@ def test_answers_with_python_objects_are_refused_unread(tmp_path, name):
     save(tmp_path / name, trap)
     with pytest.raises(InputError, match="holds Python objects, which are not read"):
         read_answer(tmp_path / name)
+
+
+def shown_pages():
+    """Return every page of derivatives that can be written, and whether it may run a script."""
+    network, X, y = example("small")
+    right = network.loss_and_gradients(X, y)[1]
+    seen = trace(network, X, y, input_names=["<b>", "onerror='x'"])
+    return {
+        "trace": (seen.to_html(), False),
+        "stepping trace": (seen.to_html(interactive=True), True),
+        "certificate": (check_gradients(network, X, y).to_html(), False),
+        "verdict": (explain_mismatch(network, X, y, -right.weights[0]).to_html(), False),
+    }
+
+
+def test_pages_allow_the_style_and_the_script_in_them_and_nothing_else():
+    def hashed(text):
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    for name, (page, stepping) in shown_pages().items():
+        (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)
+        (style,) = re.findall(r"<style>(.*?)</style>", page, re.S)
+        scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.S)
+        rules = ["default-src 'none'", "base-uri 'none'", "form-action 'none'"]
+        rules += [f"style-src {hashed(style)}"]
+        rules += [f"script-src {hashed(script)}" for script in scripts]
+        assert policy.split("; ") == rules, name
+        assert len(scripts) == stepping, name
+        assert not re.search(r"<[^>]*\s(on\w+|style|src)=", page), name
+        assert all("import" not in script for script in scripts), name
 
 
 def test_every_test_that_the_policy_names_is_there():

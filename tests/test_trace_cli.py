@@ -82,6 +82,15 @@ def test_the_suffix_chooses_the_format(folder, monkeypatch, capsys, name, start)
     assert (folder / name).read_text(encoding="utf-8").startswith(start)
 
 
+def test_interactive_adds_one_script_to_the_page(folder, monkeypatch, capsys):
+    pages = []
+    for options in ([], ["--interactive"]):
+        assert run(folder, monkeypatch, capsys, "example:xor", "-o", "o.html", *options)[0] == 0
+        pages.append((folder / "o.html").read_text(encoding="utf-8"))
+    assert [page.count("<script") for page in pages] == [0, 1]
+    assert pages[0].count("<math") == pages[1].count("<math")
+
+
 def test_zero_shows_everything(folder, monkeypatch, capsys):
     everything = run(
         folder, monkeypatch, capsys, "m.backpass", "t.csv", "--row", "1-30", "--max-elements", "0"
@@ -113,11 +122,13 @@ BAD = [
     (["m.backpass", "t.csv", "--form", "chain"], "one unit in every layer"),
     (["m.backpass", "t.csv", "--layer", "3"], "layer must be 1 … 2, not 3"),
     (["m.backpass", "t.csv", "--format", "word"], "--format 'word': give one of text, html"),
-    (["m.backpass", "t.csv", "-o", "o.pdf"], "--output o.pdf: give --format, or a suffix of"),
+    (["m.backpass", "t.csv", "-o", "o.pdf"], "--output o.pdf: give a suffix of .txt, .html"),
     (["m.backpass", "t.csv", "-o", "t.csv", "--format", "text"], "is read as input, too"),
     (["m.backpass", "t.csv", "-o", "none/o.html"], "there is no folder"),
     (["m.backpass", "t.csv", "--update", "magic"], "unknown optimizer 'magic'"),
     (["m.backpass", "t.csv", "--digits", "0"], "--digits"),
+    (["example:xor", "--interactive"], "--interactive makes a page; give -o page.html"),
+    (["example:xor", "--interactive", "-o", "o.tex"], "give -o page.html, or --format html"),
     (["m.backpass", "t.csv", "--learning-rate", "5"], "give --update sgd, too"),
     (["example:thin", "--form", "chain", "--layer", "2"], "has nothing at layer 2"),
 ]

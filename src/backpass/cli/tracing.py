@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,6 @@ from backpass.errors import InputError, TableError
 
 if TYPE_CHECKING:
     from backpass.derivatives.tracing import Trace
-
-FORMATS = {"text": (".txt",), "html": (".html", ".htm"), "latex": (".tex",), "json": (".json",)}
-"""Every format, and the suffixes that it is chosen by."""
 
 MOST_ROWS = 1000
 
@@ -72,6 +68,9 @@ class TraceOptions:
     output: Annotated[
         MaybeText, Option("--output", "-o", metavar="FILE", help="Write it there instead.")
     ] = None
+    interactive: Annotated[
+        bool, Option("--interactive", help="A page that goes step by step, by one script in it.")
+    ] = False
     max_elements: Annotated[
         int,
         Option("--max-elements", min=0, metavar="N", help="Most entries of an array; 0 shows all."),
@@ -92,9 +91,14 @@ def run_trace(options: TraceOptions) -> int:
     Examples:
       backpass trace example:xor --notation nabla
       backpass trace churn.backpass churn.csv --row 7 -o row-7.html
+      backpass trace example:small --interactive -o steps.html
       backpass trace churn.backpass churn.csv --row 1-4 --form sample --format latex
     """  # noqa: D301
+    from backpass.derivatives.tracing.result import FORMATS
+
     kind = _format(options)
+    if options.interactive and kind != "html":
+        raise InputError("--interactive makes a page; give -o page.html, or --format html")
     if options.learning_rate is not None and options.update is None:
         raise InputError("--learning-rate is that of --update; give --update sgd, too")
     if options.output is not None:
@@ -103,7 +107,7 @@ def run_trace(options: TraceOptions) -> int:
         check_outputs(places, filter(None, [options.model, options.table]))
     messages = Messages()
     with messages.catching():
-        text = _written(_trace(options), kind)
+        text = _trace(options).written(kind, interactive=options.interactive)
     if options.output is None:
         sys.stdout.write(text)
         return 0
@@ -115,26 +119,16 @@ def run_trace(options: TraceOptions) -> int:
 
 def _format(options: TraceOptions) -> str:
     """Return the format: the one asked for, or that of the output's suffix, or text."""
+    from backpass.derivatives.tracing.result import FORMATS, format_of
+
     if options.format is not None:
         if options.format not in FORMATS:
             raise InputError(f"--format {options.format!r}: give one of {', '.join(FORMATS)}")
         return options.format
-    suffix = Path(options.output).suffix.lower() if options.output else ".txt"
-    for kind, suffixes in FORMATS.items():
-        if suffix in suffixes:
-            return kind
-    known = ", ".join(suffixes[0] for suffixes in FORMATS.values())
-    raise InputError(f"--output {options.output}: give --format, or a suffix of {known}")
-
-
-def _written(trace: Trace, kind: str) -> str:
-    if kind == "html":
-        return trace.to_html()
-    if kind == "latex":
-        return trace.to_latex()
-    if kind == "json":
-        return json_text.dumps(trace.to_dict(), indent=1, ensure_ascii=False) + "\n"
-    return str(trace)
+    try:
+        return format_of(options.output) if options.output else "text"
+    except InputError as error:
+        raise InputError(f"--output {error}, or --format") from None
 
 
 def _trace(options: TraceOptions) -> Trace:

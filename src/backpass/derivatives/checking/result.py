@@ -284,25 +284,15 @@ class GradientCheck:
         return Group(title, grid, *(Text(note) for note in notes(self)))
 
     def _repr_html_(self) -> str:
-        import html  # loads every named character
+        from backpass.derivatives.pages import framed  # most certificates are printed
 
-        def cells(tag: str, values: tuple[str, ...], style: str = "") -> str:
-            return "".join(
-                f'<{tag} class="{"bp-left" if i in LEFT else ""} {style}">'
-                f"{html.escape(value)}</{tag}>"
-                for i, value in enumerate(values)
-            )
+        return framed(_content(self))
 
-        rows = "".join(
-            f"<tr>{cells('td', _cells(row), 'bp-wrong' if row.verdict in FAILS else '')}</tr>"
-            for row in self.table
-        )
-        said = "".join(f"<div>{html.escape(note)}</div>" for note in notes(self))
-        head = f"<thead><tr>{cells('th', HEADS)}</tr></thead>"
-        return (
-            f"{STYLE}<div><strong>{html.escape(heading(self))}</strong></div>"
-            f'<table class="bp-check">{head}<tbody>{rows}</tbody></table>{said}'
-        )
+    def to_html(self) -> str:
+        """Return a whole page: no script, nothing loaded from elsewhere."""
+        from backpass.derivatives.pages import page
+
+        return page("Certificate of gradients", _content(self))
 
 
 DESCRIBED = ("layer", "kind", "equation", "record", "entries", "checked", "verdict")
@@ -378,11 +368,25 @@ def notes(check: GradientCheck) -> list[str]:
     return told
 
 
-STYLE = (
-    "<style>.bp-check{border-collapse:collapse;font-variant-numeric:tabular-nums}"
-    ".bp-check th,.bp-check td{padding:.2em .6em;text-align:right;"
-    "border-bottom:1px solid color-mix(in srgb,currentColor 25%,transparent)}"
-    ".bp-check .bp-left{text-align:left}"
-    ".bp-check .bp-wrong{font-weight:bold}"
-    ".bp-check .bp-wrong:first-child{border-left:.3em solid #b35806}</style>"
-)
+def _content(check: GradientCheck) -> str:
+    """Return the certificate as HTML: the verdict, a row for every array, the notes."""
+    import html  # loads every named character
+
+    def cells(tag: str, values: Sequence[str]) -> str:
+        looks = (' class="bp-words"' * (i in LEFT) for i in range(len(values)))
+        told = zip(looks, values, strict=True)
+        return "".join(f"<{tag}{look}>{html.escape(value)}</{tag}>" for look, value in told)
+
+    wrong = ' class="bp-wrong"'
+    rows = "".join(
+        f"<tr{wrong * (row.verdict in FAILS)}>{cells('td', _cells(row))}</tr>"
+        for row in check.table
+    )
+    told = heading(check)
+    said = "".join(f'<p class="bp-soft">{html.escape(note)}</p>' for note in notes(check))
+    return (
+        f'<h2 class="bp-verdict{" bp-no" * (not check.passed)}">'
+        f"{html.escape(told[0].upper() + told[1:])}</h2>"
+        f'<div class="bp-scroll"><table><thead><tr>{cells("th", HEADS)}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{said}"
+    )

@@ -1,6 +1,5 @@
 """The record of a verdict on an answer, and how it is shown; ``explain`` reaches it."""
 
-import html
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -194,14 +193,29 @@ class Verdict:
         return Text("\n").join(lines)
 
     def _repr_html_(self) -> str:
-        marks = {"right": "<b>✓</b> ", "wrong": "<b>✗</b> "}
-        rows = []
+        from backpass.derivatives.pages import framed  # most verdicts are printed
+
+        return framed(self._content())
+
+    def to_html(self) -> str:
+        """Return a whole page: no script, nothing loaded from elsewhere."""
+        from backpass.derivatives.pages import page
+
+        return page("Verdict on a gradient", self._content())
+
+    def _content(self) -> str:
+        import html  # loads every named character
+
+        marks = {"right": "✓ ", "wrong": "✗ "}
+        wrong = sum(not part.right for part in self.parts)
+        several = f": {wrong} of {len(self.parts)} results" * (len(self.parts) > 1)
+        told = "Right" if self.right else f"Wrong{several}"
+        parts = [f'<h2 class="bp-verdict{" bp-no" * (not self.right)}">{told}</h2>']
         for role, line in self._lines():
-            told = html.escape(line.strip())
-            told = f"<b>{told}</b>" if role == "item" else told
-            indent = {"detail": "2em", "item": "1em"}.get(role, "0")
-            rows.append(f'<div style="margin-left: {indent}">{marks.get(role, "")}{told}</div>')
-        return f'<div class="backpass-verdict">{"".join(rows)}</div>'
+            text = marks.get(role, "") + html.escape(line.strip())
+            tag = "h4" if role == "item" else "p"
+            parts.append(f'<{tag} class="bp-{role}">{text}</{tag}>')
+        return "".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as values that JSON has."""

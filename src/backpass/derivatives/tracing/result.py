@@ -1,6 +1,9 @@
 """The trace of a run: its recording, the steps to show of it, and the ways to show them."""
 
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,29 @@ from backpass.derivatives.tracing.recording import Recording
 from backpass.derivatives.tracing.steps import Line, Section, Step
 from backpass.errors import InputError
 from backpass.network.network import Network
+from backpass.storage.atomic_write import durable_write
 
 SHOWN_NAMES = 12
 """The most names of inputs or outputs that are listed."""
+
+FORMATS = {"text": (".txt",), "html": (".html", ".htm"), "latex": (".tex",), "json": (".json",)}
+"""Every format that a trace is written in, and the suffixes that it is chosen by."""
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that a file's suffix asks for.
+
+    Raises
+    ------
+    InputError
+        When it asks for none.
+    """
+    suffix = Path(path).suffix.lower()
+    for kind, suffixes in FORMATS.items():
+        if suffix in suffixes:
+            return kind
+    known = ", ".join(suffixes[0] for suffixes in FORMATS.values())
+    raise InputError(f"{os.fspath(path)}: give a suffix of {known}")
 
 
 @dataclass(frozen=True)
@@ -99,11 +122,17 @@ class Trace:
 
         return html_part(self)
 
-    def to_html(self) -> str:
-        """Return a whole page: MathML and SVG, no script, nothing loaded from elsewhere."""
+    def to_html(self, *, interactive: bool = False) -> str:
+        """Return a whole page: MathML and SVG, nothing loaded from elsewhere, and no script.
+
+        Parameters
+        ----------
+        interactive : bool
+            Whether it goes from step to step by buttons and keys, for which it has one script.
+        """
         from backpass.derivatives.tracing.to_html import html_page
 
-        return html_page(self)
+        return html_page(self, interactive=interactive)
 
     def to_latex(self) -> str:
         """Return a document that plain amsmath compiles."""
@@ -115,11 +144,47 @@ class Trace:
         """Return it as plain lists and numbers; ``json.dumps`` takes them."""
         return _as_dict(self)
 
+    def written(self, kind: str, *, interactive: bool = False) -> str:
+        """Return it in a format of :data:`FORMATS`.
+
+        Raises
+        ------
+        InputError
+            When there is no such format, or it is interactive and no page.
+        """
+        if kind not in FORMATS:
+            raise InputError(f"unknown format {kind!r}; known: {', '.join(FORMATS)}")
+        if interactive and kind != "html":
+            raise InputError(f"only a page (format html) can be interactive, not {kind}")
+        if kind == "html":
+            return self.to_html(interactive=interactive)
+        if kind == "json":
+            return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        return self.to_latex() if kind == "latex" else str(self)
+
+    def save(self, path: str | os.PathLike[str], *, interactive: bool = False) -> None:
+        """Write it to a file in the format of its suffix: .txt, .html, .tex or .json.
+
+        Parameters
+        ----------
+        path : path
+        interactive : bool
+            Whether a page goes from step to step, as in :meth:`to_html`.
+
+        Raises
+        ------
+        InputError
+            When the suffix is none of these, or no page's where it is to be interactive.
+        """
+        text = self.written(format_of(path), interactive=interactive)
+        durable_write(path, [text.encode()])
+
     def graph(self) -> str:
         """Return the computational graph as SVG: both passes, a node each quantity."""
-        from backpass.derivatives.tracing.svg import graph_picture
+        from backpass.derivatives.pages import alone
+        from backpass.derivatives.tracing.graph_picture import graph_picture
 
-        return graph_picture(self)
+        return alone(graph_picture(self))
 
     def picture(self, row: int = 0) -> str:
         """Return the network as SVG, with the activations and error signals of one row.
@@ -131,9 +196,10 @@ class Trace:
         """
         if not 0 <= row < len(self["s"]):
             raise InputError(f"row must be 0 … {len(self['s']) - 1}, not {row}")
-        from backpass.derivatives.tracing.svg import network_picture
+        from backpass.derivatives.pages import alone
+        from backpass.derivatives.tracing.network_picture import network_picture
 
-        return network_picture(self, row)
+        return alone(network_picture(self, row))
 
 
 def _as_dict(trace: Trace) -> dict[str, Any]:

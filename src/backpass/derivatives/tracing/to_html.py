@@ -1,13 +1,19 @@
-"""A trace as a page: MathML and SVG, no script, no network, light and dark."""
+"""A trace as a page: formulas in MathML, the network beside them in SVG, links between both."""
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
+from backpass.derivatives.pages import framed, page
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
-from backpass.derivatives.tracing.steps import Line, Step
-from backpass.derivatives.tracing.svg import graph_picture, network_picture
+from backpass.derivatives.tracing.formulas import leaves
+from backpass.derivatives.tracing.graph_picture import graph_picture
+from backpass.derivatives.tracing.meanings import sentence, words
+from backpass.derivatives.tracing.network_picture import network_picture, quantity
+from backpass.derivatives.tracing.steps import Line, Section, Step
 from backpass.derivatives.tracing.to_text import TextPainter
 
 
@@ -92,89 +98,132 @@ class MathPainter(Painter[str]):
         return f"<mi mathvariant='normal'>{html.escape(text)}</mi>"
 
 
-STYLE = """
-.bp-trace { --ink: #1b1b1b; --soft: #5b5b5b; --rule: #d9d9d9; --mark: #8a4400;
-  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; }
-@media (prefers-color-scheme: dark) { .bp-trace { --ink: #ececec; --soft: #b0b0b0;
-  --rule: #444; --mark: #f1a340; } }
-.bp-trace h2 { font-size: 1.3em; } .bp-trace h2 ~ p { margin: .2em 0; color: var(--soft); }
-.bp-trace h3 { font-size: 1.1em; margin-top: 2em; }
-.bp-trace h4 { font-size: 1em; margin: 1.6em 0 .4em; border-top: 1px solid var(--rule);
-  padding-top: .6em; font-weight: 600; }
-.bp-trace .bp-id { font-family: ui-monospace, monospace; margin-right: .6em; }
-.bp-trace .bp-place, .bp-trace .bp-cut { color: var(--soft); font-weight: 400; font-size: .9em; }
-.bp-trace .bp-remark { color: var(--mark); }
-.bp-trace .bp-line { overflow-x: auto; padding: .25em 0 .25em 1.5em; }
-.bp-trace math { font-size: 1.08em; }
-.bp-trace mtd { text-align: right; text-align: -webkit-right; padding: .16em .4em; }
-.bp-trace mtable { border: 0 solid; border-width: 0 1px; margin: 0 .15em; padding: .1em 0;
-  --tick: linear-gradient(currentColor, currentColor) no-repeat;
-  background: var(--tick) 0 0 / 5px 1px, var(--tick) 0 100% / 5px 1px,
-    var(--tick) 100% 0 / 5px 1px, var(--tick) 100% 100% / 5px 1px;
-  background-repeat: no-repeat; }
-.bp-trace munder > mtext { font-size: .72em; opacity: .75; }
-.bp-trace figure { margin: 1em 0; overflow-x: auto; }
-.bp-net { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; }
-.bp-net text { fill: var(--ink, #1b1b1b); } .bp-net .bp-unit { stroke: #666; }
-.bp-net .bp-head { font-weight: 600; } .bp-net .bp-value { fill: #111; font-size: 11px; }
-.bp-net .bp-strong { fill: #fff; }
-.bp-net .bp-head, .bp-net .bp-small, .bp-net .bp-value { text-anchor: middle; }
-.bp-net .bp-right { text-anchor: end; }
-.bp-net .bp-value-node { fill: none; stroke: #2166ac; stroke-width: 1.5; }
-.bp-net .bp-gradient { fill: none; stroke: #b35806; stroke-width: 1.5; stroke-dasharray: 6 3; }
-.bp-net .bp-arrow { stroke: var(--soft, #5b5b5b); } .bp-net .bp-tip { fill: var(--soft, #5b5b5b); }
-.bp-trace summary { cursor: pointer; color: var(--soft); }
-"""
-
-
-def html_page(trace: Any) -> str:
-    """Return a whole page."""
-    sizes = "-".join(map(str, trace.network.sizes))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>Trace of a {sizes} network</title>"
-        "<style>body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }</style>"
-        f"</head><body>{html_part(trace)}</body></html>\n"
-    )
+def html_page(trace: Any, *, interactive: bool = False) -> str:
+    """Return a whole page; an interactive one has the script that goes from step to step."""
+    content, style = _content(trace, controls=CONTROLS * interactive)
+    return page(_title(trace), content, style, steps=interactive)
 
 
 def html_part(trace: Any) -> str:
-    """Return what a notebook shows: an article with its own style."""
-    parts = [f'<article class="bp-trace"><style>{STYLE}</style>', *_heading(trace)]
-    several = len(trace["s"]) > 1
-    caption = "<figcaption>the first row; error signals hold the mean over all rows</figcaption>"
-    parts.append(f"<figure>{network_picture(trace)}{caption * several}</figure>")
-    graph = graph_picture(trace)
-    parts.append(
-        f"<details><summary>Computational graph</summary><figure>{graph}</figure></details>"
-    )
-    for section in trace.sections:
-        if section.title:
-            parts.append(f"<h3>{html.escape(section.title)}</h3>")
-        parts += [_step(trace, step) for step in section.steps]
-    return "".join([*parts, "</article>"])
+    """Return what a notebook shows: an article with its own style, and ids of its own."""
+    numbers = b"".join(array.tobytes() for array in trace.recording.arrays.values())
+    own = sha256(f"{trace.notation.name} {trace.form}".encode() + numbers).hexdigest()[:6]
+    return framed(*_content(trace, prefix=f"t{own}-"))
 
 
 def html_excerpt(trace: Any, equations: Sequence[str]) -> str:
     """Return the steps of some equations only, by their ids; layers as the trace has them."""
     steps = [step for section in trace.sections for step in section.steps]
-    shown = "".join(_step(trace, step) for step in steps if step.id in equations)
-    return f'<article class="bp-trace"><style>{STYLE}</style>{shown}</article>'
+    return framed("".join(_step(trace, step, "") for step in steps if step.id in equations))
 
 
-def _heading(trace: Any) -> list[str]:
-    title = f"<h2>Trace of a {'-'.join(map(str, trace.network.sizes))} network</h2>"
-    return [title, *(f"<p>{html.escape(line)}</p>" for line in trace.heading())]
+CONTROLS = """<nav class="bp-controls" aria-label="steps" data-controls hidden>
+<button type="button" data-go="first">First</button>
+<button type="button" data-go="back">◀ Back</button>
+<span data-progress></span>
+<button type="button" data-go="next">Next ▶</button>
+<button type="button" data-go="last">Last</button>
+<label><input type="checkbox" data-all> all steps</label>
+<span class="bp-soft bp-keys">keys: ← → Home End</span></nav>
+<p class="bp-heard" aria-live="polite" data-heard></p>"""
+"""What ``stepping.js`` works with; hidden where it does not run."""
 
 
-def _step(trace: Any, step: Step) -> str:
+def _content(trace: Any, *, prefix: str = "", controls: str = "") -> tuple[str, str]:
+    """Return the page's content, and the rules that light up what a step is about."""
+    steps = [step for section in trace.sections for step in section.steps]
+    names = iter(f"{prefix}step-{number}" for number in range(1, len(steps) + 1))
+    told, drawn, rules, anchors = "", "", "", ""
+    for number, section in enumerate(filter(lambda section: section.steps, trace.sections)):
+        named = list(zip(section.steps, names))  # noqa: B905 (names go on in the next section)
+        title = f"<h3>{html.escape(section.title)}</h3>" if section.title else ""
+        told += f'<section class="bp-part">{title}'
+        told += "".join(_step(trace, step, name) for step, name in named) + "</section>"
+        drawn += _drawn(trace, section, named, number)
+        rules += "".join(_lit(step, name, number) for step, name in named)
+        anchors += "".join(f'<i class="bp-at" id="{name}-at"></i>' for _, name in named)
+    content = (
+        f"<h2>{_title(trace)}</h2>"
+        + "".join(f'<p class="bp-soft">{html.escape(line)}</p>' for line in trace.heading())
+        + f"{controls}<details><summary>Computational graph</summary><figure><div>"
+        f'{graph_picture(trace)}</div></figure></details><div class="bp-columns">'
+        f'<div class="bp-beside"><div class="bp-drawings">{anchors}{drawn}</div>'
+        f'{_symbols(trace, steps)}</div><div class="bp-steps">{told}</div></div>'
+    )
+    return content, rules
+
+
+def _drawn(trace: Any, section: Section, named: Sequence[tuple[Step, str]], number: int) -> str:
+    """Return the picture of what a section is about: a sample alone, or the whole batch."""
+    seen = replace(trace, recording=section.steps[0].lines[0].values.recording)
+    caption = html.escape(section.title)
+    if len(seen["s"]) > 1:
+        caption = "the first row; error signals hold the mean over all rows"
+    links: dict[str, str] = {}
+    for step, name in named:
+        links = {**dict.fromkeys(_quantities(step)[0], name), **links}
+    picture = network_picture(seen, links=links)
+    told = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f'<figure class="bp-drawn bp-drawn-{number}"><div>{picture}</div>{told}</figure>'
+
+
+def _title(trace: Any) -> str:
+    return f"Trace of a {'-'.join(map(str, trace.network.sizes))} network"
+
+
+def _quantities(step: Step) -> tuple[list[str], list[str]]:
+    """Return the names of what a step computes, and of what it computes that from."""
+    sides = zip(*((line.equation.left, line.equation.right) for line in step.lines), strict=True)
+    found = (
+        [quantity(leaf.key, leaf.layer) for node in side for leaf in leaves(node)] for side in sides
+    )
+    left, right = (list(dict.fromkeys(names)) for names in found)
+    return left, right
+
+
+def _lit(step: Step, name: str, drawn: int) -> str:
+    """Return the rules by which a step that the address names lights up its quantities."""
+    left, right = _quantities(step)
+    now = f".bp-page:has(#{name}:target,#{name}-at:target) "
+    some, also = (
+        ",".join(f'[data-quantity~="{quantity}"]' for quantity in names)
+        for names in (left, [*left, *right])
+    )
+    return (
+        f"{now}.bp-drawn{{display:none}}{now}.bp-drawn-{drawn}{{display:block}}"
+        f"{now}g[data-quantity]{{opacity:.25}}{now}g:is({also}){{opacity:1}}"
+        f"{now}g:is({some}){{filter:drop-shadow(0 0 3px var(--lit))}}\n"
+    )
+
+
+def _symbols(trace: Any, steps: Sequence[Step]) -> str:
+    """Return the legend: every symbol of the steps, and what it stands for."""
+    painter, batch = MathPainter(trace.notation), trace.batch
+    rows: dict[str, str] = {}
+    for step in steps:
+        for line in step.lines:
+            for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+                if told := words(leaf.key):
+                    leaf = replace(leaf, sample=None, entry=())
+                    shown = painter.symbol_of(leaf, batch=batch, last=trace.last)
+                    rows.setdefault(told, f"<math>{shown}</math>")
+    told = "".join(f"<dt>{shown}</dt><dd>{html.escape(text)}</dd>" for text, shown in rows.items())
+    return f'<details class="bp-symbols" open><summary>Symbols</summary><dl>{told}</dl></details>'
+
+
+def _step(trace: Any, step: Step, name: str) -> str:
     place = f' <span class="bp-place">{html.escape(step.place)}</span>' if step.place else ""
-    parts = [
-        f'<section class="bp-step"><h4><span class="bp-id">{step.id}</span>'
-        f"layer {step.layer}: {html.escape(step.title)}{place}</h4>"
-    ]
+    heading = f"layer {step.layer}: {html.escape(step.title)}"
+    told = html.escape(sentence(step))
+    head, see = f'<span class="bp-id">{step.id}</span>', ""
+    named = ""
+    if name:
+        head = f'<a class="bp-id" href="#{name}">{step.id}</a>'
+        see = f' <a class="bp-see" href="#{name}-at">in the picture</a>'
+        about = _quantities(step)[0][0]
+        named = f' id="{name}" data-step="{step.id}, {heading}. {told}" data-about="{about}"'
+    parts = [f'<section class="bp-step"{named}><h4>{head}{heading}{place}{see}</h4>']
+    parts += [f'<p class="bp-soft">{told}</p>'] if told else []
     parts += [_line(trace, line) for line in step.lines]
     parts += [f'<p class="bp-remark">! {html.escape(remark)}</p>' for remark in step.remarks]
     return "".join([*parts, "</section>"])
