@@ -65,7 +65,7 @@ MODEL_CASES = {
     **of_model("run", "run not a file check the path"),
     **of_model("notes", "notes"),
     **of_model("people.csv", "people.csv"),
-    **of_model("n.backpass", "n.backpass network model", "export"),
+    **of_model("n.backpass", "n.backpass network model", "export", "trace", "check", "homework"),
     **of_model("cut.backpass", "cut.backpass damaged"),
     **of_model("half.backpass", "half.backpass damaged"),
     **of_model("flipped.backpass", "flipped.backpass damaged"),
@@ -84,7 +84,7 @@ MODEL_CASES = {
         {}, ["evaluate", "example:iris", "people.csv"], "example:iris trace file"
     ),
     "an example as model to check": Command(
-        {}, ["check", "example:xor", "people.csv"], "example:xor trace file"
+        {}, ["check", "example:xor", "people.csv"], "example:xor rows of its own 'people.csv' out"
     ),
     "model and table changed about": Command(
         {}, ["predict", "people.csv", "m.backpass"], "people.csv model"
