@@ -316,6 +316,7 @@ class TabularModel(TabularPredictor):
                 raise TableError(f"X has {table.height} rows, but y {column.len()}; give as many")
             raw = replace(raw, frame=table.with_columns(column.alias(self.target.name)))
         rows, targets, weights = self.encode(raw)
+        targets = self.targets(targets, self.network.model.loss)
         return self.network, rows[:, : self.network.sizes[0]], targets, weights
 
     # --- files ---------------------------------------------------------------------------------
