@@ -1,13 +1,14 @@
 """A trace as a page: MathML and SVG, no script, no network, light and dark."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
 from backpass.derivatives.tracing.svg import graph_picture, network_picture
+from backpass.derivatives.tracing.table_columns import table_rows
 from backpass.derivatives.tracing.to_text import TextPainter
 
 
@@ -124,6 +125,7 @@ STYLE = """
 .bp-net .bp-gradient { fill: none; stroke: #b35806; stroke-width: 1.5; stroke-dasharray: 6 3; }
 .bp-net .bp-arrow { stroke: var(--soft, #5b5b5b); } .bp-net .bp-tip { fill: var(--soft, #5b5b5b); }
 .bp-trace summary { cursor: pointer; color: var(--soft); }
+.bp-trace td { padding: .1em .8em .1em 0; vertical-align: top; }
 """
 
 
@@ -166,7 +168,17 @@ def html_excerpt(trace: Any, equations: Sequence[str]) -> str:
 
 def _heading(trace: Any) -> list[str]:
     title = f"<h2>Trace of a {'-'.join(map(str, trace.network.sizes))} network</h2>"
-    return [title, *(f"<p>{html.escape(line)}</p>" for line in trace.heading())]
+    lines = (f"<p>{html.escape(line)}</p>" for line in trace.heading())
+    return [title, *lines, *_table_rows(trace)]
+
+
+def _table_rows(trace: Any) -> Iterator[str]:
+    """Yield each row as it was in a table, a line a column."""
+    for row, (title, lines) in enumerate(table_rows(trace)):
+        told = ("".join(f"<td>{html.escape(cell)}</td>" for cell in line) for line in lines)
+        body = "".join(f"<tr>{cells}</tr>" for cells in told)
+        head = f"<details{' open' * (row == 0)}><summary>{html.escape(title)}</summary>"
+        yield f'{head}<div class="bp-line"><table>{body}</table></div></details>'
 
 
 def _step(trace: Any, step: Step) -> str:
