@@ -154,9 +154,7 @@ def _as_dict(trace: Trace) -> dict[str, Any]:
         "inputs": list(trace.input_names),
         "outputs": list(trace.output_names),
         "rows": len(trace["s"]),
-        "table": [
-            {**vars(column), "numbers": column.numbers.tolist()} for column in trace.table_columns
-        ],
+        "table": [column.to_dict() for column in trace.table_columns],
         "sections": [
             {"title": section.title, "steps": [_step(trace, step) for step in section.steps]}
             for section in trace.sections

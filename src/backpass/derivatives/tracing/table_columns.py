@@ -36,6 +36,11 @@ class TableColumn:
     places: tuple[int, ...]
     numbers: Any = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain lists, texts and numbers."""
+        lists = {"cells": [*self.cells], "places": [*self.places], "numbers": self.numbers.tolist()}
+        return vars(self) | lists
+
 
 def table_rows(trace: Any) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """Yield each row's title, and for each column its name, cell, numbers and formula."""
