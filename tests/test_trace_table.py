@@ -50,7 +50,7 @@ def computed(formula, x):
 def test_every_input_and_target_comes_from_a_column(target, bins):
     model, table = fitted(target, bins=bins), flats()[:6]
     seen = trace(model, table)
-    columns = {column.name: column for column in seen.table_columns}
+    columns = {column.name: column for column in reversed(seen.table_columns)}
     inputs = [column for column in seen.table_columns if column.kind == "input"]
     assert sorted(place for c in inputs for place in c.places) == [*range(model.network.sizes[0])]
     for column in inputs:

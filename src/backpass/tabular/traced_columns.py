@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from backpass.derivatives.tracing.table_columns import TableColumn
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from backpass.tabular.preparation import LearntColumns
 
 _LONGEST = 40  # characters of a cell
+_IN_BINS = "(r − p) / (q − p) of its input r, for a bin from p to q: from 0 (first: −1) to 1 (last: 2)"
 
 
 def traced_columns(
@@ -34,17 +34,18 @@ def traced_columns(
     target, encoder, frame = learnt.target, learnt.encoder, raw.frame
     weight = learnt.sample_weight if learnt.sample_weight in frame.columns else None
     frame = frame[usable_rows(frame, target.name, weight).tolist()]
-    bins = _bins(learnt) if network.sizes[0] > encoder.plain_width else {}
-    ends = [0, *accumulate(column.width for column in encoder.columns_)]
-    found = []
-    for column, (begin, end) in zip(encoder.columns_, pairwise(ends), strict=True):
+    counts = dict(zip(encoder.bins_.places, map(len, encoder.bins_.edges), strict=True))
+    found, begin, bin_begin = list[TableColumn](), 0, encoder.plain_width
+    for column in encoder.columns_:
+        places = range(begin, begin := begin + column.width)
+        bins = range(bin_begin, bin_begin := bin_begin + sum(counts.get(i, 1) - 1 for i in places))
         if column.name not in frame.columns:
             continue
-        places, formula = [*range(begin, end)], column.formula(encoder.clip)
-        if cut := [place for own in places for place in bins.get(own, ())]:
-            formula += "; r of these, in its bin from p to q: (r − p) / (q − p), 1 below, 0 above"
-        cells = _cells(frame[column.name])
-        found.append(TableColumn(_printable(column.name), cells, formula, "input", (*places, *cut)))
+        cells, name = _cells(frame[column.name]), _printable(column.name)
+        formula = column.formula(encoder.clip)
+        found.append(TableColumn(name, cells, formula, "input", tuple(places)))
+        if bins and network.sizes[0] > encoder.plain_width:
+            found.append(TableColumn(name, cells, _IN_BINS, "input", tuple(bins)))
     outputs, formula = tuple(range(network.sizes[-1])), target.formula
     if smoothing := network.model.loss.numbers.get("label_smoothing"):
         formula += f", times {1 - smoothing:g}, plus {smoothing:g} / {len(outputs)}"
@@ -54,14 +55,6 @@ def traced_columns(
         cells, formula = _cells(frame[weight]), "x / the mean of these rows"
         found.append(TableColumn(_printable(weight), cells, formula, "weight", (0,)))
     return tuple(found)
-
-
-def _bins(learnt: LearntColumns) -> dict[int, range]:
-    """Return the places of the bins of each input that has some."""
-    bins = learnt.encoder.bins_
-    counts = (len(edges) - 1 for edges in bins.edges)
-    ends = accumulate(counts, initial=learnt.encoder.plain_width)
-    return {p: range(*ends_of) for p, ends_of in zip(bins.places, pairwise(ends), strict=True)}
 
 
 def _cells(column: pl.Series) -> tuple[str, ...]:

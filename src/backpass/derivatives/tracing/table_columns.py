@@ -24,7 +24,7 @@ class TableColumn:
     kind : {"input", "target", "weight"}
         What these are to the network.
     places : tuple of int
-        Which inputs or outputs of it, from 0.
+        Which inputs or outputs of it, from 0, one after the other.
     numbers : array of shape (N, len(places)), optional
         As the passes were given them.
     """
@@ -60,29 +60,17 @@ def table_rows(trace: Any) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
 
 
 def _line(trace: Any, column: TableColumn, row: int) -> tuple[str, ...]:
-    first = 1 - trace.notation.from_zero
-    texts = [printed(number, trace.limits.digits) for number in column.numbers[row]]
-    places = [str(place + first) for place in column.places]
-    if len(texts) > SHOWN_NUMBERS and trace.limits.max_elements is not None:
-        pairs = zip(texts, places, strict=True)
-        told = [f"{text} at {place}" for text, place in pairs if text != "0"]
-        left = len(told) - SHOWN_NUMBERS
-        numbers = ", ".join(told[:SHOWN_NUMBERS]) + (f", … ({left} more)" if left > 0 else "")
-        numbers += ", else 0" if len(told) < len(texts) else ""
-    else:
-        numbers = ", ".join(texts)
-    what = column.kind
-    if what == "input":
-        what += f"{'s' * (len(places) > 1)} {', '.join(_runs(column.places, first))}"
-    became = f"{what} = {numbers}" if places else "no input"
+    digits, places = trace.limits.digits, [i + 1 - trace.notation.from_zero for i in column.places]
+    told = [printed(number, digits) for number in column.numbers[row]]
+    if len(told) > SHOWN_NUMBERS and trace.limits.max_elements is not None:
+        pairs = zip(told, places, strict=True)
+        others = [f"{text} at {place}" for text, place in pairs if text != "0"]
+        left = len(others) - SHOWN_NUMBERS
+        told = others[:SHOWN_NUMBERS] + [f"… ({left} more)"] * (left > 0)
+        told += ["else 0"] * (len(others) < len(places))
+    became = "no input"
+    if places:
+        which = "–".join(map(str, dict.fromkeys([places[0], places[-1]])))
+        which = f"{'s' * (len(places) > 1)} {which}" if column.kind == "input" else ""
+        became = f"{column.kind}{which} = {', '.join(told)}"
     return column.name, column.cells[row], became, column.formula
-
-
-def _runs(places: tuple[int, ...], first: int) -> Iterator[str]:
-    """Yield places in words, consecutive ones together: ``"2–4"``."""
-    begin = 0
-    for end in range(1, len(places) + 1):
-        if end == len(places) or places[end] != places[end - 1] + 1:
-            one, last = places[begin] + first, places[end - 1] + first
-            yield str(one) if one == last else f"{one}–{last}"
-            begin = end
