@@ -1,6 +1,7 @@
 """Traces of a table: each row as it was, and the formula by which a column became inputs."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -108,6 +109,18 @@ def test_wide_tables_and_many_rows_are_cut_with_a_count():
     whole = str(trace(model, table[:6], max_elements=None))
     assert "more columns" not in whole
     assert whole.count("what became of it") == 6
+
+
+def test_bins_are_a_line_of_their_own():
+    model, row = fitted("price", bins=True), flats()[:1]
+    (plain, bins, *_) = (c for c in trace(model, row).table_columns if c.name == "below")
+    (number,), edges = plain.numbers[0], model.encoder.bins_.edges
+    place = model.encoder.bins_.places.index(plain.places[0])
+    expected = [(number - p) / (q - p) for p, q in pairwise(edges[place])]
+    low, high = np.zeros(len(expected)), np.ones(len(expected))
+    low[0], high[-1] = -1, 2
+    assert bins.numbers[0] == pytest.approx(np.clip(expected, low, high), abs=1e-4)
+    assert bins.formula.startswith("(r − p) / (q − p)")
 
 
 def test_what_a_terminal_would_obey_is_not_shown():

@@ -263,14 +263,11 @@ def _wanted(network: Network) -> str:
     >>> _wanted(Network([2, 3, 3], "tanh", "softmax", "cross_entropy", seed=0))
     '2 inputs, then a class, 0 … 2, or 3 targets'
     """
-    return f"{_counted(network.sizes[0], 'input')}, then {_wanted_targets(network)}"
+    n = network.sizes[0]
+    return f"{n} input{'s' * (n > 1)}, then {_wanted_targets(network)}"
 
 
 def _wanted_targets(network: Network) -> str:
     k = network.sizes[-1]
     classes = f"a class, 0 … {k - 1}, or " if _takes_classes(network) else ""
-    return f"{classes}{_counted(k, 'target')}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{'a' + 'n' * (what[0] == 'i')} {what}" if count == 1 else f"{count} {what}s"
+    return f"{classes}{k} targets" if k > 1 else "a target"

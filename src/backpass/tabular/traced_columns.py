@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from backpass.tabular.preparation import LearntColumns
 
 _LONGEST = 40  # characters of a cell
-_IN_BINS = "(r − p) / (q − p) of its input r, for a bin from p to q: from 0 (first: −1) to 1 (last: 2)"
+_IN_BINS = (
+    "(r − p) / (q − p) of its input r, for a bin from p to q: from 0 (first: −1) to 1 (last: 2)"
+)
 
 
 def traced_columns(

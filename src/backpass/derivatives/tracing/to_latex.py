@@ -140,7 +140,7 @@ def _table_rows(trace: Any) -> Iterator[str]:
     """Yield each row as it was in a table, a line a column."""
     for title, lines in table_rows(trace):
         body = " \\\\\n".join(" & ".join(map(escaped, line)) for line in lines)
-        table = f"\\begin{{tabular}}{{llp{{7cm}}p{{12cm}}}}\n{body}\n\\end{{tabular}}"
+        table = f"\\begin{{tabular}}{{lp{{4cm}}p{{7cm}}p{{9cm}}}}\n{body}\n\\end{{tabular}}"
         yield f"{escaped(title)}:\n\n{table}"
 
 
