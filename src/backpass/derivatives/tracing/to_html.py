@@ -126,6 +126,7 @@ STYLE = """
 .bp-net .bp-arrow { stroke: var(--soft, #5b5b5b); } .bp-net .bp-tip { fill: var(--soft, #5b5b5b); }
 .bp-trace summary { cursor: pointer; color: var(--soft); }
 .bp-trace td { padding: .1em .8em .1em 0; vertical-align: top; }
+.bp-trace td:nth-child(n+3) { min-width: 15em; }
 """
 
 
