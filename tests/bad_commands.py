@@ -65,7 +65,7 @@ MODEL_CASES = {
     **of_model("run", "run not a file check the path"),
     **of_model("notes", "notes"),
     **of_model("people.csv", "people.csv"),
-    **of_model("n.backpass", "n.backpass network model", "export"),
+    **of_model("n.backpass", "n.backpass network model", "export", "trace", "check", "homework"),
     **of_model("cut.backpass", "cut.backpass damaged"),
     **of_model("half.backpass", "half.backpass damaged"),
     **of_model("flipped.backpass", "flipped.backpass damaged"),
@@ -84,7 +84,7 @@ MODEL_CASES = {
         {}, ["evaluate", "example:iris", "people.csv"], "example:iris trace file"
     ),
     "an example as model to check": Command(
-        {}, ["check", "example:xor", "people.csv"], "example:xor trace file"
+        {}, ["check", "example:xor", "people.csv"], "example:xor rows of its own 'people.csv' out"
     ),
     "model and table changed about": Command(
         {}, ["predict", "people.csv", "m.backpass"], "people.csv model"
@@ -237,6 +237,64 @@ CHECKING = {
     ),
 }
 
+# --- a network of one's own ---------------------------------------------------------------------
+
+NET = {
+    "no rows": ([], {}, "n.backpass no rows --x --y 2 inputs, then a target"),
+    "no targets": (["--x", "1,0"], {}, "--y missing a target"),
+    "targets alone": (["--y", "1"], {}, "--y goes with --x"),
+    "a model's network": (["--x", "1,0", "--y", "1", "--network", "1"], {}, "one network out"),
+    "rows twice": (["people.csv", "--x", "1,0", "--y", "1"], {}, "--x TABLE 'people.csv' not both"),
+    "an input too few": (["--x", "1", "--y", "1"], {}, "--x has 1 takes 2"),
+    "a target too many": (["--x", "1,0", "--y", "1,2"], {}, "--y has 2 takes a target"),
+    "a row too few": (["--x", "1,0;0,1", "--y", "1"], {}, "--x has 2 --y 1 put ; between"),
+    "rows unlike": (["--x", "1,0;1", "--y", "1;0"], {}, "--x row 2 has 1 first 2"),
+    "letters": (["--x", "1,a", "--y", "1"], {}, "--x '1,a' numbers with commas"),
+    "nothing": (["--x", "", "--y", "1"], {}, "--x '' numbers with commas"),
+    "not a number": (["--x", "1,nan", "--y", "1"], {}, "--x '1,nan' finite"),
+    "endless target": (["--x", "1,0", "--y", "inf"], {}, "--y 'inf' finite"),
+    "inputs alone": (["t.csv"], b"a,b\n1,2\n", "t.csv the inputs alone 2 inputs, then a target"),
+    "a column too many": (["t.csv"], b"a,b,c,d\n1,2,3,4\n", "t.csv 4 column(s) 2 inputs, then"),
+    "a table with text": (["t.csv"], b"a,b,c\n1,x,3\n2,y,1\n", "t.csv 'b' no numbers fit"),
+    "a cell missing": (["t.csv"], b"a,b,c\n1,2,3\n4,,6\n", "t.csv line 3 'b' missing"),
+    "a cell infinite": (["t.csv"], b"a,b,c\n1,2,3\n4,inf,6\n", "t.csv line 3 'b' infinite"),
+    "no names": (["t.csv"], b"1,2.5,3\n4,5,6\n", "t.csv first line is numbers names above"),
+    "no names, one twice": (["t.csv"], b"1,2,1\n4,5,6\n", "t.csv '1' twice names above"),
+    "an empty table": (["t.csv"], b"", "t.csv empty"),
+    "no such table": (["t.csv"], {}, "t.csv no such file"),
+}
+
+NET_CASES = {
+    f"{command[0]}: {name}": Command(
+        {"a.csv": b"1,2\n"} | ({"t.csv": data} if data != {} else {}),
+        [command[0], "n.backpass", *line, *command[1:]],
+        words,
+    )
+    for name, (line, data, words) in NET.items()
+    for command in (["trace"], ["check"], ["homework", "--answer", "a.csv"])
+}
+
+CLASSES, TWO = ["trace", "example:classes", "--x", "1,0"], ["trace", "example:small", "--x", "1,0"]
+
+TARGETS = {
+    "a class that there is not": asking(CLASSES, "--y 5", "--y row 1 5 labels 0 … 1"),
+    "half a class": asking(CLASSES, "--y 0.5", "--y row 1 0.5 integers 0 … 1"),
+    "no probabilities": asking(CLASSES, "--y 0.9,0.9", "--y row 1 0.9, 0.9 sum 1"),
+    "three targets": asking(CLASSES, "--y 1,0,0", "--y has 3 a class, 0 … 1, or 2 targets"),
+    "a class for numbers": asking(TWO, "--y 1", "--y has 1 takes 2 targets"),
+    "no label": asking(
+        ["trace", "example:xor"], "--x 1,0;0,1 --y 1;2", "--y row 2 2 between 0 and 1"
+    ),
+    "--x for a table's model": asking(
+        ["trace", "m.backpass"], "--x 1,0 --y 1", "--x m.backpass columns TABLE"
+    ),
+    "homework: example and table": Command(
+        {"a.csv": b"1\n"},
+        ["homework", "example:small", "people.csv", "--answer", "a.csv"],
+        "example:small rows of its own 'people.csv' out",
+    ),
+}
+
 # --- homework ----------------------------------------------------------------------------------
 
 
@@ -312,5 +370,6 @@ EXPORTING = {
 
 COMMANDS = {
     **TABLES,
-    **FITS, **MODEL_CASES, **PREDICTING, **TRACING, **CHECKING, **ANSWERS, **EXPORTING
+    **FITS, **MODEL_CASES, **PREDICTING, **TRACING, **CHECKING, **ANSWERS, **EXPORTING,
+    **NET_CASES, **TARGETS,
 }  # fmt: skip

@@ -31,6 +31,13 @@ OPTIONS = {
     "digits of another script": option("--hidden \u0668", "--hidden"),
     "huge hidden": option("--hidden " + "9" * 30, "--hidden 16384"),
     "many hidden": option("--hidden " + ",".join("8" * 65), "--hidden 64 layers"),
+    "unknown loss": option("--loss hubert", "--loss 'hubert' mean 'huber'"),
+    "loss with a wrong number": option("--loss huber:delta=-1", "--loss delta positive -1"),
+    "loss of a quantity": option(
+        "--loss huber", "'huber' 'old' classes squared_error, cross_entropy"
+    ),
+    "loss of signs": option("--loss hinge", "'hinge' 'old' classes squared_error, cross_entropy"),
+    "loss of a pack": option("--loss squared_error --effort quick", "--loss single log-loss out"),
     "bad epochs": option("--epochs x", "--epochs 'x' integer"),
     "no epochs": option("--epochs 0", "--epochs 0"),
     "half an epoch": option("--epochs 1.5", "--epochs '1.5' integer"),

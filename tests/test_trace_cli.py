@@ -104,7 +104,7 @@ BAD = [
     (["example:poem"], "unknown example 'poem'; known: xor"),
     (["example:xor", "t.csv"], "example:xor has rows of its own; leave 't.csv' out"),
     (["example:xor", "--row", "5"], "--row 5: the table has rows 1 … 4"),
-    (["m.backpass"], "give the TABLE whose rows are to be traced"),
+    (["m.backpass"], "give the TABLE whose rows are to be taken"),
     (["none.backpass", "t.csv"], "none.backpass: cannot be read: there is no such file"),
     (["text.txt", "t.csv"], "text.txt"),
     (["m.backpass", "none.csv"], "none.csv"),

@@ -29,6 +29,25 @@ TABLE_HELP = (
 )
 Table = Annotated[str, Argument(metavar="TABLE", help=TABLE_HELP)]
 Model = Annotated[str, Argument(metavar="MODEL", help="Model file that fit has written.")]
+ModelOrNetwork = Annotated[
+    str,
+    Argument(
+        metavar="MODEL",
+        help="File that fit or Network.save has written; or example:xor, :thin, :small, :classes.",
+    ),
+]
+MaybeTable = Annotated[
+    MaybeText,
+    Argument(
+        metavar="[TABLE]",
+        help="Table of the rows; for a network, of numbers: its inputs and then its targets.",
+    ),
+]
+Inputs = Annotated[
+    MaybeTexts,
+    Option("--x", metavar="1,0,2", help="A row of inputs in place of TABLE, or rows: 1,0,2;0,1,1."),
+]
+Targets = Annotated[MaybeTexts, Option("--y", metavar="1", help="Their targets, likewise.")]
 Json = Annotated[
     MaybeText, Option("--json", metavar="FILE.json", help="Write all results as JSON.")
 ]
@@ -268,7 +287,8 @@ def check_is_file(model: str) -> None:
     """
     if model.startswith("example:"):
         raise InputError(
-            f"{model}: only trace takes an example for a model; give a file that fit has written"
+            f"{model}: trace, check and homework take an example for a model; give a file that fit"
+            " has written"
         )
 
 

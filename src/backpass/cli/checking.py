@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from backpass.cli.arguments import (
+    Inputs,
     Json,
+    MaybeTable,
     MaybeWhole,
-    Model,
+    ModelOrNetwork,
     Network,
     Output,
-    Table,
-    check_is_file,
+    Targets,
     check_outputs,
-    with_network,
 )
+from backpass.cli.network_rows import NetworkRows, network_rows
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from backpass.derivatives.checking import GradientCheck
 
 FEW_ROWS = 32
@@ -28,8 +32,10 @@ WRONG = 1  # a derivative is wrong
 
 
 def run_check(
-    model: Model,
-    table: Table,
+    model: ModelOrNetwork,
+    table: MaybeTable = None,
+    x: Inputs = None,
+    y: Targets = None,
     rows: Annotated[
         MaybeWhole,
         Option(min=1, metavar="N", help="Rows to check on, evenly spread. [default: 32]"),
@@ -41,7 +47,7 @@ def run_check(
     network: Network = None,
     json: Json = None,
 ) -> int:
-    """Check every derivative of MODEL on rows of TABLE.
+    """Check every derivative of MODEL on rows of TABLE, or on those of --x and --y.
 
     Each is compared with numerical ones. Exit code 1: a derivative is wrong, and named.
 
@@ -49,14 +55,15 @@ def run_check(
     Examples:
       backpass check churn.backpass churn.csv
       backpass check churn.backpass churn.csv --rows 8 --entries all --json check.json
+      backpass check net.backpass --x 1,0,2 --y 1
     """  # noqa: D301
     wanted = _entries(entries)
-    check_is_file(model)
     if json is not None:
-        check_outputs([Output("--json", json, (".json",))], [model, table])
+        check_outputs([Output("--json", json, (".json",))], filter(None, [model, table]))
     from backpass.cli import tables as render
 
-    check = _check(model, table, rows, wanted, network)
+    with Messages().catching():
+        check = _check(network_rows(model, table, x, y, network), rows, wanted)
     render.output().print(check)
     if json:
         from backpass.tabular.report.as_json import write_json  # loads what writes pages
@@ -74,29 +81,32 @@ def _entries(text: str) -> int | str:
     return int(text)
 
 
-def _check(
-    model_path: str, table: str, rows: int | None, entries: int | str, network: int | None
-) -> GradientCheck:
+def _check(told: NetworkRows, rows: int | None, entries: int | str) -> GradientCheck:
     import numpy as np
 
     from backpass.derivatives.checking import check_gradients
-    from backpass.tabular.model import TabularModel
+
+    usable = _usable(told)
+    if rows is not None and rows > len(usable):
+        raise TableError(
+            f"{told.label}: --rows {rows}: there are {len(usable)} rows with a target; give that or"
+            " less"
+        )
+    # evenly spread: tables are often sorted by what is predicted
+    spread = np.linspace(0, len(usable) - 1, min(rows or FEW_ROWS, len(usable)))
+    with told.taken(usable[spread.astype(int)].tolist()) as (X, y):
+        return check_gradients(told.model, X, y, entries=entries)
+
+
+def _usable(told: NetworkRows) -> NDArray[np.int64]:
+    """Return the numbers of the rows that have a target, from 0."""
+    import numpy as np
+
     from backpass.tabular.selection import original_rows, usable_rows
 
-    messages = Messages()
-    with messages.catching():
-        model = with_network(TabularModel.load(model_path), network)
-        raw = model.read(table)
-        with original_rows(np.arange(raw.frame.height), raw.label, raw.line_of):
-            name = model.sample_weight if model.sample_weight in raw.frame.columns else None
-            usable = usable_rows(raw.frame, model.target.name, name)
-            if rows is not None and rows > len(usable):
-                raise TableError(
-                    f"--rows {rows}: there are {len(usable)} rows with a target; give that or less"
-                )
-        # evenly spread: tables are often sorted by what is predicted
-        spread = np.linspace(0, len(usable) - 1, min(rows or FEW_ROWS, len(usable)))
-        part = usable[spread.astype(int)]
-        with original_rows(part, raw.label, raw.line_of):
-            # a list: from an array polars makes a Series by way of masked arrays, which load slowly
-            return check_gradients(model, raw.frame[part.tolist()], entries=entries)
+    every, frame, model = np.arange(len(told)), told.X, told.model
+    if told.y is not None:
+        return every
+    with original_rows(every, told.label, told.line_of):
+        weights = model.sample_weight if model.sample_weight in frame.columns else None
+        return usable_rows(frame, model.target.name, weights)

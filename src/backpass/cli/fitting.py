@@ -164,6 +164,14 @@ class FitOptions:
         MaybeText,
         Option(metavar="NAME", help="Of a single network's hidden layers. [default: mish]"),
     ] = None
+    loss: Annotated[
+        MaybeText,
+        Option(
+            metavar="NAME",
+            help="Of a single network: squared_error, absolute_error, huber:delta=1.35, pinball, … "
+            "[default: cross_entropy for classes, squared_error for a quantity]",
+        ),
+    ] = None
     epochs: Annotated[
         MaybeWhole,
         Option(
@@ -204,7 +212,7 @@ class FitOptions:
     def single(self) -> bool:
         """Whether one network is asked for, in place of a pack."""
         return self.plain or any(
-            told is not None for told in (self.hidden, self.activation, self.epochs)
+            told is not None for told in (self.hidden, self.activation, self.loss, self.epochs)
         )
 
     @property
@@ -231,8 +239,8 @@ def fit(options: FitOptions) -> int:
     """Train networks on TABLE, judge and save them.
 
     A pack of networks is trained on folds of the table and predicts together; --plain, --hidden,
-    --activation and --epochs ask for a single one. Some rows are held out and judge it, beside a
-    linear model and boosted trees.
+    --activation, --loss and --epochs ask for a single one. Some rows are held out and judge it,
+    beside a linear model and boosted trees.
 
     \b
     Examples:
@@ -320,10 +328,18 @@ def _check(options: FitOptions) -> Path:
         hidden_sizes(options.hidden)
     if options.activation is not None:
         _check_activation(options.activation)
-    if options.single and (options.effort is not None or options.recipes is not None):
+    if options.loss is not None:
+        _check_loss(options.loss)
+    several = options.effort is not None or options.recipes is not None
+    if options.loss is not None and several:
         raise InputError(
-            "--effort and --recipes are of a pack, and --plain, --hidden, --activation and --epochs"
-            " of a single network; give one of the two"
+            "--loss is of a single network: those of a pack are weighed by log-loss or squared"
+            " error, and trained by it; leave --effort and --recipes out"
+        )
+    if options.single and several:
+        raise InputError(
+            "--effort and --recipes are of a pack, and --plain, --hidden, --activation, --loss and"
+            " --epochs of a single network; give one of the two"
         )
     model_path = Path(options.model) if options.model is not None else default_model(options.table)
     outputs = [Output("--model", model_path)]
@@ -345,6 +361,16 @@ def _check_activation(name: str) -> None:
     except InputError as error:
         told = str(error).removeprefix("layer 1: ")
         raise InputError(f"--activation: {told}") from None
+
+
+def _check_loss(spec: str) -> None:
+    """Refuse what is no loss; whether it fits is told once the target is known."""
+    from backpass.core.losses import LOSSES
+
+    try:
+        LOSSES.get_record(spec)
+    except InputError as error:
+        raise InputError(f"--loss: {error}") from None
 
 
 def _same_file(one: str, other: str) -> bool:
@@ -380,6 +406,8 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
         recipe = replace(recipe, hidden_layer_sizes=hidden_sizes(options.hidden))
     if options.activation is not None:
         recipe = replace(recipe, activation=options.activation)
+    if options.loss is not None:
+        recipe = replace(recipe, loss=options.loss)
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
     return Question(

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from typer import Option
 
 from backpass.cli.arguments import (
+    Inputs,
     Json,
+    MaybeTable,
     MaybeText,
     MaybeWhole,
-    Model,
+    ModelOrNetwork,
     Network,
     Output,
-    Table,
-    check_is_file,
+    Targets,
     check_outputs,
-    with_network,
 )
+from backpass.cli.network_rows import NetworkRows, network_rows
 from backpass.cli.output import Messages
 from backpass.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    import polars as pl
-    from numpy.typing import NDArray
-
-    from backpass.tabular.files import RawTable
 
 
 @dataclass(frozen=True)
 class HomeworkOptions:
     """The arguments of ``backpass homework``: their types, their help, and what was given."""
 
-    model: Model
-    table: Table
+    model: ModelOrNetwork
     answer: Annotated[
         str,
         Option(
@@ -45,6 +38,9 @@ class HomeworkOptions:
             help="Your gradient: .npy, .npz, .csv (one matrix) or .json.",
         ),
     ]
+    table: MaybeTable = None
+    x: Inputs = None
+    y: Targets = None
     network: Network = None
     rows: Annotated[
         MaybeWhole, Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]")
@@ -85,30 +81,27 @@ def run_homework(options: HomeworkOptions) -> int:
     Examples:
       backpass homework iris.backpass example:iris --answer dW2.csv --what W --layer 2
       backpass homework iris.backpass example:iris --answer all.npz --rows 10 --layout nabla
+      backpass homework net.backpass --x 1,0,2 --y 1 --answer all.json
+      backpass homework example:small --answer dW1.csv --what W --layer 1
     """  # noqa: D301
     if options.rows is not None and options.row is not None:
         raise InputError("give --rows or --row, not both")
-    check_is_file(options.model)
     if options.json is not None:
-        inputs = [options.model, options.table, options.answer]
+        inputs = filter(None, [options.model, options.table, options.answer])
         check_outputs([Output("--json", options.json, (".json",))], inputs)
     from backpass.derivatives.homework.answer_files import read_answer
 
     answer = read_answer(options.answer)
     from backpass.cli import tables as render
     from backpass.derivatives.homework import explain_mismatch
-    from backpass.tabular.model import TabularModel
-    from backpass.tabular.selection import original_rows
 
-    messages = Messages()
-    with messages.catching():
-        model = with_network(TabularModel.load(options.model), options.network)
-        raw, rows = _read_rows(model, options)
-        with original_rows(rows, raw.label, raw.line_of):
+    with Messages().catching():
+        told = network_rows(options.model, options.table, options.x, options.y, options.network)
+        with told.taken(range(*_rows(told, options))) as (X, y):
             verdict = explain_mismatch(
-                model,
-                raw.frame[rows],
-                None,
+                told.model,
+                X,
+                y,
                 answer,
                 alpha=options.alpha,
                 what=options.what,
@@ -124,23 +117,16 @@ def run_homework(options: HomeworkOptions) -> int:
     return 0 if verdict.right else 1
 
 
-def _read_rows(model: Any, options: HomeworkOptions) -> tuple[RawTable, NDArray[np.int64]]:
-    """Return the table, and the numbers, from 0, of the rows that were asked for."""
-    import numpy as np
-
-    raw = model.read(options.table)
-    return raw, np.arange(*_rows(raw.frame, raw.label, options))
-
-
-def _rows(frame: pl.DataFrame, label: str, options: HomeworkOptions) -> tuple[int, int]:
+def _rows(told: NetworkRows, options: HomeworkOptions) -> tuple[int, int]:
     """Return the first row, from 0, and the one after the last."""
+    label, height = told.label, len(told)
     if options.row is not None:
-        if not 1 <= options.row <= frame.height:
+        if not 1 <= options.row <= height:
             raise InputError(
-                f"--row {options.row}: {label} has rows 1 … {frame.height}; give one of them"
+                f"--row {options.row}: {label} has rows 1 … {height}; give one of them"
             )
         return options.row - 1, options.row
-    stop = frame.height if options.rows is None else options.rows
-    if not 1 <= stop <= frame.height:
-        raise InputError(f"--rows {stop}: {label} has {frame.height} rows; give 1 … {frame.height}")
+    stop = height if options.rows is None else options.rows
+    if not 1 <= stop <= height:
+        raise InputError(f"--rows {stop}: {label} has {height} rows; give 1 … {height}")
     return 0, stop

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Argument, Option
+from typer import Option
 
 from backpass.cli.arguments import (
+    Inputs,
     MaybeNumber,
+    MaybeTable,
     MaybeText,
     MaybeWhole,
+    ModelOrNetwork,
     Network,
     Output,
+    Targets,
     check_outputs,
-    with_network,
 )
+from backpass.cli.network_rows import network_rows
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
 
@@ -31,17 +35,10 @@ MOST_ROWS = 1000
 class TraceOptions:
     """The arguments of ``backpass trace``: their types, their help, and what was given."""
 
-    model: Annotated[
-        str,
-        Argument(
-            metavar="MODEL",
-            help="Model file that fit has written; or example:xor, :thin, :small, :classes.",
-        ),
-    ]
-    table: Annotated[
-        MaybeText,
-        Argument(metavar="[TABLE]", help="Table whose rows are traced; examples have theirs."),
-    ] = None
+    model: ModelOrNetwork
+    table: MaybeTable = None
+    x: Inputs = None
+    y: Targets = None
     row: Annotated[
         MaybeText,
         Option(metavar="N", help="Row of TABLE, from 1; or several: 1,3 or 2-5. [default: 1]"),
@@ -90,6 +87,7 @@ def run_trace(options: TraceOptions) -> int:
     \b
     Examples:
       backpass trace example:xor --notation nabla
+      backpass trace net.backpass --x 1,0,2 --y 1 --notation bracket
       backpass trace churn.backpass churn.csv --row 7 -o row-7.html
       backpass trace example:small --interactive -o steps.html
       backpass trace churn.backpass churn.csv --row 1-4 --form sample --format latex
@@ -131,12 +129,6 @@ def _format(options: TraceOptions) -> str:
         raise InputError(f"--output {error}, or --format") from None
 
 
-def _trace(options: TraceOptions) -> Trace:
-    if options.model.startswith("example:"):
-        return _trace_example(options)
-    return _trace_table(options)
-
-
 def _traced(options: TraceOptions, model: Any, X: Any, y: Any = None, **names: Any) -> Trace:
     from backpass.derivatives.tracing import trace
 
@@ -155,46 +147,18 @@ def _traced(options: TraceOptions, model: Any, X: Any, y: Any = None, **names: A
     )
 
 
-def _trace_example(options: TraceOptions) -> Trace:
-    from backpass.derivatives.tracing import example
-
-    if options.table is not None:
-        raise InputError(f"{options.model} has rows of its own; leave {options.table!r} out")
-    if options.network is not None:
-        raise InputError(f"{options.model} is one network; leave --network out")
-    network, X, y = example(options.model.removeprefix("example:"))
-    rows = _rows(options.row, len(X)) if options.row is not None else list(range(len(X)))
-    return _traced(options, network, X[rows], y[rows])
-
-
-def _trace_table(options: TraceOptions) -> Trace:
-    import numpy as np
-
-    from backpass.tabular.model import TabularModel
-    from backpass.tabular.selection import original_rows
-
-    model = TabularModel.load(options.model)
-    if options.table is None:
-        raise InputError("give the TABLE whose rows are to be traced (or MODEL as example:xor)")
-    model = with_network(model, options.network)
-    raw = model.read(options.table)
-    frame, label = raw.frame, raw.label
-    rows = _rows("1" if options.row is None else options.row, frame.height)
-    target = model.target.name
-    if target in frame.columns:
-        for row in rows:
-            if frame[target][row] is None:
-                raise TableError(f"{label}, row {row + 1}: it has no target {target!r}")
-    outputs = getattr(model.target, "classes", [target])
-    with original_rows(np.array(rows), label, raw.line_of):
-        return _traced(
-            options,
-            model,
-            frame[rows],
-            # without bins, which are the last ones, where the network takes none
-            input_names=model.encoder.get_feature_names_out()[: model.network.sizes[0]],
-            output_names=outputs,
-        )
+def _trace(options: TraceOptions) -> Trace:
+    told = network_rows(options.model, options.table, options.x, options.y, options.network)
+    rows = _rows("1" if options.row is None else options.row, len(told))
+    if options.row is None and told.given:
+        rows = [*range(len(told))]
+    if told.y is None:
+        target = told.model.target.name
+        for row in rows if target in told.X.columns else []:
+            if told.X[target][row] is None:
+                raise TableError(f"{told.label}, row {row + 1}: it has no target {target!r}")
+    with told.taken(rows) as (X, y):
+        return _traced(options, told.model, X, y, **told.names)
 
 
 def _rows(text: str, height: int) -> list[int]:

@@ -108,7 +108,10 @@ def _named(frame: pl.DataFrame, names: list[str], label: str) -> pl.DataFrame:
     for number, (name, column) in enumerate(zip(names, frame, strict=False), start=1):
         if name:
             if name in named:
-                raise TableError(f"{label}: column names appear twice: {name!r}; rename them")
+                above = "" if name[0].isalpha() else ", or put a line of names above the rows"
+                raise TableError(
+                    f"{label}: column names appear twice: {name!r}; rename them{above}"
+                )
             named[name] = column.alias(name)
         elif number == 1 and not _is_empty(column) and _names_rows(column):
             warn_caller(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.core.losses import LOSSES
 from backpass.network.network import Network
 from backpass.tabular.column_values import date_of_day
 from backpass.tabular.columns import CategoryColumn, Column, DateColumn, NumberColumn
@@ -275,6 +276,8 @@ def _network_gradients(
     cost is a mean over N rows.
     """
     X = np.ascontiguousarray(X)
+    cost = LOSSES.get_record("squared_error" if classes is None else "cross_entropy")
+    network = Network.from_model(replace(network.model, loss=cost))  # whatever it was trained by
     output = output_of(network, X)
     y = output[:, 0] - 1 if classes is None else classes
     gradients = np.asarray(network.loss_and_gradients(X, y)[1].inputs) * len(X)

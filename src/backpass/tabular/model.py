@@ -22,6 +22,8 @@ from backpass.tabular.series import as_series
 from backpass.training.history import History
 
 if TYPE_CHECKING:
+    from backpass.derivatives.tracing.table_columns import TableColumn
+    from backpass.tabular.files import RawTable
     from backpass.tabular.pack.training import OnProgress, PackTraining
     from backpass.training.checkpoints import Checkpoints
 
@@ -309,14 +311,31 @@ class TabularModel(TabularPredictor):
         y : sequence, optional
             Targets in place of those in the table's target column.
         """
+        rows, targets, weights = self.encode(self._with_targets(X, y))
+        targets = self.targets(targets, self.network.model.loss)
+        return self.network, rows[:, : self.network.sizes[0]], targets, weights
+
+    def table_columns(self, X: Any, y: Any = None) -> tuple[TableColumn, ...]:
+        """Return what the columns of a table are to the network, for a trace of its rows.
+
+        Parameters
+        ----------
+        X, y
+            As of :meth:`rows_for_network`.
+        """
+        from backpass.tabular.traced_columns import traced_columns  # not to predict
+
+        return traced_columns(self, self._with_targets(X, y), self.network)
+
+    def _with_targets(self, X: Any, y: Any) -> RawTable:
+        """Return a table as it was read, with other targets where some are given."""
         raw = self.read(X)
         if y is not None:
             column, table = as_series(y, self.target.name), raw.frame
             if column.len() != table.height:
                 raise TableError(f"X has {table.height} rows, but y {column.len()}; give as many")
             raw = replace(raw, frame=table.with_columns(column.alias(self.target.name)))
-        rows, targets, weights = self.encode(raw)
-        return self.network, rows[:, : self.network.sizes[0]], targets, weights
+        return raw
 
     # --- files ---------------------------------------------------------------------------------
 

@@ -84,7 +84,8 @@ def write_model(
         When it cannot be written; an old file of that name is then untouched.
     """
     meta = {**told, "target": target.state(), "encoder": encoder.to_state()}
-    version = 2 if encoder.bins_.places or "costs" in meta["target"] else 1
+    newer = encoder.bins_.places or "costs" in meta["target"] or "loss" in meta["recipe"]
+    version = 2 if newer else 1
     try:
         if isinstance(network, Pack):
             packed, tensors = _pack_parts(network)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from backpass.core.losses import LOSSES, Loss
 from backpass.core.settings import Settings
 from backpass.errors import InputError, TableError
 from backpass.network.network import Network
@@ -80,6 +81,13 @@ class LearntColumns:
     def classes(self) -> tuple[str, ...]:
         """The classes, in the order of the network's outputs; none of a regression."""
         return self.target.classes if isinstance(self.target, ClassTarget) else ()
+
+    def targets(self, y: NDArray[Any], loss: Loss) -> NDArray[Any]:
+        """Return encoded targets as a loss takes them: of classes as numbers, or one-hot."""
+        if not self.classes or loss.task == "classification":
+            return y
+        one_hot: NDArray[Any] = np.eye(len(self.classes), dtype=self.encoder.dtype)[y]
+        return one_hot
 
     def text_columns(self) -> list[str]:
         """Return the columns to keep as text when a file is read: ``read_table(as_text=…)``."""
@@ -220,6 +228,7 @@ class PreparedTable(LearntColumns):
         told : Understood
             The whole table.
         """
+        _check_loss(question.recipe.loss, target)
         relations = relations_of(frame, question.group, question.time)
         none = [*question.drop, *filter(None, [question.group])]
         inputs = input_columns(frame, target.name, question.sample_weight, none)
@@ -244,11 +253,12 @@ class PreparedTable(LearntColumns):
     def new_network(self, recipe: Recipe, n_inputs: int, seed: Any) -> Network:
         """Return a network of a recipe before it is trained."""
         smoothing = f":label_smoothing={recipe.label_smoothing}" if recipe.label_smoothing else ""
+        usual = f"cross_entropy{smoothing}" if self.classes else "squared_error"
         return Network(
             (n_inputs, *recipe.hidden_layer_sizes, len(self.classes) or 1),
             recipe.activation,
             "softmax" if self.classes else "identity",
-            f"cross_entropy{smoothing}" if self.classes else "squared_error",
+            recipe.loss or usual,
             init=recipe.init,
             seed=seed,
             dtype=self.rows.X.dtype,
@@ -272,6 +282,23 @@ class PreparedTable(LearntColumns):
             time_limit=self.question.time_limit,
             gradient_norms=self.question.gradient_norms,
             n_threads=self.question.n_threads,
+        )
+
+
+def _check_loss(loss: str | None, target: Target) -> None:
+    """Refuse a loss that does not go with what the target is."""
+    classes = isinstance(target, ClassTarget)
+
+    def fits(one: Loss) -> bool:
+        if classes:
+            return "softmax" in one.outputs
+        return one.task == "regression" and "identity" in one.outputs
+
+    if loss is not None and not fits(LOSSES.get_record(loss)):
+        what = "classes, predicted by softmax" if classes else "a quantity, scaled"
+        raise InputError(
+            f"loss {loss!r} does not fit the target {target.name!r}, which is {what}; these do: "
+            + ", ".join(one.name for one in LOSSES.records() if fits(one))
         )
 
 

@@ -138,6 +138,11 @@ class Question:
         check_values(self, REQUIREMENTS)
         if self.bins != "auto" and not self.effort:
             raise InputError("bins are of a pack; a single network has them by Recipe(bins=True)")
+        if self.effort and isinstance(self.recipe, Recipe) and self.recipe.loss is not None:
+            raise InputError(
+                "a loss is of a single network: those of a pack are weighed by log-loss or squared"
+                " error, and trained by it; leave effort out"
+            )
         if self.group is not None and self.time is not None:
             raise InputError("rows are split by group or by time; give one of the two")
         if self.costs is not None and not isinstance(self.costs, Mapping):

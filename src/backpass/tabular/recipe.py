@@ -42,6 +42,9 @@ class Recipe:
     bins : bool
         Whether numbers are cut into bins as well; see
         :class:`~backpass.tabular.encoder.TableEncoder`.
+    loss : str or None
+        With its numbers, as in ``"huber:delta=1.5"``; by default cross-entropy for classes, with
+        `label_smoothing`, and half the squared error for a quantity.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class Recipe:
     clip_norm: float | None = 1.0
     robust: bool = False
     bins: bool = False
+    loss: str | None = None
 
     def __new__(cls, *values: Any, **settings: Any) -> Self:  # before what dataclass makes refuses
         """Refuse settings that there are not."""
@@ -86,12 +90,18 @@ class Recipe:
             check(self.to_json(), RECIPE_SCHEMA, "recipe")
         except ModelFileError as error:  # it is no file that is wrong
             raise InputError(str(error)) from None
+        if self.loss is not None and self.label_smoothing:
+            raise InputError(
+                "recipe: give label_smoothing with the loss: loss='cross_entropy:label_smoothing=…'"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON values, with the widths named as in model files."""
         told = asdict(self)
         if not self.bins:  # so that a network without them has the file it always had
             del told["bins"]
+        if self.loss is None:
+            del told["loss"]
         return {WIDTHS_IN_FILES: list(told.pop("hidden_layer_sizes")), **told}
 
     @classmethod
@@ -109,6 +119,7 @@ _RULES: dict[Any, Schema] = {
     int: Int(min=1),
     float: Number(min=0),
     float | None: Optional(Number(min=0)),
+    str | None: Optional(Text()),  # files of older versions have none
     bool: Bool(),
 }
 _NARROWER: dict[str, Schema] = {

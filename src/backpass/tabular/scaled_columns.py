@@ -90,6 +90,10 @@ class Record:
         """How many outputs there are."""
         return len(self.outputs)
 
+    def formula(self, clip: float) -> str:
+        """Return how a cell x becomes the outputs; here one for each level."""
+        return "one-hot: 1 for its level, 0 for the others"
+
 
 @dataclass(frozen=True)
 class DroppedColumn(Record):
@@ -100,11 +104,37 @@ class DroppedColumn(Record):
 
     note: str
 
+    def formula(self, clip: float) -> str:
+        """Return why there is no output."""
+        return self.note
+
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
         """Write nothing."""
 
 
 # --- numbers ---------------------------------------------------------------------------------
+
+
+def ratio_formula(x: str, center: float, scale: float) -> str:
+    """Return how x is scaled, as a formula.
+
+    Examples
+    --------
+    >>> ratio_formula("x", -2.5, 4.0)
+    '(x + 2.5) / 4'
+    """
+    return f"({x} {'+' if center < 0 else '−'} {abs(center):.9g}) / {scale:.9g}"
+
+
+def _scaling(x: str, center: float, scale: float, clip: float) -> str:
+    """Return what :func:`_scaled` does, as a formula; nothing for a constant."""
+    ratio = ratio_formula(x, center, scale)
+    return f"t / √(1 + (t/{clip:g})²), t = {ratio}" if scale else ""
+
+
+def _joined(*formulas: str, missing: int) -> str:
+    marked = ["1 where missing, all else 0"] * (missing > 0)
+    return "; ".join(filter(None, [*formulas, *marked]))
 
 
 _QUARTILES = [0, 0.25, 0.5, 0.75, 1]
@@ -160,6 +190,10 @@ class NumberColumn(Record):
         """Names of the outputs."""
         value = [self.name] if self.scale > 0 else []
         return value + ([f"{self.name}=(missing)"] if self.missing else [])
+
+    def formula(self, clip: float) -> str:
+        """Return how a cell x becomes the outputs."""
+        return _joined(_scaling("x", self.center, self.scale, clip), missing=self.missing)
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
         """Write scaled numbers: the median for a missing one, marked where training had some."""
@@ -290,6 +324,12 @@ class DateColumn(Record):
         value = [self.name] if self.scale > 0 else []
         waves = [f"{self.name}=({wave} of {c})" for c in self.cycles for wave in ("sin", "cos")]
         return value + waves + ([f"{self.name}=(missing)"] if self.missing else [])
+
+    def formula(self, clip: float) -> str:
+        """Return how the days d since 1970, or the part of a day, become the outputs."""
+        waves = (f"sin and cos of 2π d / {self.periods[cycle]:.9g}" for cycle in self.cycles)
+        scaled = _scaling("d", self.center, self.scale, clip)
+        return f"d days: {_joined(scaled, *waves, missing=self.missing)}"
 
     def encode(self, values: pl.Series, rules: Rules, out: NDArray[Any]) -> None:
         """Write the scaled days and the cycles: 0 where one is missing, and a mark that it is."""

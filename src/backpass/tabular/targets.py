@@ -21,6 +21,7 @@ from backpass.errors import (
 )
 from backpass.storage.schema import ListOf, Number, OneOf, Optional, Schema, Text
 from backpass.tabular.column_values import alike, as_levels, as_numbers
+from backpass.tabular.scaled_columns import ratio_formula
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,6 +93,7 @@ class ClassTarget:
     dtype: str = ""
     costs: tuple[float, ...] = ()
     task: ClassVar[str] = "classification"
+    formula: ClassVar[str] = "one-hot: 1 for its class, 0 for the others"
 
     @classmethod
     def fit(cls, column: pl.Series) -> ClassTarget:
@@ -284,6 +286,11 @@ class NumberTarget:
     def encode(self, column: pl.Series) -> NDArray[np.float64]:
         """Return the scaled numbers of a column without missing values."""
         return (numbers_of(column) - self.center) / self.scale
+
+    @property
+    def formula(self) -> str:
+        """How a cell x becomes the target."""
+        return ratio_formula("x", self.center, self.scale)
 
     def decode(self, scaled: NDArray[Any]) -> pl.Series:
         """Return the numbers that `scaled` (N,) stand for."""

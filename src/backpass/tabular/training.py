@@ -59,6 +59,7 @@ def train_one(
     part, classes = recipe.validation_fraction, prepared.classes or None
     kept, held_out = split(y, part, seed, prepared.relations, classes=classes, quiet=True)
     network = prepared.new_network(recipe, X.shape[1], seed)
+    targets = prepared.targets(y, network.model.loss)
     started, rng = time.monotonic(), np.random.default_rng(seed)
     if checkpoints is not None:
         checkpoints.start(rng, seed)
@@ -67,12 +68,12 @@ def train_one(
     trainer = Trainer(
         network,
         X,
-        y,
+        targets,
         s,
         settings=prepared.settings(recipe, len(kept)),
         rows=kept,
         rng=rng,
-        validation=_validation(prepared, held_out, curve),
+        validation=_validation(prepared, targets, held_out, curve),
         checkpoints=checkpoints,
     )
     with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
@@ -88,7 +89,7 @@ def train_one(
 
 
 def _validation(
-    prepared: PreparedTable, held_out: NDArray[np.intp], curve: list[float]
+    prepared: PreparedTable, targets: NDArray[Any], held_out: NDArray[np.intp], curve: list[float]
 ) -> Validation:
     """Return how epochs are judged: by loss or metric on the rows held out for it."""
     X, y, s = prepared.rows
@@ -101,7 +102,7 @@ def _validation(
             curve.append(r_squared(judged_y, output[:, 0], judged_s))
         return curve[-1] if prepared.question.recipe.judge == "metric" else -loss
 
-    return Validation(X, y, s, held_out, score)
+    return Validation(X, targets, s, held_out, score)
 
 
 def train_several(

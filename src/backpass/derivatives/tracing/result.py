@@ -14,6 +14,7 @@ from backpass.derivatives.tracing.formatter import Limits
 from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.recording import Recording
 from backpass.derivatives.tracing.steps import Line, Section, Step
+from backpass.derivatives.tracing.table_columns import TableColumn
 from backpass.errors import InputError
 from backpass.network.network import Network
 from backpass.storage.atomic_write import durable_write
@@ -64,6 +65,8 @@ class Trace:
         Whether formulas are written for a batch.
     input_names, output_names : tuple of str
         What the units of the first and of the last layer stand for, where that is known.
+    table_columns : tuple of TableColumn
+        What the rows were in a table, where they come from one.
     """
 
     network: Network
@@ -75,6 +78,7 @@ class Trace:
     batch: bool
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
+    table_columns: tuple[TableColumn, ...] = ()
 
     def __getitem__(self, key: str | tuple[str, int]) -> Any:
         name, layer = (key, None) if isinstance(key, str) else key
@@ -216,6 +220,7 @@ def _as_dict(trace: Trace) -> dict[str, Any]:
         "inputs": list(trace.input_names),
         "outputs": list(trace.output_names),
         "rows": len(trace["s"]),
+        "table": [column.to_dict() for column in trace.table_columns],
         "sections": [
             {"title": section.title, "steps": [_step(trace, step) for step in section.steps]}
             for section in trace.sections

@@ -1,7 +1,7 @@
 """A trace as a page: formulas in MathML, the network beside them in SVG, links between both."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -14,6 +14,7 @@ from backpass.derivatives.tracing.graph_picture import graph_picture
 from backpass.derivatives.tracing.meanings import sentence, words
 from backpass.derivatives.tracing.network_picture import network_picture, quantity
 from backpass.derivatives.tracing.steps import Line, Section, Step
+from backpass.derivatives.tracing.table_columns import table_rows
 from backpass.derivatives.tracing.to_text import TextPainter
 
 
@@ -129,6 +130,15 @@ CONTROLS = """<nav class="bp-controls" aria-label="steps" data-controls hidden>
 """What ``stepping.js`` works with; hidden where it does not run."""
 
 
+def _table_rows(trace: Any) -> Iterator[str]:
+    """Yield each row as it was in a table, a line a column."""
+    for row, (title, lines) in enumerate(table_rows(trace)):
+        told = ("".join(f"<td>{html.escape(cell)}</td>" for cell in line) for line in lines)
+        body = "".join(f"<tr>{cells}</tr>" for cells in told)
+        head = f"<details{' open' * (row == 0)}><summary>{html.escape(title)}</summary>"
+        yield f'{head}<div class="bp-line"><table>{body}</table></div></details>'
+
+
 def _content(trace: Any, *, prefix: str = "", controls: str = "") -> tuple[str, str]:
     """Return the page's content, and the rules that light up what a step is about."""
     steps = [step for section in trace.sections for step in section.steps]
@@ -145,6 +155,7 @@ def _content(trace: Any, *, prefix: str = "", controls: str = "") -> tuple[str, 
     content = (
         f"<h2>{_title(trace)}</h2>"
         + "".join(f'<p class="bp-soft">{html.escape(line)}</p>' for line in trace.heading())
+        + "".join(_table_rows(trace))
         + f"{controls}<details><summary>Computational graph</summary><figure><div>"
         f'{graph_picture(trace)}</div></figure></details><div class="bp-columns">'
         f'<div class="bp-beside"><div class="bp-drawings">{anchors}{drawn}</div>'

@@ -1,11 +1,12 @@
 """A trace as LaTeX."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
+from backpass.derivatives.tracing.table_columns import table_rows
 
 _LETTERS = {
     "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ζ": r"\zeta", "η": r"\eta", "λ": r"\lambda",
@@ -24,10 +25,16 @@ _WORDS = {"Σ": r"\sum", "′": "'", "diag": r"\operatorname{diag}"}
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
 
 
+_IN_TEXT = {
+    "φ": r"$\varphi$", "′": "$'$", "…": r"\dots{}", "×": r"$\times$", "√": r"$\surd$",
+    "²": r"\textsuperscript{2}", "−": "$-$", "π": r"$\pi$", "–": "--",
+}  # fmt: skip
+
+
 def escaped(text: str) -> str:
     """Return text in which no character means anything to LaTeX."""
     plain = text.translate(_SPECIAL)
-    for sign, name in (("φ", r"$\varphi$"), ("′", "$'$"), ("…", r"\dots{}"), ("×", r"$\times$")):
+    for sign, name in _IN_TEXT.items():
         plain = plain.replace(sign, name)
     return plain.replace("<", "$<$").replace("^", r"\^{}")
 
@@ -120,12 +127,21 @@ def latex_page(trace: Any) -> str:
     parts = [
         HEAD + rf"\section*{{Trace of a {sizes} network}}",
         *(escaped(line) for line in trace.heading()),
+        *_table_rows(trace),
     ]
     for section in trace.sections:
         if section.title:
             parts.append(rf"\subsection*{{{escaped(section.title)}}}")
         parts += [_step(trace, step) for step in section.steps]
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
+
+
+def _table_rows(trace: Any) -> Iterator[str]:
+    """Yield each row as it was in a table, a line a column."""
+    for title, lines in table_rows(trace):
+        body = " \\\\\n".join(" & ".join(map(escaped, line)) for line in lines)
+        table = f"\\begin{{tabular}}{{lp{{4cm}}p{{7cm}}p{{9cm}}}}\n{body}\n\\end{{tabular}}"
+        yield f"{escaped(title)}:\n\n{table}"
 
 
 def _step(trace: Any, step: Step) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.steps import Line, Step
+from backpass.derivatives.tracing.table_columns import table_rows
 
 _UP = str.maketrans("0123456789+-()lLkjinm", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᴸᵏʲⁱⁿᵐ")
 _LOW = str.maketrans("0123456789+-()lkjinma", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₗₖⱼᵢₙₘₐ")
@@ -158,6 +159,10 @@ def _bracket(piece: Box, signs: str, after: str = "", before: str = "") -> Box:
 def text_page(trace: Any, width: int = 100) -> str:
     """Return the whole trace as text, in lines of at most `width` characters where possible."""
     parts = trace.heading()
+    for title, lines in table_rows(trace):
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+        parts += ["", f"{title}:", *(f"    {line}" for line in padded)]
     for section in trace.sections:
         if section.title:
             parts += ["", f"=== {section.title} ==="]

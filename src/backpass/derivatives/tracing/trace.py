@@ -23,6 +23,7 @@ from backpass.derivatives.tracing.recording import (
 )
 from backpass.derivatives.tracing.result import Trace
 from backpass.derivatives.tracing.steps import Section, Step, batch_steps, mean_steps, update_step
+from backpass.derivatives.tracing.table_columns import TableColumn
 from backpass.errors import InputError
 from backpass.network.network import Network
 
@@ -103,6 +104,10 @@ def trace(
     if form not in FORMS:
         raise InputError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
     limits = Limits(max_elements, digits)
+    columns: tuple[TableColumn, ...] = ()
+    if hasattr(model, "table_columns"):
+        X = model.read(X)  # once: it may be standard input
+        columns = model.table_columns(X, y)
     batch = subject(model, X, y, sample_weight, alpha=alpha)
     _check_layer(layer, batch.network)
     whole = record(batch)
@@ -133,7 +138,13 @@ def trace(
         _checked_names("input_names", input_names, sizes[0]),
         _checked_names("output_names", output_names, sizes[-1]),
     )
-    return Trace(batch.network, table, form, whole, tuple(sections), limits, many, *named)
+    given = {"input": batch.X, "target": batch.y, "weight": batch.s[:, None]}
+    columns = tuple(
+        replace(column, numbers=given[column.kind][:, column.places])
+        for column in columns
+        if column.kind != "weight" or sample_weight is None
+    )
+    return Trace(batch.network, table, form, whole, tuple(sections), limits, many, *named, columns)
 
 
 FORMS = {

@@ -229,6 +229,7 @@ def _training(experiment: Experiment) -> Markup:
         "seconds": seconds(experiment.model.seconds),
         "optimiser": f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}",
         "activation": recipe.activation,
+        "loss": experiment.model.network.model.specs()[1],
         "seed": experiment.question.seed,
     }
     rows = [

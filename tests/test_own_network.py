@@ -1,0 +1,75 @@
+"""A network of one's own, or an example, on the command line of trace, check and homework."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backpass import Network
+from backpass.cli import main
+from backpass.derivatives.tracing import EXAMPLES, example
+
+X, Y = np.array([[1.0, 0.0, 2.0], [-1.0, 0.5, 2.0]]), np.array([1, 2])
+NETWORK = Network([3, 2, 3], "tanh", "softmax", "cross_entropy", seed=0)
+ONE_HOT = ["--x", "1,0,2; -1,.5,2", "--y", "0,1,0;0,0,1"]
+ROWS = {  # every way to say the same two rows
+    "typed": ["--x", "1,0,2;-1,0.5,2", "--y", "1;2"],
+    "repeated": ["--x", "1,0,2", "--x", "-1,0.5,2", "--y", "1", "--y", "2"],
+    "one-hot": ONE_HOT,
+    "a table": ["t.csv"],
+    "a table of one-hot targets": ["one_hot.csv"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    NETWORK.save("net.backpass")
+    (tmp_path / "t.csv").write_text("a,b,c,kind\n1,0,2,1\n-1,0.5,2,2\n")
+    (tmp_path / "one_hot.csv").write_text("a,b,c,k0,k1,k2\n1,0,2,0,1,0\n-1,0.5,2,0,0,1\n")
+    _, gradients = NETWORK.loss_and_gradients(X, Y)
+    np.save("right.npy", gradients.weights[0])
+    np.save("half.npy", gradients.weights[0] / 2)
+
+
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+def test_rows_typed_or_in_a_table_are_the_same_to_trace_check_and_homework(rows, capsys):
+    whole = [] if "--x" in rows else ["--row", "1-2"]
+    assert main(["trace", "net.backpass", *rows, *whole, "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    quantities = {k: v for s in told["sections"][0]["steps"] for line in s["lines"]
+                  for k, v in line["quantities"].items()}  # fmt: skip
+    assert quantities["a_0"]["values"] == X.tolist()
+    assert quantities["J"]["values"] == pytest.approx(NETWORK.loss(X, Y))
+    if whole:
+        assert told["inputs"] == ["a", "b", "c"]
+    assert main(["check", "net.backpass", *rows]) == 0
+    assert "2 rows" in capsys.readouterr().out
+    assert main(["homework", "net.backpass", *rows, "-a", "right.npy", "--layer", "1"]) == 0
+    assert main(["homework", "net.backpass", *rows, "-a", "half.npy", "--layer", "1"]) == 1
+
+
+def test_a_row_of_a_table_is_chosen_for_a_network(capsys):
+    assert main(["trace", "net.backpass", "t.csv", "--row", "2", "--layer", "1"]) == 0
+    assert "[ -1 0.5 2 ]" in capsys.readouterr().out
+    _, gradients = NETWORK.loss_and_gradients(X[1:], Y[1:])
+    np.save("second.npy", gradients.weights[1])
+    line = ["homework", "net.backpass", "t.csv", "--answer", "second.npy", "--layer", "2"]
+    assert main([*line, "--row", "2"]) == 0
+    assert main([*line, "--row", "1"]) == 1
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_needs_no_table(name, capsys):
+    network, rows, targets = example(name)
+    _, gradients = network.loss_and_gradients(rows, targets)
+    np.savez("right.npz", W1=gradients.weights[0], b1=gradients.biases[0])
+    assert main(["homework", f"example:{name}", "-a", "right.npz"]) == 0
+    assert main(["check", f"example:{name}", "--json", "c.json"]) == 0
+    assert json.loads(Path("c.json").read_text(encoding="utf-8"))["rows"] == len(rows)
+
+
+def test_an_example_takes_other_rows(capsys):
+    assert main(["trace", "example:xor", "--x", "0.5,0.5", "--y", "1"]) == 0
+    assert "[ 0.5 0.5 ]" in capsys.readouterr().out
