@@ -6,6 +6,7 @@ from itertools import islice, product
 
 from backpass.core.equations import EQUATIONS
 from backpass.derivatives.forms import Factor
+from backpass.derivatives.tracing import function_lines
 from backpass.derivatives.tracing.formulas import (
     Applied,
     Binary,
@@ -18,13 +19,21 @@ from backpass.derivatives.tracing.formulas import (
     parse,
     summed,
 )
-from backpass.derivatives.tracing.recording import Values, chain_keys
-from backpass.derivatives.tracing.steps import Line, Step, formula_step, is_residual, penalty_slope
+from backpass.derivatives.tracing.recording import Line, Values, chain_keys
+from backpass.derivatives.tracing.steps import (
+    SHOWN_LINES,
+    Step,
+    batch_steps,
+    first,
+    formula_step,
+    is_residual,
+    penalty_slope,
+)
 from backpass.errors import InputError
 from backpass.network.network import Network
 
-SHOWN_LINES, SHOWN_TERMS = 12, 8
-"""The most elements of an array, and the most terms of a sum, that are written out."""
+SHOWN_TERMS = 8
+"""The most terms of a sum over units that are written out."""
 
 
 def element_steps(values: Values, network: Network, alpha: float) -> list[Step]:
@@ -41,31 +50,73 @@ def element_steps(values: Values, network: Network, alpha: float) -> list[Step]:
     sizes, last = network.sizes, len(network.sizes) - 1
     steps = []
     for layer in range(1, last + 1):
-        steps.append(_step("F1", layer, values, _pre_activations(sizes, layer)))
-        if network.model.activations[layer - 1].elementwise:
-            steps.append(_step("F2", layer, values, _activations(sizes, layer)))
-        else:
-            steps.append(formula_step("F2", layer, values))
-    steps.append(formula_step("C", last, values, alpha))
-    fused = "B1f" if ("y", None) in values.recording.arrays else "B1z"
-    steps.append(_step(fused, last, values, _output_errors(values, sizes[-1], last)))
+        steps += _forward_elements(values, sizes, layer)
+    steps += [formula_step("C", last, values, alpha), _output_step(values, sizes[-1], last)]
+    split = "g[" in values.notation.formula("B2b", batch=False)
     for layer in range(last, 0, -1):
-        steps.append(_step("B3", layer, values, _weight_gradients(sizes, layer, alpha)))
+        steps.append(_step("B3", layer, values, _weight_gradients(sizes, layer, values, alpha)))
         if values.notation.formula("B4", batch=False):  # note 2's δ is ∂L/∂b itself
             steps.append(_step("B4", layer, values, _bias_gradients(sizes, layer)))
-        below = _hidden_errors if layer > 1 else _input_derivatives
-        steps.append(_step("B2b" if layer > 1 else "B2a", layer - 1, values, below(sizes, layer)))
+        if split or layer == 1:
+            steps.append(_step("B2a", layer - 1, values, _derivatives_below(sizes, layer)))
+        if layer > 1:
+            found = _step("B2b", layer - 1, values, _hidden_errors(sizes, layer, split))
+            steps.append(replace(found, lines=(*_slopes(values, layer - 1), *found.lines)))
     return steps
 
 
+def _forward_elements(values: Values, sizes: tuple[int, ...], layer: int) -> list[Step]:
+    """Return F1 and F2 of one layer, unit by unit."""
+    told = function_lines.function_of(values, layer)
+    units = range(sizes[layer])
+    lines, remarks = first(
+        (function_lines.activation_line(values, layer, j) for j in units), len(units)
+    )
+    place, title = values.notation.place("F2"), EQUATIONS["F2"].title
+    return [
+        _step("F1", layer, values, _pre_activations(sizes, layer)),
+        Step("F2", layer, title, place, (*told, *lines), remarks),
+    ]
+
+
+def _slopes(values: Values, layer: int) -> list[Line]:
+    """Return what f′ is, and f′(z) of every unit."""
+    units = range(values.recording.arrays["a", layer].shape[1])
+    told = function_lines.slope_of(values, layer, array=False)
+    each = (function_lines.slope_line(values, layer, j) for j in units)
+    return [*told, *islice(each, SHOWN_LINES)]
+
+
+def _output_step(values: Values, k: int, last: int) -> Step:
+    """Return B1z or B1f of one sample, unit by unit, from what its factors are."""
+    known, alone = values.recording.arrays, replace(values, derivations=False)
+    fused = ("dC", last) not in known
+    part = "B1f" if fused else "B1z"
+    found = _step(part, last, values, _output_errors(values, k, last))
+    lines: list[Line] = []
+    if fused and values.derivations:
+        pair = values.model.loss.fused[values.model.activations[-1].name]
+        lines = function_lines.derivation(function_lines.formulas_of(pair), values, last)
+    if fused and not is_residual(known, last):
+        lines += list(islice(function_lines.cost_slopes(alone, "delta"), SHOWN_LINES))
+        return replace(found, lines=tuple(lines))
+    if not fused:
+        lines += islice(function_lines.cost_slopes(values), SHOWN_LINES)
+        if ("jac", last) in known:
+            lines += function_lines.slope_of(values, last)
+            lines += islice(function_lines.jacobian_lines(values, last), SHOWN_LINES)
+        else:
+            lines += _slopes(values, last)
+    return replace(found, lines=(*lines, *found.lines))
+
+
 def _step(equation: str, layer: int, values: Values, found: Iterator[Equation]) -> Step:
-    lines = tuple(Line(told, values) for told in islice(found, SHOWN_LINES))
-    key = lines[0].equation.left
+    shown = [Line(told, values) for told in islice(found, SHOWN_LINES)]
+    key = shown[0].equation.left
     count = values.recording.arrays[key.key, key.layer].size if isinstance(key, Leaf) else 0
-    left = count - len(lines)
-    remarks = (f"{left} of {count} elements left out",) if left else ()
+    lines, remarks = first(iter(shown), count)
     place = values.notation.place(equation)
-    return Step(equation, layer, EQUATIONS[equation].title, place, lines, remarks)
+    return Step(equation, layer, EQUATIONS[equation].title, place, tuple(lines), remarks)
 
 
 def _at(key: str, layer: int, *entry: int) -> Leaf:
@@ -83,20 +134,13 @@ def _pre_activations(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
         yield Equation(_at("z", layer, j), total)
 
 
-def _activations(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
-    # a_j = f(z_j)
-    for j in range(sizes[layer]):
-        yield Equation(_at("a", layer, j), Applied("f", layer, _at("z", layer, j)))
-
-
 def _output_errors(values: Values, k: int, last: int) -> Iterator[Equation]:
     # e_j = a_j − y_j, or ∂C/∂a_j f'(z_j), or Σ_i ∂C/∂a_i ∂a_i/∂z_j
     known = values.recording.arrays
     for j in range(k):
         right: Node
-        if ("y", None) in known:
+        if ("dC", last) not in known:
             right = Binary("-", _at("a", last, j), Leaf("y", entry=(j,)))
-            right = right if is_residual(known, last) else _at("dz", last, j)
         elif ("jac", last) in known:
             terms = (Binary("*", _at("dC", last, i), _at("jac", last, 0, i, j)) for i in range(k))
             right = summed(terms, k, SHOWN_TERMS)
@@ -105,12 +149,18 @@ def _output_errors(values: Values, k: int, last: int) -> Iterator[Equation]:
         yield Equation(_at("delta", last, j), right)
 
 
-def _hidden_errors(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
-    # e_j = (Σ_k w_jk e_k) f'(z_j) (notes 1 and 5)
+def _hidden_errors(sizes: tuple[int, ...], layer: int, split: bool) -> Iterator[Equation]:
+    # e_j = (Σ_k w_jk e_k) f'(z_j) (notes 1 and 5); split, g_j f'(z_j) (notes 3 and 4)
     for j in range(sizes[layer - 1]):
-        total = _through_weights(sizes, layer, j)
+        total = _at("g", layer - 1, j) if split else _through_weights(sizes, layer, j)
         right = Binary("*", total, _at("dphi", layer - 1, j))
         yield Equation(_at("delta", layer - 1, j), right)
+
+
+def _derivatives_below(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
+    # ∂J/∂a_i = Σ_k w_ik e_k: the multi-path rule (note 3, section 4.3.2)
+    for i in range(sizes[layer - 1]):
+        yield Equation(_at("g", layer - 1, i), _through_weights(sizes, layer, i))
 
 
 def _through_weights(sizes: tuple[int, ...], layer: int, j: int) -> Node:
@@ -120,18 +170,14 @@ def _through_weights(sizes: tuple[int, ...], layer: int, j: int) -> Node:
     return summed(terms, sizes[layer], SHOWN_TERMS)
 
 
-def _input_derivatives(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
-    # ∂J/∂x_i = Σ_k w_ik e_k
-    for i in range(sizes[0]):
-        yield Equation(_at("g", 0, i), _through_weights(sizes, layer, i))
-
-
-def _weight_gradients(sizes: tuple[int, ...], layer: int, alpha: float) -> Iterator[Equation]:
+def _weight_gradients(
+    sizes: tuple[int, ...], layer: int, values: Values, alpha: float
+) -> Iterator[Equation]:
     # ∂J/∂w_ij = a_i e_j (+ α/S w_ij)
     for i, j in product(range(sizes[layer - 1]), range(sizes[layer])):
         right: Node = Binary("*", _at("a", layer - 1, i), _at("delta", layer, j))
         if alpha:
-            right = Binary("+", right, penalty_slope(_at("W", layer, i, j)))
+            right = Binary("+", right, penalty_slope(_at("W", layer, i, j), values))
         yield Equation(_at("dW", layer, i, j), right)
 
 

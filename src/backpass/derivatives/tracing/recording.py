@@ -1,7 +1,7 @@
 """The recording of a run by an observer, the only source of numbers in a trace, and its layout."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from backpass.core import backprop
 from backpass.core.arrays import Array, to_numpy
 from backpass.core.optimizers import Optimizer
-from backpass.core.parameters import Parameters
+from backpass.core.parameters import Model, Parameters
 from backpass.derivatives.batch import Subject
 from backpass.derivatives.notation import Notation
 from backpass.derivatives.tracing.formulas import VECTORS, Leaf
@@ -29,14 +29,13 @@ _RESULTS = {
 
 _OPERANDS = {
     "F1": {"W": "W", "b": "b"},
-    "C": {"terms": "terms", "s": "s", "alpha": "lambda", "penalty": "penalty"},
+    "C": {"y": "y", "costs": "costs", "s": "s", "alpha": "lambda", "penalty": "penalty"},
     "B1z": {"dC": "dC", "dphi": "dphi"},
-    "B1f": {"y": "y"},
     "B2b": {"dphi": "dphi"},
 }
 """Operands that are no result of another equation, by their names in the formulas."""
 
-_WITHOUT_LAYER = {"terms", "J", "s", "y", "lambda", "penalty"}
+_WITHOUT_LAYER = {"costs", "J", "s", "y", "lambda", "penalty"}
 
 
 @dataclass
@@ -49,6 +48,8 @@ class Recording:
         Copies, in our layout; the layer is None where there is none.
     order : list of (id, layer)
         The equations as they were computed.
+    model : Model, optional
+        Whose run it is.
 
     Examples
     --------
@@ -61,6 +62,7 @@ class Recording:
 
     arrays: dict[tuple[str, int | None], Any] = field(default_factory=dict)
     order: list[tuple[str, int]] = field(default_factory=list)
+    model: Model | None = None
 
     def observe(
         self, equation: str, layer: int, operands: Mapping[str, Any], result: Array
@@ -95,7 +97,7 @@ def record(subject: Subject, *, fused: bool = True) -> Recording:
     fused : bool
         Whether ∂C/∂z_L is taken in one formula where the loss declares it, as in training.
     """
-    seen = Recording()
+    seen = Recording(model=subject.network.model)
     backprop.loss_and_gradients(
         subject.network.model,
         subject.X,
@@ -181,13 +183,16 @@ def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate:
     seen.arrays["rate", None] = np.array(rate)
 
 
-ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "terms"}
+ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs"}
 """Quantities with one row a sample in our layout."""
 
-_WEIGHTS = {"W", "dW", "W_new"}
-_BIASES = {"b", "db", "b_new"}
+_WEIGHTS = {"W", "dW", "dW_n", "W_new"}
+_BIASES = {"b", "db", "db_n", "b_new"}
 _FLAT = {"P", "Pb"}
-"""Rows of one sample in every notation, as numerator layout has them."""
+"""Derivatives of one sample's cost: rows, or columns in denominator layout."""
+
+_JACOBIANS = {"jac", "dfa", "dfb", "dfw"}
+"""Derivatives of a layer, which denominator layout transposes."""
 
 
 @dataclass(frozen=True)
@@ -201,11 +206,20 @@ class Values:
         Of the batch, or of the one sample.
     samples : list of Recording
         Of every sample alone, where a leaf may belong to one.
+    derivations : bool
+        Whether the records' derivations are shown line by line.
     """
 
     notation: Notation
     recording: Recording
     samples: list[Recording] = field(default_factory=list)
+    derivations: bool = False
+
+    @property
+    def model(self) -> Model:
+        """The model whose run it is."""
+        assert self.recording.model is not None
+        return self.recording.model
 
     def __call__(self, leaf: Leaf) -> Any:
         """Return a matrix, a column or row being one too, or a number."""
@@ -214,6 +228,10 @@ class Values:
             return self._of_unit(leaf, recording)
         if leaf.key == "dhb":
             return recording.arrays[f"dhb{leaf.entry[0]}", leaf.layer]
+        if leaf.key == "same":
+            return np.array(float(leaf.entry[0] == leaf.entry[1]))
+        if leaf.key == "costs":  # of one sample
+            return self._array(leaf, recording)[0]
         if leaf.entry:
             array = self._array(leaf, recording)
             return array[0][leaf.entry] if leaf.key in ROWS else array[leaf.entry]
@@ -221,9 +239,10 @@ class Values:
 
     def _laid_out(self, leaf: Leaf, recording: Recording) -> Any:
         notation, key = self.notation, leaf.key
-        if key in ("share", "ones", "N", "S"):
+        if key in ("s", "ones", "N", "S"):
             return self._of_weights(key, recording)
         array = self._array(leaf, recording)
+        flipped = notation.denominator_layout
         if key in ROWS:
             return notation.from_our_rows(array)
         if key in _WEIGHTS:
@@ -234,25 +253,29 @@ class Values:
             N = len(recording.arrays["s", None])
             return notation.from_our_rows(np.repeat(array[None, :], N, axis=0))
         if key in _FLAT:
-            return array[None, :]
-        return array[0] if key == "jac" else array
+            return array[:, None] if flipped else array[None, :]
+        if key in _JACOBIANS:
+            array = array[0] if key == "jac" else array
+            return array.T if flipped else array
+        return array
 
-    @staticmethod
-    def _of_unit(leaf: Leaf, recording: Recording) -> Any:
+    def _of_unit(self, leaf: Leaf, recording: Recording) -> Any:
         """Return a vector that belongs to one unit: its weights, or a derivative of its output."""
-        (unit,) = leaf.entry
+        unit, known = leaf.entry[0], recording.arrays
         if leaf.key == "w":
-            return recording.arrays["W", leaf.layer][:, unit][:, None]
+            return known["W", leaf.layer][:, unit][:, None]
+        if leaf.key == "unit":
+            return np.eye(known["b", leaf.layer].size)[:, [unit]]
         if leaf.key == "dfw":
-            return recording.arrays["dfw", leaf.layer]  # of the first unit
-        if leaf.key == "Pw":
-            return recording.arrays["Pw", leaf.layer][:, unit][None, :]
-        return recording.arrays[f"{leaf.key}{unit}", leaf.layer][None, :]
+            return self._laid_out(replace(leaf, entry=()), recording)  # of the first unit
+        one = known["Pw", leaf.layer][:, unit] if leaf.key == "Pw" else None
+        one = known[f"{leaf.key}{unit}", leaf.layer] if one is None else one
+        return one[:, None] if self.notation.denominator_layout else one[None, :]
 
     @staticmethod
     def _array(leaf: Leaf, recording: Recording) -> Any:
         key = "b" if leaf.key == "bs" else leaf.key
-        known = recording.arrays
+        known, key = recording.arrays, key.removesuffix("_n")
         return known[key, leaf.layer] if (key, leaf.layer) in known else known[key, None]
 
     @staticmethod
@@ -262,7 +285,7 @@ class Values:
             return np.array(len(s))
         if key == "S":
             return np.sum(s)
-        return (np.ones_like(s) if key == "ones" else s / np.sum(s))[:, None]
+        return (np.ones_like(s) if key == "ones" else s)[:, None]
 
     @property
     def last(self) -> int:
@@ -273,3 +296,21 @@ class Values:
         """Return whether every sample counts the same."""
         s = self.recording.arrays["s", None]
         return bool(np.all(s == s[0]))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A formula and the numbers of its quantities.
+
+    Parameters
+    ----------
+    equation : Equation or Node
+        A line of a record's derivation is a node.
+    values : Values
+    defines : bool
+        Whether it says what a function is, for any z: such a line has no numbers.
+    """
+
+    equation: Any
+    values: Values
+    defines: bool = False

@@ -9,8 +9,8 @@ from backpass.core.registry import shown
 from backpass.derivatives.notation import Notation
 from backpass.derivatives.tracing.formatter import Limits
 from backpass.derivatives.tracing.formulas import leaves
-from backpass.derivatives.tracing.recording import Recording
-from backpass.derivatives.tracing.steps import Line, Section, Step
+from backpass.derivatives.tracing.recording import Line, Recording
+from backpass.derivatives.tracing.steps import Section, Step
 from backpass.errors import InputError
 from backpass.network.network import Network
 
@@ -172,7 +172,7 @@ def _line(trace: Trace, line: Line) -> dict[str, Any]:
     latex = LatexPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     text = TextPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     seen: dict[str, Any] = {}
-    for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+    for leaf in leaves(line.equation) if not line.defines else ():
         name = leaf.key + (f"_{leaf.layer}" if leaf.layer is not None else "")
         name += f"_sample_{leaf.sample + 1}" if leaf.sample is not None else ""
         name += "".join(f"_{i + 1}" for i in leaf.entry)

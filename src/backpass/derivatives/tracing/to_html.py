@@ -6,7 +6,8 @@ from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
-from backpass.derivatives.tracing.steps import Line, Step
+from backpass.derivatives.tracing.recording import Line
+from backpass.derivatives.tracing.steps import Step
 from backpass.derivatives.tracing.svg import graph_picture, network_picture
 from backpass.derivatives.tracing.to_text import TextPainter
 
@@ -31,14 +32,19 @@ class MathPainter(Painter[str]):
     def _group(self, piece: str) -> str:
         return f"<mrow><mo>(</mo>{piece}<mo>)</mo></mrow>"
 
-    def _transposed(self, piece: str) -> str:
+    def _transposed(self, piece: str, brackets: str) -> str:
         if self.operators.transpose.startswith("."):
             return f"<mrow>{piece}<mo>{self.operators.transpose}</mo></mrow>"
-        inner = piece if piece.startswith("<mi") else self._group(piece)
-        return f"<msup>{inner}<mi mathvariant='normal'>T</mi></msup>"
+        if brackets:
+            piece = f"<mrow><mo>{brackets[0]}</mo>{piece}<mo>{brackets[1]}</mo></mrow>"
+        return f"<msup>{piece}<mi mathvariant='normal'>T</mi></msup>"
 
     def _fraction(self, top: str, bottom: str) -> str:
         return f"<mfrac>{top}{bottom}</mfrac>"
+
+    def _power(self, base: str, exponent: str) -> str:
+        simple = base.startswith(("<mi>", "<mn>")) or base.endswith("<mo>)</mo></mrow>")
+        return f"<msup>{base if simple else self._group(base)}{exponent}</msup>"
 
     def _apply(self, function: str, argument: str) -> str:
         return f"<mrow>{function}<mo>&#x2061;</mo>{self._group(argument)}</mrow>"
@@ -187,7 +193,8 @@ def _line(trace: Any, line: Line) -> str:
     rows = [shown.symbols]
     if shown.numbers is not None:
         rows.append(f"<mrow>{equals}{shown.numbers}</mrow>")
-    rows.append(f"<mrow>{equals}{shown.result}</mrow>")
+    if shown.result is not None:
+        rows.append(f"<mrow>{equals}{shown.result}</mrow>")
     if not any("<mtable" in row or "<munder" in row for row in rows):
         rows = [f"<mrow>{''.join(rows)}</mrow>"]  # numbers alone need one line
     parts = [f'<div class="bp-line"><math displaystyle="true">{row}</math></div>' for row in rows]

@@ -5,21 +5,24 @@ from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
-from backpass.derivatives.tracing.steps import Line, Step
+from backpass.derivatives.tracing.recording import Line
+from backpass.derivatives.tracing.steps import Step
 
 _LETTERS = {
     "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ζ": r"\zeta", "η": r"\eta", "λ": r"\lambda",
-    "ρ": r"\rho", "φ": r"\varphi", "ω": r"\omega", "Ω": r"\Omega", "Φ": r"\Phi",
+    "ρ": r"\rho", "σ": r"\sigma", "Σ": r"\sum", "τ": r"\tau", "ε": r"\varepsilon", "φ": r"\varphi", "ω": r"\omega", "Ω": r"\Omega", "Φ": r"\Phi",
     "ℒ": r"\mathcal{L}", "ℬ": r"\mathcal{B}", "ℰ": r"\mathcal{E}", "ℒₙ": r"\mathcal{L}_n",
     "ŷ": r"\hat{y}", "Ŷ": r"\hat{Y}", "𝒞": r"\mathcal{C}", "𝒫": r"\mathcal{P}",
     "𝟏": r"\mathbf{1}", "𝐟": r"\mathbf{f}", "Σ‖W‖²": r"\textstyle\sum \lVert W \rVert^2",
 }  # fmt: skip
 
 _SIGNS = {
-    "·": r"\cdot", "⊙": r"\odot", "−": "-", "←": r"\leftarrow", "@": r"\mathbin{@}", "*": r"\ast",
+    "·": r"\cdot", "⊙": r"\odot", "−": "-", "←": r"\leftarrow", "≤": r"\leq", "⇒": r"\Rightarrow", "@": r"\mathbin{@}", "*": r"\ast",
 }  # fmt: skip
 
-_WORDS = {"Σ": r"\sum", "′": "'", "diag": r"\operatorname{diag}"}
+_WORDS = {"Σ": r"\sum", "′": "'", "−": "-", "√": r"\surd ", "|": "|", "∂": r"\partial "} | {
+    word: rf"\operatorname{{{word}}}" for word in ("diag", "log", "max", "tanh", "erf", "sign")
+}
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
 
@@ -44,14 +47,19 @@ class LatexPainter(Painter[str]):
     def _group(self, piece: str) -> str:
         return rf"\left( {piece} \right)"
 
-    def _transposed(self, piece: str) -> str:
+    def _transposed(self, piece: str, brackets: str) -> str:
         if self.operators.transpose.startswith("."):
             return rf"{piece}\mathtt{{.T}}"
-        inner = piece if piece.isalpha() else rf"\left({piece}\right)"
-        return f"{inner}^T"
+        if brackets:
+            return rf"\left{brackets[0]}{piece}\right{brackets[1]}^T"
+        return f"{piece}^T"
 
     def _fraction(self, top: str, bottom: str) -> str:
         return rf"\frac{{{top}}}{{{bottom}}}"
+
+    def _power(self, base: str, exponent: str) -> str:
+        simple = len(base) == 1 or base.endswith(r"\right)") or base.replace(".", "").isdigit()
+        return f"{base if simple else self._group(base)}^{{{exponent}}}"
 
     def _apply(self, function: str, argument: str) -> str:
         return f"{function} {self._group(argument)}"
@@ -142,7 +150,7 @@ def _line(trace: Any, line: Line) -> str:
     shown = painter.show(line, trace.limits, batch=trace.batch)
     rows = [shown.symbols]
     rows += [f"&= {shown.numbers}"] if shown.numbers is not None else []
-    rows.append(f"&= {shown.result}")
+    rows += [f"&= {shown.result}"] if shown.result is not None else []
     body = " \\\\\n".join([f"& {rows[0]}", *rows[1:]])
     texts = [f"\\begin{{align*}}\n{body}\n\\end{{align*}}"]
     for leaf, part in cuts(line, trace.limits):
