@@ -127,9 +127,11 @@ CHAIN = register(
             **dict.fromkeys(["F1", "F2", "B1z", "B1f"], "For the output layer"),
             "jacobian": "For the output layer; For an interior layer l",
             **dict.fromkeys(["B2a", "B2b"], "For an interior layer l"),
+            "parameter": "Derivatives with respect to b^l and to W^l, by units",
             "B3": "Derivatives with respect to W^l",
             "mean": "the mean over the samples, taken last",
         },
+        stacks=True,
         samples_alone=True,
     )
 )
@@ -261,6 +263,7 @@ OMEGA = register(
         },
         operators=Operators(brackets="[]"),
         denominator_layout=False,
+        neurons_alone=True,
         samples_alone=True,
         gradients_last=True,
     )

@@ -140,6 +140,9 @@ QUANTITIES = {
     "s": "sample weights (N,)",
     "same": "1 where two units are the same, else 0",
     "unit": "a column of zeros but for one 1",
+    "dak": "∂a_l/∂z_k of one unit's z_k, a column (n_l, 1)",
+    "dab": "∂a_l/∂b_k of one unit's b_k, a column (n_l, 1)",
+    "dz_db": "∂z_k/∂b_j of two units",
     "P": "∂C/∂a_l of one sample, a row (1, n_l)",
     "dfa": "∂a_l/∂a_{l-1} of one sample (n_l, n_{l-1})",
     "dfw": "∂a_l/∂w_1, w_1 the weights of the first unit (n_l, n_{l-1})",
@@ -155,6 +158,13 @@ QUANTITIES = {
     "dz_dW": "∂z_1/∂W_1 in a thin network",
     "W_new": "weights after the update (in, out)",
     "b_new": "biases after the update (out,)",
+    "moved": "one parameter, moved by ε",
+    "epsilon": "ε, by which it is moved",
+    "J_moved": "the cost with the moved parameter",
+    "change": "by how much the cost changed",
+    "promised": "ε times the derivative",
+    "path": "the product of the derivatives on one way to the cost",
+    "rest": "the products of all other ways, added up",
     "penalty": "Σ‖W‖² over the layers",
     "N": "number of samples",
     "S": "sum of the sample weights",
@@ -241,6 +251,9 @@ def symbols_of(
         "dfb": (derivative(a[0], b),) * 2,
         "Pw": (derivative(C, w),) * 2,
         "w": (w,) * 2,
+        "dak": (derivative(a[0], z[0]),) * 2,
+        "dab": (derivative(a[0], b),) * 2,
+        "dz_db": (replace(derivative(z[0], b), indices="split"),) * 2,
         "dha": (replace(derivative(a[0], replace(a[0], shift=-1)), indices="first"),) * 2,
         "dhw": (replace(derivative(a[0], w), indices="both"),) * 2,
         "dhb": (replace(derivative(a[0], b), indices="both"),) * 2,
@@ -250,6 +263,13 @@ def symbols_of(
         "dz_dW": (derivative(z[0], W),) * 2,
         "W_new": (W, W),
         "b_new": (b, b),
+        "moved": (plain("w\u0303"),) * 2,
+        "epsilon": (plain("ε"),) * 2,
+        "J_moved": (plain(f"{cost}\u0303"),) * 2,
+        "change": (plain(f"Δ{cost}"),) * 2,
+        "promised": (plain(f"d{cost}"),) * 2,
+        "path": (plain("p"),) * 2,
+        "rest": (plain("r"),) * 2,
         "penalty": (plain("Σ‖W‖²"),) * 2,
         "N": (plain(letters["N"]),) * 2,
         "S": (plain("S"),) * 2,
@@ -322,6 +342,10 @@ class Notation:
     denominator_layout : bool
         Whether derivatives by a vector are columns, row j of ∂a/∂b being ∂a/∂b_j, so that factors
         follow each other from the input to the cost; note 4 and ours have the transpose.
+    neurons_alone : bool
+        Whether it takes the output's activation on each neuron alone, which softmax does not.
+    stacks : bool
+        Whether it stacks the derivatives of its units, as note 2 does.
     samples_alone : bool
         Whether it derives one sample and takes the mean last.
     gradients_last : bool
@@ -349,6 +373,8 @@ class Notation:
     formulas: Mapping[str, Formula]
     places: Mapping[str, str] = field(default_factory=dict)
     denominator_layout: bool = True
+    neurons_alone: bool = False
+    stacks: bool = False
     samples_alone: bool = False
     gradients_last: bool = False
     from_zero: bool = False

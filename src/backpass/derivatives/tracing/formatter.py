@@ -178,6 +178,7 @@ class Painter(Generic[P]):
             Whether the symbols are those of a batch.
         """
         values, last = line.values, line.values.last
+        limits = replace(limits, digits=max(limits.digits, line.digits))
 
         def function(layer: int | None) -> P:
             told = self.notation.symbol("f", batch=batch, at_output=layer == last)

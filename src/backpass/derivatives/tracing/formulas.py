@@ -10,10 +10,13 @@ from functools import reduce
 from itertools import islice
 from typing import Any, TypeAlias
 
-SCALARS = {"N", "S", "J", "costs", "lambda", "rate", "penalty"}
+SCALARS = {
+    "N", "S", "J", "costs", "lambda", "rate", "penalty", "moved", "epsilon", "J_moved", "change",
+    "promised", "rest",
+}  # fmt: skip
 """Quantities that are numbers."""
 
-VECTORS = {"w", "dha", "dhw", "Pw", "dfw", "unit"}
+VECTORS = {"w", "dha", "dhw", "Pw", "dfw", "unit", "dak", "dab"}
 """Quantities of one unit that are vectors all the same."""
 
 THIN = {"da_dz", "dz_da", "dz_dW"}

@@ -1,7 +1,9 @@
 """The recording of a run by an observer, the only source of numbers in a trace, and its layout."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +16,13 @@ from backpass.derivatives.batch import Subject
 from backpass.derivatives.notation import Notation
 from backpass.derivatives.tracing.formulas import VECTORS, Leaf
 from backpass.errors import InputError
+from backpass.network.network import Network
 
 if TYPE_CHECKING:
     from backpass.derivatives.forms import Factor
+
+EPSILON = 0.001
+"""By how much a parameter is nudged."""
 
 MOST_JACOBIANS = 20_000_000
 """The most numbers that a layer's ∂f/∂w may have."""
@@ -142,7 +148,8 @@ def record_thin_chain(subject: Subject, seen: Recording) -> "list[Factor]":
     x, y = subject.X[0, 0], subject.y[0, 0]
     factors, _ = thin_chain(subject.network.model, x, y)
     for key, factor in zip(chain_keys(len(subject.network.weights)), factors, strict=True):
-        seen.arrays[key] = np.array(factor.value)
+        whole = key[0] == "dz_dW"  # a matrix, of which an entry is shown
+        seen.arrays[key] = np.full((1, 1) if whole else (), factor.value)
     return factors
 
 
@@ -164,6 +171,53 @@ def record_neurons(subject: Subject, seen: Recording, layer: int) -> None:
         derivatives = neuron_derivatives(alpha, W[:, unit], b[unit], phi)
         for key, value in zip(("dha", "dhw", "dhb"), derivatives, strict=True):
             seen.arrays[f"{key}{unit}", layer] = np.array(value)
+
+
+def record_nudge(
+    subject: Subject, seen: Recording, key: str, layer: int, entry: tuple[int, ...]
+) -> Recording:
+    """Run the passes again with one parameter moved by ε, and note what the derivative promised."""
+    theta, network = subject.network.parameters.copy(), subject.network
+    moved = (theta.weights if key == "W" else theta.biases)[layer - 1]
+    moved[entry] += EPSILON
+    model = network.model.with_parameters(theta)
+    second = record(replace(subject, network=Network.from_model(model)))
+    known = seen.arrays
+    known["epsilon", None] = np.array(EPSILON)
+    known["moved", None] = np.array(moved[entry])
+    known["J_moved", None] = second.arrays["J_moved", None] = second.arrays["J", None]
+    known["change", None] = known["J_moved", None] - known["J", None]
+    known["promised", None] = EPSILON * known[f"d{key}", layer][entry]
+    return second
+
+
+def record_paths(
+    seen: Recording, key: str, layer: int, entry: tuple[int, ...], most: int
+) -> tuple[list[tuple[int, tuple[int, ...]]], int]:
+    """Add the strongest paths from one parameter to the cost; return sample and units of each.
+
+    The second is the number of all paths.
+    """
+    from backpass.derivatives.forms import strongest_paths
+
+    known = seen.arrays
+    last = max(where or 0 for name, where in known if name == "z")
+    layers = range(layer, last)
+    weights = [known["W", m + 1] for m in layers]
+    found = []
+    for n in range(len(known["s", None])):
+        slopes = [known["dphi", m][n] for m in layers]
+        below = 1.0 if key == "b" else known["a", layer - 1][n, entry[0]]
+        paths = strongest_paths(entry[-1], slopes, weights, known["delta", last][n], most)
+        found += [(n, path.units, below * path.product) for path in paths]
+    found = nlargest(most, found, key=lambda path: abs(path[2]))
+    products = np.array([product for *_, product in found])
+    data = known[f"d{key}", layer][entry]
+    if key == "W":
+        data = data - known["lambda", None] / np.sum(known["s", None]) * known["W", layer][entry]
+    known["path", None], known["rest", None] = products, data - np.sum(products)
+    count = len(known["s", None]) * math.prod(W.shape[1] for W in weights)
+    return [(n, units) for n, units, _ in found], count
 
 
 def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:
@@ -228,7 +282,7 @@ class Values:
             return self._of_unit(leaf, recording)
         if leaf.key == "dhb":
             return recording.arrays[f"dhb{leaf.entry[0]}", leaf.layer]
-        if leaf.key == "same":
+        if leaf.key in ("same", "dz_db"):
             return np.array(float(leaf.entry[0] == leaf.entry[1]))
         if leaf.key == "costs":  # of one sample
             return self._array(leaf, recording)[0]
@@ -266,6 +320,8 @@ class Values:
             return known["W", leaf.layer][:, unit][:, None]
         if leaf.key == "unit":
             return np.eye(known["b", leaf.layer].size)[:, [unit]]
+        if leaf.key in ("dak", "dab"):  # z and b are interchangeable
+            return known["dfb", leaf.layer][:, [unit]]
         if leaf.key == "dfw":
             return self._laid_out(replace(leaf, entry=()), recording)  # of the first unit
         one = known["Pw", leaf.layer][:, unit] if leaf.key == "Pw" else None
@@ -309,8 +365,11 @@ class Line:
     values : Values
     defines : bool
         Whether it says what a function is, for any z: such a line has no numbers.
+    digits : int
+        The least that its numbers need.
     """
 
     equation: Any
     values: Values
     defines: bool = False
+    digits: int = 1

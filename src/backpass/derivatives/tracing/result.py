@@ -14,6 +14,14 @@ from backpass.derivatives.tracing.steps import Section, Step
 from backpass.errors import InputError
 from backpass.network.network import Network
 
+FORM_SUBJECTS = {
+    "parameter": "derivatives to single parameters",
+    "jacobian": "Jacobians of layers",
+    "neuron": "derivatives of a single neuron",
+    "chain": "chain of fractions",
+}
+"""What a form is made of, which a note may not have."""
+
 SHOWN_NAMES = 12
 """The most names of inputs or outputs that are listed."""
 
@@ -76,6 +84,9 @@ class Trace:
             f"network {'-'.join(map(str, self.network.sizes))}: {layers}; loss {shown(model.loss)}",
             f"notation {notation.name} ({whose}); form {self.form}; {n} row{'s' * (n > 1)}",
         ]
+        subject = FORM_SUBJECTS.get(self.form)
+        if notation.note and subject and self.form not in notation.places:
+            lines.append(f"note {notation.note} has no {subject}; ours in its symbols")
         first = 1 - notation.from_zero
         for what, names in (("inputs", self.input_names), ("outputs", self.output_names)):
             told = [f"{i} {name}" for i, name in enumerate(names[:SHOWN_NAMES], start=first)]

@@ -119,6 +119,13 @@ def penalty_slope(weight: Leaf, values: Values) -> Node:
     return Binary("*", Binary("/", Leaf("lambda"), _whole(values)), weight)
 
 
+def with_penalty(shown: Equation, weight: Leaf, values: Values, alpha: float) -> Equation:
+    """Return a weight gradient's equation with the penalty's term, where there is one."""
+    if not alpha:
+        return shown
+    return replace(shown, right=Binary("+", shown.right, penalty_slope(weight, values)))
+
+
 def penalty_cost(values: Values) -> Node:
     """Return α/(2 S) Σ‖W‖²."""
     share = Binary("/", Leaf("lambda"), Binary("*", Constant(2), _whole(values)))
@@ -143,10 +150,8 @@ def formula_step(part: str, layer: int, values: Values, alpha: float = 0.0) -> S
 def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Step:
     notation = values.notation
     shown = parse(text, layer)
-    if alpha and part == "B3":
-        shown = replace(
-            shown, right=Binary("+", shown.right, penalty_slope(Leaf("W", layer), values))
-        )
+    if part == "B3":
+        shown = with_penalty(shown, Leaf("W", layer), values, alpha)
     equation = EQUATIONS.get(part) or EQUATIONS[part[:-1]]
     top = part == "B2a" and ("B2a", layer + 1) not in values.recording.order
     place = notation.place(f"{part} top" if top else part) or notation.place(part)
@@ -158,6 +163,8 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
         "C": f"{title}: {registry.shown(values.model.loss)}",
     }.get(equation.id, title)
     lines, remarks = _lines(part, layer, shown, values, alpha)
+    if part.startswith("B1") and notation.neurons_alone and mixes(values, layer):
+        remarks = (*remarks, NEURONS_ALONE)
     by_sample = notation.formula(f"{part} sum", batch=True)
     if by_sample and len(values.recording.arrays["s", None]) > 1:
         lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
@@ -183,16 +190,23 @@ def _lines(
 def _cost_lines(values: Values, alpha: float) -> tuple[list[Line], tuple[str, ...]]:
     """Return every sample's cost, and their mean with the penalty."""
     several = len(values.recording.arrays["s", None]) > 1
-    looked_up = replace(values, samples=_alone(values.recording))
+    looked_up = replace(values, samples=of_every_sample(values.recording))
     samples = range(len(looked_up.samples)) if several else [None]
     lines = [function_lines.cost_line(looked_up, n) for n in islice(samples, SHOWN_TERMS)]
     left = len(samples) - len(lines)
-    mean = _mean("costs", None, values)
-    if alpha:
-        mean = Binary("+", mean, penalty_cost(values))
-    lines += [Line(Equation(Leaf("J"), mean), looked_up)]
+    if not values.weights_are_equal():
+        each: list[Node] = [Leaf("s", entry=(n,)) for n in range(len(looked_up.samples))]
+        total = summed(each, len(each), SHOWN_TERMS)
+        lines.append(Line(Equation(Leaf("S"), total), values))
+    lines.append(Line(Equation(Leaf("J"), mean_cost(values, alpha)), looked_up))
     remarks = (f"the costs of {left} more samples left out",) if left else ()
     return [line for line in lines if line is not None], remarks
+
+
+def mean_cost(values: Values, alpha: float) -> Node:
+    """Return J: the mean of the samples' costs, and the penalty."""
+    mean = _mean("costs", None, values)
+    return Binary("+", mean, penalty_cost(values)) if alpha else mean
 
 
 def _output_lines(
@@ -200,7 +214,7 @@ def _output_lines(
 ) -> tuple[list[Line], tuple[str, ...]]:
     """Return ∂C/∂z of the output: what its two factors are, or the one formula of the pair."""
     several = len(values.recording.arrays["s", None]) > 1
-    looked_up = replace(values, samples=_alone(values.recording)) if several else values
+    looked_up = replace(values, samples=of_every_sample(values.recording)) if several else values
     samples = range(len(looked_up.samples)) if several else [None]
     count = values.recording.arrays["a", layer].size
     if part in ("B1f", "B1fg"):
@@ -233,6 +247,17 @@ def first(lines: Iterator[Line], count: int) -> tuple[list[Line], tuple[str, ...
     return shown, (f"{left} of {count} elements left out",) if left else ()
 
 
+NEURONS_ALONE = (
+    "line 1 does not hold for softmax, which mixes its neurons: its Jacobian takes the place of "
+    "the derivatives one by one"
+)
+
+
+def mixes(values: Values, layer: int) -> bool:
+    """Return whether a layer's activation mixes its units, as softmax does."""
+    return not values.model.activations[layer - 1].elementwise
+
+
 TITLES = {"B1": "the mean over the samples", "B1w": "the weighted mean over the samples"}
 """Titles of the error signal at the output, where the step before it has shown ∂C/∂z."""
 
@@ -250,7 +275,7 @@ def _one_by_one(right: Node, looked_up: Values) -> tuple[list[Line], tuple[str, 
 
 def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
     """Return Σ a_n e_nᵀ for A Eᵀ: the same product, a column of each sample at a time."""
-    alone = _alone(values.recording)
+    alone = of_every_sample(values.recording)
     terms = (_of_sample(term.right, n) for n in range(len(alone)))
     total = summed(terms, len(alone), SHOWN_TERMS)
     if alpha and isinstance(term.left, Leaf):
@@ -258,10 +283,10 @@ def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
     return Line(Equation(term.left, total), replace(values, samples=alone))
 
 
-def _alone(recording: Recording) -> list[Recording]:
+def of_every_sample(recording: Recording) -> list[Recording]:
     """Return a recording of every row, of what has one row a sample."""
     by_row = {
-        key: array for key, array in recording.arrays.items() if key[0] in ROWS | {"s", "jac"}
+        key: array for key, array in recording.arrays.items() if key[0] in ROWS | {"s", "jac"} and array.ndim
     }
     return [
         Recording({k: array[n : n + 1] for k, array in by_row.items()}, model=recording.model)

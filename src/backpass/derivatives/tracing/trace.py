@@ -12,6 +12,7 @@ from backpass.core.optimizers import OPTIMIZERS, Optimizer
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.notation import Notation, get_notation
 from backpass.derivatives.tracing.formatter import Limits
+from backpass.derivatives.tracing.nudge import nudge_section
 from backpass.derivatives.tracing.recording import (
     Recording,
     Values,
@@ -46,6 +47,8 @@ def trace(
     alpha: float | None = None,
     update: str | Optimizer | None = None,
     learning_rate: float = 0.1,
+    nudge: tuple[Any, ...] | None = None,
+    derivations: bool = False,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
 ) -> Trace:
@@ -79,6 +82,12 @@ def trace(
         Show the first step of this optimiser, too.
     learning_rate : float
         Of that step.
+    nudge : tuple, optional
+        ``("W", layer, i, j)`` or ``("b", layer, j)``, units from 0 in our layout: move that
+        parameter by ε, run again, and show the new cost beside ε times the derivative, and the
+        paths to the cost that the derivative sums.
+    derivations : bool
+        Show the records' derivations of φ′ and ∂C/∂z line by line, too.
     input_names, output_names : sequence of str, optional
         What the units of the first and of the last layer stand for.
 
@@ -114,19 +123,19 @@ def trace(
     alone = form not in ("batch", "sample")
     several = len(batch.s) > 1
     if several and (alone or form == "sample" or table.samples_alone):
-        sections = _by_sample(table, batch, whole, form, optimizer, layer)
+        sections = _by_sample(table, batch, whole, form, optimizer, layer, derivations)
     elif alone:
-        sections = [Section("", _steps_of_one(form, table, batch, whole, layer))]
+        sections = [Section("", _steps_of_one(form, table, batch, whole, layer, derivations))]
         whole.add(sections[0].steps[0].lines[0].values.recording)
     else:
         steps = batch_steps(
-            Values(table, whole), batch=several, alpha=batch.alpha, optimizer=optimizer
+            Values(table, whole, derivations=derivations), batch=several, alpha=batch.alpha, optimizer=optimizer
         )
         sections = [Section("", steps)]
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
-        if not any(section.steps for section in sections):
-            raise InputError(f"form {form} has nothing at layer {layer}; leave layer out")
+    if nudge is not None:
+        sections.append(nudge_section(table, batch, whole, nudge))
     many = several and form == "batch" and not table.samples_alone
     sizes = batch.network.sizes
     named = (
@@ -148,7 +157,12 @@ FORMS = {
 
 
 def _steps_of_one(
-    form: str, table: Notation, batch: Subject, seen: Recording, layer: int | None
+    form: str,
+    table: Notation,
+    batch: Subject,
+    seen: Recording,
+    layer: int | None,
+    derivations: bool,
 ) -> list[Step]:
     """Return the steps of one sample in any form; `seen` is its run."""
     from backpass.derivatives.tracing import other_forms  # most traces are of a batch
@@ -158,7 +172,7 @@ def _steps_of_one(
         other_forms.check_thin(network)
     if form in ("jacobian", "neuron", "chain"):  # they need ∂C/∂a and φ' apart
         seen = record(batch, fused=False)
-    values = Values(table, seen)
+    values = Values(table, seen, derivations=derivations)
     if form == "parameter":
         return other_forms.element_steps(values, network, batch.alpha)
     if form == "jacobian":
@@ -179,6 +193,7 @@ def _by_sample(
     form: str,
     optimizer: Optimizer | None,
     layer: int | None,
+    derivations: bool,
 ) -> list[Section]:
     """Return the steps of every sample alone, then the mean."""
     one = np.ones_like(batch.s[:1])
@@ -187,7 +202,7 @@ def _by_sample(
     sections = [
         Section(
             f"sample {n + 1 - notation.from_zero}",
-            _steps_of_one(form, notation, alone[n], seen[n], layer),
+            _steps_of_one(form, notation, alone[n], seen[n], layer, derivations),
         )
         for n in range(min(len(alone), SHOWN_SAMPLES))
     ]
