@@ -68,11 +68,11 @@ class Cost(NamedTuple):
     penalty: Array
 
 
-def mean_cost(costs: Array, s: Array, alpha: float, penalty: Array) -> Cost:  # C
-    # costs of the samples (N,), s (N,), penalty Σ‖W‖² () → three numbers ()
-    xp = namespace(costs)
+def mean_cost(terms: Array, s: Array, alpha: float, penalty: Array) -> Cost:  # C
+    # terms (N, k), s (N,), penalty Σ‖W‖² () → three numbers ()
+    xp = namespace(terms)
     S = xp.sum(s)
-    data, penalty = xp.sum(s * costs) / S, alpha * penalty / (2 * S)
+    data, penalty = xp.sum(s * xp.sum(terms, axis=1)) / S, alpha * penalty / (2 * S)
     return Cost(data + penalty, data, penalty)
 
 
@@ -231,11 +231,11 @@ def cost(
         xp = namespace(terms)
         terms = xp.where(terms > ceiling, xp.asarray(ceiling, dtype=terms.dtype), terms)
     penalty = _squared_norm(model) if alpha else 0.0
-    operands = {"s": s, "alpha": alpha, "penalty": penalty}
-    operands["costs"] = namespace(terms).sum(terms, axis=1)
+    operands = {"terms": terms, "s": s, "alpha": alpha, "penalty": penalty}
     found = mean_cost(**operands)
     if observe is not None:
-        observe("C", len(passed.z), {"y": y, "terms": terms, **operands}, found.total)
+        costs = namespace(terms).sum(terms, axis=1)  # of every sample
+        observe("C", len(passed.z), {"y": y, "costs": costs, **operands}, found.total)
     return found
 
 

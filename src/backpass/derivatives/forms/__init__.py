@@ -11,7 +11,13 @@ where they leave out the mean over samples, ``share`` = s_n / S puts it back.
 """
 
 from backpass.derivatives.forms.common import FORMS, Form, finite_differences, multiplications
-from backpass.derivatives.forms.note_2_and_3 import Factor, Path, recursion, strongest_paths, thin_chain
+from backpass.derivatives.forms.note_2_and_3 import (
+    Factor,
+    Path,
+    recursion,
+    strongest_paths,
+    thin_chain,
+)
 from backpass.derivatives.forms.note_4 import (
     LayerJacobians,
     jacobian,

@@ -1,4 +1,4 @@
-"""Note 2's recursion from ∂L/∂b to ∂L/∂b of the layer below, and note 3's chain rule along paths."""
+"""Note 2's recursion from ∂L/∂b to that of the layer below, and note 3's chain rule along paths."""
 
 from collections.abc import Sequence
 from heapq import nlargest

@@ -29,7 +29,6 @@ from backpass.derivatives.tracing.formulas import (
     Transposed,
     Written,
     leaves,
-    parts_of,
 )
 from backpass.derivatives.tracing.recording import Line
 from backpass.errors import InputError
@@ -261,9 +260,7 @@ class Painter(Generic[P]):
             return self._derivative(*inner)
         return self._nabla(inner[0], inner[1] if len(inner) == 2 else None, symbol.prefix)
 
-    def _paint(
-        self, node: Node, leaf: Callable[..., P], function: Callable[[int | None], P]
-    ) -> P:
+    def _paint(self, node: Node, leaf: Callable[..., P], function: Callable[[int | None], P]) -> P:
         """Return what a tree looks like.
 
         ``leaf(quantity, transposed)`` is its symbol or its numbers (with a third argument True: in

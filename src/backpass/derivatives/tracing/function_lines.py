@@ -16,7 +16,6 @@ from backpass.derivatives.tracing.formulas import (
 )
 from backpass.derivatives.tracing.record_formulas import (
     SHOWN_TERMS,
-    RecordFormulas,
     Sum,
     Variable,
     filled,
@@ -43,7 +42,7 @@ def slope_of(values: Values, layer: int, *, array: bool = True) -> list[Line]:
     """Return ``f′(z) = …`` and its derivation if asked for; with `array`, f′ of this run's z."""
     phi = values.model.activations[layer - 1]
     formulas = formulas_of(phi)
-    lines = derivation(formulas, values, layer) if values.derivations else []
+    lines = derivation(phi, values, layer)
     if formulas.derivative is not None and not lines:
         left: Node = _at("jac", layer, 0, "k", "i")
         if phi.elementwise:
@@ -55,8 +54,11 @@ def slope_of(values: Values, layer: int, *, array: bool = True) -> list[Line]:
     return lines
 
 
-def derivation(formulas: RecordFormulas, values: Values, layer: int) -> list[Line]:
-    """Return every line of a record's derivation, as it writes them, in a notation's symbols."""
+def derivation(record: Any, values: Values, layer: int) -> list[Line]:
+    """Return every line of a record's derivation in a notation's symbols, where asked for."""
+    if not values.derivations:
+        return []
+    formulas = formulas_of(record)
     return [Line(_filled_in(row, values, layer), values, defines=True) for row in formulas.rows]
 
 
@@ -171,11 +173,3 @@ def _apart(term: Any) -> Any:
         for part in term.parts
     )
     return replace(term, grouped=True) if loose else term
-
-
-def told_of(values: Values, layer: int) -> str:
-    """Return a sentence for a record that writes no formula; empty where it has one."""
-    phi = values.model.activations[layer - 1]
-    return "" if formulas_of(phi).value is not None else f"{phi.name}: its record has no formula"
-
-

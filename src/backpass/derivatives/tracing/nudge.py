@@ -63,10 +63,11 @@ def nudge_section(notation: Notation, batch: Subject, whole: Recording, where: A
     )
     lines = tuple(Line(equation, seen, digits=digits) for equation, seen, digits in equations)
     remark = "the last two differ by the curvature of the cost, with ε² only"
+    title = "one parameter moved, and the cost it really gives"
     steps = [
-        Step("C", layer, "one parameter moved, and the cost it really gives", _INTUITION, lines, (remark,)),
+        Step("C", layer, title, _INTUITION, lines, (remark,)),
         _paths_step(values, key, layer, entry, paths, count, batch.alpha),
-    ]  # fmt: skip
+    ]
     return Section(f"nudge of {key}_{layer}[{', '.join(map(str, entry))}]", steps)
 
 
@@ -100,7 +101,8 @@ def _paths_step(
     remarks = (f"r: {left_out} of {count} paths left out, the weakest",) if left_out > 0 else ()
     equation = "B3" if key == "W" else "B4"
     lines.append(Line(total, values))
-    return Step(equation, layer, "the chain rule along multiple paths", _MULTIPLE, tuple(lines), remarks)
+    title = "the chain rule along multiple paths"
+    return Step(equation, layer, title, _MULTIPLE, tuple(lines), remarks)
 
 
 def _along(units: tuple[int, ...], layer: int, last: int, sample: int | None) -> list[Node]:
@@ -128,5 +130,7 @@ def _checked(where: Any, sizes: tuple[int, ...]) -> tuple[str, int, tuple[int, .
     if not all(0 <= i < n for i, n in zip(entry, shape, strict=True)):
         ends = ", ".join(f"0 … {n - 1}" for n in shape)
         name = f"{key}_{layer}[{', '.join(map(str, entry))}]"
-        raise InputError(f"nudge: there is no {name}; its indices are {ends}, in our layout (in, out)")
+        raise InputError(
+            f"nudge: there is no {name}; its indices are {ends}, in our layout (in, out)"
+        )
     return key, layer, tuple(entry)

@@ -8,7 +8,7 @@ record meets another meaning in a note.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -201,7 +201,7 @@ class _Reader:
         if not (self.tokens and self.tokens[0] == "_"):
             return ""
         self.tokens.pop(0)
-        token = self.tokens.pop(0)
+        token: str = self.tokens.pop(0)
         if token != "{":
             return token
         end = self.tokens.index("}")
@@ -230,7 +230,8 @@ class _Reader:
         return self._named(token)
 
     def _sum(self) -> Sum:
-        index, parts = self._index(), []
+        index = self._index()
+        parts: list[Any] = []
         while self.tokens and self.tokens[0] not in ("+", "-", "=", ")", "}", ","):
             parts += [Written("·", sign=True)] * bool(parts)
             parts.append(self._factor())
@@ -261,13 +262,14 @@ class _Reader:
         """Return φ(z) as the activation; φ′(z) and φ(0) as they are written."""
         if self.tokens[0] == "'":
             self.tokens.pop(0)
-            return Row((Variable("φ"), Written("′"), self._atom()))
+            return _one([Variable("φ"), Written("′"), self._atom()])
         power = None
         if self.tokens[0] == "^":
             self.tokens.pop(0)
             power = self._argument()
         self._atom()
-        return Variable("a") if power is None else Power(Variable("a"), power)
+        a: Any = Variable("a")
+        return a if power is None else Power(a, power)
 
 
 def _is_grouped(tree: Any) -> bool:
@@ -298,13 +300,13 @@ def filled(tree: Any, variable: Callable[[Variable], Node], units: int = 0) -> A
         return _written_out(tree, variable, units)
     if isinstance(tree, Row):
         return replace(tree, parts=tuple(filled(part, variable, units) for part in tree.parts))
-    if not is_dataclass(tree):
-        return tree
-    parts = {field.name: getattr(tree, field.name) for field in fields(tree)}
-    done = replace(tree, **{name: filled(part, variable, units) for name, part in parts.items()})
-    if isinstance(done, Fraction) and isinstance(tree.bottom, Sum):
-        done = replace(done, bottom=replace(done.bottom, grouped=False))  # the bar is enough
-    return done
+    if isinstance(tree, Fraction):
+        top, bottom = (filled(part, variable, units) for part in (tree.top, tree.bottom))
+        bar = isinstance(bottom, Row) and isinstance(tree.bottom, Sum)  # it needs no parentheses
+        return Fraction(top, replace(bottom, grouped=False) if bar else bottom)
+    if isinstance(tree, Power):
+        return Power(filled(tree.base, variable, units), filled(tree.exponent, variable, units))
+    return tree
 
 
 def _written_out(tree: Sum, variable: Callable[[Variable], Node], units: int) -> Any:

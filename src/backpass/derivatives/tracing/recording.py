@@ -262,12 +262,15 @@ class Values:
         Of every sample alone, where a leaf may belong to one.
     derivations : bool
         Whether the records' derivations are shown line by line.
+    most_lines : int or None
+        The most elements of an array that are written out; None: all.
     """
 
     notation: Notation
     recording: Recording
     samples: list[Recording] = field(default_factory=list)
     derivations: bool = False
+    most_lines: int | None = None
 
     @property
     def model(self) -> Model:
@@ -315,7 +318,7 @@ class Values:
 
     def _of_unit(self, leaf: Leaf, recording: Recording) -> Any:
         """Return a vector that belongs to one unit: its weights, or a derivative of its output."""
-        unit, known = leaf.entry[0], recording.arrays
+        unit, known = int(leaf.entry[0]), recording.arrays
         if leaf.key == "w":
             return known["W", leaf.layer][:, unit][:, None]
         if leaf.key == "unit":

@@ -186,7 +186,7 @@ def _line(trace: Trace, line: Line) -> dict[str, Any]:
     for leaf in leaves(line.equation) if not line.defines else ():
         name = leaf.key + (f"_{leaf.layer}" if leaf.layer is not None else "")
         name += f"_sample_{leaf.sample + 1}" if leaf.sample is not None else ""
-        name += "".join(f"_{i + 1}" for i in leaf.entry)
+        name += "".join(f"_{int(i) + 1}" for i in leaf.entry)
         seen[name] = _array(line.values(leaf), trace.limits)
     return {
         "formula": text.lines[0].strip(),

@@ -1,6 +1,6 @@
 """The steps of a trace: the equations of the two passes, in a notation's formulas."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -30,9 +30,6 @@ SATURATED = 0.01
 
 SHOWN_TERMS = 3
 """The most terms of a sum over samples that are shown."""
-
-SHOWN_LINES = 12
-"""The most elements of an array that are written out."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +189,7 @@ def _cost_lines(values: Values, alpha: float) -> tuple[list[Line], tuple[str, ..
     several = len(values.recording.arrays["s", None]) > 1
     looked_up = replace(values, samples=of_every_sample(values.recording))
     samples = range(len(looked_up.samples)) if several else [None]
-    lines = [function_lines.cost_line(looked_up, n) for n in islice(samples, SHOWN_TERMS)]
+    lines = [function_lines.cost_line(looked_up, n) for n in islice(samples, values.most_lines)]
     left = len(samples) - len(lines)
     if not values.weights_are_equal():
         each: list[Node] = [Leaf("s", entry=(n,)) for n in range(len(looked_up.samples))]
@@ -219,30 +216,28 @@ def _output_lines(
     count = values.recording.arrays["a", layer].size
     if part in ("B1f", "B1fg"):
         pair = values.model.loss.fused[values.model.activations[-1].name]
-        formulas = function_lines.formulas_of(pair)
-        told = function_lines.derivation(formulas, values, layer) if values.derivations else []
+        told = function_lines.derivation(pair, values, layer)
         if part == "B1f":
             return [*told, Line(shown, values)], ()
         key = shown.left.key if isinstance(shown.left, Leaf) else ""
         each = (line for n in samples for line in function_lines.cost_slopes(looked_up, key, n))
-        found, remarks = first(each, count)
+        found, remarks = first(each, count, values)
         return [*told, *found], remarks
     each = (line for n in samples for line in function_lines.cost_slopes(looked_up, "dC", n))
-    slopes, remarks = first(each, count)
+    slopes, remarks = first(each, count, values)
     told = function_lines.slope_of(values, layer)
     if part == "B1z":
         return [*slopes, *told, Line(shown, values)], remarks
     each = (line for n in samples for line in function_lines.jacobian_lines(looked_up, layer, n))
-    jacobian, more = first(each, count * values.recording.arrays["a", layer].shape[1])
-    products, left = [Line(shown, values)], ()
-    if several:
-        products, left = _one_by_one(shown.right, looked_up)
+    pairs = count * values.recording.arrays["a", layer].shape[1]
+    jacobian, more = first(each, pairs, values)
+    products, left = _one_by_one(shown.right, looked_up) if several else ([Line(shown, values)], ())
     return [*slopes, *told, *jacobian, *products], (*remarks, *more, *left)
 
 
-def first(lines: Iterator[Line], count: int) -> tuple[list[Line], tuple[str, ...]]:
+def first(lines: Iterable[Line], count: int, values: Values) -> tuple[list[Line], tuple[str, ...]]:
     """Return the first of some elements' lines, and how many of them are left out."""
-    shown = list(islice(lines, SHOWN_LINES))
+    shown = list(islice(lines, values.most_lines))
     left = count - len(shown) if shown else 0
     return shown, (f"{left} of {count} elements left out",) if left else ()
 
@@ -285,9 +280,8 @@ def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
 
 def of_every_sample(recording: Recording) -> list[Recording]:
     """Return a recording of every row, of what has one row a sample."""
-    by_row = {
-        key: array for key, array in recording.arrays.items() if key[0] in ROWS | {"s", "jac"} and array.ndim
-    }
+    rows = ROWS | {"s", "jac"}
+    by_row = {k: array for k, array in recording.arrays.items() if k[0] in rows and array.ndim}
     return [
         Recording({k: array[n : n + 1] for k, array in by_row.items()}, model=recording.model)
         for n in range(len(recording.arrays["s", None]))

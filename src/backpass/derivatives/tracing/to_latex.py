@@ -1,6 +1,5 @@
 """A trace as LaTeX."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,15 +9,17 @@ from backpass.derivatives.tracing.recording import Line
 from backpass.derivatives.tracing.steps import Step
 
 _LETTERS = {
-    "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ζ": r"\zeta", "η": r"\eta", "λ": r"\lambda",
-    "ρ": r"\rho", "σ": r"\sigma", "Σ": r"\sum", "τ": r"\tau", "ε": r"\varepsilon", "φ": r"\varphi", "ω": r"\omega", "Ω": r"\Omega", "Φ": r"\Phi",
-    "ℒ": r"\mathcal{L}", "ℬ": r"\mathcal{B}", "ℰ": r"\mathcal{E}", 
+    "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ε": r"\varepsilon", "ζ": r"\zeta", "η": r"\eta",
+    "λ": r"\lambda", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau", "φ": r"\varphi", "ω": r"\omega",
+    "Ω": r"\Omega", "Φ": r"\Phi", "ℒ": r"\mathcal{L}", "ℬ": r"\mathcal{B}", "ℰ": r"\mathcal{E}",
     "ŷ": r"\hat{y}", "Ŷ": r"\hat{Y}", "𝒞": r"\mathcal{C}", "𝒫": r"\mathcal{P}",
-    "𝟏": r"\mathbf{1}", "𝐟": r"\mathbf{f}", "𝐠": r"\mathbf{g}", "𝟙": r"\mathbf{1}", "Σ‖W‖²": r"\textstyle\sum \lVert W \rVert^2",
+    "𝟏": r"\mathbf{1}", "𝟙": r"\mathbf{1}", "𝐟": r"\mathbf{f}", "𝐠": r"\mathbf{g}", "Σ": r"\sum",
+    "Σ‖W‖²": r"\textstyle\sum \lVert W \rVert^2",
 }  # fmt: skip
 
 _SIGNS = {
-    "·": r"\cdot", "⊙": r"\odot", "−": "-", "←": r"\leftarrow", "≤": r"\leq", "⇒": r"\Rightarrow", "@": r"\mathbin{@}", "*": r"\ast",
+    "·": r"\cdot", "⊙": r"\odot", "−": "-", "←": r"\leftarrow", "≤": r"\leq",
+    "⇒": r"\Rightarrow", "@": r"\mathbin{@}", "*": r"\ast",
 }  # fmt: skip
 
 _WORDS = {"Σ": r"\sum", "′": "'", "−": "-", "√": r"\surd ", "|": "|", "∂": r"\partial "} | {
@@ -66,9 +67,10 @@ class LatexPainter(Painter[str]):
         return f"{function} {self._group(argument)}"
 
     def _letter(self, symbol: Symbol, above: str, below: str) -> str:
-        before, plain, tilde = re.fullmatch("(Δ|d(?=.))?(.+?)(\u0303?)", symbol.letter).groups("")
-        letter = _LETTERS.get(plain, plain)
-        letter = rf"\tilde{{{letter}}}" if tilde else letter
+        plain = symbol.letter.removesuffix("\u0303")
+        before = plain[0] if len(plain) > 1 and plain[0] in "Δd" else ""
+        letter = _LETTERS.get(plain.removeprefix(before), plain.removeprefix(before))
+        letter = rf"\tilde{{{letter}}}" if plain != symbol.letter else letter
         letter = before.replace("Δ", r"\Delta ") + letter
         letter = rf"\mathbf{{{letter}}}" if symbol.bold else letter
         return letter + (f"_{{{below}}}" if below else "") + (f"^{{{above}}}" if above else "")

@@ -10,11 +10,10 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.core.optimizers import OPTIMIZERS, Optimizer
 from backpass.derivatives.batch import Subject, subject
-from backpass.derivatives.notation import Notation, get_notation
+from backpass.derivatives.notation import get_notation
 from backpass.derivatives.tracing.formatter import Limits
 from backpass.derivatives.tracing.nudge import nudge_section
 from backpass.derivatives.tracing.recording import (
-    Recording,
     Values,
     record,
     record_jacobians,
@@ -29,8 +28,8 @@ from backpass.network.network import Network
 
 __all__ = ["EXAMPLES", "Trace", "example", "trace"]
 
-SHOWN_SAMPLES = 4
-"""The most samples that are shown one by one."""
+SHOWN_SAMPLES, SHOWN_LINES = 4, 12
+"""The most samples that are shown one by one, and the most elements of an array written out."""
 
 
 def trace(
@@ -120,17 +119,21 @@ def trace(
         if not 0 < learning_rate < math.inf:
             raise InputError(f"learning_rate must be a number above 0, not {learning_rate:g}")
         record_update(batch, whole, optimizer, learning_rate)
+    values = Values(
+        table,
+        whole,
+        derivations=derivations,
+        most_lines=None if max_elements is None else SHOWN_LINES,
+    )
     alone = form not in ("batch", "sample")
     several = len(batch.s) > 1
     if several and (alone or form == "sample" or table.samples_alone):
-        sections = _by_sample(table, batch, whole, form, optimizer, layer, derivations)
+        sections = _by_sample(values, batch, form, optimizer, layer)
     elif alone:
-        sections = [Section("", _steps_of_one(form, table, batch, whole, layer, derivations))]
+        sections = [Section("", _steps_of_one(form, values, batch, layer))]
         whole.add(sections[0].steps[0].lines[0].values.recording)
     else:
-        steps = batch_steps(
-            Values(table, whole, derivations=derivations), batch=several, alpha=batch.alpha, optimizer=optimizer
-        )
+        steps = batch_steps(values, batch=several, alpha=batch.alpha, optimizer=optimizer)
         sections = [Section("", steps)]
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
@@ -156,61 +159,47 @@ FORMS = {
 """The forms that a trace can take."""
 
 
-def _steps_of_one(
-    form: str,
-    table: Notation,
-    batch: Subject,
-    seen: Recording,
-    layer: int | None,
-    derivations: bool,
-) -> list[Step]:
-    """Return the steps of one sample in any form; `seen` is its run."""
-    from backpass.derivatives.tracing import other_forms  # most traces are of a batch
+def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) -> list[Step]:
+    """Return the steps of one sample in any form."""
+    from backpass.derivatives.tracing import jacobian_forms, unit_forms  # most are of a batch
 
     network = batch.network
     if form == "chain":
-        other_forms.check_thin(network)
+        unit_forms.check_thin(network)
     if form in ("jacobian", "neuron", "chain"):  # they need ∂C/∂a and φ' apart
-        seen = record(batch, fused=False)
-    values = Values(table, seen, derivations=derivations)
+        values = replace(values, recording=record(batch, fused=False))
+    seen = values.recording
     if form == "parameter":
-        return other_forms.element_steps(values, network, batch.alpha)
+        return unit_forms.element_steps(values, network, batch.alpha)
     if form == "jacobian":
         record_jacobians(batch, seen)
-        return other_forms.jacobian_steps(values, network)
+        return jacobian_forms.jacobian_steps(values, network)
     if form == "neuron":
         record_neurons(batch, seen, layer or 1)
-        return other_forms.neuron_steps(values, network, layer or 1)
+        return jacobian_forms.neuron_steps(values, network, layer or 1)
     if form == "chain":
-        return other_forms.chain_steps(values, network, record_thin_chain(batch, seen))
+        return unit_forms.chain_steps(values, network, record_thin_chain(batch, seen))
     return batch_steps(values, batch=False, alpha=batch.alpha)
 
 
 def _by_sample(
-    notation: Notation,
-    batch: Subject,
-    whole: Recording,
-    form: str,
-    optimizer: Optimizer | None,
-    layer: int | None,
-    derivations: bool,
+    values: Values, batch: Subject, form: str, optimizer: Optimizer | None, layer: int | None
 ) -> list[Section]:
     """Return the steps of every sample alone, then the mean."""
-    one = np.ones_like(batch.s[:1])
+    notation, one = values.notation, np.ones_like(batch.s[:1])
     alone = [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
     seen = [record(sample) for sample in alone]
     sections = [
         Section(
             f"sample {n + 1 - notation.from_zero}",
-            _steps_of_one(form, notation, alone[n], seen[n], layer, derivations),
+            _steps_of_one(form, replace(values, recording=seen[n]), alone[n], layer),
         )
         for n in range(min(len(alone), SHOWN_SAMPLES))
     ]
     left = len(alone) - len(sections)
     title = "the mean over the samples" + (f" ({left} of them not shown above)" if left else "")
-    steps = mean_steps(notation, whole, seen, batch.alpha)
+    steps = mean_steps(notation, values.recording, seen, batch.alpha)
     if optimizer is not None:
-        values = Values(notation, whole)
         layers = range(1, len(batch.network.sizes))
         steps += [update_step(values, number, optimizer) for number in layers]
     return [*sections, Section(title, steps)]
