@@ -11,6 +11,7 @@ from backpass.core import registry
 from backpass.core.equations import EQUATIONS
 from backpass.core.optimizers import Optimizer
 from backpass.derivatives.notation import Notation
+from backpass.derivatives.notation.in_line import in_line
 from backpass.derivatives.tracing import function_lines
 from backpass.derivatives.tracing.formulas import (
     Applied,
@@ -160,8 +161,8 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
         "C": f"{title}: {registry.shown(values.model.loss)}",
     }.get(equation.id, title)
     lines, remarks = _lines(part, layer, shown, values, alpha)
-    if part.startswith("B1") and notation.neurons_alone and mixes(values, layer):
-        remarks = (*remarks, NEURONS_ALONE)
+    if part in ("B1z", "B1zj", "B1f", "B1fg"):
+        remarks = (*remarks, *remarks_on_output(values))
     by_sample = notation.formula(f"{part} sum", batch=True)
     if by_sample and len(values.recording.arrays["s", None]) > 1:
         lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
@@ -248,9 +249,10 @@ NEURONS_ALONE = (
 )
 
 
-def mixes(values: Values, layer: int) -> bool:
-    """Return whether a layer's activation mixes its units, as softmax does."""
-    return not values.model.activations[layer - 1].elementwise
+def remarks_on_output(values: Values) -> tuple[str, ...]:
+    """Return what a notation's line for the output does not hold for: softmax."""
+    mixing = not values.model.activations[-1].elementwise
+    return (NEURONS_ALONE,) if mixing and values.notation.neurons_alone else ()
 
 
 TITLES = {"B1": "the mean over the samples", "B1w": "the weighted mean over the samples"}
@@ -297,10 +299,11 @@ def _remarks(values: Values, layer: int) -> tuple[str, ...]:
     """Name the units of a hidden layer whose φ' is 0 or nearly 0 for every row."""
     slopes = np.max(np.abs(values.recording.arrays["dphi", layer]), axis=0)
     first = 0 if values.notation.from_zero else 1
+    slope = in_line(values.notation, "dphi").replace("𝐟", "f")
     found = []
     for name, which in (
-        ("dead (φ' = 0 in every row)", slopes == 0),
-        (f"saturated (|φ'| < {SATURATED} in every row)", (slopes > 0) & (slopes < SATURATED)),
+        (f"dead ({slope} = 0 in every row)", slopes == 0),
+        (f"saturated (|{slope}| < {SATURATED} in every row)", (slopes > 0) & (slopes < SATURATED)),
     ):
         units = np.flatnonzero(which)
         if len(units):

@@ -32,7 +32,15 @@ _SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbacksl
 def escaped(text: str) -> str:
     """Return text in which no character means anything to LaTeX."""
     plain = text.translate(_SPECIAL)
-    for sign, name in (("φ", r"$\varphi$"), ("′", "$'$"), ("…", r"\dots{}"), ("×", r"$\times$")):
+    for sign, name in (
+        ("φ", r"$\varphi$"),
+        ("Φ", r"$\Phi$"),
+        ("ε", r"$\varepsilon$"),
+        ("²", "$^2$"),
+        ("′", "$'$"),
+        ("…", r"\dots{}"),
+        ("×", r"$\times$"),
+    ):
         plain = plain.replace(sign, name)
     return plain.replace("<", "$<$").replace("^", r"\^{}")
 

@@ -16,6 +16,7 @@ from backpass.derivatives.tracing.nudge import nudge_section
 from backpass.derivatives.tracing.recording import (
     Values,
     record,
+    record_chained,
     record_jacobians,
     record_neurons,
     record_thin_chain,
@@ -170,6 +171,8 @@ def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) 
         values = replace(values, recording=record(batch, fused=False))
     seen = values.recording
     if form == "parameter":
+        if not network.model.activations[-1].elementwise:  # note 3 goes through its Jacobian
+            seen.add(record_chained(batch))
         return unit_forms.element_steps(values, network, batch.alpha)
     if form == "jacobian":
         record_jacobians(batch, seen)

@@ -22,7 +22,7 @@ from backpass.derivatives.tracing.steps import (
     Step,
     first,
     formula_step,
-    is_residual,
+    remarks_on_output,
     with_penalty,
 )
 from backpass.errors import InputError
@@ -83,26 +83,29 @@ def _slopes(values: Values, layer: int) -> list[Line]:
 
 
 def _output_step(values: Values, k: int, last: int) -> Step:
-    """Return B1z or B1f of one sample, unit by unit, from what its factors are."""
-    known, alone = values.recording.arrays, replace(values, derivations=False)
-    fused = ("dC", last) not in known
-    part = "B1f" if fused else "B1z"
-    found = _step(part, last, values, _output_errors(values, k, last))
+    """Return the error at the output of one sample, unit by unit, from what its factors are.
+
+    By the chain rule, where the run has seen its factors; then in one formula, where there is one.
+    """
+    known, most = values.recording.arrays, values.most_lines
+    fused = ("B1f", last) in values.recording.order
     lines: list[Line] = []
-    if fused:
-        pair = values.model.loss.fused[values.model.activations[-1].name]
-        lines = function_lines.derivation(pair, values, last)
-    if fused and not is_residual(known, last):
-        lines += list(islice(function_lines.cost_slopes(alone, "delta"), values.most_lines))
-        return replace(found, lines=tuple(lines))
-    if not fused:
-        lines += islice(function_lines.cost_slopes(values), values.most_lines)
+    if ("dC", last) in known:
+        lines += islice(function_lines.cost_slopes(values), most)
         if ("jac", last) in known:
             lines += function_lines.slope_of(values, last)
-            lines += islice(function_lines.jacobian_lines(values, last), values.most_lines)
+            lines += islice(function_lines.jacobian_lines(values, last), most)
         else:
             lines += _slopes(values, last)
-    return replace(found, lines=(*lines, *found.lines))
+        chained = _chained_errors(k, last, mixing=("jac", last) in known)
+        lines += [Line(told, values) for told in islice(chained, most)]
+    if fused:
+        pair = values.model.loss.fused[values.model.activations[-1].name]
+        lines += function_lines.derivation(pair, values, last)
+        lines += islice(function_lines.cost_slopes(values, "delta"), most)
+    part = "B1f" if fused else "B1z"
+    place = values.notation.place(part)
+    return Step(part, last, EQUATIONS[part].title, place, tuple(lines), remarks_on_output(values))
 
 
 def _step(equation: str, layer: int, values: Values, found: Iterator[Equation]) -> Step:
@@ -129,18 +132,13 @@ def _pre_activations(sizes: tuple[int, ...], layer: int) -> Iterator[Equation]:
         yield Equation(_at("z", layer, j), total)
 
 
-def _output_errors(values: Values, k: int, last: int) -> Iterator[Equation]:
-    # e_j = a_j − y_j, or ∂C/∂a_j f'(z_j), or Σ_i ∂C/∂a_i ∂a_i/∂z_j
-    known = values.recording.arrays
+def _chained_errors(k: int, last: int, *, mixing: bool) -> Iterator[Equation]:
+    # e_j = ∂C/∂a_j f'(z_j), or Σ_i ∂C/∂a_i ∂a_i/∂z_j
     for j in range(k):
-        right: Node
-        if ("dC", last) not in known:
-            right = Binary("-", _at("a", last, j), Leaf("y", entry=(j,)))
-        elif ("jac", last) in known:
+        right: Node = Binary("*", _at("dC", last, j), _at("dphi", last, j))
+        if mixing:
             terms = (Binary("*", _at("dC", last, i), _at("jac", last, 0, i, j)) for i in range(k))
             right = summed(terms, k, SHOWN_TERMS)
-        else:
-            right = Binary("*", _at("dC", last, j), _at("dphi", last, j))
         yield Equation(_at("delta", last, j), right)
 
 
