@@ -128,8 +128,8 @@ def _word(word):
     word = SIGNS.get(word, word)
     if word in KEPT:
         return word
-    if word == "e":
-        return ("value", Interval(np.float64(np.e), np.float64(0)))
+    if word in ("e", "π", "\\pi"):
+        return ("value", Interval(np.float64(np.e if word == "e" else np.pi), np.float64(0)))
     if word.endswith(("′", "'")):
         return ("function", "slope")
     return ("function", WORDS.get(word, word if word in (*FUNCTIONS, "diag", "max") else "phi"))

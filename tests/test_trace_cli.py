@@ -51,6 +51,15 @@ def test_an_example_needs_neither_model_nor_table(folder, monkeypatch, capsys):
     assert "∇W₂ = ∇A₂ · H₁ᵀ" in out
 
 
+def test_a_weight_is_nudged_and_functions_are_derived(folder, monkeypatch, capsys):
+    options = ("--nudge", "W1[0, 1]", "--derivations")
+    code, out, err = run(folder, monkeypatch, capsys, "example:xor", *options)
+    assert (code, err) == (0, "")
+    assert "the chain rule along multiple paths" in out
+    assert "φ′(z) = 1 − φ(z)²" not in run(folder, monkeypatch, capsys, "example:xor")[1][:200]
+    assert "= 1 − φ(z)²" in out
+
+
 def test_a_row_of_a_table_is_that_row(folder, monkeypatch, capsys):
     code, out, err = run(
         folder, monkeypatch, capsys, "m.backpass", "t.csv", "--row", "7", "--format", "json"
@@ -118,6 +127,12 @@ BAD = [
     (["m.backpass", "t.csv", "-o", "none/o.html"], "there is no folder"),
     (["m.backpass", "t.csv", "--update", "magic"], "unknown optimizer 'magic'"),
     (["m.backpass", "t.csv", "--digits", "0"], "--digits"),
+    (
+        ["example:xor", "--nudge", "W1"],
+        "--nudge 'W1': give a weight as W1[0,2], or a bias as b1[2]",
+    ),
+    (["example:xor", "--nudge", "b1[0,1]"], "--nudge 'b1[0,1]': give a weight as"),
+    (["example:xor", "--nudge", "W1[2,0]"], "there is no W_1[2, 0]"),
     (["m.backpass", "t.csv", "--learning-rate", "5"], "give --update sgd, too"),
 ]
 

@@ -104,7 +104,7 @@ def _layer_steps(values: Values, layer: int) -> list[Step]:
     ]
     if not notation.stacks:
         steps.append(step("B2b", "error signal", line(_error_from_P(notation, mixing=mixing))))
-    return [*steps, step("B3", "weight gradient", *_stacked_weights(values, layer))]
+    return [*steps, step("B3", "gradients", *_stacked_weights(values, layer))]
 
 
 def _error_from_P(notation: Notation, *, mixing: bool) -> str:
@@ -134,10 +134,11 @@ def _weights_of_first(values: Values, layer: int) -> Line:
 
 
 def _stacked_biases(values: Values, layer: int) -> Iterator[Line]:
-    """Yield note 2's ∂a/∂b_1, by the units' ∂a/∂z_k and δ_1k; the rows of ∂a/∂b are like it."""
+    """Yield note 2's ∂a/∂z_k, and ∂a/∂b_1 by them and δ_1k; the rows of ∂a/∂b are like it."""
     units = values.recording.arrays["b", layer].size
-    one = Binary("*", _at("dphi", layer, 0), _at("unit", layer, 0))
-    yield Line(Equation(_at("dak", layer, 0), one), values)
+    for k in range(min(units, SHOWN_TERMS)):
+        one = Binary("*", _at("dphi", layer, k), _at("unit", layer, k))
+        yield Line(Equation(_at("dak", layer, k), one), values)
     yield Line(Equation(_at("dz_db", layer, 0, 0), Leaf("same", entry=(0, 0))), values)
     terms = (Binary("*", _at("dak", layer, k), Leaf("same", entry=(0, k))) for k in range(units))
     yield Line(Equation(_at("dab", layer, 0), summed(terms, units, SHOWN_TERMS)), values)
@@ -150,13 +151,15 @@ def _stacked_weights(values: Values, layer: int) -> Iterator[Line]:
     if notation.stacks:
         units = range(min(values.recording.arrays["b", layer].size, SHOWN_TERMS))
         for i in units:
-            one = Binary("*", Leaf("a", layer - 1), _at("delta", layer, i))
+            one = Binary("*", Leaf("a", layer - 1), _at("Pb", layer, i))
             yield Line(Equation(_at("Pw", layer, i), one), values)
         if len(units) == values.recording.arrays["b", layer].size:
             beside = joined(",", [_at("Pw", layer, i) for i in units])
             stacked = Power(Row((beside,), grouped=True), Written("T"))
             told = Equation(Leaf("dW", layer), stacked)
             yield Line(with_penalty(told, W, values, alpha), values)
+    elif told := notation.formula("B4", batch=False):
+        yield Line(parse(told, layer), values)
     told = parse(notation.formula("B3", batch=False), layer)
     yield Line(with_penalty(told, W, values, alpha), values)
 

@@ -10,8 +10,9 @@ from backpass.derivatives.tracing.steps import Step
 
 _LETTERS = {
     "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ε": r"\varepsilon", "ζ": r"\zeta", "η": r"\eta",
-    "λ": r"\lambda", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau", "φ": r"\varphi", "ω": r"\omega",
-    "Ω": r"\Omega", "Φ": r"\Phi", "ℒ": r"\mathcal{L}", "ℬ": r"\mathcal{B}", "ℰ": r"\mathcal{E}",
+    "λ": r"\lambda", "π": r"\pi", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau", "φ": r"\varphi",
+    "ω": r"\omega", "Ω": r"\Omega", "Φ": r"\Phi",
+    "ℒ": r"\mathcal{L}", "ℬ": r"\mathcal{B}", "ℰ": r"\mathcal{E}",
     "ŷ": r"\hat{y}", "Ŷ": r"\hat{Y}", "𝒞": r"\mathcal{C}", "𝒫": r"\mathcal{P}",
     "𝟏": r"\mathbf{1}", "𝟙": r"\mathbf{1}", "𝐟": r"\mathbf{f}", "𝐠": r"\mathbf{g}", "Σ": r"\sum",
     "Σ‖W‖²": r"\textstyle\sum \lVert W \rVert^2",

@@ -117,6 +117,8 @@ def trace(
     whole = record(batch)
     optimizer = None if update is None else OPTIMIZERS.get_record(update)
     if optimizer is not None:
+        if form in WITHOUT_GRADIENTS:
+            raise InputError(f"form {form} shows no gradients to update by; leave update out")
         if not 0 < learning_rate < math.inf:
             raise InputError(f"learning_rate must be a number above 0, not {learning_rate:g}")
         record_update(batch, whole, optimizer, learning_rate)
@@ -131,7 +133,8 @@ def trace(
     if several and (alone or form == "sample" or table.samples_alone):
         sections = _by_sample(values, batch, form, optimizer, layer)
     elif alone:
-        sections = [Section("", _steps_of_one(form, values, batch, layer))]
+        steps = _steps_of_one(form, values, batch, layer)
+        sections = [Section("", steps + _update_steps(values, optimizer))]
         whole.add(sections[0].steps[0].lines[0].values.recording)
     else:
         steps = batch_steps(values, batch=several, alpha=batch.alpha, optimizer=optimizer)
@@ -158,6 +161,9 @@ FORMS = {
     "chain": "the chain of fractions of a thin network (note 3)",
 }
 """The forms that a trace can take."""
+
+WITHOUT_GRADIENTS = ("neuron", "chain")
+"""Forms that show a few derivatives only, of which no mean and no update can be shown."""
 
 
 def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) -> list[Step]:
@@ -201,11 +207,16 @@ def _by_sample(
     ]
     left = len(alone) - len(sections)
     title = "the mean over the samples" + (f" ({left} of them not shown above)" if left else "")
+    if form in WITHOUT_GRADIENTS:
+        return sections
     steps = mean_steps(notation, values.recording, seen, batch.alpha)
-    if optimizer is not None:
-        layers = range(1, len(batch.network.sizes))
-        steps += [update_step(values, number, optimizer) for number in layers]
-    return [*sections, Section(title, steps)]
+    return [*sections, Section(title, steps + _update_steps(values, optimizer))]
+
+
+def _update_steps(values: Values, optimizer: Optimizer | None) -> list[Step]:
+    """Return the update of every layer, if one is asked for."""
+    layers = range(1, values.last + 1) if optimizer is not None else ()
+    return [update_step(values, number, optimizer) for number in layers if optimizer is not None]
 
 
 def _only_layer(section: Section, layer: int) -> Section:
