@@ -276,6 +276,8 @@ def test_one_quantity_lies_alike_in_every_form(notation):
         network, X, y = example("small")
         for _, line in lines_of(trace(network, X[:1], y[:1], notation=notation, form=form)):
             for leaf in leaves(line.equation) if not line.defines else ():
+                if leaf.key == "unit":  # e_1 is as long as its layer
+                    continue
                 text = TextPainter(NOTATIONS[notation]).symbol_of(leaf, batch=False, last=2)
                 shapes.setdefault(text.lines[0], set()).add(np.shape(line.values(leaf)))
     assert {text: found for text, found in shapes.items() if len(found) > 1} == {}
