@@ -158,8 +158,8 @@ def _stacked_weights(values: Values, layer: int) -> Iterator[Line]:
             stacked = Power(Row((beside,), grouped=True), Written("T"))
             told = Equation(Leaf("dW", layer), stacked)
             yield Line(with_penalty(told, W, values, alpha), values)
-    elif told := notation.formula("B4", batch=False):
-        yield Line(parse(told, layer), values)
+    elif of_biases := notation.formula("B4", batch=False):
+        yield Line(parse(of_biases, layer), values)
     told = parse(notation.formula("B3", batch=False), layer)
     yield Line(with_penalty(told, W, values, alpha), values)
 

@@ -32,7 +32,7 @@ _SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbacksl
 
 def escaped(text: str) -> str:
     """Return text in which no character means anything to LaTeX."""
-    plain = text.translate(_SPECIAL)
+    plain = text.translate(_SPECIAL).replace("^", r"\^{}")
     for sign, name in (
         ("φ", r"$\varphi$"),
         ("Φ", r"$\Phi$"),
@@ -43,7 +43,7 @@ def escaped(text: str) -> str:
         ("×", r"$\times$"),
     ):
         plain = plain.replace(sign, name)
-    return plain.replace("<", "$<$").replace("^", r"\^{}")
+    return plain.replace("<", "$<$")
 
 
 class LatexPainter(Painter[str]):
