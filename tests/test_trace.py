@@ -370,11 +370,11 @@ def test_dead_and_saturated_units_are_named():
     network = Network([1, 3, 1], "relu", seed=0)
     network.weights[0][...], network.biases[0][...] = [[1.0, 1.0, 1.0]], [0.0, -50.0, 0.0]
     text = str(trace(network, [[1.0], [2.0]], [0.0, 1.0]))
-    assert "1 of 3 units dead (φ' = 0 in every row): 1" in text
+    assert "1 of 3 units dead (φ′ = 0 in every row): 1" in text
     network = Network([1, 2, 1], "tanh", seed=0)
     network.weights[0][...], network.biases[0][...] = [[1.0, 1.0]], [0.0, 9.0]
     text = str(trace(network, [[0.1]], [0.0], notation="error"))
-    assert "1 of 2 units saturated (|φ'| < 0.01 in every row): 2" in text
+    assert "1 of 2 units saturated (|f′| < 0.01 in every row): 2" in text
 
 
 def test_a_layer_can_be_shown_alone():

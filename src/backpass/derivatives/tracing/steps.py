@@ -156,10 +156,7 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
     title = TITLES.get(part, equation.title)
     if equation.id in ("B1z", "B1f") and shown.left == Leaf("delta", layer):
         title = EQUATIONS["B1"].title
-    title = {
-        "F2": f"{title}: {registry.shown(values.model.activations[layer - 1])}",
-        "C": f"{title}: {registry.shown(values.model.loss)}",
-    }.get(equation.id, title)
+    title = title_of(equation.id, values, layer) if equation.id in ("F2", "C") else title
     lines, remarks = _lines(part, layer, shown, values, alpha)
     if part in ("B1z", "B1zj", "B1f", "B1fg"):
         remarks = (*remarks, *remarks_on_output(values))
@@ -167,6 +164,13 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
     if by_sample and len(values.recording.arrays["s", None]) > 1:
         lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
     return Step(equation.id, layer, title, place, tuple(lines), remarks)
+
+
+def title_of(equation: str, values: Values, layer: int) -> str:
+    """Return the title of F2 or C with the record in use: ``activation: tanh``."""
+    model = values.model
+    record = model.activations[layer - 1] if equation == "F2" else model.loss
+    return f"{EQUATIONS[equation].title}: {registry.shown(record)}"
 
 
 def _lines(

@@ -23,6 +23,7 @@ from backpass.derivatives.tracing.steps import (
     first,
     formula_step,
     remarks_on_output,
+    title_of,
     with_penalty,
 )
 from backpass.errors import InputError
@@ -67,7 +68,7 @@ def _forward_elements(values: Values, sizes: tuple[int, ...], layer: int) -> lis
     units = range(sizes[layer])
     each = (activation_line(values, layer, j) for j in units)
     lines, remarks = first(each, len(units), values)
-    place, title = values.notation.place("F2"), EQUATIONS["F2"].title
+    place, title = values.notation.place("F2"), title_of("F2", values, layer)
     return [
         _step("F1", layer, values, _pre_activations(sizes, layer)),
         Step("F2", layer, title, place, (*told, *lines), remarks),
