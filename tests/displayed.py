@@ -4,6 +4,7 @@ What is evaluated are the characters that a reader sees. Every printed number st
 interval of half a unit in its last place; intervals are carried through every operation.
 """
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -11,7 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 MINUS = "−"
-WORDS = {"Σ": "sum", "diag": "diag", "\\sum": "sum", "\\operatorname{diag}": "diag"}
+FUNCTIONS = {
+    "log": lambda x: np.log(np.maximum(x, 1e-300)), "tanh": np.tanh, "sign": np.sign, "√": np.sqrt,
+    "σ": lambda x: 1 / (1 + np.exp(-x)), "erf": np.vectorize(math.erf), "exp": np.exp,
+}  # fmt: skip
+RELATIONS = {"<": np.less, ">": np.greater, "≤": np.less_equal}
+WORDS = {"Σ": "sum", "\\sum": "sum", "\\surd": "√", "\\sigma": "σ", "\\leq": "≤", "\\partial": "∂"}
+SIGNS = {"−": "-", "·": "@", "⊙": "*", "\\cdot": "@", "\\odot": "*", "\\ast": "*", "\\leq": "≤"}
 
 
 @dataclass
@@ -47,6 +54,13 @@ class Interval:
 
     def __truediv__(self, other):
         return self * Interval(1 / other.middle, other.radius / other.middle**2)
+
+    def through(self, function):
+        """Return what a function makes of it: within so narrow a range it is nearly linear."""
+        low, middle, high = (
+            function(self.middle + d * self.radius) for d in (-1, 0, 1)
+        )  # fmt: skip
+        return Interval(middle, 2 * np.maximum(abs(high - middle), abs(low - middle)) + 1e-12)
 
 
 def printed_interval(text):
@@ -92,27 +106,48 @@ def text_tokens(lines):
             column = end
         elif sign in OPEN or sign in CLOSE:
             tokens.append((sign in OPEN and "(") or ")")
+        elif sign in UPPER:
+            tokens += ["^", ("value", printed_interval(UPPER[sign]))]
         elif sign != " ":
-            word = re.match(r"-?[\d.]+(e[-+]?\d+)?|[^\s\d(⎛⎜⎝[⎡⎢⎣)⎞⎟⎠/]+|/", row[column:])[0]
+            word = TEXT_WORD.match(row, column)[0]
             tokens.append(_word(word))
             column += len(word) - 1
         column += 1
     return tokens
 
 
+UPPER = dict(zip("⁰¹²³", "0123", strict=True))
+TEXT_WORD = re.compile(r"-?[\d.]+(e[-+]?\d+)?|[a-z]{2,}|[^\W\d_]?′|.′?")
+KEPT = (*"+-@*/^,|<>≤", "for", "otherwise", "at", "in", "T")
+
+
 def _word(word):
     if re.fullmatch(r"[-−]?[\d.]+(e[-+]?\d+)?", word):
         return ("value", printed_interval(word))
-    if word in "+-−·⊙@*/" or word in ("\\cdot", "\\odot", "\\ast"):
-        return {"−": "-", "·": "@", "\\cdot": "@", "⊙": "*", "\\odot": "*", "\\ast": "*"}.get(
-            word, word
-        )
-    return ("function", WORDS.get(word, "phi"))
+    word = re.sub(r"\\(?:operatorname|text)\{\s*(.*?)\s*\}", r"\1", word.strip())
+    word = SIGNS.get(word, word)
+    if word in KEPT:
+        return word
+    if word in ("e", "π", "\\pi"):
+        return ("value", Interval(np.float64(np.e if word == "e" else np.pi), np.float64(0)))
+    if word.endswith(("′", "'")):
+        return ("function", "slope")
+    return ("function", WORDS.get(word, word if word in (*FUNCTIONS, "diag", "max") else "phi"))
 
 
 def math_tokens(source):
     """Return the tokens of a MathML element."""
-    return list(_math(ET.fromstring(f"<math>{source}</math>")))
+    return _joined(_math(ET.fromstring(f"<math>{source}</math>")))
+
+
+def _joined(tokens):
+    """Return tokens in which f and ′ are one."""
+    found = []
+    for token in tokens:
+        if token == ("function", "slope") and found and found[-1] == ("function", "phi"):
+            found.pop()
+        found.append(token)
+    return found
 
 
 def _math(node):
@@ -126,26 +161,42 @@ def _math(node):
         yield ("value", printed_interval(node.text))
     elif node.tag == "mfrac":
         yield from ["(", *_math(node[0]), ")", "/", "(", *_math(node[1]), ")"]
+    elif node.tag == "msup":
+        yield from [*_math(node[0]), "^", "(", *_math(node[1]), ")"]
     elif node.tag == "munder":  # a brace
         yield from _math(node[0])
     elif node.tag == "mo" and node.text in "()":
         yield node.text
     elif node.tag in ("mi", "mo") and node.text not in ("\u2061", "=", "⏟"):
-        yield _word(node.text)
+        yield from map(_word, re.findall(r"[a-z]+|\S", node.text))
 
 
 LATEX = re.compile(
     r"\\left\[\\begin\{array\}\{r+\}(?P<array>.*?)\\end\{array\}\\right\]"
     r"|(?P<number>-?[\d.]+ \\cdot 10\^\{-?\d+\}|-?[\d.]+)"
-    r"|\\frac\{(?P<top>[^{}]*)\}\{(?P<bottom>[^{}]*)\}"
+    r"|(?P<frac>\\frac)|(?P<power>\^)"
     r"|\\(?:left|right)\s*(?P<bracket>[()])|\\mathbin\{(?P<at>@)\}"
     r"|(?P<brace>\\underbrace\{)|(?P<end>\}_\{\\text\{[^{}]*\}\})"
-    r"|(?P<word>\\operatorname\{diag\}|\\mathbf\{\w\}|\\[a-zA-Z]+|[-+/a-zA-Z])|\s+"
+    r"|(?P<word>\\(?:operatorname|text|mathbf)\{[^{}]*\}|\\[a-zA-Z]+|[-+/a-zA-Z'|<>,])|\s+"
 )
+
+
+def _braces(source, place):
+    """Return what stands in braces from a place on, and the place behind them."""
+    depth, start = 0, place
+    while True:
+        depth += {"{": 1, "}": -1}.get(source[place], 0)
+        place += 1
+        if depth == 0:
+            return source[start + 1 : place - 1], place
 
 
 def latex_tokens(source):
     """Return the tokens of a LaTeX formula."""
+    return _joined(_latex(source))
+
+
+def _latex(source):
     place = 0
     while place < len(source):
         found = LATEX.match(source, place)
@@ -156,11 +207,17 @@ def latex_tokens(source):
             yield ("value", matrix([[_plain(cell) for cell in row] for row in rows]))
         elif found["number"]:
             yield ("value", printed_interval(_plain(found["number"])))
-        elif found["top"]:
-            yield from ["(", *latex_tokens(found["top"]), ")", "/"]
-            yield from ["(", *latex_tokens(found["bottom"]), ")"]
+        elif found["frac"] or found["power"]:
+            inner, place = _braces(source, place)
+            yield from ["^"] * bool(found["power"])
+            yield from ["(", *_latex(inner), ")"]
+            if found["frac"]:
+                inner, place = _braces(source, place)
+                yield from ["/", "(", *_latex(inner), ")"]
         elif found["bracket"] or found["at"]:
             yield found["bracket"] or "@"
+        elif found["word"] and found["word"].startswith(r"\text"):
+            yield from map(_word, re.findall(r"[a-z]+|\S", found["word"][6:-1]))
         elif found["word"]:
             yield _word(found["word"])
 
@@ -174,10 +231,36 @@ def _plain(text):
 
 def evaluate(tokens, phi):
     """Return the interval of a formula; `phi` is the activation function of its layer."""
-    tokens = list(tokens)
-    value, rest = _sum(tokens, phi)
+    value, rest = _cases(list(tokens), phi)
     assert not rest, rest
     return value
+
+
+def _cases(tokens, phi):
+    """Return the first of some cases that holds: ``0 for z < 0, 1 for z > 0``."""
+    found, columns = None, []
+    while True:
+        value, tokens = _sum(tokens, phi)
+        holds, word = True, tokens[0] if tokens else ""
+        columns += [value] if word in (",", ")") else []
+        if word == "for":
+            left, tokens = _sum(tokens[1:], phi)
+            right, rest = _sum(tokens[1:], phi)
+            holds, tokens = RELATIONS[tokens[0]](left.middle, right.middle), rest
+        elif word == "otherwise":
+            tokens = tokens[1:]
+        elif word == "at":
+            holds, tokens = False, _sum(tokens[1:], phi)[1]
+        found = value if found is None and holds else found
+        if not tokens or tokens[0] != ",":
+            if len(columns) > 1 and found is columns[0]:  # vectors beside one another
+                return _beside(columns), tokens
+            return found, tokens
+        tokens = tokens[1:]
+
+
+def _beside(columns):
+    return Interval(*(np.hstack([getattr(c, k) for c in columns]) for k in ("middle", "radius")))
 
 
 def _sum(tokens, phi):
@@ -187,32 +270,52 @@ def _sum(tokens, phi):
         value = Interval(-value.middle, value.radius)
     while tokens and tokens[0] in ("+", "-"):
         other, rest = _product(tokens[1:], phi)
-        value = value + other if tokens[0] == "+" else value - other
-        tokens = rest
+        value, tokens = (value + other if tokens[0] == "+" else value - other), rest
     return value, tokens
 
 
 def _product(tokens, phi):
-    value, tokens = _factor(tokens, phi)
+    value, tokens = _power(tokens, phi)
     while tokens and tokens[0] in ("@", "*", "/"):
-        other, rest = _factor(tokens[1:], phi)
+        other, rest = _power(tokens[1:], phi)
         sign = tokens[0]
         value = value @ other if sign == "@" else value * other if sign == "*" else value / other
         tokens = rest
     return value, tokens
 
 
+def _power(tokens, phi):
+    value, tokens = _factor(tokens, phi)
+    if tokens[:2] == ["^", "T"] or tokens[:4] == ["^", "(", "T", ")"]:
+        return Interval(value.middle.T, value.radius.T), tokens[2 if tokens[1] == "T" else 4 :]
+    if tokens and tokens[0] == "^":
+        exponent, tokens = _factor(tokens[1:], phi)
+        if value.middle == np.e and value.radius == 0:
+            return exponent.through(np.exp), tokens
+        return value.through(lambda x: x**exponent.middle), tokens
+    return value, tokens
+
+
 def _factor(tokens, phi):
     if tokens[0] == "(":
-        value, rest = _sum(tokens[1:], phi)
-        assert rest[0] == ")"
+        value, rest = _cases(tokens[1:], phi)
+        assert rest[0] == ")", rest
         return value, rest[1:]
+    if tokens[0] == "|":
+        value, rest = _sum(tokens[1:], phi)
+        return value.through(abs), rest[1:]
     kind, told = tokens[0]
     if kind == "value":
         return told, tokens[1:]
+    if told == "max":
+        left, rest = _sum(tokens[2:], phi)
+        right, rest = _sum(rest[1:], phi)
+        return max(left, right, key=lambda x: x.middle), rest[1:]
     value, rest = _factor(tokens[1:], phi)
     if told == "sum":
         return Interval(value.middle.sum(), value.radius.sum()), rest
     if told == "diag":
         return Interval(np.diag(value.middle.ravel()), np.diag(value.radius.ravel())), rest
-    return phi(value), rest
+    if told in FUNCTIONS:
+        return value.through(FUNCTIONS[told]), rest
+    return (phi.slope if told == "slope" else phi)(value), rest

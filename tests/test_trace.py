@@ -13,10 +13,11 @@ from backpass.derivatives.notation import NOTATIONS
 from backpass.derivatives.notation.table import register, symbol
 from backpass.derivatives.tracing import FORMS, example
 from backpass.derivatives.tracing.formatter import Limits, cuts
-from backpass.derivatives.tracing.formulas import leaves
+from backpass.derivatives.tracing.formulas import Leaf, leaves
 from backpass.derivatives.tracing.to_html import MathPainter
 from backpass.derivatives.tracing.to_latex import LatexPainter
 from backpass.derivatives.tracing.to_text import TextPainter
+from backpass.derivatives.tracing.trace import WITHOUT_GRADIENTS
 from backpass.errors import InputError
 from displayed import Interval, evaluate, latex_tokens, math_tokens, text_tokens
 from helpers import HIDDEN, PAIRS
@@ -47,6 +48,8 @@ def lines_of(seen):
 
 def whole(line):
     """Return whether all of a line is displayed: nothing is cut, and no term left out."""
+    if line.defines:
+        return False
     text = show_with(TextPainter, line, Limits(None))
     return "more)" not in "".join(
         "".join(piece.lines) for piece in (text.symbols, text.numbers or text.result)
@@ -57,31 +60,48 @@ def show_with(painter, line, limits, batch=True):
     return painter(line.values.notation).show(line, limits, batch=batch)
 
 
-def activation(network, notation, layer):
-    """Return φ of a layer for intervals laid out as the notation has them."""
-    phi = network.model.activations[layer - 1]
-    columns = NOTATIONS[notation].samples_in_columns
+class Phi:
+    """φ of a layer, and φ′ as `slope`, for intervals laid out as a notation has them."""
 
-    def apply(z):
-        shaped = z.middle.T if columns else z.middle
-        ends = [
-            np.atleast_2d(shaped + d * (z.radius.T if columns else z.radius)) for d in (-1, 0, 1)
-        ]
-        low, middle, high = (phi.value(end) for end in ends)
+    def __init__(self, network, notation, layer):
+        self.phi = network.model.activations[layer - 1]
+        self.columns = NOTATIONS[notation].samples_in_columns
+
+    def __call__(self, z):
+        return self.through(z, self.phi.value)
+
+    def slope(self, z):
+        return self.through(z, lambda x: self.phi.derivative(x, self.phi.value(x)))
+
+    def through(self, z, function):
+        turned = z.middle.T if self.columns else z.middle
+        around = z.radius.T if self.columns else z.radius
+        low, middle, high = (function(np.atleast_2d(turned + d * around)) for d in (-1, 0, 1))
         # within so narrow a range φ' changes little: twice the difference of the ends
         radius = 2 * np.maximum(abs(high - middle), abs(low - middle)) + 1e-12
-        if not phi.elementwise:
+        if not self.phi.elementwise:
             radius = np.full_like(radius, 2 * np.max(z.radius) * middle.shape[1])
-        middle, radius = (middle.T, radius.T) if columns else (middle, radius)
+        middle, radius = (middle.T, radius.T) if self.columns else (middle, radius)
         if z.middle.ndim == 0:
             return Interval(middle[0, 0], radius[0, 0])
         return Interval(middle, radius)
 
-    return apply
+
+def first_line(matrix, shape):
+    """Return the first line of that shape, or the first column; the rest must be zeros."""
+    part = (slice(shape[0]), slice(shape[1]))
+    others = matrix.middle.copy()
+    others[part] = 0
+    assert not others.any()
+    return Interval(matrix.middle[part], matrix.radius[part])
 
 
 def assert_multiplies_out(tokens, result, phi, what):
-    left, right = evaluate(tokens, phi), evaluate(result, phi)
+    tokens, right = list(tokens), evaluate(result, phi)
+    if "in" in tokens:  # in the first line or column, 0 elsewhere
+        tokens = tokens[: tokens.index("in")]
+        right = first_line(right, evaluate(tokens, phi).middle.shape)
+    left = evaluate(tokens, phi)
     got, want = np.ravel(left.middle), np.ravel(right.middle)
     slack = np.ravel(left.radius) + np.ravel(right.radius)
     assert got.shape == want.shape, what
@@ -99,9 +119,9 @@ def test_every_displayed_formula_multiplies_out(notation, form, rows):
     checked = 0
     for step, line in lines_of(seen):
         layer = max(step.layer, 1)
-        phi = activation(network, notation, layer)
+        phi = Phi(network, notation, layer)
         text = show_with(TextPainter, line, Limits(None))
-        if text.numbers is None or not whole(line) or step.id == "C":
+        if text.numbers is None or not whole(line):
             continue
         pieces = {
             "text": [
@@ -128,8 +148,10 @@ def test_every_displayed_formula_multiplies_out(notation, form, rows):
 def test_softmax_without_a_joint_formula_has_a_jacobian_for_every_sample(notation, weights):
     network, X, y = small(3, "relu", "softmax", "squared_error")
     seen = trace(network, X, y, notation=notation, sample_weight=weights, max_elements=None)
-    lines = [line for step, line in lines_of(seen) if step.id in ("B1z", "B1")]
-    assert len(lines) == 4  # three samples, then the mean
+    lines = [line for step, line in lines_of(seen) if step.id in ("B1z", "B1") and whole(line)]
+    keys = [line.equation.left.key for line in lines]
+    # ∂C/∂a of 3 × 2 outputs, 12 elements of three Jacobians, three samples, then the mean
+    assert [keys.count(key) for key in ("dC", "jac", "dz", "delta")] == [6, 12, 3, 1]
     for line in lines:
         shown = show_with(TextPainter, line, Limits(None))
         numbers = text_tokens(_equals(shown.numbers))
@@ -140,7 +162,8 @@ def test_softmax_without_a_joint_formula_has_a_jacobian_for_every_sample(notatio
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_latex_is_plain_ascii_and_needs_amsmath_alone(notation, form):
     network, X, y = small(3, "relu")
-    latex = trace(network, X, y, notation=notation, form=form, alpha=0.1, update="adam").to_latex()
+    update = None if form in WITHOUT_GRADIENTS else "adam"
+    latex = trace(network, X, y, notation=notation, form=form, alpha=0.1, update=update).to_latex()
     assert {c for c in latex if ord(c) > 127} == set()
     assert re.findall(r"\\usepackage.*", latex) == [r"\usepackage{amsmath}"]
 
@@ -163,7 +186,7 @@ def test_the_cost_adds_up(notation, weights):
     assert np.isclose(seen["J"], J, rtol=1e-14)
     if NOTATIONS[notation].samples_alone:
         return
-    (line,) = next(step.lines for step, _ in lines_of(seen) if step.id == "C")
+    (line,) = (line for _, line in lines_of(seen) if line.equation.left == Leaf("J"))
     shown = show_with(TextPainter, line, Limits(None, digits=12))
     got = evaluate(text_tokens(_equals(shown.numbers)), None)
     assert abs(got.middle - J) <= got.radius + 1e-9
@@ -236,7 +259,8 @@ def test_nothing_is_computed_to_show_it(notation, form, monkeypatch):
     network, X, y = example("thin") if form == "chain" else small()
     if form == "chain":
         network, X, y = network.copy(), X, y
-    seen = trace(network, X, y, notation=notation, form=form, alpha=0.1, update="sgd")
+    update = None if form in WITHOUT_GRADIENTS else "sgd"
+    seen = trace(network, X, y, notation=notation, form=form, alpha=0.1, update=update)
     before = (str(seen), seen.to_html(), seen.to_latex(), seen.to_dict())
     without_products(seen, monkeypatch)
     with pytest.raises(AssertionError, match="product of matrices"):
@@ -249,9 +273,9 @@ def test_nothing_is_computed_to_show_it(notation, form, monkeypatch):
 def test_every_number_was_delivered_by_an_observer(notation, form):
     network, X, y = example("thin") if form == "chain" else small()
     seen = trace(network, X, y, notation=notation, form=form)
-    given = {"ones", "share", "N", "S"}  # no result: rows are counted and weighed
+    given = {"ones", "N", "S", "same", "unit", "dz_db"}  # counted, or 0 and 1 by definition
     for step, line in lines_of(seen):
-        for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+        for leaf in leaves(line.equation) if not line.defines else ():
             if leaf.key in given:
                 continue
             source = line.values.recording
@@ -346,11 +370,11 @@ def test_dead_and_saturated_units_are_named():
     network = Network([1, 3, 1], "relu", seed=0)
     network.weights[0][...], network.biases[0][...] = [[1.0, 1.0, 1.0]], [0.0, -50.0, 0.0]
     text = str(trace(network, [[1.0], [2.0]], [0.0, 1.0]))
-    assert "1 of 3 units dead (φ' = 0 in every row): 1" in text
+    assert "1 of 3 units dead (φ′ = 0 in every row): 1" in text
     network = Network([1, 2, 1], "tanh", seed=0)
     network.weights[0][...], network.biases[0][...] = [[1.0, 1.0]], [0.0, 9.0]
     text = str(trace(network, [[0.1]], [0.0], notation="error"))
-    assert "1 of 2 units saturated (|φ'| < 0.01 in every row): 2" in text
+    assert "1 of 2 units saturated (|f′| < 0.01 in every row): 2" in text
 
 
 def test_a_layer_can_be_shown_alone():
@@ -427,6 +451,7 @@ def test_the_graph_has_every_quantity_and_equation(notation):
         ({"digits": 0}, "digits must be 1 … 17"),
         ({"form": "chain"}, "one unit in every layer; this one is 3-4-2"),
         ({"form": "neuron", "layer": 2}, "layer 2 is softmax, which mixes its units"),
+        ({"form": "neuron", "update": "sgd"}, "form neuron shows no gradients to update by"),
         ({"update": "fancy"}, "unknown optimizer 'fancy'"),
         ({"update": "sgd", "learning_rate": float("nan")}, "learning_rate must be a number above"),
         ({"alpha": -1.0}, "alpha must be a finite number of at least 0, not -1"),
@@ -455,11 +480,6 @@ def test_many_elements_are_counted():
     text = str(trace(network, np.ones((1, 20)), [1.0], form="parameter"))
     assert "188 of 200 elements left out" in text
     assert "… (12 more)" in text
-
-
-def test_a_chain_has_nothing_above_the_first_layer():
-    with pytest.raises(InputError, match="form chain has nothing at layer 2; leave layer out"):
-        trace(*example("thin"), form="chain", layer=2)
 
 
 def test_unknown_quantities_and_rows_get_one_line():

@@ -48,7 +48,16 @@ def test_an_example_needs_neither_model_nor_table(folder, monkeypatch, capsys):
     code, out, err = run(folder, monkeypatch, capsys, "example:xor", "--notation", "nabla")
     assert (code, err) == (0, "")
     assert "network 2-2-1: tanh, logistic; loss binary_cross_entropy" in out
-    assert "∇W₂ = ∇A₂ · (H₁)ᵀ" in out
+    assert "∇W₂ = ∇A₂ · H₁ᵀ" in out
+
+
+def test_a_weight_is_nudged_and_functions_are_derived(folder, monkeypatch, capsys):
+    options = ("--nudge", "W1[0, 1]", "--derivations")
+    code, out, err = run(folder, monkeypatch, capsys, "example:xor", *options)
+    assert (code, err) == (0, "")
+    assert "the chain rule along multiple paths" in out
+    assert "φ′(z) = 1 − φ(z)²" not in run(folder, monkeypatch, capsys, "example:xor")[1][:200]
+    assert "= 1 − φ(z)²" in out
 
 
 def test_a_row_of_a_table_is_that_row(folder, monkeypatch, capsys):
@@ -129,8 +138,13 @@ BAD = [
     (["m.backpass", "t.csv", "--digits", "0"], "--digits"),
     (["example:xor", "--interactive"], "--interactive makes a page; give -o page.html"),
     (["example:xor", "--interactive", "-o", "o.tex"], "give -o page.html, or --format html"),
+    (
+        ["example:xor", "--nudge", "W1"],
+        "--nudge 'W1': give a weight as W1[0,2], or a bias as b1[2]",
+    ),
+    (["example:xor", "--nudge", "b1[0,1]"], "--nudge 'b1[0,1]': give a weight as"),
+    (["example:xor", "--nudge", "W1[2,0]"], "there is no W_1[2, 0]"),
     (["m.backpass", "t.csv", "--learning-rate", "5"], "give --update sgd, too"),
-    (["example:thin", "--form", "chain", "--layer", "2"], "has nothing at layer 2"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,17 @@ class TraceOptions:
     update: Annotated[
         MaybeText, Option(metavar="OPTIMISER", help="Show its first step, too: sgd, adam, …")
     ] = None
+    nudge: Annotated[
+        MaybeText,
+        Option(
+            metavar="W1[0,2]",
+            help="Move this weight (or bias: b1[2]; units from 0) by a little, and show the cost "
+            "it gives and the paths of its derivative.",
+        ),
+    ] = None
+    derivations: Annotated[
+        bool, Option("--derivations", help="Derive the functions' derivatives line by line, too.")
+    ] = False
     learning_rate: Annotated[
         MaybeNumber, Option("--learning-rate", metavar="RATE", help="Of that step. [default: 0.1]")
     ] = None
@@ -88,6 +100,7 @@ def run_trace(options: TraceOptions) -> int:
     Examples:
       backpass trace example:xor --notation nabla
       backpass trace net.backpass --x 1,0,2 --y 1 --notation bracket
+      backpass trace example:small --nudge W1[0,2] --derivations
       backpass trace churn.backpass churn.csv --row 7 -o row-7.html
       backpass trace example:small --interactive -o steps.html
       backpass trace churn.backpass churn.csv --row 1-4 --form sample --format latex
@@ -143,8 +156,26 @@ def _traced(options: TraceOptions, model: Any, X: Any, y: Any = None, **names: A
         digits=options.digits,
         update=options.update,
         learning_rate=0.1 if options.learning_rate is None else options.learning_rate,
+        nudge=None if options.nudge is None else _nudge(options.nudge),
+        derivations=options.derivations,
         **names,
     )
+
+
+def _nudge(text: str) -> tuple[str | int, ...]:
+    """Return the parameter that ``W1[0,2]`` or ``b1[2]`` names.
+
+    Examples
+    --------
+    >>> _nudge("W1[0, 2]"), _nudge("b2[1]")
+    (('W', 1, 0, 2), ('b', 2, 1))
+    """
+    found = re.fullmatch(
+        r"([Wb])_?(\d{1,9})\[(\d{1,9})(?:,\s*(\d{1,9}))?\]", text.strip(), re.ASCII
+    )
+    if found is None or (found[1] == "W") != (found[4] is not None):
+        raise InputError(f"--nudge {text!r}: give a weight as W1[0,2], or a bias as b1[2]")
+    return (found[1], *(int(number) for number in found.groups()[1:] if number is not None))
 
 
 def _trace(options: TraceOptions) -> Trace:

@@ -327,7 +327,7 @@ def softmax() -> Activation:
         value=_softmax,
         derivative=_softmax_jacobian,
         derivation=(
-            r"a_k = \frac{e^{z_k}}{\sum_m e^{z_m}},\quad"
+            r"a_k = \frac{e^{z_k}}{\sum_m e^{z_m}} \\"
             r"\text{quotient rule: }\Bigl(\frac{g}{h}\Bigr)' = \frac{g' h - g h'}{h^2} \\"
             r"\frac{\partial a_k}{\partial z_i}"
             r" = \frac{\mathbb{1}_{k=i}\, e^{z_k}}{\sum_m e^{z_m}}"

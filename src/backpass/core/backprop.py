@@ -234,7 +234,8 @@ def cost(
     operands = {"terms": terms, "s": s, "alpha": alpha, "penalty": penalty}
     found = mean_cost(**operands)
     if observe is not None:
-        observe("C", len(passed.z), operands, found.total)
+        costs = namespace(terms).sum(terms, axis=1)  # of every sample
+        observe("C", len(passed.z), {"y": y, "costs": costs, **operands}, found.total)
     return found
 
 

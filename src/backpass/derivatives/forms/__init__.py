@@ -11,7 +11,13 @@ where they leave out the mean over samples, ``share`` = s_n / S puts it back.
 """
 
 from backpass.derivatives.forms.common import FORMS, Form, finite_differences, multiplications
-from backpass.derivatives.forms.note_2_and_3 import Factor, recursion, thin_chain
+from backpass.derivatives.forms.note_2_and_3 import (
+    Factor,
+    Path,
+    recursion,
+    strongest_paths,
+    thin_chain,
+)
 from backpass.derivatives.forms.note_4 import (
     LayerJacobians,
     jacobian,
@@ -22,7 +28,7 @@ from backpass.derivatives.forms.note_4 import (
 from backpass.derivatives.forms.notes_1_and_5 import batch, per_parameter, per_sample
 
 __all__ = [
-    "FORMS", "Factor", "Form", "LayerJacobians", "batch", "finite_differences", "jacobian",
+    "FORMS", "Factor", "Form", "LayerJacobians", "Path", "batch", "finite_differences", "jacobian",
     "layer_jacobians", "multiplications", "neuron_derivatives", "per_parameter", "per_sample",
-    "prefix", "recursion", "thin_chain",
+    "prefix", "recursion", "strongest_paths", "thin_chain",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
-"""Note 2's recursion from ∂L/∂b to ∂L/∂b of the layer below, and note 3's chain of fractions."""
+"""Note 2's recursion from ∂L/∂b to that of the layer below, and note 3's chain rule along paths."""
 
+from collections.abc import Sequence
+from heapq import nlargest
 from typing import NamedTuple
 
 import numpy as np
@@ -138,3 +140,65 @@ def thin_chain(model: Model, x: float, y: float) -> tuple[list[Factor], float]:
         factors.append(Factor(f"∂{'ŷ' if k == last else f'h_{k}'}/∂a_{k}", float(slope), brace))
     factors.append(Factor("∂a_1/∂W_111", float(h[0][0]), "and now talk to the weights"))
     return factors, float(np.prod([factor.value for factor in factors]))
+
+
+class Path(NamedTuple):
+    """One way from a unit to the cost.
+
+    Parameters
+    ----------
+    units : tuple of int
+        The unit of every layer on the way, the starting layer's first.
+    product : float
+        The product of the derivatives on the way.
+    """
+
+    units: tuple[int, ...]
+    product: float
+
+
+def strongest_paths(
+    start: int,
+    slopes: Sequence[Array],
+    weights: Sequence[Array],
+    error: Array,
+    most: int,
+) -> list[Path]:
+    """Return the paths from one unit's pre-activation to the cost, largest products first.
+
+    Note 3, section 4.3.2, "Chain Rule along multiple paths": the products of all paths sum to the
+    derivative. Of the many, each unit needs to keep the `most` strongest of those above it.
+
+    Parameters
+    ----------
+    start : int
+        The unit.
+    slopes : sequence of arrays (n_m,)
+        g'(a_m) of the unit's layer and all hidden ones above it; none for an output.
+    weights : sequence of arrays (n_m, n_{m+1})
+        W_{m+1} above each of them.
+    error : array of shape (k,)
+        ∂ℒ/∂a_L.
+    most : int
+        How many are returned at most.
+
+    Examples
+    --------
+    >>> slopes, weights = [np.array([0.5])], [np.array([[2.0, -3.0]])]
+    >>> strongest_paths(0, slopes, weights, np.array([1.0, 0.5]), 5)
+    [Path(units=(0, 0), product=1.0), Path(units=(0, 1), product=-0.75)]
+    """
+    above = [[Path((k,), float(value))] for k, value in enumerate(error)]
+    for layer in range(len(weights) - 1, -1, -1):
+        W, units = weights[layer], range(len(slopes[layer])) if layer else [start]
+        found = {}
+        for u in units:
+            steps = float(slopes[layer][u]) * W[u]
+            all_paths = (
+                Path((u, *path.units), float(steps[v]) * path.product)
+                for v, paths in enumerate(above)
+                for path in paths
+            )
+            found[u] = nlargest(most, all_paths, key=lambda path: abs(path.product))
+        above = list(found.values())
+    return above[0 if weights else start]

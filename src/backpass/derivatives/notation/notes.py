@@ -35,16 +35,17 @@ CODE = register(
         formulas=USUAL_FORMULAS
         | {
             "F1": Formula("z[l] = a[l-1] @ W[l] + b[l]"),
-            "C": Formula("J = total(terms)", "J = total(terms) / N"),
-            "Cw": Formula("", "J = total(diag(share) @ terms)"),
+            "C": Formula("J = costs", "J = total(costs) / N"),
+            "Cw": Formula("", "J = total(s * costs) / S"),
             "B1zj": Formula("delta[l] = dC[l] @ jac[l]"),
             "B1": Formula("", "delta[l] = dz[l] / N"),
-            "B1w": Formula("", "delta[l] = diag(share) @ dz[l]"),
+            "B1w": Formula("", "delta[l] = diag(s) @ dz[l] / S"),
             "B2a": Formula("g[l] = delta[l+1] @ T(W[l+1])"),
             "B2b": Formula("delta[l] = g[l] * dphi[l]"),
             "B3": Formula("dW[l] = T(a[l-1]) @ delta[l]"),
             "B4": Formula("db[l] = delta[l]", "db[l] = T(ones) @ delta[l]"),
         },
+        denominator_layout=False,
         from_zero=True,
         operators=Operators("@", "*", ".T"),
     )
@@ -77,6 +78,9 @@ ERROR = register(
         },
         places={
             **dict.fromkeys(["F1", "F2"], "Feedforward Step"),
+            "C": "J, which it names and leaves open",
+            "parameter": "Derivatives with Respect to Individual Parameters",
+            "mean": "Backpropagation for Batch (Mini-Batch) Gradient Descent",
             **dict.fromkeys(["B1z", "B1f", "B1"], "For the output layer"),
             **dict.fromkeys(["B2a", "B2b"], "For layers l = L-1, …, 1"),
             **dict.fromkeys(
@@ -89,6 +93,7 @@ ERROR = register(
 # Note 2, "Bro, do you even backprop?": ∂L/∂b is the recursion, W (out, in), the mean last.
 
 BIAS_DERIVATIVE = derivative(plain("L"), symbol("b", "up", bold=True))
+OUTPUT_DERIVATIVE = derivative(plain("L"), symbol("a", "up", bold=True))
 
 CHAIN = register(
     Notation(
@@ -100,10 +105,14 @@ CHAIN = register(
             "up",
             {"z": "zz", "a": "aa", "W": "wW", "delta": "bb", "y": "yy", "f": "f"},
             cost="L",
-            sample_cost="L",
+            sample_cost="g",
             bold=True,
             delta=(BIAS_DERIVATIVE, BIAS_DERIVATIVE),
-            terms=(plain("g"), plain("g")),
+            dC=(OUTPUT_DERIVATIVE, OUTPUT_DERIVATIVE),
+            P=(OUTPUT_DERIVATIVE, OUTPUT_DERIVATIVE),
+            Pw=(derivative(plain("L"), symbol("w", "up", bold=True)),) * 2,
+            Pb=(BIAS_DERIVATIVE, BIAS_DERIVATIVE),
+            same=(plain("δ"),) * 2,
         ),
         formulas=USUAL_FORMULAS
         | {
@@ -115,11 +124,14 @@ CHAIN = register(
         },
         places={
             "C": "the loss function",
-            **dict.fromkeys(["B1z", "B1f"], "For the output layer"),
+            **dict.fromkeys(["F1", "F2", "B1z", "B1f"], "For the output layer"),
+            "jacobian": "For the output layer; For an interior layer l",
             **dict.fromkeys(["B2a", "B2b"], "For an interior layer l"),
+            "parameter": "Derivatives with respect to b^l and to W^l, by units",
             "B3": "Derivatives with respect to W^l",
             "mean": "the mean over the samples, taken last",
         },
+        stacks=True,
         samples_alone=True,
     )
 )
@@ -141,6 +153,8 @@ NABLA = register(
             {"z": "aA", "a": "hH", "W": "WW", "delta": "aA", "y": "eE", "N": "m", "f": "g"},
             cost="L",
             sample_cost="ℒ",
+            dW_n=(nabla(symbol("W", "low", element="W"), LOSS, prefix=True),) * 2,
+            db_n=(nabla(symbol("b", "low"), LOSS, prefix=True),) * 2,
             delta=(nabla(a, LOSS), nabla(A, LOSS, prefix=True)),
             g=(nabla(h, LOSS), nabla(H, LOSS, prefix=True)),
             dW=(nabla(symbol("W", "low", element="W"), LOSS, prefix=True),) * 2,
@@ -160,16 +174,21 @@ NABLA = register(
         places={
             **dict.fromkeys(["F1", "F2"], "sections 2 and 5.2"),
             "C": "section 3",
+            "U": "section 3, gradient descent",
             "chain": "sections 4.1 and 4.2",
+            "parameter": "section 4.3",
+            "mean": "section 3, the average; section 5.2",
             "B1": "section 5.2",
             **dict.fromkeys(["B1z", "B1f"], "section 4.3.1"),
             **dict.fromkeys(["B2a", "B2b"], "section 4.3.2"),
             **dict.fromkeys(["B3", "B4"], "section 4.3.3"),
         },
         output={
-            "a": (plain("ŷ"), plain("Ŷ")),
+            "a": (plain("ŷ"), Symbol("Ŷ", element="ŷ")),
             "f": (plain("O"), plain("O")),
-            "dC": (derivative(LOSS, plain("ŷ")), derivative(LOSS, plain("Ŷ"))),
+            "dC": (derivative(LOSS, plain("ŷ")), derivative(LOSS, Symbol("Ŷ", element="ŷ"))),
+            "da_dz": (derivative(plain("ŷ"), a),) * 2,
+            "jac": (replace(derivative(plain("ŷ"), a), indices="split"),) * 2,
         },
     )
 )
@@ -183,7 +202,11 @@ ROW = Symbol("𝒫", "up", shift=1)
 LAYER = symbol("f", "up")
 BELOW = Symbol("a", "up", shift=-1)
 COST = plain("ℰ")
-COST_TO_OUTPUT = nabla(symbol("α", "up"), plain("𝒞"), named=True)
+SAMPLE_COST = plain("𝒞")
+COST_TO_OUTPUT = replace(
+    nabla(symbol("α", "up"), SAMPLE_COST, named=True),
+    of_elements=derivative(SAMPLE_COST, symbol("a", "up")),
+)
 
 OMEGA = register(
     Notation(
@@ -197,6 +220,7 @@ OMEGA = register(
             cost="ℰ",
             sample_cost="𝒞",
             g=(P, P),
+            costs=(Symbol("𝒞", "bracket"),) * 2,
             P=(ROW, ROW),
             dfa=(derivative(LAYER, BELOW),) * 2,
             dfw=(derivative(LAYER, symbol("w", "up")),) * 2,
@@ -204,24 +228,29 @@ OMEGA = register(
             dhw=(replace(derivative(plain("h"), plain("w")), indices="none"),) * 2,
             dhb=(replace(derivative(plain("h"), plain("b")), indices="none"),) * 2,
             dfb=(derivative(LAYER, symbol("b", "up")),) * 2,
-            Pw=(derivative(plain("𝒞"), symbol("w", "up")),) * 2,
-            Pb=(derivative(plain("𝒞"), symbol("b", "up")),) * 2,
+            Pw=(derivative(COST, symbol("w", "up")),) * 2,
+            Pb=(derivative(COST, symbol("b", "up")),) * 2,
             dC=(COST_TO_OUTPUT, COST_TO_OUTPUT),
             dW=(nabla(symbol("W", "up", element="w"), COST, named=True),) * 2,
             db=(nabla(symbol("b", "up"), COST, named=True),) * 2,
+            dW_n=(nabla(symbol("W", "up", element="w"), SAMPLE_COST, named=True),) * 2,
+            db_n=(nabla(symbol("b", "up"), SAMPLE_COST, named=True),) * 2,
             y=(plain("ρ"), plain("ρ")),
         ),
         formulas=USUAL_FORMULAS
         | {
             "F1": Formula("z[l] = T(W[l]) @ a[l-1] + b[l]"),
             "B1z": Formula("delta[l] = dphi[l] * dC[l]"),
+            "B1zj": Formula("delta[l] = T(jac[l]) @ dC[l]"),
             "B2a": Formula("g[l] = W[l+1] @ delta[l+1]"),
             "B2b": Formula("delta[l] = dphi[l] * g[l]"),
             "B3": Formula("dW[l] = a[l-1] @ T(delta[l])"),
             "B4": Formula("db[l] = delta[l]"),
         },
         places={
+            **dict.fromkeys(["F1", "F2"], "slide Partial derivatives for a single neuron"),
             "C": "slide Evaluating how well an MLP is doing",
+            "U": "slide Back to gradient descent",
             **dict.fromkeys(["B1z", "B1zj", "B1f"], "Backpropagation algorithm, line 1"),
             "B2a top": "Backpropagation algorithm, line 2",
             "B2a": "Backpropagation algorithm, line 5",
@@ -232,12 +261,17 @@ OMEGA = register(
             "neuron": "slide Partial derivatives for a single neuron",
             "mean": "slide Gradient descent: the mean over the samples",
         },
+        operators=Operators(brackets="[]"),
+        denominator_layout=False,
+        neurons_alone=True,
         samples_alone=True,
         gradients_last=True,
     )
 )
 
 # Note 5, "Notation and summary": (l) in brackets, bold, W (in, out), samples in columns.
+
+PER_SAMPLE = derivative(plain("𝐠"), symbol("A", "bracket", bold=True, element="a"))
 
 BRACKET = register(
     Notation(
@@ -249,8 +283,9 @@ BRACKET = register(
             "bracket",
             {"z": "zZ", "a": "aA", "W": "wW", "delta": "eE", "y": "yY", "rate": "α", "f": "𝐟"},
             cost="ℒ",
-            sample_cost="ℒₙ",
+            sample_cost="𝐠",
             bold=True,
+            dC=(derivative(plain("ℒ"), symbol("a", "bracket", bold=True)), PER_SAMPLE),
         ),
         formulas=USUAL_FORMULAS
         | {
@@ -266,6 +301,8 @@ BRACKET = register(
             **dict.fromkeys(["F1", "F2"], "Summary, step 1"),
             **dict.fromkeys(["C", "B1z", "B1f", "B1", "B2a", "B2b", "B3", "B4"], "Summary, step 2"),
             "U": "Summary, step 3",
+            "parameter": "At l-th layer",
+            "mean": "For Minibatch-Gradient Descent",
         },
     )
 )

@@ -34,6 +34,10 @@ class Symbol:
     indices : str
         Which symbols of ∂x/∂y an element's indices stand at: the ``"last"``, the ``"first"``,
         ``"both"``, ``"none"``, or one each, ``"split"``.
+    of_elements : Symbol, optional
+        The symbol that one of its elements is written with, where it is another.
+    between : str
+        What stands between its indices: 𝟙_{k=i}.
     """
 
     letter: str
@@ -46,19 +50,20 @@ class Symbol:
     element: str = ""
     indices: Literal["last", "first", "both", "none", "split"] = "last"
     of_elements: "Symbol | None" = None
+    between: str = ""
 
-    def placed(self, layer: int | None, entry: Sequence[int], first: int) -> tuple[str, str]:
+    def placed(self, layer: int | None, entry: Sequence[int | str], first: int) -> tuple[str, str]:
         """Return what stands above and what below the letter: the layer, and an element's indices.
 
         Parameters
         ----------
         layer : int or None
-        entry : sequence of int
-            From 0; empty for the whole array.
+        entry : sequence of int or str
+            From 0, or a letter; empty for the whole array.
         first : int
             What the notation counts from.
         """
-        below, above = [str(i + first) for i in entry], ""
+        below, above = [i if isinstance(i, str) else str(i + first) for i in entry], ""
         if layer is not None and self.place != "none":
             number = str(layer + self.shift)
             if self.place == "low":
@@ -66,9 +71,10 @@ class Symbol:
             else:
                 above = f"({number})" if self.place == "bracket" else number
         # commas only where indices would run together
-        return above, ("," if any(len(index) > 1 for index in below) else "").join(below)
+        comma = "," if any(len(index) > 1 for index in below) else ""
+        return above, (self.between or comma).join(below)
 
-    def entries(self, entry: tuple[int, ...]) -> list[tuple[int, ...]]:
+    def entries(self, entry: tuple[int | str, ...]) -> list[tuple[int | str, ...]]:
         """Return the indices that stand at each of the symbols that it is made of."""
         if self.indices == "split" and len(entry) == len(self.of):
             return [(index,) for index in entry]
@@ -120,7 +126,7 @@ QUANTITIES = {
     "bs": "the bias, once for every sample: note 5's B",
     "jac": "∂a/∂z of one sample (k, k), for softmax",
     "y": "encoded targets (N, k)",
-    "terms": "cost of every sample and output (N, k)",
+    "costs": "cost of a sample, its outputs' costs added up",
     "J": "cost",
     "dC": "∂C/∂a_L (N, k), before any mean",
     "dz": "∂C/∂z_L (N, k), before any mean",
@@ -128,8 +134,15 @@ QUANTITIES = {
     "g": "∂J/∂a_l (N, n_l)",
     "dW": "weight gradients (in, out)",
     "db": "bias gradients (out,)",
+    "dW_n": "weight gradients of one sample's cost (in, out)",
+    "db_n": "bias gradients of one sample's cost (out,)",
     "ones": "a vector of N ones",
-    "share": "s_n / S: what each sample counts",
+    "s": "sample weights (N,)",
+    "same": "1 where two units are the same, else 0",
+    "unit": "a column of zeros but for one 1",
+    "dak": "∂a_l/∂z_k of one unit's z_k, a column (n_l, 1)",
+    "dab": "∂a_l/∂b_k of one unit's b_k, a column (n_l, 1)",
+    "dz_db": "∂z_k/∂b_j of two units",
     "P": "∂C/∂a_l of one sample, a row (1, n_l)",
     "dfa": "∂a_l/∂a_{l-1} of one sample (n_l, n_{l-1})",
     "dfw": "∂a_l/∂w_1, w_1 the weights of the first unit (n_l, n_{l-1})",
@@ -145,6 +158,13 @@ QUANTITIES = {
     "dz_dW": "∂z_1/∂W_1 in a thin network",
     "W_new": "weights after the update (in, out)",
     "b_new": "biases after the update (out,)",
+    "moved": "one parameter, moved by ε",
+    "epsilon": "ε, by which it is moved",
+    "J_moved": "the cost with the moved parameter",
+    "change": "by how much the cost changed",
+    "promised": "ε times the derivative",
+    "path": "the product of the derivatives on one way to the cost",
+    "rest": "the products of all other ways, added up",
     "penalty": "Σ‖W‖² over the layers",
     "N": "number of samples",
     "S": "sum of the sample weights",
@@ -208,22 +228,32 @@ def symbols_of(
         "bs": (symbol("B", place, bold=bold),) * 2,
         "f": (f, f),
         "jac": (replace(derivative(a[0], z[0]), indices="split"),) * 2,
-        "y": (plain(letters["y"][0], bold=bold), plain(letters["y"][-1], bold=bold)),
-        "terms": (C, C),
+        "y": (
+            plain(letters["y"][0], bold=bold),
+            Symbol(letters["y"][-1], bold=bold, element=letters["y"][0]),
+        ),
+        "costs": (C, C),
         "J": (J, J),
         "dC": (derivative(C, a[0]), derivative(C, a[1])),
         "dz": (derivative(C, z[0]), derivative(C, z[1])),
         "g": (derivative(J, a[0]), derivative(J, a[1])),
         "dW": (derivative(J, W),) * 2,
         "db": (derivative(J, b),) * 2,
+        "dW_n": (derivative(C, W),) * 2,
+        "db_n": (derivative(C, b),) * 2,
         "ones": (plain(letters["ones"]),) * 2,
-        "share": (plain("s/S"),) * 2,
+        "s": (plain("s"),) * 2,
+        "same": (Symbol("𝟙", between="="),) * 2,
+        "unit": (plain("e", bold=bold),) * 2,
         "P": (derivative(C, a[0]),) * 2,
         "dfa": (derivative(a[0], replace(a[0], shift=-1)),) * 2,
         "dfw": (derivative(a[0], w),) * 2,
         "dfb": (derivative(a[0], b),) * 2,
         "Pw": (derivative(C, w),) * 2,
         "w": (w,) * 2,
+        "dak": (derivative(a[0], z[0]),) * 2,
+        "dab": (derivative(a[0], b),) * 2,
+        "dz_db": (replace(derivative(z[0], b), indices="split"),) * 2,
         "dha": (replace(derivative(a[0], replace(a[0], shift=-1)), indices="first"),) * 2,
         "dhw": (replace(derivative(a[0], w), indices="both"),) * 2,
         "dhb": (replace(derivative(a[0], b), indices="both"),) * 2,
@@ -233,6 +263,13 @@ def symbols_of(
         "dz_dW": (derivative(z[0], W),) * 2,
         "W_new": (W, W),
         "b_new": (b, b),
+        "moved": (plain("w\u0303"),) * 2,
+        "epsilon": (plain("ε"),) * 2,
+        "J_moved": (plain(f"{cost}\u0303"),) * 2,
+        "change": (plain(f"Δ{cost}"),) * 2,
+        "promised": (plain(f"d{cost}"),) * 2,
+        "path": (plain("p"),) * 2,
+        "rest": (plain("r"),) * 2,
         "penalty": (plain("Σ‖W‖²"),) * 2,
         "N": (plain(letters["N"]),) * 2,
         "S": (plain("S"),) * 2,
@@ -243,11 +280,12 @@ def symbols_of(
 
 
 class Operators(NamedTuple):
-    """The signs of products and of transposition."""
+    """The signs of products and of transposition, and the brackets of what is transposed."""
 
     times: str = "·"
     elementwise: str = "⊙"
     transpose: str = "ᵀ"
+    brackets: str = "()"
 
 
 class Formula(NamedTuple):
@@ -264,14 +302,14 @@ class Formula(NamedTuple):
 
 USUAL_FORMULAS = {
     "F2": Formula("a[l] = f(z[l])"),
-    "C": Formula("J = total(terms)", "J = 1 / N * total(terms)"),
-    "Cw": Formula("", "J = total(terms @ diag(share))"),
+    "C": Formula("J = costs", "J = 1 / N * total(costs)"),
+    "Cw": Formula("", "J = 1 / S * total(s * costs)"),
     "B1z": Formula("delta[l] = dC[l] * dphi[l]", "dz[l] = dC[l] * dphi[l]"),
-    "B1zj": Formula("delta[l] = T(jac[l]) @ dC[l]"),
+    "B1zj": Formula("delta[l] = jac[l] @ dC[l]"),
     "B1f": Formula("delta[l] = a[l] - y", "dz[l] = a[l] - y"),
     "B1fg": Formula("delta[l] = residual(a[l], y)", "dz[l] = residual(a[l], y)"),
     "B1": Formula("", "delta[l] = 1 / N * dz[l]"),
-    "B1w": Formula("", "delta[l] = dz[l] @ diag(share)"),
+    "B1w": Formula("", "delta[l] = dz[l] @ diag(s) / S"),
 }
 """The formulas that most notations, those with a sample in each column, write alike."""
 
@@ -301,6 +339,13 @@ class Notation:
         sample's term of a sum over them, where a note writes it out.
     places : mapping of str to str
         Where in the note it stands.
+    denominator_layout : bool
+        Whether derivatives by a vector are columns, row j of ∂a/∂b being ∂a/∂b_j, so that factors
+        follow each other from the input to the cost; note 4 and ours have the transpose.
+    neurons_alone : bool
+        Whether it takes the output's activation on each neuron alone, which softmax does not.
+    stacks : bool
+        Whether it stacks the derivatives of its units, as note 2 does.
     samples_alone : bool
         Whether it derives one sample and takes the mean last.
     gradients_last : bool
@@ -327,6 +372,9 @@ class Notation:
     symbols: Mapping[str, tuple[Symbol, Symbol]]
     formulas: Mapping[str, Formula]
     places: Mapping[str, str] = field(default_factory=dict)
+    denominator_layout: bool = True
+    neurons_alone: bool = False
+    stacks: bool = False
     samples_alone: bool = False
     gradients_last: bool = False
     from_zero: bool = False

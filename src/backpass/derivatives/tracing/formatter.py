@@ -18,14 +18,19 @@ from backpass.derivatives.tracing.formulas import (
     Binary,
     Braced,
     Constant,
+    Equation,
+    Fraction,
     Leaf,
     More,
     Negative,
     Node,
+    Power,
+    Row,
     Transposed,
+    Written,
     leaves,
 )
-from backpass.derivatives.tracing.steps import Line
+from backpass.derivatives.tracing.recording import Line
 from backpass.errors import InputError
 
 
@@ -123,7 +128,7 @@ class Shown(Generic[P]):
 
     symbols: P
     numbers: P | None
-    result: P
+    result: P | None
 
 
 _FUNCTIONS = {"diag": "diag", "total": "Σ", "residual": "∂C/∂z"}
@@ -143,8 +148,9 @@ class Painter(Generic[P]):
     _row: Callable[[Sequence[P]], P]  # pieces beside one another
     _sign: Callable[[str], P]  # an operator with space around it
     _group: Callable[[P], P]  # a piece in parentheses
-    _transposed: Callable[[P], P]  # a piece with the sign of transposition
+    _transposed: Callable[[P, str], P]  # a piece with the sign of transposition, in brackets
     _fraction: Callable[[P, P], P]  # top and bottom
+    _power: Callable[[P, P], P]  # base and exponent
     _apply: Callable[[P, P], P]  # a function and its argument
     _letter: Callable[[Symbol, str, str], P]  # a letter, with what stands above and below it
     _in_brackets_transposed: Callable[[P], P]  # note 4's [𝒫]ᵀ
@@ -171,36 +177,55 @@ class Painter(Generic[P]):
             Whether the symbols are those of a batch.
         """
         values, last = line.values, line.values.last
+        limits = replace(limits, digits=max(limits.digits, line.digits))
 
         def function(layer: int | None) -> P:
             told = self.notation.symbol("f", batch=batch, at_output=layer == last)
             return self.symbol(told, None)
 
-        def with_shape(leaf: Leaf, transposed: bool) -> P:
+        def with_shape(leaf: Leaf, transposed: bool, bare: bool = False) -> P:
             piece = self.symbol_of(leaf, batch=batch, last=last)
-            piece = self._transposed(piece) if transposed else piece
+            piece = self._transpose_of(leaf, piece) if transposed else piece
             value = values(leaf)
             if np.ndim(value) < 2:
                 return piece
             m, n = value.shape[::-1] if transposed else value.shape
             return self._under(piece, f"{m}×{n}")
 
-        def numbers(leaf: Leaf, transposed: bool) -> P:
+        def numbers(leaf: Leaf, transposed: bool, bare: bool = False) -> P:
             value = values(leaf)
             if np.ndim(value) < 2:
                 number = self._number(printed(value, limits.digits))
-                return self._group(number) if value < 0 and leaf not in bare else number
+                alone = bare or leaf in in_parentheses
+                return self._group(number) if value < 0 and not alone else number
             return self._matrix(limits.cut(value.T if transposed else value))
 
+        def symbols_alone(leaf: Leaf, transposed: bool, bare: bool = False) -> P:
+            return self.symbol_of(leaf, batch=batch, last=last)
+
         equation = line.equation
+        if line.defines:
+            told = equation if isinstance(equation, Equation) else None
+            if told is None:  # a line of a derivation
+                return Shown(self._paint(equation, symbols_alone, function), None, None)
+            sides = [self._paint(x, symbols_alone, function) for x in (told.left, told.right)]
+            return Shown(self._row([sides[0], self._sign("="), sides[1]]), None, None)
         left = equation.left.inner if isinstance(equation.left, Braced) else equation.left
-        bare = {left, *_arguments(equation.right)}  # in no need of parentheses
+        in_parentheses = {left, *_arguments(equation.right)}
         sides = [self._paint(x, with_shape, function) for x in (equation.left, equation.right)]
         symbols = self._row([sides[0], self._sign(equation.sign), sides[1]])
+        if isinstance(equation.right, Applied) and equation.right.function == "slope":
+            symbols = sides[0]  # f′(z) is its own symbol
         filled = None
         if not isinstance(equation.right, Leaf):
             filled = self._paint(equation.right, numbers, function)
         return Shown(symbols, filled, numbers(left, False) if isinstance(left, Leaf) else symbols)
+
+    def _transpose_of(self, leaf: Leaf, piece: P) -> P:
+        """Return a symbol's transpose, in the brackets that a notation gives it."""
+        symbol = self.notation.symbols[leaf.key][0]
+        bare = not symbol.of and symbol.place in ("low", "none")
+        return self._transposed(piece, "" if bare else self.operators.brackets)
 
     def symbol_of(self, leaf: Leaf, *, batch: bool, last: int) -> P:
         """Return the symbol of a quantity; f′(z) for the derivative of an activation.
@@ -208,7 +233,7 @@ class Painter(Generic[P]):
         Layer `last` is the output, which some notations write otherwise.
         """
         notation, at_output = self.notation, leaf.layer == last
-        capital = batch and leaf.sample is None and not leaf.entry
+        capital = batch and (leaf.sample is None or bool(leaf.entry))
         if leaf.key == "dphi":
             name = self.symbol(notation.symbol("f", batch=capital, at_output=at_output), None)
             inner = self.symbol_of(replace(leaf, key="z"), batch=batch, last=last)
@@ -217,12 +242,13 @@ class Painter(Generic[P]):
         entry = leaf.entry[1:] if leaf.key == "jac" else leaf.entry  # without the sample's
         if leaf.key in ("W", "dW") and notation.weights_transposed:
             entry = entry[::-1]
+        number = None if leaf.sample is None else leaf.sample + 1 - notation.from_zero
+        if leaf.key == "costs" and number is not None:
+            return self._letter(told, "", f"({number})" if told.place == "bracket" else str(number))
         piece = self.symbol(told.entry() if entry else told, leaf.layer, entry)
-        if leaf.sample is not None and not leaf.entry:
-            return self._of_sample(piece, leaf.sample + 1 - notation.from_zero)
-        return piece
+        return piece if number is None else self._of_sample(piece, number)
 
-    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int, ...] = ()) -> P:
+    def symbol(self, symbol: Symbol, layer: int | None, entry: tuple[int | str, ...] = ()) -> P:
         """Return a symbol with its indices."""
         if not symbol.of:
             above, below = symbol.placed(layer, entry, 1 - self.notation.from_zero)
@@ -234,13 +260,11 @@ class Painter(Generic[P]):
             return self._derivative(*inner)
         return self._nabla(inner[0], inner[1] if len(inner) == 2 else None, symbol.prefix)
 
-    def _paint(
-        self, node: Node, leaf: Callable[[Leaf, bool], P], function: Callable[[int | None], P]
-    ) -> P:
+    def _paint(self, node: Node, leaf: Callable[..., P], function: Callable[[int | None], P]) -> P:
         """Return what a tree looks like.
 
-        ``leaf(quantity, transposed)`` is its symbol or its numbers, ``function(layer)`` the symbol
-        of the layer's activation.
+        ``leaf(quantity, transposed)`` is its symbol or its numbers (with a third argument True: in
+        parentheses already), ``function(layer)`` the symbol of the layer's activation.
         """
 
         def inner(part: Node) -> P:
@@ -258,11 +282,32 @@ class Painter(Generic[P]):
             return self._words(f"… ({node.count} more)")
         if isinstance(node, Negative):
             return self._row([self._sign("−"), self._grouped(node.inner, inner, 2)])
+        if isinstance(node, Row):
+            if node.grouped and len(node.parts) == 1 and isinstance(node.parts[0], Leaf):
+                return self._group(leaf(node.parts[0], False, True))
+            row = self._row([inner(part) for part in node.parts])
+            return self._group(row) if node.grouped else row
+        if isinstance(node, Fraction):
+            return self._fraction(inner(node.top), inner(node.bottom))
+        if isinstance(node, Power):
+            return self._power(inner(node.base), inner(node.exponent))
+        if isinstance(node, Written):
+            return self._written(node)
         if isinstance(node, Applied):
             known = _FUNCTIONS.get(node.function, node.function.partition("update ")[2])
             name = self._words(known) if known else function(node.layer)
+            if node.function == "slope":
+                name = self._row([name, self._words("′")])
             return self._apply(name, inner(node.inner))
         return self._binary(node, inner)
+
+    def _written(self, node: Written) -> P:
+        if node.sign:
+            dot = node.text == "·" and self.operators.elementwise != "⊙"
+            return self._sign(self.operators.elementwise if dot else node.text)
+        if len(node.text) == 1 and (node.text.isalpha() or node.below):
+            return self._letter(Symbol(node.text), "", node.below)
+        return self._words(node.text)
 
     def _binary(self, node: Binary, inner: Callable[[Node], P]) -> P:
         if node.operator == ",":
@@ -303,7 +348,7 @@ def _is_scalar(node: Node) -> bool:
         return _is_scalar(node.inner)
     if isinstance(node, Applied):
         return node.function == "total"
-    return isinstance(node, Constant | More)
+    return isinstance(node, Constant | More | Row | Fraction | Power)
 
 
 def _arguments(node: Node) -> Iterator[Node]:
@@ -316,6 +361,8 @@ def _arguments(node: Node) -> Iterator[Node]:
 
 def cuts(line: Line, limits: Limits) -> Iterator[tuple[Leaf, Cut]]:
     """Yield what is not shown whole: the quantity, and how it was cut."""
+    if line.defines:
+        return
     for leaf in dict.fromkeys([*leaves(line.equation.left), *leaves(line.equation.right)]):
         value = line.values(leaf)
         if np.ndim(value) == 2 and limits.cut(value).left_out:

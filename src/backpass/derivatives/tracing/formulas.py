@@ -10,10 +10,13 @@ from functools import reduce
 from itertools import islice
 from typing import Any, TypeAlias
 
-SCALARS = {"N", "S", "J", "lambda", "rate", "penalty"}
+SCALARS = {
+    "N", "S", "J", "costs", "lambda", "rate", "penalty", "moved", "epsilon", "J_moved", "change",
+    "promised", "rest",
+}  # fmt: skip
 """Quantities that are numbers."""
 
-VECTORS = {"w", "dha", "dhw", "Pw", "dfw"}
+VECTORS = {"w", "dha", "dhw", "Pw", "dfw", "unit", "dak", "dab"}
 """Quantities of one unit that are vectors all the same."""
 
 THIN = {"da_dz", "dz_da", "dz_dW"}
@@ -24,13 +27,13 @@ THIN = {"da_dz", "dz_da", "dz_dW"}
 class Leaf:
     """A quantity: ``delta[2]`` is Leaf("delta", 2); `entry` are the indices of one element.
 
-    `sample` numbers one sample's, from 0, as `entry` does.
+    `sample` numbers one sample's, from 0, as `entry` does; a letter in `entry` stands for any unit.
     """
 
     key: str
     layer: int | None = None
     sample: int | None = None
-    entry: tuple[int, ...] = ()
+    entry: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,43 @@ class Braced:
     words: str
 
 
-Node: TypeAlias = Leaf | Constant | More | Transposed | Negative | Applied | Binary | Braced
+@dataclass(frozen=True)
+class Written:
+    """A letter with an index below it, a word such as ``log``, or, with `sign`, an operator."""
+
+    text: str
+    below: str = ""
+    sign: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Pieces beside one another, as a record's formula has them; in parentheses if `grouped`."""
+
+    parts: tuple["Node", ...]
+    grouped: bool = False
+
+
+@dataclass(frozen=True)
+class Fraction:
+    """What stands above and below a bar."""
+
+    top: "Node"
+    bottom: "Node"
+
+
+@dataclass(frozen=True)
+class Power:
+    """A base and its exponent."""
+
+    base: "Node"
+    exponent: "Node"
+
+
+Node: TypeAlias = (
+    Leaf | Constant | More | Transposed | Negative | Applied | Binary | Braced
+    | Written | Row | Fraction | Power
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -157,9 +196,15 @@ def leaves(node: Node) -> list[Leaf]:
     """Return every quantity of a tree, from left to right."""
     if isinstance(node, Leaf):
         return [node]
-    if isinstance(node, Binary):
-        return leaves(node.left) + leaves(node.right)
-    return [] if isinstance(node, Constant | More) else leaves(node.inner)
+    return [leaf for part in parts_of(node) for leaf in leaves(part)]
+
+
+def parts_of(node: Node) -> list[Node]:
+    """Return the nodes right below one, from left to right."""
+    if isinstance(node, Row):
+        return list(node.parts)
+    found = (getattr(node, field.name) for field in fields(node))
+    return [part for part in found if is_dataclass(part)]  # type: ignore[misc]
 
 
 def joined(operator: str, terms: Iterable[Node]) -> Node:
@@ -183,5 +228,7 @@ def mapped(node: Any, change: Callable[[Leaf], Leaf]) -> Any:
     """
     if isinstance(node, Leaf):
         return change(node)
+    if isinstance(node, Row):
+        return replace(node, parts=tuple(mapped(part, change) for part in node.parts))
     parts = {field.name: getattr(node, field.name) for field in fields(node)}
     return replace(node, **{k: mapped(x, change) for k, x in parts.items() if is_dataclass(x)})

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from backpass.derivatives.notation.table import QUANTITIES
-from backpass.derivatives.tracing.formulas import leaves
+from backpass.derivatives.tracing.formulas import Leaf, leaves
 from backpass.derivatives.tracing.steps import Step
 
 
@@ -28,7 +28,7 @@ MEANINGS = {
     "jac": Meaning("derivatives of every output to every pre-activation",
         "Softmax mixes its units: each output depends on each of the pre-activations."),
     "y": Meaning("target"),
-    "terms": Meaning("cost of one sample",
+    "costs": Meaning("cost of one sample",
         "The cost of one sample says how far its output is from its target."),
     "J": Meaning("cost", "The cost is one number for how far the outputs are from their targets."),
     "dC": Meaning("derivative of a sample's cost to the outputs",
@@ -50,7 +50,8 @@ MEANINGS = {
         "The product of the Jacobians so far: how fast the cost grows with each activation."),
     "dfa": Meaning("Jacobian of a layer to its input",
         "The Jacobian says how much each activation of the layer follows each of its inputs."),
-    "dfw": Meaning("Jacobian of a layer to the weights of one unit"),
+    "dfw": Meaning("Jacobian of a layer to the weights of one unit",
+        "A weight moves the activation of its unit alone, by what comes in through it."),
     "dfb": Meaning("Jacobian of a layer to its biases",
         "The Jacobian says how much each activation of the layer follows each bias."),
     "Pw": Meaning("weight gradient of one unit, a row",
@@ -62,13 +63,21 @@ MEANINGS = {
     "dhw": Meaning("derivative of one neuron to its weights"),
     "dhb": Meaning("derivative of one neuron to its bias"),
     "da_dz": Meaning("derivative of an activation to its pre-activation"),
-    "dz_da": Meaning("derivative of a pre-activation to the activation below"),
-    "dz_dW": Meaning("derivative of a pre-activation to its weight"),
+    "dak": Meaning("derivative of a layer's activations to one pre-activation, a column"),
+    "dab": Meaning("derivative of a layer's activations to one bias, a column",
+        "A bias moves its pre-activation one to one: both have the same derivatives."),
+    "dz_db": Meaning("derivative of a pre-activation to a bias"),
+    "dz_da": Meaning("derivative of a pre-activation to the activation below",
+        "A pre-activation follows an activation below by the weight between the two."),
+    "dz_dW": Meaning("derivative of a pre-activation to its weight",
+        "A pre-activation follows a weight by the activation that comes in through it."),
     "share": Meaning("what each sample counts"),
 }  # fmt: skip
 """What steps compute, and quantities whose words in the tables of notations hold symbols."""
 
 BY_TITLE = {
+    "derivative of the activation":
+        "It says how much an activation follows its pre-activation.",
     "mean over the samples":
         "The mean of what each sample gives alone, weighted where the samples have weights.",
     "neuron": "One neuron, and how much its activation follows each thing that goes into it.",
@@ -94,5 +103,14 @@ def words(key: str) -> str:
 def sentence(step: Step) -> str:
     """Return what a step does, in a sentence; empty where it needs none."""
     told = next((told for title, told in BY_TITLE.items() if title in step.title), "")
-    left = [*leaves(step.lines[0].equation.left), None][0] if step.lines else None
-    return told or (MEANINGS.get(left.key, Meaning("")).sentence if left else "")
+    return told or MEANINGS.get(computed(step).key, Meaning("")).sentence
+
+
+def computed(step: Step) -> Leaf:
+    """Return the quantity that a step computes: the last one that has a sentence of its own.
+
+    Lines before it say what a function is; of W and b, which are updated together, it is W.
+    """
+    lefts = [leaves(line.equation.left)[0] for line in step.lines]
+    told = (leaf for leaf in reversed(lefts) if MEANINGS.get(leaf.key, Meaning("")).sentence)
+    return next(told, lefts[0])

@@ -36,7 +36,7 @@ PARTS = {
     "weights": ("dW", "W", "W_new", "w", "Pw", "dfw", "dfa", "dhw", "dha", "dz_da", "dz_dW"),
     "biases": ("db", "b", "b_new", "bs", "Pb", "dfb", "dhb"),
     "targets": ("y",),
-    "cost": ("J", "terms", "dC", "penalty"),
+    "cost": ("J", "costs", "dC", "penalty"),
 }
 """The quantities that a part of the drawing stands for; what a step computes comes first."""
 

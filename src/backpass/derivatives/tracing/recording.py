@@ -1,7 +1,9 @@
 """The recording of a run by an observer, the only source of numbers in a trace, and its layout."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,14 +11,18 @@ import numpy as np
 from backpass.core import backprop
 from backpass.core.arrays import Array, to_numpy
 from backpass.core.optimizers import Optimizer
-from backpass.core.parameters import Parameters
+from backpass.core.parameters import Model, Parameters
 from backpass.derivatives.batch import Subject
 from backpass.derivatives.notation import Notation
 from backpass.derivatives.tracing.formulas import VECTORS, Leaf
 from backpass.errors import InputError
+from backpass.network.network import Network
 
 if TYPE_CHECKING:
     from backpass.derivatives.forms import Factor
+
+EPSILON = 0.001
+"""By how much a parameter is nudged."""
 
 MOST_JACOBIANS = 20_000_000
 """The most numbers that a layer's ∂f/∂w may have."""
@@ -29,14 +35,13 @@ _RESULTS = {
 
 _OPERANDS = {
     "F1": {"W": "W", "b": "b"},
-    "C": {"terms": "terms", "s": "s", "alpha": "lambda", "penalty": "penalty"},
+    "C": {"y": "y", "costs": "costs", "s": "s", "alpha": "lambda", "penalty": "penalty"},
     "B1z": {"dC": "dC", "dphi": "dphi"},
-    "B1f": {"y": "y"},
     "B2b": {"dphi": "dphi"},
 }
 """Operands that are no result of another equation, by their names in the formulas."""
 
-_WITHOUT_LAYER = {"terms", "J", "s", "y", "lambda", "penalty"}
+_WITHOUT_LAYER = {"costs", "J", "s", "y", "lambda", "penalty"}
 
 
 @dataclass
@@ -49,6 +54,8 @@ class Recording:
         Copies, in our layout; the layer is None where there is none.
     order : list of (id, layer)
         The equations as they were computed.
+    model : Model, optional
+        Whose run it is.
 
     Examples
     --------
@@ -61,6 +68,7 @@ class Recording:
 
     arrays: dict[tuple[str, int | None], Any] = field(default_factory=dict)
     order: list[tuple[str, int]] = field(default_factory=list)
+    model: Model | None = None
 
     def observe(
         self, equation: str, layer: int, operands: Mapping[str, Any], result: Array
@@ -95,7 +103,7 @@ def record(subject: Subject, *, fused: bool = True) -> Recording:
     fused : bool
         Whether ∂C/∂z_L is taken in one formula where the loss declares it, as in training.
     """
-    seen = Recording()
+    seen = Recording(model=subject.network.model)
     backprop.loss_and_gradients(
         subject.network.model,
         subject.X,
@@ -106,6 +114,15 @@ def record(subject: Subject, *, fused: bool = True) -> Recording:
         observe=seen.observe,
     )
     return seen
+
+
+def record_chained(subject: Subject) -> Recording:
+    """Return ∂C/∂a and ∂a/∂z of the output, which one formula leaves out; none where ŷ is 0."""
+    with np.errstate(all="ignore"):
+        seen = record(subject, fused=False)
+    known = {key: array for key, array in seen.arrays.items() if key[0] in ("dC", "jac", "dphi")}
+    whole = all(np.isfinite(array).all() for array in known.values())
+    return Recording(known if whole else {})
 
 
 def record_jacobians(subject: Subject, seen: Recording) -> None:
@@ -140,7 +157,8 @@ def record_thin_chain(subject: Subject, seen: Recording) -> "list[Factor]":
     x, y = subject.X[0, 0], subject.y[0, 0]
     factors, _ = thin_chain(subject.network.model, x, y)
     for key, factor in zip(chain_keys(len(subject.network.weights)), factors, strict=True):
-        seen.arrays[key] = np.array(factor.value)
+        whole = key[0] == "dz_dW"  # a matrix, of which an entry is shown
+        seen.arrays[key] = np.full((1, 1) if whole else (), factor.value)
     return factors
 
 
@@ -164,6 +182,53 @@ def record_neurons(subject: Subject, seen: Recording, layer: int) -> None:
             seen.arrays[f"{key}{unit}", layer] = np.array(value)
 
 
+def record_nudge(
+    subject: Subject, seen: Recording, key: str, layer: int, entry: tuple[int, ...]
+) -> Recording:
+    """Run the passes again with one parameter moved by ε, and note what the derivative promised."""
+    theta, network = subject.network.parameters.copy(), subject.network
+    moved = (theta.weights if key == "W" else theta.biases)[layer - 1]
+    moved[entry] += EPSILON
+    model = network.model.with_parameters(theta)
+    second = record(replace(subject, network=Network.from_model(model)))
+    known = seen.arrays
+    known["epsilon", None] = np.array(EPSILON)
+    known["moved", None] = np.array(moved[entry])
+    known["J_moved", None] = second.arrays["J_moved", None] = second.arrays["J", None]
+    known["change", None] = known["J_moved", None] - known["J", None]
+    known["promised", None] = EPSILON * known[f"d{key}", layer][entry]
+    return second
+
+
+def record_paths(
+    seen: Recording, key: str, layer: int, entry: tuple[int, ...], most: int
+) -> tuple[list[tuple[int, tuple[int, ...]]], int]:
+    """Add the strongest paths from one parameter to the cost; return sample and units of each.
+
+    The second is the number of all paths.
+    """
+    from backpass.derivatives.forms import strongest_paths
+
+    known = seen.arrays
+    last = max(where or 0 for name, where in known if name == "z")
+    layers = range(layer, last)
+    weights = [known["W", m + 1] for m in layers]
+    found = []
+    for n in range(len(known["s", None])):
+        slopes = [known["dphi", m][n] for m in layers]
+        below = 1.0 if key == "b" else known["a", layer - 1][n, entry[0]]
+        paths = strongest_paths(entry[-1], slopes, weights, known["delta", last][n], most)
+        found += [(n, path.units, below * path.product) for path in paths]
+    found = nlargest(most, found, key=lambda path: abs(path[2]))
+    products = np.array([product for *_, product in found])
+    data = known[f"d{key}", layer][entry]
+    if key == "W":
+        data = data - known["lambda", None] / np.sum(known["s", None]) * known["W", layer][entry]
+    known["path", None], known["rest", None] = products, data - np.sum(products)
+    count = len(known["s", None]) * math.prod(W.shape[1] for W in weights)
+    return [(n, units) for n, units, _ in found], count
+
+
 def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:
     """Take the optimiser's first step (U) on copies, and keep θ before and after it."""
     theta = subject.network.parameters
@@ -181,13 +246,16 @@ def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate:
     seen.arrays["rate", None] = np.array(rate)
 
 
-ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "terms"}
+ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs"}
 """Quantities with one row a sample in our layout."""
 
-_WEIGHTS = {"W", "dW", "W_new"}
-_BIASES = {"b", "db", "b_new"}
+_WEIGHTS = {"W", "dW", "dW_n", "W_new"}
+_BIASES = {"b", "db", "db_n", "b_new"}
 _FLAT = {"P", "Pb"}
-"""Rows of one sample in every notation, as numerator layout has them."""
+"""Derivatives of one sample's cost: rows, or columns in denominator layout."""
+
+_JACOBIANS = {"jac", "dfa", "dfb", "dfw"}
+"""Derivatives of a layer, which denominator layout transposes."""
 
 
 @dataclass(frozen=True)
@@ -201,11 +269,23 @@ class Values:
         Of the batch, or of the one sample.
     samples : list of Recording
         Of every sample alone, where a leaf may belong to one.
+    derivations : bool
+        Whether the records' derivations are shown line by line.
+    most_lines : int or None
+        The most elements of an array that are written out; None: all.
     """
 
     notation: Notation
     recording: Recording
     samples: list[Recording] = field(default_factory=list)
+    derivations: bool = False
+    most_lines: int | None = None
+
+    @property
+    def model(self) -> Model:
+        """The model whose run it is."""
+        assert self.recording.model is not None
+        return self.recording.model
 
     def __call__(self, leaf: Leaf) -> Any:
         """Return a matrix, a column or row being one too, or a number."""
@@ -214,6 +294,10 @@ class Values:
             return self._of_unit(leaf, recording)
         if leaf.key == "dhb":
             return recording.arrays[f"dhb{leaf.entry[0]}", leaf.layer]
+        if leaf.key in ("same", "dz_db"):
+            return np.array(float(leaf.entry[0] == leaf.entry[1]))
+        if leaf.key == "costs":  # of one sample
+            return self._array(leaf, recording)[0]
         if leaf.entry:
             array = self._array(leaf, recording)
             return array[0][leaf.entry] if leaf.key in ROWS else array[leaf.entry]
@@ -221,9 +305,10 @@ class Values:
 
     def _laid_out(self, leaf: Leaf, recording: Recording) -> Any:
         notation, key = self.notation, leaf.key
-        if key in ("share", "ones", "N", "S"):
+        if key in ("s", "ones", "N", "S"):
             return self._of_weights(key, recording)
         array = self._array(leaf, recording)
+        flipped = notation.denominator_layout
         if key in ROWS:
             return notation.from_our_rows(array)
         if key in _WEIGHTS:
@@ -234,25 +319,31 @@ class Values:
             N = len(recording.arrays["s", None])
             return notation.from_our_rows(np.repeat(array[None, :], N, axis=0))
         if key in _FLAT:
-            return array[None, :]
-        return array[0] if key == "jac" else array
+            return array[:, None] if flipped else array[None, :]
+        if key in _JACOBIANS:
+            array = array[0] if key == "jac" else array
+            return array.T if flipped else array
+        return array
 
-    @staticmethod
-    def _of_unit(leaf: Leaf, recording: Recording) -> Any:
+    def _of_unit(self, leaf: Leaf, recording: Recording) -> Any:
         """Return a vector that belongs to one unit: its weights, or a derivative of its output."""
-        (unit,) = leaf.entry
+        unit, known = int(leaf.entry[0]), recording.arrays
         if leaf.key == "w":
-            return recording.arrays["W", leaf.layer][:, unit][:, None]
+            return known["W", leaf.layer][:, unit][:, None]
+        if leaf.key == "unit":
+            return np.eye(known["b", leaf.layer].size)[:, [unit]]
+        if leaf.key in ("dak", "dab"):  # z and b are interchangeable
+            return known["dfb", leaf.layer][:, [unit]]
         if leaf.key == "dfw":
-            return recording.arrays["dfw", leaf.layer]  # of the first unit
-        if leaf.key == "Pw":
-            return recording.arrays["Pw", leaf.layer][:, unit][None, :]
-        return recording.arrays[f"{leaf.key}{unit}", leaf.layer][None, :]
+            return self._laid_out(replace(leaf, entry=()), recording)  # of the first unit
+        one = known["Pw", leaf.layer][:, unit] if leaf.key == "Pw" else None
+        one = known[f"{leaf.key}{unit}", leaf.layer] if one is None else one
+        return one[:, None] if self.notation.denominator_layout else one[None, :]
 
     @staticmethod
     def _array(leaf: Leaf, recording: Recording) -> Any:
         key = "b" if leaf.key == "bs" else leaf.key
-        known = recording.arrays
+        known, key = recording.arrays, key.removesuffix("_n")
         return known[key, leaf.layer] if (key, leaf.layer) in known else known[key, None]
 
     @staticmethod
@@ -262,7 +353,7 @@ class Values:
             return np.array(len(s))
         if key == "S":
             return np.sum(s)
-        return (np.ones_like(s) if key == "ones" else s / np.sum(s))[:, None]
+        return (np.ones_like(s) if key == "ones" else s)[:, None]
 
     @property
     def last(self) -> int:
@@ -273,3 +364,24 @@ class Values:
         """Return whether every sample counts the same."""
         s = self.recording.arrays["s", None]
         return bool(np.all(s == s[0]))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A formula and the numbers of its quantities.
+
+    Parameters
+    ----------
+    equation : Equation or Node
+        A line of a record's derivation is a node.
+    values : Values
+    defines : bool
+        Whether it says what a function is, for any z: such a line has no numbers.
+    digits : int
+        The least that its numbers need.
+    """
+
+    equation: Any
+    values: Values
+    defines: bool = False
+    digits: int = 1

@@ -12,12 +12,20 @@ from backpass.core.registry import shown
 from backpass.derivatives.notation import Notation
 from backpass.derivatives.tracing.formatter import Limits
 from backpass.derivatives.tracing.formulas import leaves
-from backpass.derivatives.tracing.recording import Recording
-from backpass.derivatives.tracing.steps import Line, Section, Step
+from backpass.derivatives.tracing.recording import Line, Recording
+from backpass.derivatives.tracing.steps import Section, Step
 from backpass.derivatives.tracing.table_columns import TableColumn
 from backpass.errors import InputError
 from backpass.network.network import Network
 from backpass.storage.atomic_write import durable_write
+
+FORM_SUBJECTS = {
+    "parameter": "derivatives to single parameters",
+    "jacobian": "Jacobians of layers",
+    "neuron": "derivatives of a single neuron",
+    "chain": "chain of fractions",
+}
+"""What a form is made of, which a note may not have."""
 
 SHOWN_NAMES = 12
 """The most names of inputs or outputs that are listed."""
@@ -103,6 +111,9 @@ class Trace:
             f"network {'-'.join(map(str, self.network.sizes))}: {layers}; loss {shown(model.loss)}",
             f"notation {notation.name} ({whose}); form {self.form}; {n} row{'s' * (n > 1)}",
         ]
+        subject = FORM_SUBJECTS.get(self.form)
+        if notation.note and subject and self.form not in notation.places:
+            lines.append(f"note {notation.note} has no {subject}; ours in its symbols")
         first = 1 - notation.from_zero
         for what, names in (("inputs", self.input_names), ("outputs", self.output_names)):
             told = [f"{i} {name}" for i, name in enumerate(names[:SHOWN_NAMES], start=first)]
@@ -243,10 +254,10 @@ def _line(trace: Trace, line: Line) -> dict[str, Any]:
     latex = LatexPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     text = TextPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     seen: dict[str, Any] = {}
-    for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+    for leaf in leaves(line.equation) if not line.defines else ():
         name = leaf.key + (f"_{leaf.layer}" if leaf.layer is not None else "")
         name += f"_sample_{leaf.sample + 1}" if leaf.sample is not None else ""
-        name += "".join(f"_{i + 1}" for i in leaf.entry)
+        name += "".join(f"_{int(i) + 1}" for i in leaf.entry)
         seen[name] = _array(line.values(leaf), trace.limits)
     return {
         "formula": text.lines[0].strip(),

@@ -1,14 +1,18 @@
 """The steps of a trace: the equations of the two passes, in a notation's formulas."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from backpass.core import registry
 from backpass.core.equations import EQUATIONS
 from backpass.core.optimizers import Optimizer
 from backpass.derivatives.notation import Notation
+from backpass.derivatives.notation.in_line import in_line
+from backpass.derivatives.tracing import function_lines
 from backpass.derivatives.tracing.formulas import (
     Applied,
     Binary,
@@ -20,21 +24,13 @@ from backpass.derivatives.tracing.formulas import (
     parse,
     summed,
 )
-from backpass.derivatives.tracing.recording import ROWS, Recording, Values
+from backpass.derivatives.tracing.recording import ROWS, Line, Recording, Values
 
 SATURATED = 0.01
 """A unit whose |φ'| stays below it for every row is called saturated."""
 
 SHOWN_TERMS = 3
-"""The most terms of a sum over samples or units that are shown."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A formula and the numbers of its quantities."""
-
-    equation: Equation
-    values: Values
+"""The most terms of a sum over samples that are shown."""
 
 
 @dataclass(frozen=True)
@@ -116,15 +112,27 @@ def _part(equation: str, layer: int, values: Values, batch: bool) -> str:
     return equation + "w" * weighted
 
 
-def penalty_slope(weight: Leaf) -> Node:
-    """Return (α/S) W, of a matrix or of one of its elements."""
-    return Binary("*", Binary("/", Leaf("lambda"), Leaf("S")), weight)
+def penalty_slope(weight: Leaf, values: Values) -> Node:
+    """Return (α/S) W, of a matrix or of one of its elements; S is N where each sample counts 1."""
+    return Binary("*", Binary("/", Leaf("lambda"), _whole(values)), weight)
 
 
-def penalty_cost() -> Node:
+def with_penalty(shown: Equation, weight: Leaf, values: Values, alpha: float) -> Equation:
+    """Return a weight gradient's equation with the penalty's term, where there is one."""
+    if not alpha:
+        return shown
+    return replace(shown, right=Binary("+", shown.right, penalty_slope(weight, values)))
+
+
+def penalty_cost(values: Values) -> Node:
     """Return α/(2 S) Σ‖W‖²."""
-    share = Binary("/", Leaf("lambda"), Binary("*", Constant(2), Leaf("S")))
+    share = Binary("/", Leaf("lambda"), Binary("*", Constant(2), _whole(values)))
     return Binary("*", share, Leaf("penalty"))
+
+
+def _whole(values: Values) -> Leaf:
+    """Return S, or N where that is the same."""
+    return Leaf("N" if np.all(values.recording.arrays["s", None] == 1) else "S")
 
 
 def is_residual(known: dict[tuple[str, int | None], Any], layer: int) -> bool:
@@ -140,59 +148,148 @@ def formula_step(part: str, layer: int, values: Values, alpha: float = 0.0) -> S
 def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Step:
     notation = values.notation
     shown = parse(text, layer)
-    if alpha and part in ("B3", "C", "Cw"):
-        term = penalty_slope(Leaf("W", layer)) if part == "B3" else penalty_cost()
-        shown = replace(shown, right=Binary("+", shown.right, term))
+    if part == "B3":
+        shown = with_penalty(shown, Leaf("W", layer), values, alpha)
     equation = EQUATIONS.get(part) or EQUATIONS[part[:-1]]
     top = part == "B2a" and ("B2a", layer + 1) not in values.recording.order
     place = notation.place(f"{part} top" if top else part) or notation.place(part)
     title = TITLES.get(part, equation.title)
     if equation.id in ("B1z", "B1f") and shown.left == Leaf("delta", layer):
         title = EQUATIONS["B1"].title
-    remarks = _remarks(values, layer) if part == "B2b" else ()
-    lines = [Line(shown, values)]
-    several = len(values.recording.arrays["s", None]) > 1
-    if part == "B1zj" and several:
-        lines, remarks = _one_by_one(shown.right, layer, values)
+    title = title_of(equation.id, values, layer) if equation.id in ("F2", "C") else title
+    lines, remarks = _lines(part, layer, shown, values, alpha)
+    if part in ("B1z", "B1zj", "B1f", "B1fg"):
+        remarks = (*remarks, *remarks_on_output(values))
     by_sample = notation.formula(f"{part} sum", batch=True)
-    if by_sample and several:
+    if by_sample and len(values.recording.arrays["s", None]) > 1:
         lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
     return Step(equation.id, layer, title, place, tuple(lines), remarks)
+
+
+def title_of(equation: str, values: Values, layer: int) -> str:
+    """Return the title of F2 or C with the record in use: ``activation: tanh``."""
+    model = values.model
+    record = model.activations[layer - 1] if equation == "F2" else model.loss
+    return f"{EQUATIONS[equation].title}: {registry.shown(record)}"
+
+
+def _lines(
+    part: str, layer: int, shown: Equation, values: Values, alpha: float
+) -> tuple[list[Line], tuple[str, ...]]:
+    """Return an equation's lines, those of its functions first, and what is worth a look."""
+    line = Line(shown, values)
+    if part == "F2":
+        return [*function_lines.function_of(values, layer), line], ()
+    if part in ("C", "Cw"):
+        return _cost_lines(values, alpha)
+    if part == "B2b":
+        return [*function_lines.slope_of(values, layer), line], _remarks(values, layer)
+    if part in ("B1z", "B1zj", "B1fg", "B1f"):
+        return _output_lines(part, layer, shown, values)
+    return [line], ()
+
+
+def _cost_lines(values: Values, alpha: float) -> tuple[list[Line], tuple[str, ...]]:
+    """Return every sample's cost, and their mean with the penalty."""
+    several = len(values.recording.arrays["s", None]) > 1
+    looked_up = replace(values, samples=of_every_sample(values.recording))
+    samples = range(len(looked_up.samples)) if several else [None]
+    lines = [function_lines.cost_line(looked_up, n) for n in islice(samples, values.most_lines)]
+    left = len(samples) - len(lines)
+    if not values.weights_are_equal():
+        each: list[Node] = [Leaf("s", entry=(n,)) for n in range(len(looked_up.samples))]
+        total = summed(each, len(each), SHOWN_TERMS)
+        lines.append(Line(Equation(Leaf("S"), total), values))
+    lines.append(Line(Equation(Leaf("J"), mean_cost(values, alpha)), looked_up))
+    remarks = (f"the costs of {left} more samples left out",) if left else ()
+    return [line for line in lines if line is not None], remarks
+
+
+def mean_cost(values: Values, alpha: float) -> Node:
+    """Return J: the mean of the samples' costs, and the penalty."""
+    mean = _mean("costs", None, values)
+    return Binary("+", mean, penalty_cost(values)) if alpha else mean
+
+
+def _output_lines(
+    part: str, layer: int, shown: Equation, values: Values
+) -> tuple[list[Line], tuple[str, ...]]:
+    """Return ∂C/∂z of the output: what its two factors are, or the one formula of the pair."""
+    several = len(values.recording.arrays["s", None]) > 1
+    looked_up = replace(values, samples=of_every_sample(values.recording)) if several else values
+    samples = range(len(looked_up.samples)) if several else [None]
+    count = values.recording.arrays["a", layer].size
+    if part in ("B1f", "B1fg"):
+        pair = values.model.loss.fused[values.model.activations[-1].name]
+        told = function_lines.derivation(pair, values, layer)
+        if part == "B1f":
+            return [*told, Line(shown, values)], ()
+        key = shown.left.key if isinstance(shown.left, Leaf) else ""
+        each = (line for n in samples for line in function_lines.cost_slopes(looked_up, key, n))
+        found, remarks = first(each, count, values)
+        return [*told, *found], remarks
+    each = (line for n in samples for line in function_lines.cost_slopes(looked_up, "dC", n))
+    slopes, remarks = first(each, count, values)
+    told = function_lines.slope_of(values, layer)
+    if part == "B1z":
+        return [*slopes, *told, Line(shown, values)], remarks
+    each = (line for n in samples for line in function_lines.jacobian_lines(looked_up, layer, n))
+    pairs = count * values.recording.arrays["a", layer].shape[1]
+    jacobian, more = first(each, pairs, values)
+    products, left = _one_by_one(shown.right, looked_up) if several else ([Line(shown, values)], ())
+    return [*slopes, *told, *jacobian, *products], (*remarks, *more, *left)
+
+
+def first(lines: Iterable[Line], count: int, values: Values) -> tuple[list[Line], tuple[str, ...]]:
+    """Return the first of some elements' lines, and how many of them are left out."""
+    shown = list(islice(lines, values.most_lines))
+    left = count - len(shown) if shown else 0
+    return shown, (f"{left} of {count} elements left out",) if left else ()
+
+
+NEURONS_ALONE = (
+    "line 1 does not hold for softmax, which mixes its neurons: its Jacobian takes the place of "
+    "the derivatives one by one"
+)
+
+
+def remarks_on_output(values: Values) -> tuple[str, ...]:
+    """Return what a notation's line for the output does not hold for: softmax."""
+    mixing = not values.model.activations[-1].elementwise
+    return (NEURONS_ALONE,) if mixing and values.notation.neurons_alone else ()
 
 
 TITLES = {"B1": "the mean over the samples", "B1w": "the weighted mean over the samples"}
 """Titles of the error signal at the output, where the step before it has shown ∂C/∂z."""
 
 
-def _one_by_one(right: Node, layer: int, values: Values) -> tuple[list[Line], tuple[str, ...]]:
+def _one_by_one(right: Node, looked_up: Values) -> tuple[list[Line], tuple[str, ...]]:
     """Return ∂C/∂z of every sample: each has a Jacobian of its own."""
-    alone = _alone(values.recording)
-    looked_up = Values(values.notation, values.recording, alone)
+    count, layer = len(looked_up.samples), looked_up.last
     lines = [
         Line(Equation(Leaf("dz", layer, sample=n), _of_sample(right, n)), looked_up)
-        for n in range(min(len(alone), SHOWN_TERMS))
+        for n in range(min(count, SHOWN_TERMS))
     ]
-    left = len(alone) - len(lines)
+    left = count - len(lines)
     return lines, (f"{left} more samples left out",) if left else ()
 
 
 def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
     """Return Σ a_n e_nᵀ for A Eᵀ: the same product, a column of each sample at a time."""
-    alone = _alone(values.recording)
+    alone = of_every_sample(values.recording)
     terms = (_of_sample(term.right, n) for n in range(len(alone)))
     total = summed(terms, len(alone), SHOWN_TERMS)
     if alpha and isinstance(term.left, Leaf):
-        total = Binary("+", total, penalty_slope(Leaf("W", term.left.layer)))
-    return Line(Equation(term.left, total), Values(values.notation, values.recording, alone))
+        total = Binary("+", total, penalty_slope(Leaf("W", term.left.layer), values))
+    return Line(Equation(term.left, total), replace(values, samples=alone))
 
 
-def _alone(recording: Recording) -> list[Recording]:
+def of_every_sample(recording: Recording) -> list[Recording]:
     """Return a recording of every row, of what has one row a sample."""
-    by_row = {
-        key: array for key, array in recording.arrays.items() if key[0] in ROWS | {"s", "jac"}
-    }
+    rows = ROWS | {"s", "jac"}
+    by_row = {k: array for k, array in recording.arrays.items() if k[0] in rows and array.ndim}
     return [
-        Recording({key: array[n : n + 1] for key, array in by_row.items()})
+        Recording({k: array[n : n + 1] for k, array in by_row.items()}, model=recording.model)
         for n in range(len(recording.arrays["s", None]))
     ]
 
@@ -206,10 +303,11 @@ def _remarks(values: Values, layer: int) -> tuple[str, ...]:
     """Name the units of a hidden layer whose φ' is 0 or nearly 0 for every row."""
     slopes = np.max(np.abs(values.recording.arrays["dphi", layer]), axis=0)
     first = 0 if values.notation.from_zero else 1
+    slope = in_line(values.notation, "dphi").replace("𝐟", "f")
     found = []
     for name, which in (
-        ("dead (φ' = 0 in every row)", slopes == 0),
-        (f"saturated (|φ'| < {SATURATED} in every row)", (slopes > 0) & (slopes < SATURATED)),
+        (f"dead ({slope} = 0 in every row)", slopes == 0),
+        (f"saturated (|{slope}| < {SATURATED} in every row)", (slopes > 0) & (slopes < SATURATED)),
     ):
         units = np.flatnonzero(which)
         if len(units):
@@ -252,28 +350,32 @@ def mean_steps(
         L2 strength.
     """
     values, place = Values(notation, whole, list(samples)), notation.place("mean")
-    shares = whole.arrays["s", None] / np.sum(whole.arrays["s", None])
 
-    def line(key: str, layer: int | None, penalty: Node | None = None) -> Line:
-        right = _mean(key, layer, shares, values.weights_are_equal())
+    def line(key: str, of_one: str, layer: int | None, penalty: Node | None = None) -> Line:
+        right = _mean(of_one, layer, values)
         right = Binary("+", right, penalty) if alpha and penalty is not None else right
         return Line(Equation(Leaf(key, layer), right), values)
 
     def step(equation: str, layer: int, *lines: Line) -> Step:
         return Step(equation, layer, "the mean over the samples", place, lines)
 
-    steps = [step("C", values.last, line("J", None, penalty_cost()))]
+    steps = [step("C", values.last, line("J", "costs", None, penalty_cost(values)))]
     for layer in range(1, values.last + 1):
-        of_weights = line("dW", layer, penalty_slope(Leaf("W", layer)))
-        steps.append(step("B3", layer, of_weights, line("db", layer)))
+        penalty = penalty_slope(Leaf("W", layer), values)
+        weights, biases = line("dW", "dW_n", layer, penalty), line("db", "db_n", layer)
+        steps.append(step("B3", layer, weights, biases))
     return steps
 
 
-def _mean(key: str, layer: int | None, shares: Any, equal: bool) -> Node:
-    """Return 1/N · (x₁ + x₂ + …), or Σ of s_n/S · x_n."""
-    ones = [Leaf(key, layer, sample=n) for n in range(len(shares))]
-    weighted = (
-        Binary("*", Constant(float(share)), one) for share, one in zip(shares, ones, strict=True)
-    )
-    total = summed(ones if equal else weighted, len(shares), SHOWN_TERMS)
-    return Binary("*", Binary("/", Constant(1), Leaf("N")), total) if equal else total
+def _mean(key: str, layer: int | None, values: Values) -> Node:
+    """Return 1/N · (x₁ + x₂ + …), or Σ of s_n/S · x_n; of one sample x itself."""
+    s = values.recording.arrays["s", None]
+    if len(s) == 1:
+        return Leaf(key, layer)
+    ones = [Leaf(key, layer, sample=n) for n in range(len(s))]
+    if values.weights_are_equal():
+        total = summed(ones, len(s), SHOWN_TERMS)
+        return Binary("*", Binary("/", Constant(1), Leaf("N")), total)
+    shares = (Binary("/", Leaf("s", None, entry=(n,)), Leaf("S")) for n in range(len(s)))
+    weighted = (Binary("*", share, one) for share, one in zip(shares, ones, strict=True))
+    return summed(weighted, len(s), SHOWN_TERMS)

@@ -11,9 +11,10 @@ from backpass.derivatives.pages import framed, page
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.graph_picture import graph_picture
-from backpass.derivatives.tracing.meanings import sentence, words
+from backpass.derivatives.tracing.meanings import computed, sentence, words
 from backpass.derivatives.tracing.network_picture import network_picture, quantity
-from backpass.derivatives.tracing.steps import Line, Section, Step
+from backpass.derivatives.tracing.recording import Line
+from backpass.derivatives.tracing.steps import Section, Step
 from backpass.derivatives.tracing.table_columns import table_rows
 from backpass.derivatives.tracing.to_text import TextPainter
 
@@ -38,14 +39,19 @@ class MathPainter(Painter[str]):
     def _group(self, piece: str) -> str:
         return f"<mrow><mo>(</mo>{piece}<mo>)</mo></mrow>"
 
-    def _transposed(self, piece: str) -> str:
+    def _transposed(self, piece: str, brackets: str) -> str:
         if self.operators.transpose.startswith("."):
             return f"<mrow>{piece}<mo>{self.operators.transpose}</mo></mrow>"
-        inner = piece if piece.startswith("<mi") else self._group(piece)
-        return f"<msup>{inner}<mi mathvariant='normal'>T</mi></msup>"
+        if brackets:
+            piece = f"<mrow><mo>{brackets[0]}</mo>{piece}<mo>{brackets[1]}</mo></mrow>"
+        return f"<msup>{piece}<mi mathvariant='normal'>T</mi></msup>"
 
     def _fraction(self, top: str, bottom: str) -> str:
         return f"<mfrac>{top}{bottom}</mfrac>"
+
+    def _power(self, base: str, exponent: str) -> str:
+        simple = base.startswith(("<mi>", "<mn>")) or base.endswith("<mo>)</mo></mrow>")
+        return f"<msup>{base if simple else self._group(base)}{exponent}</msup>"
 
     def _apply(self, function: str, argument: str) -> str:
         return f"<mrow>{function}<mo>&#x2061;</mo>{self._group(argument)}</mrow>"
@@ -231,7 +237,8 @@ def _step(trace: Any, step: Step, name: str) -> str:
     if name:
         head = f'<a class="bp-id" href="#{name}">{step.id}</a>'
         see = f' <a class="bp-see" href="#{name}-at">in the picture</a>'
-        about = _quantities(step)[0][0]
+        leaf = computed(step)
+        about = quantity(leaf.key, leaf.layer)
         named = f' id="{name}" data-step="{step.id}, {heading}. {told}" data-about="{about}"'
     parts = [f'<section class="bp-step"{named}><h4>{head}{heading}{place}{see}</h4>']
     parts += [f'<p class="bp-soft">{told}</p>'] if told else []
@@ -247,7 +254,8 @@ def _line(trace: Any, line: Line) -> str:
     rows = [shown.symbols]
     if shown.numbers is not None:
         rows.append(f"<mrow>{equals}{shown.numbers}</mrow>")
-    rows.append(f"<mrow>{equals}{shown.result}</mrow>")
+    if shown.result is not None:
+        rows.append(f"<mrow>{equals}{shown.result}</mrow>")
     if not any("<mtable" in row or "<munder" in row for row in rows):
         rows = [f"<mrow>{''.join(rows)}</mrow>"]  # numbers alone need one line
     parts = [f'<div class="bp-line"><math displaystyle="true">{row}</math></div>' for row in rows]

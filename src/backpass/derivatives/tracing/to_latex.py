@@ -5,22 +5,28 @@ from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
-from backpass.derivatives.tracing.steps import Line, Step
+from backpass.derivatives.tracing.recording import Line
+from backpass.derivatives.tracing.steps import Step
 from backpass.derivatives.tracing.table_columns import table_rows
 
 _LETTERS = {
-    "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ζ": r"\zeta", "η": r"\eta", "λ": r"\lambda",
-    "ρ": r"\rho", "φ": r"\varphi", "ω": r"\omega", "Ω": r"\Omega", "Φ": r"\Phi",
-    "ℒ": r"\mathcal{L}", "ℬ": r"\mathcal{B}", "ℰ": r"\mathcal{E}", "ℒₙ": r"\mathcal{L}_n",
+    "α": r"\alpha", "β": r"\beta", "δ": r"\delta", "ε": r"\varepsilon", "ζ": r"\zeta", "η": r"\eta",
+    "λ": r"\lambda", "π": r"\pi", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau", "φ": r"\varphi",
+    "ω": r"\omega", "Ω": r"\Omega", "Φ": r"\Phi",
+    "ℒ": r"\mathcal{L}", "ℬ": r"\mathcal{B}", "ℰ": r"\mathcal{E}",
     "ŷ": r"\hat{y}", "Ŷ": r"\hat{Y}", "𝒞": r"\mathcal{C}", "𝒫": r"\mathcal{P}",
-    "𝟏": r"\mathbf{1}", "𝐟": r"\mathbf{f}", "Σ‖W‖²": r"\textstyle\sum \lVert W \rVert^2",
+    "𝟏": r"\mathbf{1}", "𝟙": r"\mathbf{1}", "𝐟": r"\mathbf{f}", "𝐠": r"\mathbf{g}", "Σ": r"\sum",
+    "Σ‖W‖²": r"\textstyle\sum \lVert W \rVert^2",
 }  # fmt: skip
 
 _SIGNS = {
-    "·": r"\cdot", "⊙": r"\odot", "−": "-", "←": r"\leftarrow", "@": r"\mathbin{@}", "*": r"\ast",
+    "·": r"\cdot", "⊙": r"\odot", "−": "-", "←": r"\leftarrow", "≤": r"\leq",
+    "⇒": r"\Rightarrow", "@": r"\mathbin{@}", "*": r"\ast",
 }  # fmt: skip
 
-_WORDS = {"Σ": r"\sum", "′": "'", "diag": r"\operatorname{diag}"}
+_WORDS = {"Σ": r"\sum", "′": "'", "−": "-", "√": r"\surd ", "|": "|", "∂": r"\partial "} | {
+    word: rf"\operatorname{{{word}}}" for word in ("diag", "log", "max", "tanh", "erf", "sign")
+}
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
 
@@ -28,15 +34,16 @@ _SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbacksl
 _IN_TEXT = {
     "φ": r"$\varphi$", "′": "$'$", "…": r"\dots{}", "×": r"$\times$", "√": r"$\surd$",
     "²": r"\textsuperscript{2}", "−": "$-$", "π": r"$\pi$", "–": "--",
+    "Φ": r"$\Phi$", "ε": r"$\varepsilon$",
 }  # fmt: skip
 
 
 def escaped(text: str) -> str:
     """Return text in which no character means anything to LaTeX."""
-    plain = text.translate(_SPECIAL)
+    plain = text.translate(_SPECIAL).replace("^", r"\^{}")
     for sign, name in _IN_TEXT.items():
         plain = plain.replace(sign, name)
-    return plain.replace("<", "$<$").replace("^", r"\^{}")
+    return plain.replace("<", "$<$")
 
 
 class LatexPainter(Painter[str]):
@@ -51,20 +58,29 @@ class LatexPainter(Painter[str]):
     def _group(self, piece: str) -> str:
         return rf"\left( {piece} \right)"
 
-    def _transposed(self, piece: str) -> str:
+    def _transposed(self, piece: str, brackets: str) -> str:
         if self.operators.transpose.startswith("."):
             return rf"{piece}\mathtt{{.T}}"
-        inner = piece if piece.isalpha() else rf"\left({piece}\right)"
-        return f"{inner}^T"
+        if brackets:
+            return rf"\left{brackets[0]}{piece}\right{brackets[1]}^T"
+        return f"{piece}^T"
 
     def _fraction(self, top: str, bottom: str) -> str:
         return rf"\frac{{{top}}}{{{bottom}}}"
+
+    def _power(self, base: str, exponent: str) -> str:
+        simple = len(base) == 1 or base.endswith(r"\right)") or base.replace(".", "").isdigit()
+        return f"{base if simple else self._group(base)}^{{{exponent}}}"
 
     def _apply(self, function: str, argument: str) -> str:
         return f"{function} {self._group(argument)}"
 
     def _letter(self, symbol: Symbol, above: str, below: str) -> str:
-        letter = _LETTERS.get(symbol.letter, symbol.letter)
+        plain = symbol.letter.removesuffix("\u0303")
+        before = plain[0] if len(plain) > 1 and plain[0] in "Δd" else ""
+        letter = _LETTERS.get(plain.removeprefix(before), plain.removeprefix(before))
+        letter = rf"\tilde{{{letter}}}" if plain != symbol.letter else letter
+        letter = before.replace("Δ", r"\Delta ") + letter
         letter = rf"\mathbf{{{letter}}}" if symbol.bold else letter
         return letter + (f"_{{{below}}}" if below else "") + (f"^{{{above}}}" if above else "")
 
@@ -158,7 +174,7 @@ def _line(trace: Any, line: Line) -> str:
     shown = painter.show(line, trace.limits, batch=trace.batch)
     rows = [shown.symbols]
     rows += [f"&= {shown.numbers}"] if shown.numbers is not None else []
-    rows.append(f"&= {shown.result}")
+    rows += [f"&= {shown.result}"] if shown.result is not None else []
     body = " \\\\\n".join([f"& {rows[0]}", *rows[1:]])
     texts = [f"\\begin{{align*}}\n{body}\n\\end{{align*}}"]
     for leaf, part in cuts(line, trace.limits):

@@ -6,11 +6,12 @@ from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
-from backpass.derivatives.tracing.steps import Line, Step
+from backpass.derivatives.tracing.recording import Line
+from backpass.derivatives.tracing.steps import Step
 from backpass.derivatives.tracing.table_columns import table_rows
 
 _UP = str.maketrans("0123456789+-()lLkjinm", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᴸᵏʲⁱⁿᵐ")
-_LOW = str.maketrans("0123456789+-()lkjinma", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₗₖⱼᵢₙₘₐ")
+_LOW = str.maketrans("0123456789+-()=lkjinma", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎₌ₗₖⱼᵢₙₘₐ")
 
 
 def upper(text: str) -> str:
@@ -92,13 +93,26 @@ class TextPainter(Painter[Box]):
     def _group(self, piece: Box) -> Box:
         return _beside([_bracket(piece, "(⎛⎜⎝"), piece, _bracket(piece, ")⎞⎟⎠")])
 
-    def _transposed(self, piece: Box) -> Box:
+    def _transposed(self, piece: Box, brackets: str) -> Box:
         sign = self.operators.transpose
-        simple = len(piece.lines) == 1 and (piece.width < 2 or sign.startswith("."))
-        return _beside([piece if simple else self._group(piece), Box((sign,))])
+        if brackets and not sign.startswith("."):
+            piece = _beside([Box((brackets[0],)), piece, Box((brackets[1],))])
+        return _beside([piece, Box((sign,))])
 
     def _fraction(self, top: Box, bottom: Box) -> Box:
-        return _beside([top, Box(("/",)), self._group(bottom) if bottom.parts else bottom])
+        return _beside([self._factor(top), Box(("/",)), self._factor(bottom)])
+
+    def _factor(self, piece: Box) -> Box:
+        text = piece.lines[0]
+        return self._group(piece) if " " in text or text[0] == "−" else piece
+
+    def _power(self, base: Box, exponent: Box) -> Box:
+        if len(exponent.lines[0]) == 1 and exponent.lines[0].isdigit():
+            text = base.lines[0]
+            simple = len(text) == 1 or text[-1] == ")" or text.replace(".", "").isdigit()
+            base = base if simple else self._group(base)
+            return _beside([base, Box((upper(exponent.lines[0]),))])
+        return _beside([base, Box(("^",)), self._factor(exponent)])
 
     def _apply(self, function: Box, argument: Box) -> Box:
         return _beside([function, self._group(argument)])
@@ -113,7 +127,7 @@ class TextPainter(Painter[Box]):
         return Box((f"∂{of.lines[0]}/∂{by.lines[0]}",))
 
     def _nabla(self, by: Box, of: Box | None, prefix: bool) -> Box:
-        sign = f"∇{by.lines[0]}" if prefix else f"∇_{by.lines[0]}"
+        sign = f"∇{by.lines[0]}"  # there are no small capitals to stand below
         return Box((sign if of is None else f"{sign} {of.lines[0]}",))
 
     def _of_sample(self, piece: Box, number: int) -> Box:

@@ -10,12 +10,13 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.core.optimizers import OPTIMIZERS, Optimizer
 from backpass.derivatives.batch import Subject, subject
-from backpass.derivatives.notation import Notation, get_notation
+from backpass.derivatives.notation import get_notation
 from backpass.derivatives.tracing.formatter import Limits
+from backpass.derivatives.tracing.nudge import nudge_section
 from backpass.derivatives.tracing.recording import (
-    Recording,
     Values,
     record,
+    record_chained,
     record_jacobians,
     record_neurons,
     record_thin_chain,
@@ -29,8 +30,8 @@ from backpass.network.network import Network
 
 __all__ = ["EXAMPLES", "Trace", "example", "trace"]
 
-SHOWN_SAMPLES = 4
-"""The most samples that are shown one by one."""
+SHOWN_SAMPLES, SHOWN_LINES = 4, 12
+"""The most samples that are shown one by one, and the most elements of an array written out."""
 
 
 def trace(
@@ -47,6 +48,8 @@ def trace(
     alpha: float | None = None,
     update: str | Optimizer | None = None,
     learning_rate: float = 0.1,
+    nudge: tuple[Any, ...] | None = None,
+    derivations: bool = False,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
 ) -> Trace:
@@ -80,6 +83,12 @@ def trace(
         Show the first step of this optimiser, too.
     learning_rate : float
         Of that step.
+    nudge : tuple, optional
+        ``("W", layer, i, j)`` or ``("b", layer, j)``, units from 0 in our layout: move that
+        parameter by ε, run again, and show the new cost beside ε times the derivative, and the
+        paths to the cost that the derivative sums.
+    derivations : bool
+        Show the records' derivations of φ′ and ∂C/∂z line by line, too.
     input_names, output_names : sequence of str, optional
         What the units of the first and of the last layer stand for.
 
@@ -113,25 +122,32 @@ def trace(
     whole = record(batch)
     optimizer = None if update is None else OPTIMIZERS.get_record(update)
     if optimizer is not None:
+        if form in WITHOUT_GRADIENTS:
+            raise InputError(f"form {form} shows no gradients to update by; leave update out")
         if not 0 < learning_rate < math.inf:
             raise InputError(f"learning_rate must be a number above 0, not {learning_rate:g}")
         record_update(batch, whole, optimizer, learning_rate)
+    values = Values(
+        table,
+        whole,
+        derivations=derivations,
+        most_lines=None if max_elements is None else SHOWN_LINES,
+    )
     alone = form not in ("batch", "sample")
     several = len(batch.s) > 1
     if several and (alone or form == "sample" or table.samples_alone):
-        sections = _by_sample(table, batch, whole, form, optimizer, layer)
+        sections = _by_sample(values, batch, form, optimizer, layer)
     elif alone:
-        sections = [Section("", _steps_of_one(form, table, batch, whole, layer))]
+        steps = _steps_of_one(form, values, batch, layer)
+        sections = [Section("", steps + _update_steps(values, optimizer))]
         whole.add(sections[0].steps[0].lines[0].values.recording)
     else:
-        steps = batch_steps(
-            Values(table, whole), batch=several, alpha=batch.alpha, optimizer=optimizer
-        )
+        steps = batch_steps(values, batch=several, alpha=batch.alpha, optimizer=optimizer)
         sections = [Section("", steps)]
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
-        if not any(section.steps for section in sections):
-            raise InputError(f"form {form} has nothing at layer {layer}; leave layer out")
+    if nudge is not None:
+        sections.append(nudge_section(table, batch, whole, nudge))
     many = several and form == "batch" and not table.samples_alone
     sizes = batch.network.sizes
     named = (
@@ -157,59 +173,61 @@ FORMS = {
 }
 """The forms that a trace can take."""
 
+WITHOUT_GRADIENTS = ("neuron", "chain")
+"""Forms that show a few derivatives only, of which no mean and no update can be shown."""
 
-def _steps_of_one(
-    form: str, table: Notation, batch: Subject, seen: Recording, layer: int | None
-) -> list[Step]:
-    """Return the steps of one sample in any form; `seen` is its run."""
-    from backpass.derivatives.tracing import other_forms  # most traces are of a batch
+
+def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) -> list[Step]:
+    """Return the steps of one sample in any form."""
+    from backpass.derivatives.tracing import jacobian_forms, unit_forms  # most are of a batch
 
     network = batch.network
     if form == "chain":
-        other_forms.check_thin(network)
+        unit_forms.check_thin(network)
     if form in ("jacobian", "neuron", "chain"):  # they need ∂C/∂a and φ' apart
-        seen = record(batch, fused=False)
-    values = Values(table, seen)
+        values = replace(values, recording=record(batch, fused=False))
+    seen = values.recording
     if form == "parameter":
-        return other_forms.element_steps(values, network, batch.alpha)
+        if not network.model.activations[-1].elementwise:  # note 3 goes through its Jacobian
+            seen.add(record_chained(batch))
+        return unit_forms.element_steps(values, network, batch.alpha)
     if form == "jacobian":
         record_jacobians(batch, seen)
-        return other_forms.jacobian_steps(values, network)
+        return jacobian_forms.jacobian_steps(values, network)
     if form == "neuron":
         record_neurons(batch, seen, layer or 1)
-        return other_forms.neuron_steps(values, network, layer or 1)
+        return jacobian_forms.neuron_steps(values, network, layer or 1)
     if form == "chain":
-        return other_forms.chain_steps(values, network, record_thin_chain(batch, seen))
+        return unit_forms.chain_steps(values, network, record_thin_chain(batch, seen))
     return batch_steps(values, batch=False, alpha=batch.alpha)
 
 
 def _by_sample(
-    notation: Notation,
-    batch: Subject,
-    whole: Recording,
-    form: str,
-    optimizer: Optimizer | None,
-    layer: int | None,
+    values: Values, batch: Subject, form: str, optimizer: Optimizer | None, layer: int | None
 ) -> list[Section]:
     """Return the steps of every sample alone, then the mean."""
-    one = np.ones_like(batch.s[:1])
+    notation, one = values.notation, np.ones_like(batch.s[:1])
     alone = [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
     seen = [record(sample) for sample in alone]
     sections = [
         Section(
             f"sample {n + 1 - notation.from_zero}",
-            _steps_of_one(form, notation, alone[n], seen[n], layer),
+            _steps_of_one(form, replace(values, recording=seen[n]), alone[n], layer),
         )
         for n in range(min(len(alone), SHOWN_SAMPLES))
     ]
     left = len(alone) - len(sections)
     title = "the mean over the samples" + (f" ({left} of them not shown above)" if left else "")
-    steps = mean_steps(notation, whole, seen, batch.alpha)
-    if optimizer is not None:
-        values = Values(notation, whole)
-        layers = range(1, len(batch.network.sizes))
-        steps += [update_step(values, number, optimizer) for number in layers]
-    return [*sections, Section(title, steps)]
+    if form in WITHOUT_GRADIENTS:
+        return sections
+    steps = mean_steps(notation, values.recording, seen, batch.alpha)
+    return [*sections, Section(title, steps + _update_steps(values, optimizer))]
+
+
+def _update_steps(values: Values, optimizer: Optimizer | None) -> list[Step]:
+    """Return the update of every layer, if one is asked for."""
+    layers = range(1, values.last + 1) if optimizer is not None else ()
+    return [update_step(values, number, optimizer) for number in layers if optimizer is not None]
 
 
 def _only_layer(section: Section, layer: int) -> Section:

@@ -1,0 +1,136 @@
+"""Note 3's intuition as numbers: move one parameter by ε, and see what the cost does.
+
+Beside it stand ε times the derivative, and the paths that the derivative is the sum of.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from backpass.derivatives.batch import Subject
+from backpass.derivatives.notation import Notation
+from backpass.derivatives.tracing.formulas import Binary, Equation, Leaf, Node, joined
+from backpass.derivatives.tracing.recording import (
+    Line,
+    Recording,
+    Values,
+    record_nudge,
+    record_paths,
+)
+from backpass.derivatives.tracing.steps import (
+    Section,
+    Step,
+    mean_cost,
+    of_every_sample,
+    penalty_slope,
+)
+from backpass.errors import InputError
+
+SHOWN_PATHS = 8
+
+DIGITS = 9
+"""Of costs whose difference is shown."""
+
+
+def nudge_section(notation: Notation, batch: Subject, whole: Recording, where: Any) -> Section:
+    """Return the steps of a nudge.
+
+    Parameters
+    ----------
+    notation : Notation
+    batch : Subject
+    whole : Recording
+        Of the run without it.
+    where : tuple
+        ``("W", layer, i, j)`` or ``("b", layer, j)``, in our layout, units from 0.
+
+    Raises
+    ------
+    InputError
+        When there is no such parameter.
+    """
+    key, layer, entry = _checked(where, batch.network.sizes)
+    second = record_nudge(batch, whole, key, layer, entry)
+    paths, count = record_paths(whole, key, layer, entry, SHOWN_PATHS)
+    values = Values(notation, whole, of_every_sample(whole))
+    one, slope = Leaf(key, layer, entry=entry), Leaf(f"d{key}", layer, entry=entry)
+    epsilon, moved, before = Leaf("epsilon"), Leaf("J_moved"), Leaf("J")
+    again = Values(notation, second, of_every_sample(second))
+    equations = (
+        (Equation(Leaf("moved"), Binary("+", one, epsilon)), values, 1),
+        (Equation(moved, mean_cost(again, batch.alpha)), again, DIGITS),
+        (Equation(Leaf("change"), Binary("-", moved, before)), values, DIGITS),
+        (Equation(Leaf("promised"), Binary("*", epsilon, slope)), values, 1),
+    )
+    lines = tuple(Line(equation, seen, digits=digits) for equation, seen, digits in equations)
+    remark = "the last two differ by the curvature of the cost, with ε² only"
+    title = "one parameter moved, and the cost it really gives"
+    steps = [
+        Step("C", layer, title, _INTUITION, lines, (remark,)),
+        _paths_step(values, key, layer, entry, paths, count, batch.alpha),
+    ]
+    return Section(f"nudge of {key}_{layer}[{', '.join(map(str, entry))}]", steps)
+
+
+_INTUITION, _MULTIPLE = "note 3, section 4.2", "note 3, section 4.3.2"
+
+
+def _paths_step(
+    values: Values,
+    key: str,
+    layer: int,
+    entry: tuple[int, ...],
+    paths: Sequence[tuple[int, tuple[int, ...]]],
+    count: int,
+    alpha: float,
+) -> Step:
+    """Return every path with its product, and the sum of all."""
+    several = len(values.samples) > 1
+    lines = []
+    for number, (n, units) in enumerate(paths):
+        right = _along(units, layer, values.last, n if several else None)
+        if key == "W":
+            right.append(Leaf("a", layer - 1, n if several else None, (entry[0],)))
+        left = Leaf("path", entry=(number,))
+        lines.append(Line(Equation(left, joined("*", right)), values))
+    terms: list[Node] = [Leaf("path", entry=(number,)) for number in range(len(paths))]
+    left_out = count - len(paths)
+    terms += [Leaf("rest")] * (left_out > 0)
+    if alpha and key == "W":
+        terms.append(penalty_slope(Leaf("W", layer, entry=entry), values))
+    total = Equation(Leaf(f"d{key}", layer, entry=entry), joined("+", terms))
+    remarks = (f"r: {left_out} of {count} paths left out, the weakest",) if left_out > 0 else ()
+    equation = "B3" if key == "W" else "B4"
+    lines.append(Line(total, values))
+    title = "the chain rule along multiple paths"
+    return Step(equation, layer, title, _MULTIPLE, tuple(lines), remarks)
+
+
+def _along(units: tuple[int, ...], layer: int, last: int, sample: int | None) -> list[Node]:
+    """Return the derivatives on a path, from the cost down."""
+    factors: list[Node] = [Leaf("delta", last, sample, (units[-1],))]
+    for m in range(last - 1, layer - 1, -1):
+        here, above = units[m - layer], units[m - layer + 1]
+        factors.append(Leaf("W", m + 1, entry=(here, above)))
+        factors.append(Leaf("dphi", m, sample, (here,)))
+    return factors
+
+
+def _checked(where: Any, sizes: tuple[int, ...]) -> tuple[str, int, tuple[int, ...]]:
+    last = len(sizes) - 1
+    told = f"nudge must be ('W', layer, i, j) or ('b', layer, j), layer 1 … {last}, not {where!r}"
+    try:
+        key, layer, *entry = where
+        shape = {"W": (sizes[layer - 1], sizes[layer]), "b": (sizes[layer],)}[key]
+    except (TypeError, ValueError, KeyError, IndexError):
+        raise InputError(told) from None
+    numbers = [layer, *entry]
+    whole = all(isinstance(x, int) and not isinstance(x, bool) for x in numbers)
+    if not whole or layer < 1 or len(entry) != len(shape):
+        raise InputError(told)
+    if not all(0 <= i < n for i, n in zip(entry, shape, strict=True)):
+        ends = ", ".join(f"0 … {n - 1}" for n in shape)
+        name = f"{key}_{layer}[{', '.join(map(str, entry))}]"
+        raise InputError(
+            f"nudge: there is no {name}; its indices are {ends}, in our layout (in, out)"
+        )
+    return key, layer, tuple(entry)
