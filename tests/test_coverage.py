@@ -23,7 +23,7 @@ from backpass.derivatives.tracing.formulas import Leaf
 from helpers import EPS, assert_close
 from make_note_contents import TARGET, contents, headed, items, of_notes, slides
 from note_arithmetic import ARITHMETIC, RATE, TRANSPOSED, Kind
-from test_docs import anchors
+from test_docs import anchors, record_labels
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTES = DOCS / "notes"
@@ -113,13 +113,8 @@ def test_its_sections_are_there(note, place, row):
             page = NOTES / f"{path}.md"
             assert page.is_file(), target
             assert not anchor or anchor in anchors(page.read_text(encoding="utf-8")), target
-        else:  # a record's section, which the directive of its page makes
-            kind, _, name = anchor.partition("-")
-            registry = importlib.import_module("backpass.core." + RECORDS[kind])
-            assert name.replace("-", "_") in getattr(registry, RECORDS[kind].upper()), target
-
-
-RECORDS = {"loss": "losses", "activation": "activations"}
+        else:
+            assert anchor in record_labels(), target
 
 
 @every_row
