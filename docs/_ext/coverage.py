@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from covered import COVERED, NOTATIONS
+from covered import COVERED
 from covered.row import Row, Step
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -26,18 +26,21 @@ ROLES = {
 
 
 class Coverage(SphinxDirective):
-    """Shows one note's rows."""
+    """Shows one note's rows, under the place in the note."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        note = directives.positive_int(self.arguments[0])
-        rows = [
-            [self._cell(place if first else ""), self._cell(row.title), self._here(note, row)]
-            for place, rows in COVERED[note].items()
-            for first, row in zip([True] + [False] * len(rows), rows, strict=False)
-        ]
-        return [table(["place", "what", "here"], rows, [24, 42, 34], "equations", "coverage")]
+        shown = table(["in the note", "here"], [], [52, 48], "equations", "coverage")
+        body = shown.next_node(nodes.tbody)
+        for place, rows in COVERED[directives.positive_int(self.arguments[0])].items():
+            title = self._cell(f"**{place}**" if place else "Its list of symbols")
+            body += nodes.row("", nodes.entry("", *title, morecols=1))
+            body += [
+                nodes.row("", nodes.entry("", *self._cell(row.title)), self._here(row))
+                for row in rows
+            ]
+        return [shown]
 
     def _cell(self, markdown: str) -> list[nodes.Node]:
         """Return a piece of Markdown, with its formulas and links."""
@@ -45,32 +48,32 @@ class Coverage(SphinxDirective):
         self.state.nested_parse(StringList([markdown], source="covered"), 0, holder)
         return holder.children
 
-    def _here(self, note: int, row: Row) -> list[nodes.Node]:
-        lines = [f"Not here, because it is {row.absent}."] if row.absent else []
-        links = ", ".join(_link(page) for page in row.page.split())
-        lines += [f"Page: {links}."] if links else []
-        lines += [f"Trace: {_told(note, list(row.shown()))}."] if row.steps else []
-        names = (f"{{py:obj}}`~backpass.{name}`" for name in row.functions.split())
-        lines += [f"Function: {', '.join(names)}."] if row.functions else []
-        return [node for line in lines for node in self._cell(line)]
+    def _here(self, row: Row) -> nodes.entry:
+        told = [f"Not here, because it is {row.absent}:"] if row.absent else []
+        told += ["; ".join(map(_link, row.page.split()))]
+        told += [_steps(list(row.shown()))] if row.steps else []
+        told += [", ".join(f"{{py:obj}}`~backpass.{name}`" for name in row.functions.split())]
+        return nodes.entry("", *(node for text in told if text for node in self._cell(text)))
 
 
 def _link(page: str) -> str:
-    """Return a link to a section, by its own title."""
+    """Return a link to a page, or a section, by its own title."""
     path, _, anchor = page.partition("#")
-    return (
-        f"[]({path}.md#{anchor})" if path and anchor else f"[]({page if anchor else f'{path}.md'})"
-    )
+    file = f"{path}.md" if path else ""
+    return f"[]({file}#{anchor})" if anchor else f"[]({file})"
 
 
-def _told(note: int, steps: list[Step]) -> str:
-    """Return which steps of which traces, a form at a time."""
-    forms = dict.fromkeys(step.form for step in steps)
-    by_form = []
-    for form in forms:
-        told = dict.fromkeys(f"{step.id} {ROLES[step.role]}" for step in steps if step.form == form)
-        by_form.append(f"`{NOTATIONS[note]}`, form `{form}`: {', '.join(told)}")
-    return "; ".join(by_form)
+def _steps(steps: list[Step]) -> str:
+    """Return which steps of which traces, a form and then a role at a time."""
+    forms = []
+    for form in dict.fromkeys(step.form for step in steps):
+        ids: dict[str, dict[str, None]] = {}
+        for step in steps:
+            if step.form == form:
+                ids.setdefault(step.role, {})[step.id] = None
+        told = (f"{', '.join(named)} {ROLES[role]}" for role, named in ids.items())
+        forms.append(f"form `{form}`: {', '.join(told)}")
+    return f"trace, {'; '.join(forms)}"
 
 
 def _reread(app, env, added, changed, removed):
