@@ -102,6 +102,17 @@ def test_the_patterns_find_what_a_note_can_hold():
     assert contents(1, "# One\n$$a = b$$\n")["One"][0]["kind"] == "formula"
 
 
+def test_slides_that_the_source_names_are_the_notes_own():
+    held = HELD["4"]["places"]
+    files = Path(backpass.__file__).parent.rglob("*.py")
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    named = {title.strip() for title in re.findall(r'slides? "?([A-Z][^"();:,\n]*)', sources)}
+    assert len(named) > 5
+    for title in named:
+        known = any(slide.startswith(title) or title.startswith(slide) for slide in held)
+        assert known, f"note 4 has no slide {title!r}"
+
+
 # --- alive ---------------------------------------------------------------------------------------
 
 

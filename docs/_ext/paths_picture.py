@@ -4,15 +4,15 @@
 through the outputs: a derivative on every line, the product at the end of each path, and their sum.
 """
 
-from docutils.parsers.rst import Directive
+from sphinx.util.docutils import SphinxDirective
 from traces import framed
 
 from backpass.derivatives.tracing import example, trace
 
 __all__ = ["paths_picture", "setup"]
 
-WIDTH, ROW, RADIUS = 640, 110, 24
-UNIT, OUTPUT, COST = 60, 320, 580
+WIDTH, ROW, RADIUS = 376, 120, 24
+UNIT, OUTPUT, COST = 28, 196, 348
 """Where the hidden unit, the outputs and the cost stand, from the left."""
 
 
@@ -41,7 +41,7 @@ def paths_picture(seen):
         y = ROW * (m - 0.5) + 12
         name, unit = lowered(last, m), lowered(last - 1, 1)
         lines += [_line(UNIT, middle, OUTPUT, y), _line(OUTPUT, y, COST, middle)]
-        away = -18 if y < middle else 24
+        away = -42 if y < middle else 34
         marks += [
             _text((UNIT + OUTPUT) / 2, (middle + y) / 2 + away, f"∂a{name}/∂h{unit} = W{name}₁"),
             _text((UNIT + OUTPUT) / 2, (middle + y) / 2 + away + 15, short(weight), "bp-head"),
@@ -51,15 +51,17 @@ def paths_picture(seen):
         ]
     ends = _node(UNIT, middle, f"h{lowered(last - 1, 1)}") + _node(COST, middle, "ℒ")
     products = zip(weights, errors, strict=True)
-    terms = " + ".join(f"({short(error)}) · ({short(weight)})" for weight, error in products)
-    total = short(seen["g", last - 1][0, 0])
-    height = ROW * len(weights) + 56
-    told = f"∂ℒ/∂h{lowered(last - 1, 1)} = {terms} = {total}"
-    return (
-        f'<svg class="bp-net" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{told}" '
-        f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}">{"".join(lines)}{"".join(marks)}{ends}'
-        f"{_text(WIDTH / 2, height - 14, told, 'bp-head')}</svg>"
+    terms = [f"({short(error)}) · ({short(weight)})" for weight, error in products]
+    told = [f"∂ℒ/∂h{lowered(last - 1, 1)} = {terms[0]}", *(f"+ {term}" for term in terms[1:])]
+    told[-1] += f" = {short(seen['g', last - 1][0, 0])}"
+    below = ROW * len(weights) + 40
+    sums = [_text(WIDTH / 2, below + 18 * n, line, "bp-head") for n, line in enumerate(told)]
+    head = (
+        f'<svg class="bp-net" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'aria-label="{" ".join(told)}" '
+        f'viewBox="0 0 {WIDTH} {below + 18 * len(told)}" width="{WIDTH}">'
     )
+    return "".join([head, *lines, *marks, ends, *sums, "</svg>"])
 
 
 def _line(x, y, to_x, to_y):
@@ -75,12 +77,13 @@ def _node(x, y, name):
     return ring + f'<text class="bp-value" x="{x}" y="{y + 4}">{name}</text>'
 
 
-class Paths(Directive):
+class Paths(SphinxDirective):
     """Draws the paths of one example."""
 
     required_arguments = 1
 
     def run(self):
+        self.env.note_dependency(__file__)
         network, X, y = example(self.arguments[0])
         return [framed(paths_picture(trace(network, X[:1], y[:1], notation="nabla")))]
 

@@ -28,7 +28,7 @@ ROWS = {
             "batch C mean",
             "core.backprop.cost",
         ),
-        Row("5", r"$\theta^* = \arg\min_\theta \mathcal E(S, \theta)$", EVALUATING),
+        Row("5", r"$\theta^* = \mathrm{arg\,min}_\theta \mathcal E(S, \theta)$", EVALUATING),
     ),
     "Examples of individual cost functions": (
         Row(
@@ -38,7 +38,7 @@ ROWS = {
         ),
         Row(
             "2",
-            r"$L_1$ error, $\lvert y - \hat y \rvert$",
+            r"$L_1$ error, $|y - \hat y|$",
             f"{COSTS} #loss-absolute-error",
         ),
         Row(
