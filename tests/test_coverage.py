@@ -18,6 +18,7 @@ import pytest
 
 import backpass
 from backpass import Network, trace
+from backpass.derivatives.forms import FORMS
 from backpass.derivatives.tracing import example
 from backpass.derivatives.tracing.formulas import Leaf
 from helpers import EPS, assert_close
@@ -174,19 +175,25 @@ def example_network(name):
     return network, X, y, encoded, Kind(tuple(activations), cost)
 
 
+def arithmetic(note, subject, rows):
+    """Return a note's own numbers of some rows of a network."""
+    network, X, _, encoded, kind = subject
+    turned = note in TRANSPOSED
+    W = {layer: w.T if turned else w for layer, w in enumerate(network.weights, start=1)}
+    b = {layer: bias[:, None] for layer, bias in enumerate(network.biases, start=1)}
+    return ARITHMETIC[note](W, b, X[rows].T, encoded[rows].T, kind)
+
+
 def checked_lines(note, step, subject):
     """Return the layers at which a step is shown; its numbers are held to the note's arithmetic."""
-    network, X, y, encoded, kind = subject
+    network, X, y, *_ = subject
     by_sample = note in (2, 4) and step.role != "mean"
     rows = slice(1) if by_sample or step.form != "batch" else slice(None)
     seen = trace(
         network, X[rows], y[rows], notation=NOTATIONS[note], form=step.form,
         update="sgd" if step.form == "batch" else None, learning_rate=RATE,
     )  # fmt: skip
-    turned = note in TRANSPOSED
-    W = {l: w.T if turned else w for l, w in enumerate(network.weights, start=1)}  # noqa: E741
-    b = dict(enumerate((bias[:, None] for bias in network.biases), start=1))
-    want = ARITHMETIC[note](W, b, X[rows].T, encoded[rows].T, kind)
+    want, turned = arithmetic(note, subject, rows), note in TRANSPOSED
     found = set()
     ids = ("B1z", "B1f") if step.id in ("B1z", "B1f") else (step.id,)  # as the pair is fused or not
     for shown in seen.sections[-1].steps:
@@ -233,3 +240,31 @@ def test_its_steps_are_shown_in_the_notation_and_form(note, step):
 def test_its_numbers_are_the_notes_arithmetic_for_every_kind_of_network(note, kind):
     steps = [step for which, step in STEPS if which == note and step.form != "chain"]
     assert sum(bool(checked_lines(note, step, small_network(kind))) for step in steps) > 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_the_gradient_is_the_notes_arithmetic(form, kind):
+    network, X, _, encoded, _ = small_network(kind)
+    want = arithmetic(1, small_network(kind), slice(None))
+    got = FORMS[form].gradients(network.model, X, encoded, np.ones(len(X)))
+    for layer, (dW, db) in enumerate(zip(got.weights, got.biases, strict=True), start=1):
+        allowed = 100 * EPS * max(1.0, float(np.max(np.abs(want["dW", layer]))))
+        assert_close(dW, want["dW", layer], allowed, f"{form}, layer {layer}")
+        assert_close(db[:, None], want["db", layer], allowed, f"{form}, layer {layer}")
+
+
+def test_the_drawn_paths_sum_to_the_derivative():
+    pytest.importorskip("sphinx")
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        picture = importlib.import_module("paths_picture").paths_picture
+    finally:
+        sys.path.remove(str(DOCS / "_ext"))
+    network, X, y, *_ = example_network("classes")
+    drawn = picture(trace(network, X[:1], y[:1], notation="nabla"))
+    told = re.search('aria-label="(.*?)"', drawn)[1].replace("\N{MINUS SIGN}", "-")
+    *factors, total = map(float, re.findall(r"-?\d\.\d{4}", told))
+    assert abs(factors[0] * factors[1] + factors[2] * factors[3] - total) < 2e-4
+    want = arithmetic(3, example_network("classes"), slice(1))
+    assert abs(want["g", 1][0, 0] - total) < 5e-5 + EPS
