@@ -22,7 +22,9 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "architecture",
+    "coverage",
     "mathml",
+    "paths_picture",
     "records",
     "traces",
 ]

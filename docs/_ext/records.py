@@ -123,6 +123,7 @@ class Records(SphinxDirective):
         record = registry[name]()
         anchor = f"{registry.kind}-{name.replace('_', '-')}"
         section = nodes.section(ids=[anchor], names=[anchor])
+        self.state.document.note_explicit_target(section)  # pages link to it: (#loss-huber)
         section += nodes.title("", "", nodes.literal("", name))
         section += paragraph(_summary(registry[name]))
         body = nodes.container(classes=["record-body"])

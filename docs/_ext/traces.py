@@ -8,7 +8,7 @@
 :::
 ```
 
-Without ``only`` the whole trace is shown, with its pictures.
+Without ``only`` the whole trace is shown, with its pictures; with ``:picture:`` the network alone.
 """
 
 from typing import ClassVar
@@ -16,6 +16,7 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 
+from backpass.derivatives import pages
 from backpass.derivatives.tracing import example, trace
 from backpass.derivatives.tracing.to_html import html_excerpt
 
@@ -32,6 +33,7 @@ class TraceDirective(Directive):
         "only": directives.unchanged,
         "layer": directives.positive_int,
         "rows": directives.positive_int,
+        "picture": directives.flag,
     }
 
     def run(self):
@@ -45,11 +47,18 @@ class TraceDirective(Directive):
             form=self.options.get("form", "batch"),
             layer=self.options.get("layer"),
         )
+        if "picture" in self.options:
+            return [framed(seen.picture())]
         wanted = self.options.get("only", "").split()
         page = html_excerpt(seen, wanted) if wanted else seen._repr_html_()
         if wanted and "<section" not in page:
             raise self.error(f"this trace has none of the equations {wanted}")
         return [nodes.raw("", page, format="html")]
+
+
+def framed(svg):
+    """Return a picture in the colours of the traces."""
+    return nodes.raw("", pages.framed(f"<figure>{svg}</figure>"), format="html")
 
 
 def setup(app):

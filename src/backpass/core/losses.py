@@ -148,7 +148,7 @@ def squared_error() -> Loss:
             r"C = \tfrac12 (\hat y - y)^2 \\"
             r"\frac{\partial C}{\partial \hat y} = \hat y - y"
         ),
-        source="note 2, Bro, do you even backprop?; note 4, slide Examples of cost functions",
+        source="note 2, the loss function; note 4, slide Examples of individual cost functions",
     )
 
 
@@ -165,7 +165,7 @@ def absolute_error() -> Loss:
             r"C = |\hat y - y| \\"
             r"\frac{\partial C}{\partial \hat y} = \mathrm{sign}(\hat y - y),\quad 0 \text{ at } 0"
         ),
-        source="note 4, slide Examples of cost functions (L1)",
+        source="note 4, slide Examples of individual cost functions (L1)",
         kinks=lambda y, p: p - y,
     )
 
@@ -193,7 +193,7 @@ def huber(delta: float = 1.35) -> Loss:
             r"\frac{\partial C}{\partial \hat y} = r \text{ for } |r| \le \delta,\quad"
             r" \delta\,\mathrm{sign}(r) \text{ otherwise}"
         ),
-        source="note 4, slide Examples of cost functions (Huber), equation (1)",
+        source="note 4, slide Examples of individual cost functions (Huber), equation (1)",
         numbers={"delta": delta},
     )
 
@@ -212,7 +212,7 @@ def logistic() -> Loss:
             r"\frac{\partial C}{\partial \hat y} = \frac{-y\,e^{-y\hat y}}{1 + e^{-y\hat y}}"
             r" = -y\,\sigma(-y\hat y)"
         ),
-        source="note 4, slide Examples of cost functions (logistic regression)",
+        source="note 4, slide Examples of individual cost functions (logistic regression)",
         task="margin",
     )
 
@@ -231,7 +231,7 @@ def hinge() -> Loss:
             r"\frac{\partial C}{\partial \hat y} = -y \text{ for } y\hat y < 1,"
             r"\quad 0 \text{ otherwise}"
         ),
-        source="what note 4's slide Examples of cost functions (binary classification) aims at",
+        source="what the last of note 4, slide Examples of individual cost functions, aims at",
         task="margin",
         kinks=lambda y, p: 1 - y * p,
     )
@@ -253,7 +253,7 @@ def shortfall() -> Loss:
             r"\frac{\partial C}{\partial \hat y} = -1 \text{ for } \hat y < y,"
             r"\quad 0 \text{ otherwise}"
         ),
-        source="note 4, slide Examples of cost functions (binary classification)",
+        source="note 4, slide Examples of individual cost functions (binary classification)",
         kinks=lambda y, p: y - p,
     )
 
