@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backpass.cli.interrupts import INTERRUPTED, ctrl_c
+from backpass.errors import InputError
 from backpass.tabular.formatting import Cell, Grid
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 PAGES = (".html", ".htm")
 SUFFIXES = (".csv", ".tsv", ".parquet", *PAGES)
-HEADS = ("who", "answer", "mistake", "how many")
+COLUMNS = (("who", "name"), ("answer", "text"), ("how many", "number"), ("mistake", "name"))
 A_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -41,14 +42,17 @@ def run_class(
         0 where every answer is right, 1 where one is not.
     """
     from backpass.cli import tables as render
-    from backpass.derivatives.homework.whole_class import answers_in, grouped, judged
+    from backpass.derivatives.homework.whole_class import answers_in, judged
 
     answers = answers_in(folder)
     outcomes: list[Outcome] = []
     interrupted = _collect(judged(answers, judge, word), len(answers), outcomes)
     if interrupted and not outcomes:
         raise KeyboardInterrupt
-    view = _grid(grouped(outcomes))
+    if all(one.outcome == "not judged" for one in outcomes):  # an option may be wrong
+        reason = f"{outcomes[0].who}: {outcomes[0].told}"
+        raise InputError(f"{folder}: none of {len(outcomes)} answers can be judged; {reason}")
+    view = _grid(outcomes)
     if output is not None:
         _write(view, output)
     render.output().print(render.titled_grid(view))
@@ -58,7 +62,7 @@ def run_class(
     return int(any(one.outcome != "right" for one in outcomes))
 
 
-def _collect(found: Any, total: int, outcomes: list[Outcome]) -> bool:
+def _collect(found: Iterable[Outcome], total: int, outcomes: list[Outcome]) -> bool:
     """Add what is found to `outcomes` behind a bar; return whether Ctrl-C has ended that."""
     from backpass.cli.progress import progress_bar
 
@@ -66,42 +70,32 @@ def _collect(found: Any, total: int, outcomes: list[Outcome]) -> bool:
     bar = progress.add_task("judging", total=total, told="")
     ctrl_c.before_the_end(progress.stop)  # Ctrl-C may come at any line
     try:
-        try:
-            with ctrl_c.waiting():
-                progress.start()
-            for outcome in found:
-                if ctrl_c.just_heard:  # a library has made another error of it
-                    raise KeyboardInterrupt
-                outcomes.append(outcome)
-                progress.update(bar, advance=1, told=f"{len(outcomes)}/{total} answers")
-        finally:
-            with ctrl_c.waiting():
-                progress.stop()
+        with ctrl_c.waiting():
+            progress.start()
+        for outcome in found:
+            if ctrl_c.just_heard:  # a library has made another error of it
+                return True
+            outcomes.append(outcome)
+            progress.update(bar, advance=1, told=f"{len(outcomes)}/{total} answers")
     except KeyboardInterrupt:
         return True
+    finally:
+        progress.stop()
     return False
 
 
-def _grid(found: Sequence[tuple[Outcome, int]]) -> Grid:
+def _grid(outcomes: list[Outcome]) -> Grid:
     """Return the table as terminal, page and file show it."""
-    of = {kind: [one for one, _ in found if one.outcome == kind] for kind in _KINDS}
-    counts = ", ".join(f"{len(ones)} {kind}" for kind, ones in of.items() if ones)
-    title = f"{len(found)} answer{'s' * (len(found) != 1)}: {counts}"
-    kinds = zip(HEADS, ("name", "text", "name", "number"), strict=True)
-    rows = [
-        [
-            Cell(one.who),
-            Cell(one.outcome, _KINDS[one.outcome], part=0.1),
-            Cell(one.told),
-            Cell(str(count)),
-        ]
-        for one, count in found
-    ]
-    return Grid(title, [*kinds], rows)
+    from backpass.derivatives.homework.whole_class import OUTCOMES, grouped
 
-
-_KINDS = {"right": "right", "wrong": "wrong", "not judged": ""}
-"""Every outcome, and how its cell is marked."""
+    counts = {kind: sum(one.outcome == kind for one in outcomes) for kind in OUTCOMES}
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    view = Grid(f"{len(outcomes)} answer{'s' * (len(outcomes) != 1)}: {told}", COLUMNS)
+    for one, count in grouped(outcomes):
+        mark = one.outcome if one.outcome in ("right", "wrong") else ""
+        answer = Cell(one.outcome, mark, part=0.1)
+        view.rows.append([Cell(one.who), answer, Cell(str(count)), Cell(one.told)])
+    return view
 
 
 def _write(view: Grid, path: str) -> None:
@@ -111,18 +105,17 @@ def _write(view: Grid, path: str) -> None:
         from backpass.tabular.report.layout import section, table_of
         from backpass.tabular.report.page import whole_page
 
-        head = element("header", element("p", "backpass homework", class_="dim"))
         main = element("main", section(view.title, table_of(view), wide=True))
-        durable_write(path, [whole_page("Homework of a class", head, main).encode()])
+        title = element("h1", "Homework of a class")
+        durable_write(path, [whole_page("Homework of a class", title, main).encode()])
         return
     import polars as pl
 
     from backpass.tabular.files import write_table
 
-    columns = zip(HEADS, zip(*view.rows, strict=True), strict=True)
-    texts = {head: [harmless(cell.text) for cell in column] for head, column in columns}
-    counts = pl.col(HEADS[-1]).cast(pl.Int64)
-    write_table(pl.DataFrame(texts).with_columns(counts), path)
+    cells = zip(*([harmless(cell.text) for cell in row] for row in view.rows), strict=True)
+    table = pl.DataFrame(dict(zip((head for head, _ in COLUMNS), map(list, cells), strict=True)))
+    write_table(table.with_columns(pl.col("how many").cast(pl.Int64)), path)
 
 
 def harmless(text: str) -> str:

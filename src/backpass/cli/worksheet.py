@@ -73,13 +73,14 @@ def run_worksheet(options: WorksheetOptions) -> int:
       backpass worksheet example:small --activation relu --rows 2 --blank B -o sheet.pdf
     """  # noqa: D301
     from backpass.derivatives.worksheets import worksheet
-    from backpass.derivatives.worksheets.files import SUFFIXES, check_formats
+    from backpass.derivatives.worksheets.files import SUFFIXES, check_format
 
     outputs = [Output("--output", options.output, SUFFIXES)]
     if options.solution is not None:
         outputs.append(Output("--solution", options.solution, SUFFIXES))
     check_outputs(outputs, [options.model])
-    check_formats(output.path for output in outputs)
+    for output in outputs:
+        check_format(output.path)
     sheet = worksheet(
         _network(options),
         notation=options.notation,

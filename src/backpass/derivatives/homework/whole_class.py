@@ -7,9 +7,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from backpass.derivatives.homework.answer_files import read_answer
 from backpass.derivatives.homework.verdict import Verdict
@@ -21,19 +20,8 @@ MOST_TOLD = 3  # explanations of one answer
 OUTCOMES = ("right", "wrong", "not judged")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one answer.
-
-    Parameters
-    ----------
-    who : str
-        Whose it is: the name of the file, or of the folder that it lies in alone.
-    outcome : {"right", "wrong", "not judged"}
-    told : str
-        Which mistake explains a wrong answer, or why one could not be judged; empty where it is
-        right.
-    """
+class Outcome(NamedTuple):
+    """Whose answer it is, what became of it, and its mistake, or why it could not be judged."""
 
     who: str
     outcome: str
@@ -70,10 +58,7 @@ def answers_in(folder: str | Path) -> list[tuple[str, Path]]:
 
 
 def _seen(folder: Path, pattern: str = "*") -> list[Path]:
-    try:
-        return sorted(p for p in folder.glob(pattern) if not p.name.startswith((".", "__")))
-    except OSError as error:
-        raise InputError(f"{shown_path(folder)}: cannot be read: {error.strerror}") from None
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith((".", "__")))
 
 
 def judged(
@@ -88,17 +73,18 @@ def judged(
     judge : callable
         Returns the verdict on what was read from a file.
     word : str, optional
-        Have names replaced by :func:`pseudonym`.
+        Replace names by the :func:`pseudonym` of this word, and leave out what files are quoted by.
     """
     for who, path in answers:
+        shown = who if word is None else pseudonym(who, word)
         try:
             verdict = judge(read_answer(path))
         except (InputError, ModelFileError) as error:
             reason = str(error).removeprefix(f"{shown_path(path)}: ")
-            found = Outcome(who, "not judged", reason)
+            reason = reason if word is None else re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", reason)
+            yield Outcome(shown, "not judged", reason)
         else:
-            found = Outcome(who, "right" if verdict.right else "wrong", _mistake(verdict))
-        yield found if word is None else _without_name(found, word)
+            yield Outcome(shown, "right" if verdict.right else "wrong", _mistake(verdict))
 
 
 def _mistake(verdict: Verdict) -> str:
@@ -115,25 +101,16 @@ def _mistake(verdict: Verdict) -> str:
 
 
 def pseudonym(name: str, word: str) -> str:
-    """Return what stands for a name, whatever its case: the same for the same word.
-
-    Who does not know the word cannot try names out.
+    """Return what stands for a name in any case: who does not know the word cannot try names out.
 
     Examples
     --------
     >>> pseudonym("Ada", "our word"), pseudonym("Ada", "another word")
     ('p-em5f32', 'p-f2vtaw')
     """
-    name = unicodedata.normalize("NFC", name.casefold())
-    mixed = hmac.new(word.encode(), name.encode(), hashlib.sha256).digest()
+    plain = unicodedata.normalize("NFC", name.casefold())
+    mixed = hmac.new(word.encode(), plain.encode(), hashlib.sha256).digest()
     return f"p-{base64.b32encode(mixed).decode().lower()[:6]}"
-
-
-def _without_name(outcome: Outcome, word: str) -> Outcome:
-    """Return it under a pseudonym, and without what a reason quotes from the file."""
-    told = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", outcome.told)
-    told = told if outcome.outcome == "not judged" else outcome.told
-    return replace(outcome, who=pseudonym(outcome.who, word), told=told)
 
 
 def grouped(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
@@ -146,10 +123,6 @@ def grouped(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
     [('Bo', 'right', 2), ('Cy', 'right', 2), ('Ada', 'wrong', 1)]
     """
     every = list(outcomes)
-    shared = Counter((one.outcome, one.told) for one in every)
-
-    def place(pair: tuple[Outcome, int]) -> tuple[int, int, str, str]:
-        one, count = pair
-        return OUTCOMES.index(one.outcome), -count, one.told, one.who
-
-    return sorted(((one, shared[one.outcome, one.told]) for one in every), key=place)
+    shared = Counter(one[1:] for one in every)
+    every.sort(key=lambda one: (OUTCOMES.index(one.outcome), -shared[one[1:]], one.told, one.who))
+    return [(one, shared[one[1:]]) for one in every]

@@ -1,10 +1,9 @@
-"""Writing worksheets and their solutions as HTML, LaTeX or PDF."""
+"""Worksheets and their solutions as files: HTML, LaTeX or PDF."""
 
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +11,33 @@ from backpass.errors import InputError
 from backpass.storage.atomic_write import durable_write, shown_path
 
 SUFFIXES = (".html", ".htm", ".tex", ".pdf")
-SECONDS = 120
+SECONDS = 120  # more than pdflatex takes
 
 
-def write_pages(pages: Mapping[str | Path, Any]) -> None:
-    """Write each page to its path, in the format of its suffix, once all of them are made.
-
-    Parameters
-    ----------
-    pages : mapping
-        From path to a worksheet or a trace, whatever has ``to_html`` and ``to_latex``.
-
-    Raises
-    ------
-    InputError
-        When a suffix is another, or a PDF is asked for and there is no pdflatex.
-    """
-    check_formats(pages)
-    made = {path: _bytes(page, Path(path).suffix.lower()) for path, page in pages.items()}
-    for path, data in made.items():
-        durable_write(path, [data])
+def check_format(path: str | Path) -> None:
+    """Refuse a file of another kind, or a PDF where there is no pdflatex."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{shown_path(path)}: the name must end in .html, .tex or .pdf")
+    if suffix == ".pdf" and shutil.which("pdflatex") is None:
+        raise InputError(
+            f"{shown_path(path)}: a PDF needs pdflatex, which is not there; install TeX "
+            "(Debian: apt install texlive-latex-base), or write .tex or .html"
+        )
 
 
-def check_formats(paths: Any) -> None:
-    """Refuse a file that could not be written, before there is any work."""
-    for path in paths:
-        suffix = Path(path).suffix.lower()
-        if suffix not in SUFFIXES:
-            raise InputError(f"{shown_path(path)}: the name must end in .html, .tex or .pdf")
-        if suffix == ".pdf" and shutil.which("pdflatex") is None:
-            raise InputError(
-                f"{shown_path(path)}: a PDF needs pdflatex, which is not there; install TeX "
-                "(Debian: apt install texlive-latex-recommended), or write .tex or .html"
-            )
-
-
-def _bytes(page: Any, suffix: str) -> bytes:
+def write_page(page: Any, path: str | Path) -> None:
+    """Write whatever has ``to_html`` and ``to_latex`` in the format of the suffix."""
+    check_format(path)
+    suffix = Path(path).suffix.lower()
     if suffix == ".pdf":
-        return pdf_of(page.to_latex())
-    text = page.to_latex() if suffix == ".tex" else page.to_html()
-    return bytes(text, "utf-8")
+        durable_write(path, [pdf_of(page.to_latex())])
+        return
+    durable_write(path, [(page.to_latex() if suffix == ".tex" else page.to_html()).encode()])
 
 
 def pdf_of(latex: str) -> bytes:
-    """Return a document as PDF, the same bytes for the same text.
+    """Return a document as PDF.
 
     Raises
     ------
@@ -63,24 +45,20 @@ def pdf_of(latex: str) -> bytes:
         When pdflatex fails, as where amsmath is not installed.
     """
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape"]
-    # dates of a PDF are those of its making; this one is the epoch's
-    dateless = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
+    # a PDF holds the date of its making; with this one the same text gives the same bytes
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "sheet.tex").write_text(latex, encoding="utf-8")
+        source = Path(folder, "sheet.tex")
+        source.write_text(latex, encoding="utf-8")
         try:
             done = subprocess.run(
-                [*command, "sheet.tex"],
-                cwd=folder,
-                env={**os.environ, **dateless},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=SECONDS,
-                check=False,
-            )
+                [*command, source.name], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                capture_output=True, timeout=SECONDS, check=False,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise InputError(f"pdflatex did not end within {SECONDS} s; write .tex") from None
         if done.returncode:
             told = done.stdout.decode(errors="replace").splitlines()
             why = next((line for line in told if line.startswith("!")), f"exit {done.returncode}")
             raise InputError(f"pdflatex failed ({why}); write .tex, and see what it lacks")
-        return Path(folder, "sheet.pdf").read_bytes()
+        return source.with_suffix(".pdf").read_bytes()

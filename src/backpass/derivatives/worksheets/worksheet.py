@@ -1,7 +1,7 @@
 """A worksheet: the steps of a trace with blanks where the student computes."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from backpass.derivatives.batch import subject
 from backpass.derivatives.tracing import EXAMPLES, Trace, example, trace
-from backpass.derivatives.tracing.formulas import Braced, Equation, Leaf
+from backpass.derivatives.tracing.formulas import Equation, Leaf, leaves
 from backpass.derivatives.tracing.recording import Recording, Values
 from backpass.derivatives.tracing.steps import Line, Section, Step
 from backpass.derivatives.worksheets.round_numbers import round_numbers
@@ -91,10 +91,14 @@ class Worksheet:
         InputError
             When a suffix is another, or there is no pdflatex; then nothing was written.
         """
-        from backpass.derivatives.worksheets.files import write_pages
+        from backpass.derivatives.worksheets.files import check_format, write_page
 
-        pages: dict[str | Path, Worksheet | Trace] = {path: self}
-        write_pages(pages | ({} if solution is None else {solution: self.solution}))
+        pages = [(self, path), (self.solution, solution)]
+        places = [(page, place) for page, place in pages if place is not None]
+        for _, place in places:
+            check_format(place)
+        for page, place in places:
+            write_page(page, place)
 
 
 def worksheet(
@@ -191,74 +195,54 @@ def _blank_ids(seen: Trace, blank: Iterable[str] | None) -> frozenset[str]:
     return frozenset(step for step in ids if step.startswith(tuple(wanted)))
 
 
-def _recordings(seen: Trace) -> list[Recording]:
-    """Return every recording that a line of the trace looks its numbers up in."""
-    values = (line.values for part in seen.sections for step in part.steps for line in step.lines)
-    every = [one for looked_up in values for one in (looked_up.recording, *looked_up.samples)]
-    return list({id(one): one for one in every}.values())
-
-
 def _hidden(seen: Trace, blank: frozenset[str]) -> set[Key]:
-    """Return the quantities that no number may be shown of.
+    """Return the arrays that no number may be shown of.
 
     They are the results of the blank steps, and whatever has the same numbers by another name: the
     bias gradient of one sample is its error signal.
     """
-    recordings = _recordings(seen)
-    found: set[Key] = set()
-    for step in (step for section in seen.sections for step in section.steps):
-        for line in step.lines if step.id in blank else ():
-            left = line.equation.left
-            left = left.inner if isinstance(left, Braced) else left
-            if isinstance(left, Leaf):
-                found |= {(left.key, left.layer), (left.key, None)}
-    names = {key for one in recordings for key in one.arrays if not _is_given(key)}
-    computed = {key for key in names if _stem(key) in found}
-    same = {
-        other
-        for other in names
-        for key in computed
-        if any(_same(one.arrays, key, other) for one in recordings)
-    }
-    return computed | same
+    steps = [step for section in seen.sections for step in section.steps]
+    looked_up = [line.values for step in steps for line in step.lines]
+    recordings = [one for values in looked_up for one in (values.recording, *values.samples)]
+    known = list({id(one): one.arrays for one in recordings}.values())
+    lefts = [line.equation.left for step in steps if step.id in blank for line in step.lines]
+    results = [leaf for left in lefts for leaf in leaves(left)]
+    hidden: set[Key] = set()
+    for arrays in known:
+        free = {key: array for key, array in arrays.items() if not _is_given(key)}
+        computed = [array for key, array in free.items() if any(_is_of(key, r) for r in results)]
+        hidden |= {key for key, array in free.items() if any(_same(array, c) for c in computed)}
+    return hidden
 
 
-def _stem(key: Key) -> Key:
-    """Return the quantity that an array is of: ``"dha1"`` is that of the second unit."""
-    return re.sub(r"\d+$", "", key[0]), key[1]
+def _is_of(key: Key, result: Leaf) -> bool:
+    """Return whether an array is of that quantity; ``"dha1"`` is a second unit's ``"dha"``."""
+    return re.sub(r"\d+$", "", key[0]) == result.key and key[1] in (result.layer, None)
 
 
 def _is_given(key: Key) -> bool:
     return key[0] in GIVEN or key == ("a", 0)
 
 
-def _same(arrays: Mapping[Key, Any], key: Key, other: Key) -> bool:
-    if key not in arrays or other not in arrays:
-        return False
-    one, two = np.asarray(arrays[key]), np.asarray(arrays[other])
-    if one.size != two.size:
-        return False
-    turned = (one.ravel(), one.T.ravel())
-    return any(np.allclose(flat, two.ravel(), rtol=1e-9, atol=0) for flat in turned)
+def _same(array: Any, other: Any) -> bool:
+    """Return whether two arrays have the same numbers, lying as they do or transposed."""
+    one, turned, flat = np.ravel(array), np.ravel(np.transpose(array)), np.ravel(other)
+    return flat.size == one.size and any(np.allclose(x, flat, atol=0) for x in (one, turned))
 
 
 def _with_blanks(step: Step, blank: frozenset[str], hidden: set[Key]) -> Step:
     """Return a step whose lines know no hidden number."""
-    lines = [replace(line, values=_without(line.values, hidden)) for line in step.lines]
-    remarks = () if step.id in blank else step.remarks
-    return replace(step, lines=tuple(lines), remarks=remarks)
 
-
-def _without(values: Values, hidden: set[Key]) -> Values:
     def blanked(seen: Recording) -> Recording:
-        kept = {
-            key: np.full(np.shape(array), np.nan) if key in hidden else array
-            for key, array in seen.arrays.items()
-        }
-        return replace(seen, arrays=kept)
+        arrays = {k: x * np.nan if k in hidden else x for k, x in seen.arrays.items()}
+        return replace(seen, arrays=arrays)
 
-    samples = [blanked(one) for one in values.samples]
-    return replace(values, recording=blanked(values.recording), samples=samples)
+    def without(values: Values) -> Values:
+        samples = [blanked(one) for one in values.samples]
+        return replace(values, recording=blanked(values.recording), samples=samples)
+
+    lines = tuple(replace(line, values=without(line.values)) for line in step.lines)
+    return replace(step, lines=lines, remarks=() if step.id in blank else step.remarks)
 
 
 def _given(seen: Trace, X: Any, y: Any) -> Iterator[Line]:
