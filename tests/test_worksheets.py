@@ -114,9 +114,9 @@ def test_a_page_has_boxes_and_neither_script_nor_picture():
     page, latex = sheet.to_html(), sheet.to_latex()
     entries = sum(
         np.size(line.values(line.equation.left))
-        for section in sheet.sections for step in section.steps for line in step.lines
+        for section in sheet.sections for step in section.steps for line in step.lines[:1]
     )  # fmt: skip
-    assert page.count("<mspace") == latex.count(r"\blank") - 1 == entries
+    assert page.count("<mspace") == latex.count(r"\blank") - 1 == entries  # that one defines it
     assert "nan" not in page + latex
     assert not re.search(r"<script|<svg|https?:", page)
     assert {c for c in latex if ord(c) > 127} == set()

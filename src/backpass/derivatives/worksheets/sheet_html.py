@@ -75,7 +75,7 @@ def _equals(sheet: Any, line: Line) -> str:
 
 def _step(sheet: Any, step: Step) -> str:
     place = f' <span class="bp-place">{html.escape(step.place)}</span>' if step.place else ""
-    lines = "".join(_line(sheet, line, step.id in sheet.blank) for line in step.lines)
+    lines = "".join(_line(sheet, *shown) for shown in sheet.lines(step))
     remarks = (f'<p class="bp-remark">! {html.escape(remark)}</p>' for remark in step.remarks)
     return (
         f'<section class="bp-step"><h4><span class="bp-id">{step.id}</span>'
@@ -84,13 +84,12 @@ def _step(sheet: Any, step: Step) -> str:
     )
 
 
-def _line(sheet: Any, line: Line, blank: bool) -> str:
-    """Return a formula with boxes for its result; with its numbers, too, where it is not blank."""
+def _line(sheet: Any, line: Line, numbers: bool, result: bool) -> str:
+    """Return a formula, this run's numbers in it, and the result or its boxes."""
     seen = sheet.solution
     shown = BlankMathPainter(seen.notation).show(line, seen.limits, batch=seen.batch)
-    pieces = [shown.symbols]
-    if not blank and shown.numbers is not None:
-        pieces.append(f"<mrow><mo>=</mo>{shown.numbers}</mrow>")
-    pieces.append(f"<mrow><mo>=</mo>{shown.result}</mrow>")
+    rows = [shown.numbers] if numbers and shown.numbers is not None else []
+    rows += [shown.result] if result else []
+    pieces = [shown.symbols, *(f"<mrow><mo>=</mo>{row}</mrow>" for row in rows)]
     maths = "".join(f'<math displaystyle="true">{piece}</math>' for piece in pieces)
-    return f'<div class="bp-line{" bp-task" * blank}">{maths}</div>'
+    return f'<div class="bp-line{"" if numbers else " bp-task"}">{maths}</div>'

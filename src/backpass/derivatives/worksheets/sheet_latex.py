@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from backpass.derivatives.tracing.formulas import Leaf
+import numpy as np
+
+from backpass.derivatives.tracing.formulas import Leaf, leaves
 from backpass.derivatives.tracing.steps import Line, Step
 from backpass.derivatives.tracing.to_latex import LatexPainter, escaped
 
 BOX = r"\blank"
+MANY_COLUMNS = 12
 
 
 class BlankLatexPainter(LatexPainter):
@@ -19,12 +22,12 @@ class BlankLatexPainter(LatexPainter):
 HEAD = r"""\documentclass[a4paper,fleqn]{article}
 \usepackage{amsmath}
 \ifdefined\pdfpagewidth \pdfpagewidth=\paperwidth \pdfpageheight=\paperheight \fi
-\ifdefined\pdftrailerid \pdftrailerid{} \pdfsuppressptexinfo=-1 \fi
 \setlength{\textwidth}{17cm}
 \setlength{\textheight}{25cm}
 \setlength{\oddsidemargin}{-0.5cm}
 \setlength{\topmargin}{-2.2cm}
 \setlength{\parindent}{0pt}
+\setlength{\arraycolsep}{3.5pt}
 \newcommand{\blank}{\rule[-1.5ex]{0pt}{4.6ex}\framebox{\rule[-0.35ex]{0pt}{2ex}\hspace{2.6em}}}
 \newcommand{\room}{\vspace{1.2cm}}
 \begin{document}
@@ -60,25 +63,26 @@ def _equals(sheet: Any, line: Line) -> str:
 def _step(sheet: Any, step: Step) -> str:
     """Return a step that no page break divides, with room to compute below it."""
     place = f" ({escaped(step.place)})" if step.place else ""
-    blank = step.id in sheet.blank
     parts = [
         r"\begin{minipage}{\textwidth}",
         rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}",
-        *(_line(sheet, line, blank) for line in step.lines),
+        *(_line(sheet, *shown) for shown in sheet.lines(step)),
         *(rf"\emph{{{escaped(remark)}}}" for remark in step.remarks),
-        *([r"\room"] if blank else []),
+        *([r"\room"] if step.id in sheet.blank else []),
         r"\end{minipage}\par\bigskip",
     ]
     return "\n".join(parts)
 
 
-def _line(sheet: Any, line: Line, blank: bool) -> str:
-    """Return a formula with boxes for its result; with its numbers, too, where it is not blank."""
+def _line(sheet: Any, line: Line, numbers: bool, result: bool) -> str:
+    """Return a formula, this run's numbers in it, and the result or its boxes."""
     seen = sheet.solution
     shown = BlankLatexPainter(seen.notation).show(line, seen.limits, batch=seen.batch)
-    if blank:
-        return f"\\[ {shown.symbols} = {shown.result} \\]"
     rows = [f"& {shown.symbols}"]
-    rows += [f"&= {shown.numbers}"] if shown.numbers is not None else []
-    body = " \\\\\n".join([*rows, f"&= {shown.result}"])
-    return f"{{\\footnotesize\\begin{{align*}}\n{body}\n\\end{{align*}}}}"
+    rows += [f"&= {shown.numbers}"] if numbers and shown.numbers is not None else []
+    rows += [f"&= {shown.result}"] if result else []
+    shapes = [np.shape(line.values(leaf)) for leaf in leaves(line.equation.right)]
+    many = sum(shape[1] for shape in shapes if len(shape) == 2) >= MANY_COLUMNS
+    size = r"\small" if not numbers else r"\scriptsize" if many else r"\footnotesize"
+    body = " \\\\\n".join(rows)
+    return f"{{{size}\\begin{{align*}}\n{body}\n\\end{{align*}}}}"

@@ -17,7 +17,7 @@ from backpass.derivatives.worksheets.round_numbers import round_numbers
 from backpass.errors import InputError
 from backpass.network.network import Network
 
-WIDEST, MOST_LAYERS, MOST_ROWS = 6, 6, 4
+WIDEST, MOST_LAYERS, MOST_ROWS = 4, 6, 4
 """What fits across a page, and what anybody computes by hand."""
 
 GIVEN = {"W", "w", "b", "bs", "y", "s", "N", "S", "lambda", "rate"}
@@ -65,6 +65,15 @@ class Worksheet:
         from backpass.derivatives.worksheets.sheet_html import sheet_part  # each format by itself
 
         return sheet_part(self)
+
+    def lines(self, step: Step) -> list[tuple[Line, bool, bool]]:
+        """Return a step's lines, each with whether its numbers and its result are shown, too.
+
+        A blank step has boxes for its result once, and other forms of it as formulas alone.
+        """
+        given, lefts = step.id not in self.blank, [line.equation.left for line in step.lines]
+        first = [line.equation.left not in lefts[:i] for i, line in enumerate(step.lines)]
+        return [(line, given, given or new) for line, new in zip(step.lines, first, strict=True)]
 
     def to_html(self) -> str:
         """Return a page for screen and printer: no script, nothing loaded from elsewhere."""
