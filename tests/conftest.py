@@ -2,13 +2,15 @@
 
 SCIPY_ARRAY_API must be set before SciPy is first imported: scikit-learn skips some of its
 estimator checks without it. With BACKPASS_REQUIRE_NATIVE=1 or BACKPASS_REQUIRE_TORCH=1 nothing runs
-unless the native engine or PyTorch is there, whose tests would be skipped otherwise.
+unless the native engine or PyTorch is there, whose tests would be skipped otherwise, and with
+BACKPASS_REQUIRE_TEX=1 unless pdflatex is.
 """
 
 import collections
 import importlib
 import importlib.util
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -29,21 +31,23 @@ settings.load_profile("ci" if os.environ.get("CI") else "backpass")
 
 
 NO_TORCH = None if importlib.util.find_spec("torch") else "PyTorch is not installed"
+NO_TEX = None if shutil.which("pdflatex") else "pdflatex is not installed"
+WITHOUT = {"torch": NO_TORCH, "tex": NO_TEX}
 
 
 def pytest_configure():
     from backpass.engines.extension import missing
 
-    for name, reason in {"NATIVE": missing(), "TORCH": NO_TORCH}.items():
+    for name, reason in {"NATIVE": missing(), "TORCH": NO_TORCH, "TEX": NO_TEX}.items():
         if reason and os.environ.get(f"BACKPASS_REQUIRE_{name}"):
             raise pytest.UsageError(f"BACKPASS_REQUIRE_{name} is set, but {reason}")
 
 
 def pytest_collection_modifyitems(items):
-    if NO_TORCH:
+    for marker, reason in WITHOUT.items():
         for item in items:
-            if item.get_closest_marker("torch"):
-                item.add_marker(pytest.mark.skip(reason=NO_TORCH))
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_terminal_summary(terminalreporter):

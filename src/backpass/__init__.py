@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers, which do not 
     from backpass.derivatives.homework import explain_mismatch as explain_mismatch
     from backpass.derivatives.tracing import Trace as Trace
     from backpass.derivatives.tracing import trace as trace
+    from backpass.derivatives.worksheets import Worksheet as Worksheet
+    from backpass.derivatives.worksheets import worksheet as worksheet
     from backpass.errors import InputError as InputError
     from backpass.estimators import MLPClassifier as MLPClassifier
     from backpass.estimators import MLPRegressor as MLPRegressor
@@ -66,6 +68,8 @@ _HOMES = {
     "trace": "backpass.derivatives.tracing",
     "train": "backpass.training.trainer",
     "Verdict": "backpass.derivatives.homework",
+    "Worksheet": "backpass.derivatives.worksheets",
+    "worksheet": "backpass.derivatives.worksheets",
 }
 """Where each public name lives."""
 

@@ -19,6 +19,7 @@ from backpass.cli.commands import evaluate, export, predict
 from backpass.cli.fitting import FitOptions, fit
 from backpass.cli.homework import HomeworkOptions, run_homework
 from backpass.cli.tracing import TraceOptions, run_trace
+from backpass.cli.worksheet import WorksheetOptions, run_worksheet
 
 app = typer.Typer(
     name="backpass",
@@ -77,4 +78,5 @@ _declare("evaluate", evaluate)
 _declare("check", run_check)
 _declare("homework", run_homework, HomeworkOptions)
 _declare("trace", run_trace, TraceOptions)
+_declare("worksheet", run_worksheet, WorksheetOptions)
 _declare("export", export)

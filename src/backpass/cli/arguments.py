@@ -86,8 +86,8 @@ def with_network(model: TabularModel, number: int | None) -> TabularModel:
 # --- options ---------------------------------------------------------------------------------
 
 
-def hidden_sizes(text: str) -> tuple[int, ...]:
-    """Return the widths of the hidden layers.
+def hidden_sizes(text: str, option: str = "--hidden") -> tuple[int, ...]:
+    """Return the widths of the hidden layers, or of all of them, by the option.
 
     Examples
     --------
@@ -96,13 +96,13 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() for part in parts):
-        raise InputError(
-            f"--hidden {text!r}: give the width of each hidden layer, as in --hidden 256,256"
-        )
+        which = "each hidden layer, as in --hidden 256,256"
+        which = which if option == "--hidden" else f"each layer, as in {option} 2,3,2"
+        raise InputError(f"{option} {text!r}: give the width of {which}")
     sizes = tuple(int(part[:9]) for part in parts)
     if not all(1 <= size <= WIDEST for size in sizes) or len(sizes) > MOST_LAYERS:
         raise InputError(
-            f"--hidden {text!r}: up to {MOST_LAYERS} layers of 1 to {WIDEST} units are possible"
+            f"{option} {text!r}: up to {MOST_LAYERS} layers of 1 to {WIDEST} units are possible"
         )
     return sizes
 

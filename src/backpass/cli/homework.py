@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Option
 
@@ -30,17 +30,33 @@ class HomeworkOptions:
 
     model: ModelOrNetwork
     answer: Annotated[
-        str,
+        MaybeText,
         Option(
             "--answer",
             "-a",
             metavar="FILE",
             help="Your gradient: .npy, .npz, .csv (one matrix) or .json.",
         ),
-    ]
+    ] = None
     table: MaybeTable = None
     x: Inputs = None
     y: Targets = None
+    answers: Annotated[
+        MaybeText,
+        Option("--answers", metavar="FOLDER", help="Those of a class, a file or a folder each."),
+    ] = None
+    output: Annotated[
+        MaybeText,
+        Option("--output", "-o", metavar="FILE", help="Write the class as .csv, … or .html, too."),
+    ] = None
+    anonymous: Annotated[
+        MaybeText,
+        Option(
+            "--anonymous",
+            metavar="WORD",
+            help="Replace the names of a class by pseudonyms, which stay the same for this WORD.",
+        ),
+    ] = None
     network: Network = None
     rows: Annotated[
         MaybeWhole, Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]")
@@ -75,7 +91,8 @@ class HomeworkOptions:
 def run_homework(options: HomeworkOptions) -> int:
     """Say whether a gradient worked out by hand is right, or which mistake explains it.
 
-    The exit code is 0 for a right answer, 1 for a wrong one and 2 for bad input.
+    With --answers: those of a whole class, in one table. The exit code is 0 for right answers, 1
+    where one is wrong and 2 for bad input.
 
     \b
     Examples:
@@ -83,38 +100,70 @@ def run_homework(options: HomeworkOptions) -> int:
       backpass homework iris.backpass example:iris --answer all.npz --rows 10 --layout nabla
       backpass homework net.backpass --x 1,0,2 --y 1 --answer all.json
       backpass homework example:small --answer dW1.csv --what W --layer 1
+      backpass homework iris.backpass example:iris --rows 10 --answers handed-in/ -o class.html
     """  # noqa: D301
-    if options.rows is not None and options.row is not None:
-        raise InputError("give --rows or --row, not both")
-    if options.json is not None:
-        inputs = filter(None, [options.model, options.table, options.answer])
-        check_outputs([Output("--json", options.json, (".json",))], inputs)
-    from backpass.derivatives.homework.answer_files import read_answer
+    _check(options)
+    answer = None
+    if options.answer is not None:
+        from backpass.derivatives.homework.answer_files import read_answer
 
-    answer = read_answer(options.answer)
+        answer = read_answer(options.answer)
     from backpass.cli import tables as render
-    from backpass.derivatives.homework import explain_mismatch
+    from backpass.derivatives.homework import Verdict, explain_mismatch
 
     with Messages().catching():
         told = network_rows(options.model, options.table, options.x, options.y, options.network)
-        with told.taken(range(*_rows(told, options))) as (X, y):
-            verdict = explain_mismatch(
-                told.model,
-                X,
-                y,
-                answer,
-                alpha=options.alpha,
-                what=options.what,
-                layer=options.layer,
-                layout=options.layout,
-                notation=options.notation,
-            )
+        rows = range(*_rows(told, options))
+
+        def judge(answer: Any) -> Verdict:
+            with told.taken(rows) as (X, y):
+                return explain_mismatch(
+                    told.model,
+                    X,
+                    y,
+                    answer,
+                    alpha=options.alpha,
+                    what=options.what,
+                    layer=options.layer,
+                    layout=options.layout,
+                    notation=options.notation,
+                )
+
+        if options.answers is not None:
+            from backpass.cli.whole_class import run_class
+            from backpass.derivatives.batch import subject
+
+            with told.taken(rows) as (X, y):  # what is wrong there is told once, not of each answer
+                subject(told.model, X, y, alpha=options.alpha)
+            return run_class(options.answers, judge, options.output, options.anonymous)
+        verdict = judge(answer)
     render.output().print(verdict, soft_wrap=True)
     if options.json:
         from backpass.tabular.report.as_json import write_json
 
         write_json(verdict.to_dict(), options.json)
     return 0 if verdict.right else 1
+
+
+def _check(options: HomeworkOptions) -> None:
+    """Refuse what is wrong with the arguments before anything is read."""
+    if options.rows is not None and options.row is not None:
+        raise InputError("give --rows or --row, not both")
+    if (options.answer is None) == (options.answers is None):
+        raise InputError("give --answer FILE, or --answers FOLDER for those of a class")
+    if options.answers is None and (options.output or options.anonymous) is not None:
+        raise InputError("--output and --anonymous are of a class; give --answers FOLDER, too")
+    if options.answers is not None and options.json is not None:
+        raise InputError("--json is of one answer; of a class, write --output class.csv")
+    if options.anonymous == "":
+        raise InputError("--anonymous '': give a word that the class does not know")
+    inputs = [*filter(None, [options.model, options.table, options.answer])]
+    if options.json is not None:
+        check_outputs([Output("--json", options.json, (".json",))], inputs)
+    if options.output is not None:
+        from backpass.cli.whole_class import SUFFIXES
+
+        check_outputs([Output("--output", options.output, SUFFIXES)], inputs)
 
 
 def _rows(told: NetworkRows, options: HomeworkOptions) -> tuple[int, int]:

@@ -36,6 +36,20 @@ def seconds_left(elapsed: float, epochs: int, most_epochs: int, time_limit: floa
     return left if time_limit is None else max(0.0, min(left, time_limit - elapsed))
 
 
+def progress_bar() -> Progress:
+    """Return a bar that shows what is done, ``told`` beside it, and is gone at the end."""
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn("line"),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=18),
+        TextColumn("{task.fields[told]}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal or console.is_dumb_terminal,
+    )
+
+
 class TerminalHooks(Hooks):
     """Shows what an experiment does; a context, so that the bar is gone whatever happens.
 
@@ -62,17 +76,7 @@ class TerminalHooks(Hooks):
     ) -> None:
         self.out, self.messages, self.source, self.question = out, messages, source, question
         self.checkpoints = checkpoints
-        console = Console(stderr=True)
-        seen = console.is_terminal and not console.is_dumb_terminal
-        self.progress = Progress(
-            SpinnerColumn("line"),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=18),
-            TextColumn("{task.fields[told]}", markup=False),
-            console=console,
-            transient=True,
-            disable=not seen,
-        )
+        self.progress = progress_bar()
         self.bar = self.progress.add_task("preparing", total=None, told="")
         self.started, self.metric, self.before = 0.0, "", -1  # epochs before this run
 

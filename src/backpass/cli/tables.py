@@ -149,6 +149,11 @@ def _titled(title: str, body: RenderableType) -> RenderableType:
     return Group(_text(title, "bold"), body)
 
 
+def titled_grid(view: Grid) -> RenderableType:
+    """Return a table under its title."""
+    return _titled(view.title, _painted(view))
+
+
 # --- before training -------------------------------------------------------------------------
 
 

@@ -62,6 +62,11 @@ def report_page(experiment: Experiment, source: str, command: str) -> str:
         _columns(experiment),
         section("Command", element("p", element("code", command)), wide=True),
     ]
+    return whole_page(title, _header(experiment, title), element("main", *filter(None, sections)))
+
+
+def whole_page(title: str, *children: Markup) -> str:
+    """Return a page without scripts in the reports' style."""
     head = join(
         Markup('<meta charset="utf-8">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
@@ -69,9 +74,8 @@ def report_page(experiment: Experiment, source: str, command: str) -> str:
         element("title", f"{title} · backpass"),
         element("style", Markup(STYLE)),
     )
-    body = join(_header(experiment, title), element("main", *filter(None, sections)))
-    page = element("html", element("head", head), element("body", body), lang="en")
-    return f"<!doctype html>\n{page}\n"
+    body = element("body", *children)
+    return f"<!doctype html>\n{element('html', element('head', head), body, lang='en')}\n"
 
 
 def _title(view: Grid) -> str:

@@ -1,0 +1,119 @@
+"""The command ``backpass worksheet``, once its arguments are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from backpass.cli.arguments import MaybeText, Output, check_outputs, hidden_sizes
+from backpass.errors import InputError
+
+if TYPE_CHECKING:
+    from backpass.core.activations import Activation
+    from backpass.network.network import Network
+
+
+@dataclass(frozen=True)
+class WorksheetOptions:
+    """The arguments of ``backpass worksheet``: their types, their help, and what was given."""
+
+    model: Annotated[
+        str,
+        Argument(
+            metavar="MODEL",
+            help="example:xor, :thin, :small or :classes; or a file that fit or Network.save has "
+            "written, whose layers and loss are taken.",
+        ),
+    ]
+    output: Annotated[
+        str, Option("--output", "-o", metavar="FILE", help="The sheet: .html, .tex or .pdf.")
+    ]
+    solution: Annotated[
+        MaybeText, Option(metavar="FILE", help="Write the solution there, too.")
+    ] = None
+    notation: Annotated[
+        str,
+        Option(metavar="NAME", help="code, or a note's: error, chain, nabla, omega, bracket."),
+    ] = "code"
+    form: Annotated[
+        str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
+    ] = "batch"
+    seed: Annotated[
+        int, Option(min=0, metavar="N", help="Another seed: the same exercise, other numbers.")
+    ] = 0
+    sizes: Annotated[
+        MaybeText,
+        Option(metavar="N,…,N", help="Units of every layer, as 2,3,2. [default: MODEL's]"),
+    ] = None
+    activation: Annotated[
+        MaybeText, Option(metavar="NAME", help="Of the hidden layers. [default: MODEL's]")
+    ] = None
+    rows: Annotated[int, Option(metavar="N", help="How many samples.")] = 1
+    blank: Annotated[
+        MaybeText,
+        Option(
+            metavar="IDS",
+            help="Steps to compute, by the beginning of their ids: F1 or B1,B2b,B3; B is the "
+            "backward pass. [default: all]",
+        ),
+    ] = None
+
+
+def run_worksheet(options: WorksheetOptions) -> int:
+    """Write an exercise in backpropagation, with round numbers and blanks, and its solution.
+
+    Weights and samples are drawn so that what is to be computed comes out round, as far as the
+    activation allows; the same seed gives the same sheet. A .pdf needs pdflatex.
+
+    \b
+    Examples:
+      backpass worksheet example:small --notation nabla --seed 7 -o sheet.html --solution done.html
+      backpass worksheet example:small --activation relu --rows 2 --blank B -o sheet.pdf
+    """  # noqa: D301
+    from backpass.derivatives.worksheets import worksheet
+    from backpass.derivatives.worksheets.files import SUFFIXES, check_format
+
+    outputs = [Output("--output", options.output, SUFFIXES)]
+    if options.solution is not None:
+        outputs.append(Output("--solution", options.solution, SUFFIXES))
+    check_outputs(outputs, [options.model])
+    for output in outputs:
+        check_format(output.path)
+    sheet = worksheet(
+        _network(options),
+        notation=options.notation,
+        form=options.form,
+        rows=options.rows,
+        seed=options.seed,
+        blank=None if options.blank is None else options.blank.replace(" ", "").split(","),
+    )
+    sheet.save(options.output, options.solution)
+    return 0
+
+
+def _network(options: WorksheetOptions) -> Network:
+    """Return a network with the layers and the loss that were asked for."""
+    from backpass.derivatives.tracing import example
+    from backpass.network.network import Network
+    from backpass.storage.container import container_kind
+
+    if options.model.startswith("example:"):
+        network = example(options.model.removeprefix("example:"))[0]
+    elif container_kind(options.model) == "network":
+        network = Network.load(options.model)
+    else:
+        from backpass.tabular.model import TabularModel
+
+        network = TabularModel.load(options.model).network
+    if options.sizes is None and options.activation is None:
+        return network
+    sizes = network.sizes if options.sizes is None else hidden_sizes(options.sizes, "--sizes")
+    if len(sizes) < 2:
+        raise InputError(f"--sizes {options.sizes!r}: give those of the inputs and outputs, too")
+    model = network.model
+    hidden: list[str | Activation] = [*model.activations[:-1]]
+    if options.activation is not None or len(sizes) != len(network.sizes):
+        hidden = [options.activation or (hidden or ["relu"])[0]] * (len(sizes) - 2)
+    return Network(sizes, hidden, model.activations[-1], model.loss, seed=0)
