@@ -40,4 +40,5 @@ def _cell(cell: Cell, kind: str) -> Markup:
     # a part of a hundredth must be visible, too: the eye sees the square root
     strength = round(math.sqrt(cell.part), 2)
     colour = f"background: rgb(var(--{'good' if cell.mark == 'right' else 'bad'}) / {strength})"
-    return element("td", cell.text, style=colour + ("; color: #fff" if strength > 0.6 else ""))
+    style = colour + ("; color: #fff" if strength > 0.6 else "")
+    return element("td", cell.text, style=style, class_="text" if kind == "text" else None)
