@@ -20,7 +20,8 @@ class BlankMathPainter(MathPainter):
 
 
 SHEET_STYLE = """
-.bp-sheet { max-width: 48rem; margin: auto; } .bp-sheet header p { margin: .2em 0; color: var(--soft); }
+.bp-sheet { max-width: 48rem; margin: auto; }
+.bp-sheet header p { margin: .2em 0; color: var(--soft); }
 .bp-sheet h1 { font-size: 1.5em; margin: 0 0 .4em; }
 .bp-sheet .bp-who { display: flex; flex-wrap: wrap; gap: .6em 2em; margin: 1em 0; }
 .bp-sheet .bp-who span { flex: 1 1 12em; border-bottom: 1px solid var(--soft); }

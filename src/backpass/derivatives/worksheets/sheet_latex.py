@@ -62,15 +62,18 @@ def _equals(sheet: Any, line: Line) -> str:
 
 
 def _step(sheet: Any, step: Step) -> str:
-    """Return a step that no page break divides, with room to compute below it."""
+    """Return a step whose title stays with its first line, with room to compute below it."""
     place = f" ({escaped(step.place)})" if step.place else ""
+    first, *rest = (_line(sheet, *shown) for shown in sheet.lines(step))
     parts = [
         r"\begin{minipage}{\textwidth}",
         rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}",
-        *(_line(sheet, *shown) for shown in sheet.lines(step)),
+        first,
+        r"\end{minipage}\par",
+        *rest,
         *(rf"\emph{{{escaped(remark)}}}" for remark in step.remarks),
         *([r"\room"] if step.id in sheet.blank else []),
-        r"\end{minipage}\par\bigskip",
+        r"\bigskip",
     ]
     return "\n".join(parts)
 
