@@ -88,7 +88,7 @@ def explain_mismatch(
     What explains it:
       1. transposed: ∂J/∂W_2
          this is the transpose, the layout of another notation.
-         right (B3, weight gradient): a.T @ delta + (alpha / S) * W
+         right (B3, weight gradient): ∂J/∂W_l = a_{l−1}.T @ δ_l
          see note 1 (the derivative by a matrix has the shape of the matrix)
          to mend it: transpose it, or give its layout: W is (out, in) in 'chain' (note 2) and...
     """
