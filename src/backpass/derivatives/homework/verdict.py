@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backpass.core.equations import EQUATIONS
-from backpass.derivatives.homework.explanation import Explanation
-from backpass.derivatives.homework.mistake import Mistake
+from backpass.derivatives.homework.mistake import Explanation, Mistake
 from backpass.derivatives.homework.part import title
 from backpass.derivatives.notation import NOTATIONS, Notation, get_notation
 from backpass.derivatives.notation.in_line import formula_in_line, spoken

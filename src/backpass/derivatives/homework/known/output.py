@@ -2,22 +2,19 @@
 
 import numpy as np
 
+from backpass.core import backprop
 from backpass.core.arrays import Array
-from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
+from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule, output_derivative
 from backpass.derivatives.homework.mistake import (
     Mistake,
+    Value,
     Way,
     by,
     by_S,
     every,
-    has_classes,
-    is_smoothed,
     is_softmax,
     multiple,
     output,
-    softmax_over,
-    transposed,
-    twice,
     wrong,
 )
 from backpass.derivatives.notation import NOTATIONS
@@ -32,6 +29,18 @@ TURNED = " and ".join(
 )
 
 
+def is_smoothed(w: Pass) -> bool:
+    """Return whether the loss smooths the labels."""
+    return bool(w.loss.numbers.get("label_smoothing"))
+
+
+def has_classes(w: Pass) -> bool:
+    """Return whether the targets are classes, one-hot or smoothed, a column each."""
+    y = w.targets
+    one_hot = bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+    return y.shape[1] > 1 and (one_hot or is_smoothed(w))
+
+
 def has_one_output(w: Pass) -> bool:
     """Return whether there is a single output, and several samples that can meet."""
     return w.targets.shape[1] == 1 and len(w.targets) > 1
@@ -42,19 +51,31 @@ def mean_target(w: Pass, l: int) -> Array:
     return np.full_like(w.targets, w.targets.mean())
 
 
-def class_index(w: Pass, l: int) -> Array:
-    """Return the number of its class where a sample's one-hot row belongs."""
-    return 0 * w.targets + w.targets.argmax(axis=1)[:, None]
+def twice(w: Pass, l: int) -> Array:
+    """Return ∂C/∂z_L with the derivative of the output activation applied once more."""
+    return backprop.chained_derivative(output_derivative(w, l), w.do("slope", l))
 
 
-def one_off(by: int) -> Rule:
-    """Return the rule that shifts the classes."""
-    return lambda w, l: np.roll(w.targets, by, axis=1)
+def softmax_over(maximum: int | None, total: int | None) -> Rule:
+    """Return softmax with the maximum and the sum along these axes; 1 is right, None is all."""
+
+    def rule(w: Pass, l: int) -> Array:
+        e = np.exp(w.z[l] - w.z[l].max(axis=maximum, keepdims=True))
+        return e / e.sum(axis=total, keepdims=True)
+
+    return rule
 
 
-def unsmoothed(w: Pass, l: int) -> Array:
-    """Return the targets as one-hot rows."""
-    return np.eye(w.sizes[-1])[w.targets.argmax(axis=1)]
+def transposed(w: Pass, value: Value, kind: str, l: int) -> Array | None:
+    """Return a matrix transposed; a vector stays as it is."""
+    right = value(kind, l)
+    return None if right is None else right.T
+
+
+def wrong_softmax(*ways: tuple[str, int | None, int | None]) -> tuple[Way, ...]:
+    """Return the ways to take softmax with the maximum and the sum along wrong axes."""
+    rules = {where: softmax_over(maximum, total) for where, maximum, total in ways}
+    return wrong("F2", rules, layers=output, possible=is_softmax)
 
 
 SCALE = (
@@ -109,8 +130,8 @@ SCALE = (
         equation="B3",
         source="note 1 (the derivative by a matrix has the shape of the matrix)",
         mend=f"transpose it, or give its layout: W is (out, in) in {TURNED}, (in, out) in the "
-        f"others; "
-        "error signals have a sample in each column in all of the notes, in each row in 'code'",
+        "others; error signals have a sample in each column in all of the notes, in each row in "
+        "'code'",
         ways=(Way(result=transposed),),
     ),
     Mistake(
@@ -139,7 +160,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (∂ŷ_ℓ/∂a_{Li} by the quotient rule)",
         mend="with cross-entropy use ŷ − e_ℓ; otherwise multiply {dC[L]} by softmax's Jacobian",
-        ways=(wrong("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l]), possible=is_softmax),),
+        ways=wrong("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l]), possible=is_softmax),
     ),
     Mistake(
         "softmax Jacobian twice",
@@ -147,7 +168,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (∇a_L = −(e_ℓ − ŷ))",
         mend="do not multiply ŷ − e_ℓ by softmax's Jacobian",
-        ways=(wrong("B1z", twice, possible=is_softmax),),
+        ways=wrong("B1z", twice, possible=is_softmax),
     ),
     Mistake(
         "softmax like a logistic",
@@ -155,9 +176,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (ŷ_k(1_{k=i} − ŷ_i): every output depends on every a_{Li})",
         mend="take the whole Jacobian, or ŷ − e_ℓ with cross-entropy",
-        ways=(
-            wrong("slope", lambda w, l: w.a[l] * (1 - w.a[l]), layers=output, possible=is_softmax),
-        ),
+        ways=wrong("slope", lambda w, l: w.a[l] * (1 - w.a[l]), layers=output, possible=is_softmax),
     ),
     Mistake(
         "softmax maximum over the batch",
@@ -165,7 +184,7 @@ AT_OUTPUT = (
         equation="F2",
         source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
         mend="take the maximum over the outputs of one sample: axis=1, keepdims=True",
-        ways=(wrong("F2", softmax_over(0, 1), layers=output, possible=is_softmax),),
+        ways=wrong_softmax(("", 0, 1)),
     ),
     Mistake(
         "softmax sum over the batch",
@@ -173,12 +192,7 @@ AT_OUTPUT = (
         equation="F2",
         source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
         mend="sum over the outputs of one sample: axis=1, keepdims=True",
-        ways=(
-            wrong("F2", softmax_over(1, 0), layers=output, possible=is_softmax),
-            wrong(
-                "F2", softmax_over(0, 0), "and so the maximum", layers=output, possible=is_softmax
-            ),
-        ),
+        ways=wrong_softmax(("", 1, 0), ("and so the maximum", 0, 0)),
     ),
     Mistake(
         "softmax over the whole array",
@@ -186,16 +200,7 @@ AT_OUTPUT = (
         equation="F2",
         source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
         mend="sum over the outputs of one sample: axis=1, keepdims=True",
-        ways=(
-            wrong("F2", softmax_over(None, None), layers=output, possible=is_softmax),
-            wrong(
-                "F2",
-                softmax_over(1, None),
-                "the maximum of each sample",
-                layers=output,
-                possible=is_softmax,
-            ),
-        ),
+        ways=wrong_softmax(("", None, None), ("the maximum of each sample", 1, None)),
     ),
     Mistake(
         "(N, 1) − (N,)",
@@ -204,13 +209,10 @@ AT_OUTPUT = (
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m, both of one shape)",
         mend="give both one shape: y[:, None], or ŷ.ravel()",
         ways=(
-            wrong("y", mean_target, "and the mean over the N × N", possible=has_one_output),
+            *wrong("y", mean_target, "and the mean over the N × N", possible=has_one_output),
             Way(
                 "and their sum divided by N",
-                (
-                    Fault("y", mean_target),
-                    Fault("B1z", factor=lambda w, l: float(len(w.targets))),
-                ),
+                (Fault("y", mean_target), Fault("B1z", factor=lambda w, l: len(w.targets))),
                 possible=has_one_output,
             ),
         ),
@@ -221,12 +223,10 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="encode the labels: np.eye(k)[labels]",
-        ways=(
-            wrong(
-                "labels",
-                lambda w, l: 0 * w.targets + w.targets.argmax(1)[:, None],
-                possible=has_classes,
-            ),
+        ways=wrong(
+            "labels",
+            lambda w, l: 0 * w.targets + w.targets.argmax(axis=1)[:, None],
+            possible=has_classes,
         ),
     ),
     Mistake(
@@ -236,11 +236,13 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="class ℓ is column ℓ, counted from 0",
-        ways=(
-            wrong("labels", lambda w, l: np.roll(w.targets, 1, axis=1), "up", possible=has_classes),
-            wrong(
-                "labels", lambda w, l: np.roll(w.targets, -1, axis=1), "down", possible=has_classes
-            ),
+        ways=wrong(
+            "labels",
+            {
+                "up": lambda w, l: np.roll(w.targets, 1, axis=1),
+                "down": lambda w, l: np.roll(w.targets, -1, axis=1),
+            },
+            possible=has_classes,
         ),
     ),
     Mistake(
@@ -249,12 +251,8 @@ AT_OUTPUT = (
         equation="C",
         source="our loss cross_entropy:label_smoothing (no note has it)",
         mend="take (1 − ε) e_ℓ + ε/k as the target",
-        ways=(
-            wrong(
-                "labels",
-                lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)],
-                possible=is_smoothed,
-            ),
+        ways=wrong(
+            "labels", lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)], possible=is_smoothed
         ),
     ),
     Mistake(
