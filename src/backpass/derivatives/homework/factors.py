@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from backpass.derivatives.homework.comparison import Span
 from backpass.derivatives.homework.faulty_pass import Pass
 from backpass.derivatives.homework.mistake import Made, printed
-from backpass.derivatives.homework.part import QUANTITY
+from backpass.derivatives.homework.part import KINDS
 
 
 class Fit(NamedTuple):
@@ -60,7 +60,7 @@ def place(cover: Collection[int], fits: Sequence[Fit]) -> str | None:
         return ""
     inside = [fits[i] for i in cover if not fits[i].nothing]
     if len(inside) == 1:
-        return f"in {{{QUANTITY[inside[0].kind]}[{inside[0].layer}]}} only"
+        return f"in {{{KINDS[inside[0].kind]}[{inside[0].layer}]}} only"
     for kind, name in (("b", "bias"), ("W", "weight")):
         if is_all(lambda fit, kind=kind: fit.kind == kind):  # type: ignore[misc]
             return f"in the {name} gradients only"
@@ -154,7 +154,7 @@ def multiples(fits: Sequence[Fit | None]) -> list[str]:
     ['{dW[1]} is 1.75 times the right one']
     """
     return [
-        f"{{{QUANTITY[fit.kind]}[{fit.layer}]}} is "
+        f"{{{KINDS[fit.kind]}[{fit.layer}]}} is "
         + ("0" if fit.factor == 0 else f"{printed(fit.factor)} times the right one")
         for fit in fits
         if fit is not None and fit.span

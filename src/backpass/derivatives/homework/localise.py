@@ -7,7 +7,7 @@ equations it can have entered by. The equations are those of :mod:`backpass.core
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from backpass.derivatives.homework.part import QUANTITY
+from backpass.derivatives.homework.part import KINDS
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
@@ -40,7 +40,7 @@ def located(known: Known, L: int) -> str:
     wrong = [l for l in signals if signals[l] is False]
     if not wrong:
         # signals of several layers do not all keep their sums by chance
-        shown = {l for (kind, l), is_right in known.items() if is_right and kind in QUANTITY}
+        shown = {l for (kind, l), is_right in known.items() if is_right and kind in KINDS}
         return _in_the_gradients(known) if right or len(shown) > 1 else ""
     top = wrong[0]
     if any(l < top for l in right):  # an error signal that is right below one that is not
@@ -98,7 +98,7 @@ def _in_the_gradients(known: Known) -> str:
 def _all_right(known: Known, layers: Sequence[int]) -> str:
     """Return the results of some layers that are right, and a verb."""
     parts = [
-        f"{{{QUANTITY[kind]}[{l}]}}"
+        f"{{{KINDS[kind]}[{l}]}}"
         for l in layers
         for kind in ("W", "b", "delta", "g")
         if known.get((kind, l))

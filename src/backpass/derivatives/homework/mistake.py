@@ -15,6 +15,29 @@ from backpass.derivatives.notation.in_line import spoken
 Value: TypeAlias = Callable[[str, int], Array | None]
 Result: TypeAlias = Callable[[Pass, Value, str, int], Array | None]
 
+LAYERS: dict[str, Callable[[Pass], range]] = {
+    "every": lambda w: range(1, w.L + 1),
+    "hidden": lambda w: range(1, w.L),
+    "output": lambda w: range(w.L, w.L + 1),
+    "from the second": lambda w: range(2, w.L + 1),
+    "below": lambda w: range(w.L),  # another one: those that B2a is computed for, the input too
+}
+"""In which layers a mistake is made."""
+
+NETWORKS: dict[str, Callable[[Pass], bool]] = {
+    "several layers": lambda w: w.L > 1,
+    "softmax": lambda w: not w.phi[w.L].elementwise,
+    "elementwise output": lambda w: bool(w.phi[w.L].elementwise),
+    "hidden relu": lambda w: any("relu" in w.do("phi", l).name for l in range(1, w.L)),
+    "one output": lambda w: w.targets.shape[1] == 1 and len(w.targets) > 1,
+    "classes": lambda w: w.targets.shape[1] > 1 and (_is_smoothed(w) or _is_one_hot(w.targets)),
+    "smoothed labels": lambda w: _is_smoothed(w),
+    "several rows": lambda w: len(w.targets) > 1,
+    "penalty": lambda w: bool(w.alpha),
+    "no penalty": lambda w: not w.alpha,
+}
+"""In which networks, on which rows, a mistake can be made."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -40,10 +63,10 @@ class Way:
         ``neutral(w)``.
     told : str
         What is said before `where`; ``{N}``, ``{number}`` and ``{number/S}`` are filled in.
-    layers : callable, optional
-        ``layers(w)``: the layers in which it is made, in all of them or in one alone.
-    possible : callable, optional
-        ``possible(w)``: whether it can be made in this network at all.
+    layers : str
+        A key of :data:`LAYERS`: the layers in which it is made, in all of them or in one alone.
+    possible : str
+        A key of :data:`NETWORKS`, where it cannot be made in every network.
     alone : bool
         Whether it is made in one layer, of several in which it could be.
     """
@@ -55,16 +78,16 @@ class Way:
     family: Callable[[float], tuple[Fault, ...]] | None = None
     neutral: Callable[[Pass], float] = lambda w: 0.0
     told: str = ""
-    layers: Callable[[Pass], range] | None = None
-    possible: Callable[[Pass], bool] | None = None
+    layers: str = ""
+    possible: str = ""
     alone: bool = False
 
     def expanded(self, w: Pass) -> Iterator["Way"]:
         """Yield it for all of its layers, then for each alone; nothing where it is impossible."""
-        if self.possible is not None and not self.possible(w):
+        if self.possible and not NETWORKS[self.possible](w):
             return
         way = self if self.family else self._said(w, 0.0)
-        layers = self.layers(w) if self.layers else None
+        layers = LAYERS[self.layers](w) if self.layers else None
         if layers is None:
             yield way
             return
@@ -121,6 +144,11 @@ class Mistake:
     source: str
     mend: str
     ways: tuple[Way, ...]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is about what no note has: weights of samples, a penalty."""
+        return self.source.startswith("our")
 
     def expanded(self, w: Pass) -> Iterator[Way]:
         """Yield every way in which it can be made in a network, the commonest first."""
@@ -207,60 +235,25 @@ def printed(number: float) -> str:
     return f"{number:.{digits}g}"
 
 
-# --- in which networks, and in which layers ------------------------------------------------------
+def _is_smoothed(w: Pass) -> bool:
+    return bool(w.loss.numbers.get("label_smoothing"))
 
 
-def hidden(w: Pass) -> range:
-    """Return the hidden layers."""
-    return range(1, w.L)
-
-
-def output(w: Pass) -> range:
-    """Return the output layer."""
-    return range(w.L, w.L + 1)
-
-
-def every(w: Pass) -> range:
-    """Return all layers."""
-    return range(1, w.L + 1)
-
-
-def below(w: Pass) -> range:
-    """Return the layers that B2a is computed for, the input (0) included."""
-    return range(w.L)
-
-
-def from_second(w: Pass) -> range:
-    """Return the layers whose input was computed."""
-    return range(2, w.L + 1)
-
-
-def is_softmax(w: Pass) -> bool:
-    """Return whether the output activation mixes the units of a row."""
-    return not w.phi[w.L].elementwise
-
-
-def is_elementwise(w: Pass) -> bool:
-    """Return whether the output activation takes every unit alone."""
-    return not is_softmax(w)
+def _is_one_hot(y: Array) -> bool:
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
 
 
 # --- ways that several mistakes have -------------------------------------------------------------
 
 
-def multiple(number: float) -> Way:
-    """Return the way that multiplies what came out by a number."""
-    return Way(factor=lambda w: number)
+def S(power: int) -> Callable[[Pass], float]:
+    """Return S, the sum of the weights, to a power: how many times too large something is."""
+    return lambda w: float(w.S) ** power
 
 
-def by(number: float, *names: str) -> tuple[Fault, ...]:
+def by(factor: Callable[[Pass], float], *names: str) -> tuple[Fault, ...]:
     """Return faults that multiply what rules give by a number."""
-    return tuple(Fault(name, factor=lambda w, l: number) for name in names)
-
-
-def by_S(power: int, *names: str) -> tuple[Fault, ...]:
-    """Return faults that multiply what rules give by S (power 1) or divide it by S (−1)."""
-    return tuple(Fault(name, factor=lambda w, l: float(w.S) ** power) for name in names)
+    return tuple(Fault(name, factor=lambda w, l: factor(w)) for name in names)
 
 
 def wrong(
@@ -268,8 +261,8 @@ def wrong(
     rules: Rule | Mapping[str, Rule],
     where: str = "",
     *,
-    layers: Callable[[Pass], range] | None = None,
-    possible: Callable[[Pass], bool] | None = None,
+    layers: str = "",
+    possible: str = "",
 ) -> tuple[Way, ...]:
     """Return the ways that take a rule wrongly: one, or several by where each was made."""
     ways = rules if isinstance(rules, Mapping) else {where: rules}
@@ -284,10 +277,10 @@ def wrong_slope(rule: Rule, what: str = "", *, softmax: bool = False) -> tuple[W
 
     `what` was taken is said before where; at a softmax only where that has such a formula.
     """
-    possible = None if softmax else is_elementwise
+    possible = "" if softmax else "elementwise output"
     return (
-        *wrong("slope", rule, f"{what} in the hidden layers".strip(), layers=hidden),
-        *wrong("slope", rule, f"{what} at the output".strip(), layers=output, possible=possible),
+        *wrong("slope", rule, f"{what} in the hidden layers".strip(), layers="hidden"),
+        *wrong("slope", rule, f"{what} at the output".strip(), layers="output", possible=possible),
         *wrong("slope", rule, f"{what} in every layer".strip(), possible=possible),
     )
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.derivatives.notation import Notation
+from backpass.derivatives.notation import CODE, Notation
 from backpass.derivatives.notation.in_line import in_line
 
 FULL = 15  # significant digits from which a number was not rounded for printing
@@ -36,9 +36,7 @@ def half_units(numbers: Array) -> Array:
     array([0., 0.])
     """
     units = _units(numbers)
-    if units is None or _too_coarse(numbers, units):
-        return np.zeros(numbers.shape)
-    return units / 2
+    return np.zeros(numbers.shape) if units is None or _too_coarse(numbers, units) else units / 2
 
 
 def has_too_few_digits(numbers: Array) -> bool:
@@ -88,31 +86,23 @@ def _digits(x: float) -> tuple[int, int]:
     return significant, significant - 1 - int(exponent)
 
 
-KINDS = {
-    "W": "∂J/∂W_{l}",
-    "b": "∂J/∂b_{l}",
-    "delta": "δ_{l} = ∂J/∂z_{l}",
-    "g": "∂J/∂a_{l}",
-    "z": "z_{l}",
-    "a": "a_{l}",
-}
-"""The kinds of arrays that can be handed in, and their titles; ``"g"`` of layer 0 is ∂J/∂X."""
-
-QUANTITY = {"W": "dW", "b": "db", "delta": "delta", "g": "g", "z": "z", "a": "a"}
-"""The same kinds as quantities of a notation."""
+KINDS = {"W": "dW", "b": "db", "delta": "delta", "g": "g", "z": "z", "a": "a"}
+"""The kinds of arrays that can be handed in, as quantities; ``"g"`` of layer 0 is ∂J/∂X."""
 
 
-def title(kind: str, layer: int, notation: Notation | None = None) -> str:
-    """Return how a result is called in a notation, by default code's: ``"∂J/∂W_2"``.
+def title(kind: str, layer: int, notation: Notation = CODE) -> str:
+    """Return how a result is called in a notation: ``"∂J/∂W_2"``.
 
     Examples
     --------
-    >>> title("W", 2), title("g", 0)
-    ('∂J/∂W_2', '∂J/∂X')
+    >>> title("W", 2), title("delta", 1), title("g", 0)
+    ('∂J/∂W_2', 'δ_1 = ∂J/∂z_1', '∂J/∂X')
     """
-    if notation is not None and notation.name != "code":
-        return in_line(notation, QUANTITY[kind], str(layer))
-    return "∂J/∂X" if (kind, layer) == ("g", 0) else KINDS[kind].format(l=layer)
+    name = in_line(notation, KINDS[kind], str(layer))
+    if notation.name != "code":
+        return name
+    longer = {"delta": f"{name} = ∂J/∂z_{layer}", "g": f"∂J/∂a_{layer}" if layer else "∂J/∂X"}
+    return longer.get(kind, name)
 
 
 @dataclass(frozen=True)

@@ -218,28 +218,23 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as values that JSON has."""
+        notation = get_notation(self.notation)
+        parts = [
+            {**vars(p), "title": p.title, "right": bool(p.right), "why": p.right}
+            | ({} if math.isfinite(p.off) else {"off": None})
+            for p in self.parts
+        ]
+        differences = [
+            {**vars(d), "title": d.title, "index": list(d.index)} for d in self.differences
+        ]
         return {
-            "right": self.right,
-            "parts": [
-                {
-                    **vars(part),
-                    "title": part.title,
-                    "right": bool(part.right),
-                    "why": part.right,
-                    "off": part.off if math.isfinite(part.off) else None,
-                }
-                for part in self.parts
-            ],
-            "explanations": [_as_dict(e, get_notation(self.notation)) for e in self.explanations],
+            **vars(self),
+            "parts": parts,
+            "explanations": [_as_dict(e, notation) for e in self.explanations],
             "unexplained": list(self.unexplained),
-            "differences": [
-                {**vars(d), "title": d.title, "index": list(d.index)} for d in self.differences
-            ],
-            "untried": self.untried,
-            "too_few_digits": self.too_few_digits,
-            "located": spoken(self.located, get_notation(self.notation)),
-            "multiples": [spoken(told, get_notation(self.notation)) for told in self.multiples],
-            "notation": self.notation,
+            "differences": differences,
+            "located": spoken(self.located, notation),
+            "multiples": [spoken(told, notation) for told in self.multiples],
         }
 
 
@@ -287,30 +282,28 @@ def _right(mistake: Mistake, notation: Notation) -> str:
     """
     if mistake.equation == "U":  # the step of plain gradient descent, whatever the optimiser
         return "θ ← θ − η ∂J/∂θ"
-    ours = mistake.source.startswith("our")
-    told = "" if ours else formula_in_line(notation, mistake.equation)
+    told = "" if mistake.is_ours else formula_in_line(notation, mistake.equation)
     return told or EQUATIONS[mistake.equation].code
 
 
 def _place(mistake: Mistake, notation: Notation) -> str:
     """Return where it stands: in the notation's own note, where that has it."""
-    own = mistake.source.startswith("our")
-    return (not own and notation.note and notation.place(mistake.equation)) or mistake.source
+    own = notation.note and not mistake.is_ours
+    return (own and notation.place(mistake.equation)) or mistake.source
 
 
 def _as_dict(explanation: Explanation, notation: Notation) -> dict[str, Any]:
-    return {
-        "mistakes": [
-            {
-                **{key: getattr(made.mistake, key) for key in ("name", "equation")},
-                "sentence": spoken(made.mistake.sentence, notation),
-                "mend": spoken(made.mistake.mend, notation),
-                "source": _place(made.mistake, notation),
-                "where": spoken(made.where, notation),
-                "right": _right(made.mistake, notation),
-            }
-            for made in explanation.made
-        ],
-        "of": [{"kind": kind, "layer": layer} for kind, layer in explanation.of],
-        "off": explanation.off,
-    }
+    mistakes = [
+        {
+            "name": made.mistake.name,
+            "equation": made.mistake.equation,
+            "sentence": spoken(made.mistake.sentence, notation),
+            "mend": spoken(made.mistake.mend, notation),
+            "source": _place(made.mistake, notation),
+            "where": spoken(made.where, notation),
+            "right": _right(made.mistake, notation),
+        }
+        for made in explanation.made
+    ]
+    of = [{"kind": kind, "layer": layer} for kind, layer in explanation.of]
+    return {"mistakes": mistakes, "of": of, "off": explanation.off}

@@ -7,7 +7,7 @@ import numpy as np
 from backpass.core import backprop
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
-from backpass.derivatives.homework.mistake import Mistake, Way, by, by_S, every, wrong
+from backpass.derivatives.homework.mistake import Mistake, S, Way, by, wrong
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
@@ -18,11 +18,6 @@ def of_rows(of_a: Callable[[Array], Array], of_delta: Callable[[Array], Array]) 
     return lambda w, l: backprop.weight_gradient(
         of_a(w.do("B3 a", l)), of_delta(w.do("B3 delta", l)), w.W[l], w.do("alpha", l), w.S
     )
-
-
-def has_rows(w: Pass) -> bool:
-    """Return whether there is more than one row."""
-    return len(w.targets) > 1
 
 
 def without(row: int) -> Rule:
@@ -72,7 +67,7 @@ SAMPLES = (
                 lambda a: a.mean(axis=0, keepdims=True),
                 lambda delta: delta.sum(axis=0, keepdims=True),
             ),
-            layers=every,
+            layers="every",
         ),
     ),
     Mistake(
@@ -97,7 +92,7 @@ SAMPLES = (
         source="note 5, For Minibatch-Gradient Descent (Σ_n over all of the batch)",
         mend="go over all rows: range(N) has 0 … N − 1, and a last slice may be shorter",
         ways=tuple(
-            Way(f"the {name}, divided by {by}", (fault,), possible=has_rows)
+            Way(f"the {name}, divided by {by}", (fault,), possible="several rows")
             for name, row in (("last", -1), ("first", 0))
             for by, fault in (
                 ("N − 1", Fault("s", without(row))),
@@ -118,7 +113,7 @@ SAMPLES = (
                 "targets one row up": lambda w, l: np.roll(w.do("labels", l), -1, axis=0),
                 "targets in reverse": lambda w, l: w.do("labels", l)[::-1],
             },
-            possible=has_rows,
+            possible="several rows",
         ),
     ),
     Mistake(
@@ -133,7 +128,7 @@ SAMPLES = (
                     Fault("B2a", lambda w, l: w.delta[l + 1] @ (w.W[l + 1] - rate * w.dW[l + 1]).T),
                 ),
                 told="η = {number}",
-                possible=lambda w: w.L > 1,
+                possible="several layers",
             ),
         ),
     ),
@@ -143,7 +138,7 @@ SAMPLES = (
         equation="B2b",
         source="note 3, section 5.2 (the 1/m enters once, in ∇A_L)",
         mend="divide once, at the output; the layers below inherit it",
-        ways=(Way(faults=by_S(-1, "B2b")),),
+        ways=(Way(faults=by(S(-1), "B2b")),),
     ),
     Mistake(
         "sample weights forgotten",
@@ -182,7 +177,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's (no note has a penalty)",
         mend="add (α/S) W to {dW}",
-        ways=wrong("alpha", lambda w, l: 0.0, layers=every),
+        ways=wrong("alpha", lambda w, l: 0.0, layers="every"),
     ),
     Mistake(
         "regularisation without 1/S",
@@ -205,7 +200,7 @@ PENALTY = (
                 "without 1/S": bias_penalty(lambda w: w.alpha * float(w.S)),
                 "without ½": bias_penalty(lambda w: 2.0 * w.alpha),
             },
-            layers=every,
+            layers="every",
         ),
     ),
     Mistake(
@@ -222,12 +217,9 @@ PENALTY = (
         equation="C",
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="the 2 of the derivative and the ½ cancel: add (α/S) W",
-        ways=wrong(
-            "alpha",
-            {
-                "": lambda w, l: 0.5 * w.alpha,
-                "without 1/S": lambda w, l: 0.5 * w.alpha * w.S,
-            },
+        ways=(
+            *wrong("alpha", lambda w, l: 0.5 * w.alpha),
+            *wrong("alpha", lambda w, l: 0.5 * w.alpha * w.S, "without 1/S"),
         ),
     ),
     Mistake(
@@ -237,7 +229,7 @@ PENALTY = (
         source="our cost, as scikit-learn's (no note has a penalty)",
         mend="leave (α/S) W out, or give the α that you mean",
         ways=tuple(
-            Way(where, family=family, told=STRENGTH, possible=lambda w: not w.alpha)
+            Way(where, family=family, told=STRENGTH, possible="no penalty")
             for where, family in (("", penalty), ("biases too", penalty_of_biases))
         ),
     ),
@@ -247,14 +239,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="add (α/S) W with the α of the cost",
-        ways=(
-            Way(
-                family=penalty,
-                neutral=lambda w: w.alpha,
-                told=STRENGTH,
-                possible=lambda w: bool(w.alpha),
-            ),
-        ),
+        ways=(Way(family=penalty, neutral=lambda w: w.alpha, told=STRENGTH, possible="penalty"),),
     ),
     Mistake(
         "penalty's sign",
@@ -273,14 +258,14 @@ PENALTY = (
         ways=(  # of the answer itself: the search divides
             Way(
                 "in the data term",
-                family=lambda number: by(number, "B1z"),
+                family=lambda number: by(lambda w: number, "B1z"),
                 neutral=lambda w: 1.0,
                 told="{number}",
-                possible=lambda w: bool(w.alpha),
+                possible="penalty",
             ),
             Way(
                 "in the derivative of every hidden layer",
-                family=lambda number: by(number, "B2b"),
+                family=lambda number: by(lambda w: number, "B2b"),
                 neutral=lambda w: 1.0,
                 told="{number}",
             ),

@@ -5,17 +5,7 @@ import numpy as np
 from backpass.core import backprop
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass
-from backpass.derivatives.homework.mistake import (
-    Mistake,
-    Way,
-    every,
-    fitting,
-    from_second,
-    is_elementwise,
-    multiple,
-    right_slope,
-    wrong,
-)
+from backpass.derivatives.homework.mistake import Mistake, Way, fitting, right_slope, wrong
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
@@ -56,7 +46,7 @@ GRADIENTS = (
         source="note 3, section 5.2 (∇A_k 1_m), note 5, For Minibatch-Gradient Descent (Σ_n e_n)",
         mend="sum over the samples: {db[l]} has one number a unit, {dW[l]} the shape of {W[l]}",
         ways=tuple(
-            Way(where, faults, told="not summed over the {N} samples", layers=every)
+            Way(where, faults, told="not summed over the {N} samples", layers="every")
             for where, faults in (
                 ("in the biases", (UNSUMMED_B,)),
                 ("in the weights", (UNSUMMED_W,)),
@@ -84,7 +74,7 @@ GRADIENTS = (
                     w.do("B3 a", l).T @ w.do("B3 delta", l)
                 ).sum(axis=0),
             },
-            layers=every,
+            layers="every",
         ),
     ),
     Mistake(
@@ -93,7 +83,7 @@ GRADIENTS = (
         equation="B4",
         source="note 3, section 5.2 (∇b_k = ∇A_k 1_m, ∇W_k = ∇A_k H_{k−1}ᵀ)",
         mend="compute it from {delta[l]}, and return what was computed",
-        ways=(multiple(0.0),),
+        ways=(Way(factor=lambda w: 0.0),),
     ),
     Mistake(
         "averaged over the units",
@@ -102,7 +92,7 @@ GRADIENTS = (
         source="note 3, section 5.2 (the 1/m enters once, in ∇A_L, for the samples)",
         mend="divide by the number of samples only, once, at the output",
         ways=tuple(
-            Way(where + more, (Fault(name, factor=factor),), layers=every)
+            Way(where + more, (Fault(name, factor=factor),), layers="every")
             for where, factor in (
                 ("of the layer below, its inputs", lambda w, l: 1 / w.sizes[l - 1]),
                 ("of its own layer", lambda w, l: 1 / w.sizes[l]),
@@ -116,7 +106,7 @@ GRADIENTS = (
         equation="B3",
         source="note 1 (a^{l−1} (e^l)ᵀ), note 3, section 5.2 (H_{k−1})",
         mend="take what entered the layer, {a[l-1]}; that is the input in layer 1 only",
-        ways=wrong("B3 a", lambda w, l: fitting(w.a[0], w.a[l - 1]), layers=from_second),
+        ways=wrong("B3 a", lambda w, l: fitting(w.a[0], w.a[l - 1]), layers="from the second"),
     ),
     Mistake(
         "W times the summed error",
@@ -127,7 +117,7 @@ GRADIENTS = (
         ways=wrong(
             "B3",
             lambda w, l: w.W[l] * (w.do("B3 delta", l).sum(axis=0) + w.do("alpha", l) / w.S),
-            layers=every,
+            layers="every",
         ),
     ),
     Mistake(
@@ -137,8 +127,8 @@ GRADIENTS = (
         source="note 4, Gradient computation, line 2 (it takes α^{l−1} of the forward pass again)",
         mend="compute {dphi} into an array of its own: a * (1 - a)",
         ways=(
-            *wrong("B3 a", overwritten, "in the weight gradients", layers=from_second),
-            *wrong("B1z", overwritten_output, "at the output", possible=is_elementwise),
+            *wrong("B3 a", overwritten, "in the weight gradients", layers="from the second"),
+            *wrong("B1z", overwritten_output, "at the output", possible="elementwise output"),
         ),
     ),
 )

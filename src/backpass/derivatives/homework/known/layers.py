@@ -2,18 +2,7 @@
 
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
-from backpass.derivatives.homework.mistake import (
-    Mistake,
-    Result,
-    Way,
-    below,
-    every,
-    fitting,
-    from_second,
-    hidden,
-    output,
-    wrong,
-)
+from backpass.derivatives.homework.mistake import Mistake, Result, Way, fitting, wrong
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
@@ -61,7 +50,7 @@ WEIGHTS = (
         mend="forward a @ W, backward δ @ W.T, where W is (in, out) and samples are rows",
         ways=(
             *wrong(
-                "B2a", lambda w, l: w.delta[l + 1] @ square(w.W[l + 1]), "backward", layers=below
+                "B2a", lambda w, l: w.delta[l + 1] @ square(w.W[l + 1]), "backward", layers="below"
             ),
             *wrong("F1", lambda w, l: w.a[l - 1] @ square(w.W[l]).T + w.b[l], "forward"),
         ),
@@ -80,18 +69,18 @@ WEIGHTS = (
                 "B3 a",
                 lambda w, l: fitting(w.a[l], w.a[l - 1]),
                 "{a[l]} for {a[l-1]} in the weight gradient",
-                layers=every,
+                layers="every",
             ),
             Way(
                 "{delta[l+1]} for {delta[l]} in the gradients",
                 (Fault("B3 delta", delta_above), Fault("B4 delta", delta_above)),
-                layers=hidden,
+                layers="hidden",
             ),
             *wrong(
                 "B2a",
                 lambda w, l: w.delta[l + 1] @ fitting(w.W.get(l), w.W[l + 1]).T,
                 "{W[l]} for {W[l+1]} in the error signal",
-                layers=hidden,
+                layers="hidden",
             ),
             *wrong(
                 "slope",
@@ -99,7 +88,7 @@ WEIGHTS = (
                     "{dphi} of layer l + 1 in the error signal": slope_of_layer(1),
                     "{dphi} of layer l − 1 in the error signal": slope_of_layer(-1),
                 },
-                layers=hidden,
+                layers="hidden",
             ),
         ),
     ),
@@ -117,7 +106,7 @@ WEIGHTS = (
         equation="B2a",
         source="note 3, section 4.3.2 (∇_{h_i} = W_{i+1}ᵀ ∇_{a_{i+1}})",
         mend="multiply the error signal by the weights that it came through",
-        ways=wrong("B2a", lambda w, l: fitting(w.delta[l + 1], w.a[l]), layers=below),
+        ways=wrong("B2a", lambda w, l: fitting(w.delta[l + 1], w.a[l]), layers="below"),
     ),
     Mistake(
         "bias forgotten",
@@ -125,7 +114,7 @@ WEIGHTS = (
         equation="F1",
         source="note 3, section 2 (a_i = b_i + W_i h_{i−1}), note 5, step 1",
         mend="z = a W + b",
-        ways=wrong("F1", lambda w, l: w.a[l - 1] @ w.W[l], layers=every),
+        ways=wrong("F1", lambda w, l: w.a[l - 1] @ w.W[l], layers="every"),
     ),
     Mistake(
         "activation forgotten",
@@ -137,10 +126,10 @@ WEIGHTS = (
             Way(
                 "in the hidden layers",
                 (*UNACTIVATED, Fault("slope", slope_of_value)),
-                layers=hidden,
+                layers="hidden",
             ),
-            Way("in the hidden layers, and so in {dphi}", UNACTIVATED, layers=hidden),
-            Way("at the output", UNACTIVATED, layers=output),
+            Way("in the hidden layers, and so in {dphi}", UNACTIVATED, layers="hidden"),
+            Way("at the output", UNACTIVATED, layers="output"),
         ),
     ),
     Mistake(
@@ -149,6 +138,6 @@ WEIGHTS = (
         equation="B3",
         source="note 1 (a^{l−1} (e^l)ᵀ), note 3, section 5.2 (H_{k−1}, not A_{k−1})",
         mend="multiply {delta[l]} by {a[l-1]}, what entered the layer; note 3's a is our z",
-        ways=wrong("B3 a", lambda w, l: w.z[l - 1], layers=from_second),
+        ways=wrong("B3 a", lambda w, l: w.z[l - 1], layers="from the second"),
     ),
 )

@@ -5,18 +5,7 @@ import numpy as np
 from backpass.core import backprop
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule, output_derivative
-from backpass.derivatives.homework.mistake import (
-    Mistake,
-    Value,
-    Way,
-    by,
-    by_S,
-    every,
-    is_softmax,
-    multiple,
-    output,
-    wrong,
-)
+from backpass.derivatives.homework.mistake import Mistake, S, Value, Way, by, wrong
 from backpass.derivatives.notation import NOTATIONS
 
 # l is a layer, as in the notes
@@ -27,23 +16,6 @@ TURNED = " and ".join(
     for notation in NOTATIONS.values()
     if notation.weights_transposed
 )
-
-
-def is_smoothed(w: Pass) -> bool:
-    """Return whether the loss smooths the labels."""
-    return bool(w.loss.numbers.get("label_smoothing"))
-
-
-def has_classes(w: Pass) -> bool:
-    """Return whether the targets are classes, one-hot or smoothed, a column each."""
-    y = w.targets
-    one_hot = bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
-    return y.shape[1] > 1 and (one_hot or is_smoothed(w))
-
-
-def has_one_output(w: Pass) -> bool:
-    """Return whether there is a single output, and several samples that can meet."""
-    return w.targets.shape[1] == 1 and len(w.targets) > 1
 
 
 def mean_target(w: Pass, l: int) -> Array:
@@ -75,7 +47,7 @@ def transposed(w: Pass, value: Value, kind: str, l: int) -> Array | None:
 def wrong_softmax(*ways: tuple[str, int | None, int | None]) -> tuple[Way, ...]:
     """Return the ways to take softmax with the maximum and the sum along wrong axes."""
     rules = {where: softmax_over(maximum, total) for where, maximum, total in ways}
-    return wrong("F2", rules, layers=output, possible=is_softmax)
+    return wrong("F2", rules, layers="output", possible="softmax")
 
 
 SCALE = (
@@ -85,7 +57,7 @@ SCALE = (
         equation="U",
         source="note 4, slide Gradient descent (the minus stands in the update)",
         mend="leave the minus to the update, θ ← θ − η ∂J/∂θ",
-        ways=(multiple(-1.0),),
+        ways=(Way(factor=lambda w: -1.0),),
     ),
     Mistake(
         "y − ŷ",
@@ -94,7 +66,7 @@ SCALE = (
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m)",
         mend="derive the cost by ŷ: squared error gives ŷ − y, and so does softmax with "
         "cross-entropy",
-        ways=(Way(faults=by(-1, "B1z")),),
+        ways=(Way(faults=by(lambda w: -1, "B1z")),),
     ),
     Mistake(
         "1/N missing",
@@ -104,10 +76,10 @@ SCALE = (
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m)",
         mend="divide once, at the output: {delta[L]} holds s_n/S, and everything below inherits it",
         ways=(
-            Way(faults=by_S(1, "B1")),
-            Way("in the penalty, too", factor=lambda w: float(w.S)),
-            Way("in the bias gradients only", by_S(1, "B4 delta"), layers=every),
-            Way("in the weight gradients only", by_S(1, "B3 delta"), layers=every),
+            Way(faults=by(S(1), "B1")),
+            Way("in the penalty, too", factor=S(1)),
+            Way("in the bias gradients only", by(S(1), "B4 delta"), layers="every"),
+            Way("in the weight gradients only", by(S(1), "B3 delta"), layers="every"),
         ),
     ),
     Mistake(
@@ -117,11 +89,15 @@ SCALE = (
         source="note 3, section 5.2 (the 1/m enters once, in ∇A_L)",
         mend="{delta[L]} holds s_n/S already: sum {dW} and {db} over the samples, do not average",
         ways=(
-            Way(faults=by_S(-1, "B1")),
-            Way("in the penalty, too", factor=lambda w: 1 / float(w.S)),
-            Way("in {dW} and {db}, not in {delta}", by_S(-1, "B3 delta", "B4 delta"), layers=every),
-            Way("in the bias gradients only", by_S(-1, "B4 delta"), layers=every),
-            Way("in the weight gradients only", by_S(-1, "B3 delta"), layers=every),
+            Way(faults=by(S(-1), "B1")),
+            Way("in the penalty, too", factor=S(-1)),
+            Way(
+                "in {dW} and {db}, not in {delta}",
+                by(S(-1), "B3 delta", "B4 delta"),
+                layers="every",
+            ),
+            Way("in the bias gradients only", by(S(-1), "B4 delta"), layers="every"),
+            Way("in the weight gradients only", by(S(-1), "B3 delta"), layers="every"),
         ),
     ),
     Mistake(
@@ -140,7 +116,7 @@ SCALE = (
         equation="C",
         source="note 4, slide Examples of individual cost functions (½(y − ŷ)²)",
         mend="write the cost with ½, which the 2 of the derivative cancels",
-        ways=(multiple(2.0), Way("in the data term", by(2.0, "B1z"))),
+        ways=(Way(factor=lambda w: 2.0), Way("in the data term", by(lambda w: 2.0, "B1z"))),
     ),
     Mistake(
         "factor ½",
@@ -148,7 +124,7 @@ SCALE = (
         equation="C",
         source="note 4, slide Examples of individual cost functions (½(y − ŷ)²)",
         mend="the 2 of the derivative cancels the ½",
-        ways=(multiple(0.5), Way("in the data term", by(0.5, "B1z"))),
+        ways=(Way(factor=lambda w: 0.5), Way("in the data term", by(lambda w: 0.5, "B1z"))),
     ),
 )
 
@@ -160,7 +136,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (∂ŷ_ℓ/∂a_{Li} by the quotient rule)",
         mend="with cross-entropy use ŷ − e_ℓ; otherwise multiply {dC[L]} by softmax's Jacobian",
-        ways=wrong("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l]), possible=is_softmax),
+        ways=wrong("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l]), possible="softmax"),
     ),
     Mistake(
         "softmax Jacobian twice",
@@ -168,7 +144,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (∇a_L = −(e_ℓ − ŷ))",
         mend="do not multiply ŷ − e_ℓ by softmax's Jacobian",
-        ways=wrong("B1z", twice, possible=is_softmax),
+        ways=wrong("B1z", twice, possible="softmax"),
     ),
     Mistake(
         "softmax like a logistic",
@@ -176,7 +152,9 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (ŷ_k(1_{k=i} − ŷ_i): every output depends on every a_{Li})",
         mend="take the whole Jacobian, or ŷ − e_ℓ with cross-entropy",
-        ways=wrong("slope", lambda w, l: w.a[l] * (1 - w.a[l]), layers=output, possible=is_softmax),
+        ways=wrong(
+            "slope", lambda w, l: w.a[l] * (1 - w.a[l]), layers="output", possible="softmax"
+        ),
     ),
     Mistake(
         "softmax maximum over the batch",
@@ -209,11 +187,11 @@ AT_OUTPUT = (
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m, both of one shape)",
         mend="give both one shape: y[:, None], or ŷ.ravel()",
         ways=(
-            *wrong("y", mean_target, "and the mean over the N × N", possible=has_one_output),
+            *wrong("y", mean_target, "and the mean over the N × N", possible="one output"),
             Way(
                 "and their sum divided by N",
                 (Fault("y", mean_target), Fault("B1z", factor=lambda w, l: len(w.targets))),
-                possible=has_one_output,
+                possible="one output",
             ),
         ),
     ),
@@ -226,7 +204,7 @@ AT_OUTPUT = (
         ways=wrong(
             "labels",
             lambda w, l: 0 * w.targets + w.targets.argmax(axis=1)[:, None],
-            possible=has_classes,
+            possible="classes",
         ),
     ),
     Mistake(
@@ -242,7 +220,7 @@ AT_OUTPUT = (
                 "up": lambda w, l: np.roll(w.targets, 1, axis=1),
                 "down": lambda w, l: np.roll(w.targets, -1, axis=1),
             },
-            possible=has_classes,
+            possible="classes",
         ),
     ),
     Mistake(
@@ -252,7 +230,9 @@ AT_OUTPUT = (
         source="our loss cross_entropy:label_smoothing (no note has it)",
         mend="take (1 − ε) e_ℓ + ε/k as the target",
         ways=wrong(
-            "labels", lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)], possible=is_smoothed
+            "labels",
+            lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)],
+            possible="smoothed labels",
         ),
     ),
     Mistake(

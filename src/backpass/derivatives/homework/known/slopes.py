@@ -6,17 +6,7 @@ from backpass.core.activations import ACTIVATIONS
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
 from backpass.derivatives.homework.known.output import twice
-from backpass.derivatives.homework.mistake import (
-    Mistake,
-    Way,
-    hidden,
-    is_elementwise,
-    is_softmax,
-    output,
-    right_slope,
-    wrong,
-    wrong_slope,
-)
+from backpass.derivatives.homework.mistake import Mistake, Way, right_slope, wrong, wrong_slope
 
 # l is a layer, as in the notes
 # ruff: noqa: E741
@@ -25,11 +15,6 @@ from backpass.derivatives.homework.mistake import (
 def is_relu(w: Pass, l: int) -> bool:
     """Return whether a layer has relu, or a leaky one."""
     return "relu" in w.do("phi", l).name
-
-
-def has_relu(w: Pass) -> bool:
-    """Return whether a hidden layer has relu, or a leaky one."""
-    return any(is_relu(w, l) for l in hidden(w))
 
 
 def of_relu(rule: Rule) -> Rule:
@@ -121,9 +106,12 @@ SLOPES = (
         source="note 3, section 4.3.2 (from ∇_h to ∇_a once in a layer)",
         mend="multiply by {dphi}({z}) once; the error signal ŷ − {y} holds it already",
         ways=(
-            *wrong("B1z", twice, "at the output", possible=is_elementwise),
+            *wrong("B1z", twice, "at the output", possible="elementwise output"),
             *wrong(
-                "slope", lambda w, l: right_slope(w, l) ** 2, "in the hidden layers", layers=hidden
+                "slope",
+                lambda w, l: right_slope(w, l) ** 2,
+                "in the hidden layers",
+                layers="hidden",
             ),
         ),
     ),
@@ -137,7 +125,7 @@ SLOPES = (
             Way(
                 "−{dphi}, as {a}² − 1 for 1 − {a}², in the hidden layers",
                 (Fault("slope", factor=lambda w, l: -1.0),),
-                layers=hidden,
+                layers="hidden",
             ),
             *wrong_slope(lambda w, l: 1 + w.a[l] ** 2, "1 + {a}² for 1 − {a}²"),
             *wrong_slope(lambda w, l: w.a[l] * (1 + w.a[l]), "{a}(1 + {a}) for {a}(1 − {a})"),
@@ -153,8 +141,8 @@ SLOPES = (
             *wrong(
                 "slope",
                 {what: of_relu(rule) for what, rule in RELU.items()},
-                layers=hidden,
-                possible=has_relu,
+                layers="hidden",
+                possible="hidden relu",
             ),
             Way(
                 "where {z} < 0",
@@ -162,7 +150,7 @@ SLOPES = (
                     Fault("B2b", lambda w, l: w.g[l] * of_relu(leaky(number))(w, l)),
                 ),
                 told="leaky, {number}",
-                possible=has_relu,
+                possible="hidden relu",
             ),
         ),
     ),
@@ -176,14 +164,14 @@ SLOPES = (
             *wrong(
                 "phi",
                 {f"{n} in the hidden layers": record(n) for n in ("logistic", "tanh", "relu")},
-                layers=hidden,
+                layers="hidden",
             ),
             *(
                 Way(
                     f"{name} at the output",
                     (Fault("phi", record(name)), Fault("slope", right_slope)),
-                    layers=output,
-                    possible=is_elementwise,
+                    layers="output",
+                    possible="elementwise output",
                 )
                 for name in ("logistic", "tanh", "identity")
             ),
@@ -191,10 +179,10 @@ SLOPES = (
                 Way(
                     f"{name} at the output, with ŷ − {{y}}",
                     (Fault("phi", record(name)), Fault("B1z", lambda w, l: w.a[l] - w.y)),
-                    layers=output,
+                    layers="output",
                     possible=possible,
                 )
-                for name, possible in (("logistic", is_softmax), ("softmax", is_elementwise))
+                for name, possible in (("logistic", "softmax"), ("softmax", "elementwise output"))
             ),
         ),
     ),
