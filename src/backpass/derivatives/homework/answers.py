@@ -98,8 +98,8 @@ def parts_of(
 
 
 def _named(weights: Sequence[Any], biases: Sequence[Any]) -> dict[str, Any]:
-    arrays = {f"W{l}": W for l, W in enumerate(weights, start=1)}  # noqa: E741
-    return arrays | {f"b{l}": b for l, b in enumerate(biases, start=1)}  # noqa: E741
+    arrays = {f"W{l}": W for l, W in enumerate(weights, start=1)}
+    return arrays | {f"b{l}": b for l, b in enumerate(biases, start=1)}
 
 
 def _from_names(named: Mapping[str, Any], sizes: Sequence[int], notation: Notation) -> list[Part]:

@@ -10,9 +10,6 @@ from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Pass
 from backpass.derivatives.homework.part import Part
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 EXACT = 1e-9  # relative to the largest entry: what formulas reach
 ROUGH = 1e-6  # what finite differences reach
 MOST_NOISE = 1e-6  # of the largest entry, however much cancels

@@ -19,9 +19,6 @@ from backpass.derivatives.notation import get_notation
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 
 def explain_mismatch(
     model: Any,

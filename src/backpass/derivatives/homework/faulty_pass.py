@@ -19,9 +19,6 @@ from backpass.core.arrays import Array
 from backpass.core.parameters import Model
 from backpass.derivatives.forms.common import from_one
 
-# l is a layer throughout, as in the notes
-# ruff: noqa: E741
-
 Rule: TypeAlias = Callable[["Pass", int], Any]
 """What a pass computes in a layer: an array, a number, or for ``"phi"`` a record."""
 
@@ -60,14 +57,6 @@ class Fault:
     def concerns(self, l: int) -> bool:
         """Return whether layer `l` is computed wrongly."""
         return self.layers is None or l in self.layers
-
-    def clashes(self, other: "Fault") -> bool:
-        """Return whether both replace the same rule in one layer; factors multiply."""
-        if self.name != other.name or self.rule is None or other.rule is None:
-            return False
-        if self.layers is None or other.layers is None:
-            return True
-        return not set(self.layers).isdisjoint(other.layers)
 
 
 class Layers:

@@ -9,9 +9,6 @@ from typing import TypeAlias
 
 from backpass.derivatives.homework.part import KINDS
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 Known: TypeAlias = Mapping[tuple[str, int], bool]
 """Whether each part of an answer is right, by kind and layer."""
 

@@ -9,9 +9,6 @@ from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, P
 from backpass.derivatives.notation import CODE, Notation
 from backpass.derivatives.notation.in_line import spoken
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 Value: TypeAlias = Callable[[str, int], Array | None]
 Result: TypeAlias = Callable[[Pass, Value, str, int], Array | None]
 
@@ -144,11 +141,6 @@ class Mistake:
     source: str
     mend: str
     ways: tuple[Way, ...]
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether it is about what no note has: weights of samples, a penalty."""
-        return self.source.startswith("our")
 
     def expanded(self, w: Pass) -> Iterator[Way]:
         """Yield every way in which it can be made in a network, the commonest first."""

@@ -36,7 +36,9 @@ def half_units(numbers: Array) -> Array:
     array([0., 0.])
     """
     units = _units(numbers)
-    return np.zeros(numbers.shape) if units is None or _too_coarse(numbers, units) else units / 2
+    if units is None or has_too_few_digits(numbers):
+        return np.zeros(numbers.shape)
+    return units / 2
 
 
 def has_too_few_digits(numbers: Array) -> bool:
@@ -48,33 +50,26 @@ def has_too_few_digits(numbers: Array) -> bool:
     (True, False)
     """
     units = _units(numbers)
-    return units is not None and _too_coarse(numbers, units)
-
-
-def _too_coarse(numbers: Array, units: Array) -> bool:
-    return bool(np.abs(numbers).max(initial=0.0) < FEWEST * units.max(initial=0.0) * (1 - 1e-9))
+    if units is None:
+        return False
+    return bool(np.abs(numbers).max() < FEWEST * units.max() * (1 - 1e-9))
 
 
 def _units(numbers: Array) -> Array | None:
     """Return the unit in the last place of every number; None where they were not rounded."""
-    flat = numbers.ravel()
-    first = [_digits(x) for x in flat[:64]]  # enough to see that most arrays are not rounded
-    if any(significant >= _full(numbers) for significant, _ in first):
-        return None
-    found = first + [_digits(x) for x in flat[64:]]
-    significant = max((s for s, _ in found), default=0)
-    decimals = max((d for s, d in found if s), default=0)
+    full = 7 if numbers.dtype == np.float32 else FULL
+    found: list[tuple[int, int]] = []
+    for x in numbers.ravel():
+        found.append(_digits(x))
+        if found[-1][0] >= full:
+            return None
     size = np.abs(numbers.astype(np.float64))
-    largest = size.max(initial=0.0)
-    if significant >= _full(numbers) or largest == 0:
+    if not size.any():
         return None
-    exponents = np.floor(np.log10(np.where(size > 0, size, largest)))
+    significant, decimals = max(s for s, _ in found), max(d for s, d in found if s)
+    exponents = np.floor(np.log10(np.where(size > 0, size, size.max())))
     units = np.where(size > 0, 10.0 ** (exponents - significant + 1), 0.0)
     return np.maximum(units, 10.0**-decimals)
-
-
-def _full(numbers: Array) -> int:
-    return 7 if numbers.dtype == np.float32 else FULL
 
 
 def _digits(x: float) -> tuple[int, int]:

@@ -23,9 +23,6 @@ from backpass.derivatives.homework.mistake import Explanation, Made, Value, Way,
 from backpass.derivatives.homework.part import Part
 from backpass.derivatives.homework.unknown import solve
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 CHANCE = 0.01  # how often one of the explanations tried may fit by chance
 WORK = 8e9  # floating-point operations, about, that pairs of mistakes may take: some second
@@ -45,14 +42,15 @@ class Trial:
     Parameters
     ----------
     made : Made
-    faults : set
-        The rules that it takes wrongly.
+    faults, replaced : set
+        The rules that it takes wrongly, and those of them that it does not just multiply.
     seen : list of (bool, set)
         Of the parts that were compared, whether each fits, and the rules behind it.
     """
 
     made: Made
-    faults: Places
+    faults: Places = field(default_factory=set)
+    replaced: Places = field(default_factory=set)
     seen: list[tuple[bool, Places]] = field(default_factory=list)
 
 
@@ -138,7 +136,8 @@ class Search:
 
     def _trial(self, made: Made, faults: Sequence[Fault]) -> Trial:
         layers = range(self.right.L + 1)
-        return Trial(made, {(f.name, l) for f in faults for l in layers if f.concerns(l)})
+        places = [(f.rule, (f.name, l)) for f in faults for l in layers if f.concerns(l)]
+        return Trial(made, {at for _, at in places}, {at for rule, at in places if rule})
 
     # --- one mistake alone -----------------------------------------------------------------------
 
@@ -218,7 +217,7 @@ class Search:
         for family in families:
             self._solve(family.made)
         others = [
-            Trial(made, set())
+            Trial(made)
             for made in self.every
             if made.way.result or (made.way.factor and made.way.factor(self.right) not in (0, 1))
         ]
@@ -294,7 +293,7 @@ class Search:
             for i, j in combinations(range(len(trials)), 2)
             if trials[i].made.mistake is not trials[j].made.mistake
             and not _refuted(trials[i], trials[j])
-            and not _clash(trials[i].made.way, trials[j].made.way)
+            and trials[i].replaced.isdisjoint(trials[j].replaced)
         ]
         pairs.sort(key=lambda pair: sum(trials[i].made.rank for i in pair))
         most = int(WORK / self._operations())
@@ -431,11 +430,6 @@ def _refuted(one: Trial, other: Trial) -> bool:
         for trial, others in ((one, other.faults), (other, one.faults))
         for fits, rules in trial.seen
     )
-
-
-def _clash(one: Way, other: Way) -> bool:
-    """Return whether two ways cannot be taken together."""
-    return any(mine.clashes(theirs) for mine in one.faults for theirs in other.faults)
 
 
 def _times(number: float, value: Value, kind: str, l: int) -> Array | None:

@@ -1,6 +1,7 @@
 """The number of a mistake that is not known beforehand: a learning rate, an L2 strength."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ NEARER = 0.5  # of the distance may be left after a step that gets nearer
 FAR = 0.1  # of the answer's size: from there the mistake is another one, rounded as it may be
 
 
-def solve(value: Callable[[float], Array | None], wanted: Array, neutral: float) -> float | None:
+def solve(value: Callable[[float], Any], wanted: Array, neutral: float) -> float | None:
     r"""Return the number at which a result comes nearest to an answer; None where it tells none.
 
     Least squares by the secant method: with v(t) what comes out, the answer y and the slope
@@ -43,8 +44,6 @@ def solve(value: Callable[[float], Array | None], wanted: Array, neutral: float)
     True
     """
     old, new = value(neutral), value(neutral + START)
-    assert old is not None  # it is what `wanted` has been shaped to
-    assert new is not None
     before, number = neutral, neutral + START
     size = float(np.linalg.norm(wanted))
     for _ in range(STEPS):
@@ -59,7 +58,6 @@ def solve(value: Callable[[float], Array | None], wanted: Array, neutral: float)
         if abs(change) <= ENOUGH * abs(number):
             break
         new = value(number)
-        assert new is not None
         left, had = (float(np.linalg.norm(wanted - v)) for v in (new, old))
         if left > NEARER * had:  # as near as it comes
             return number if had <= FAR * size else None

@@ -9,9 +9,6 @@ from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
 from backpass.derivatives.homework.mistake import Mistake, S, Way, by, wrong
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 
 def of_rows(of_a: Callable[[Array], Array], of_delta: Callable[[Array], Array]) -> Rule:
     """Return the weight gradient of other rows than those of the batch."""

@@ -7,9 +7,6 @@ from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass
 from backpass.derivatives.homework.mistake import Mistake, Way, fitting, right_slope, wrong
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 
 def overwritten(w: Pass, l: int) -> Array:
     """Return a_{l−1} as φ′ computed in its place has left it."""

@@ -4,9 +4,6 @@ from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
 from backpass.derivatives.homework.mistake import Mistake, Result, Way, fitting, wrong
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 
 def shifted(by: int) -> Result:
     """Return a change: the same result of another layer."""

@@ -8,9 +8,6 @@ from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule, output_
 from backpass.derivatives.homework.mistake import Mistake, S, Value, Way, by, wrong
 from backpass.derivatives.notation import NOTATIONS
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 TURNED = " and ".join(
     f"{notation.name!r} (note {notation.note})"
     for notation in NOTATIONS.values()

@@ -8,9 +8,6 @@ from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
 from backpass.derivatives.homework.known.output import twice
 from backpass.derivatives.homework.mistake import Mistake, Way, right_slope, wrong, wrong_slope
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 
 def is_relu(w: Pass, l: int) -> bool:
     """Return whether a layer has relu, or a leaky one."""
