@@ -103,7 +103,7 @@ def network_rows(
         return _written_out(found, x, y)
     if table is not None:
         return _of_table(found, table)
-    mend = f"give --x and --y, or a TABLE of {_wanted(found)}"
+    mend = f"give --x and --y, or a TABLE of {_takes(found)[2]}"
     _ensure(X is not None, f"{model} holds no rows: {mend}")
     return NetworkRows(found, X, targets, model, given=True)
 
@@ -134,7 +134,7 @@ def _of_model(
 
 def _written_out(network: Network, x: Sequence[str], y: Sequence[str] | None) -> NetworkRows:
     """Return rows that were typed."""
-    n, (widths, targets) = network.sizes[0], _targets_of(network)
+    n, (widths, targets, _) = network.sizes[0], _takes(network)
     X = _numbers("--x", x, {n}, str(n))
     _ensure(y, f"--y is missing: give {targets} for each row")
     Y = _numbers("--y", y or (), widths, targets)
@@ -177,7 +177,7 @@ def _of_table(network: Network, path: str) -> NetworkRows:
 
     from backpass.tabular.files import open_table
 
-    raw, n, wanted = open_table(path), network.sizes[0], _wanted(network)
+    raw, n, (widths, _, wanted) = open_table(path), network.sizes[0], _takes(network)
     frame, names = raw.understand().frame, raw.frame.columns
     k = len(names) - n
     named = names == [*map(str, range(len(names)))] or not all(map(_NUMBER.fullmatch, names))
@@ -187,8 +187,7 @@ def _of_table(network: Network, path: str) -> NetworkRows:
         mend = "give those, or a model that fit has trained on this table"
         _ensure(column.dtype.is_numeric() or not column.count(), f"{told} {wanted}; {mend}")
     which = f"{len(names)} column(s)" if k else "the inputs alone"
-    fits = k in _targets_of(network)[0]
-    _ensure(fits, f"{raw.label} has {which}; this network takes {wanted}")
+    _ensure(k in widths, f"{raw.label} has {which}; this network takes {wanted}")
     place = (lambda row: f"line {raw.line_of(row)}") if raw.line_of else _row
     numbers = frame.cast(dict.fromkeys(names, pl.Float64)).to_numpy()  # NaN where one is missing
     for row, i in np.argwhere(~np.isfinite(numbers)).tolist():
@@ -228,24 +227,18 @@ def _row(row: int) -> str:
     return f"row {row + 1}"
 
 
-def _wanted(network: Network) -> str:
-    """Return in words what a row of a network is made of."""
-    n = network.sizes[0]
-    return f"{n} input{'s' * (n > 1)}, then {_targets_of(network)[1]}"
-
-
-def _targets_of(network: Network) -> tuple[set[int], str]:
-    """Return how many numbers the target of a row may be, and what they are in words.
+def _takes(network: Network) -> tuple[set[int], str, str]:
+    """Return how many targets a row may have, what they are in words, and a whole row is.
 
     Examples
     --------
     >>> from backpass import Network
-    >>> _targets_of(Network([2, 3, 3], "tanh", "softmax", "cross_entropy", seed=0))
-    ({1, 3}, 'a class, 0 … 2, or 3 targets')
+    >>> _takes(Network([2, 3, 3], "tanh", "softmax", "cross_entropy", seed=0))[1:]
+    ('a class, 0 … 2, or 3 targets', '2 inputs, then a class, 0 … 2, or 3 targets')
     """
-    k, loss = network.sizes[-1], network.model.loss
-    if k == 1:
-        return {1}, "a target"
-    if loss.task == "classification" and loss.outputs[0] == "softmax":
-        return {1, k}, f"a class, 0 … {k - 1}, or {k} targets"
-    return {k}, f"{k} targets"
+    n, *_, k = network.sizes
+    loss = network.model.loss
+    widths, targets = {k}, f"{k} targets" if k > 1 else "a target"
+    if k > 1 and loss.task == "classification" and loss.outputs[0] == "softmax":
+        widths, targets = {1, k}, f"a class, 0 … {k - 1}, or {targets}"
+    return widths, targets, f"{n} input{'s' * (n > 1)}, then {targets}"
