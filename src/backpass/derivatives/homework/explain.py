@@ -145,7 +145,7 @@ class Homework:
             untried=untried,
             too_few_digits=any(has_too_few_digits(self.parts[i].numbers) for i in wrong),
             located=located({(r.kind, r.layer): bool(r.right) for r in results}, self.right.L),
-            multiples=tuple(search.multiples()),
+            multiples=tuple(search.told_multiples()),
         )
 
     def _ours(self, kind: str, l: int) -> Array:

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from backpass.derivatives.homework.comparison import Span
 from backpass.derivatives.homework.faulty_pass import Pass
-from backpass.derivatives.homework.mistake import Made, printed
+from backpass.derivatives.homework.mistake import Made
 from backpass.derivatives.homework.part import KINDS
 
 
@@ -143,19 +143,3 @@ def one_number(fits: Sequence[Fit]) -> float | None:
         return None
     surest = min(spans, key=lambda span: span.most - span.least)
     return min(max(surest.number, least), most)
-
-
-def multiples(fits: Sequence[Fit | None]) -> list[str]:
-    """Return a sentence for each part that is a multiple of what is right.
-
-    Examples
-    --------
-    >>> multiples([Fit("W", 1, Span(1.75, 1.7, 1.8)), None, Fit("b", 2)])
-    ['{dW[1]} is 1.75 times the right one']
-    """
-    return [
-        f"{{{KINDS[fit.kind]}[{fit.layer}]}} is "
-        + ("0" if fit.factor == 0 else f"{printed(fit.factor)} times the right one")
-        for fit in fits
-        if fit is not None and fit.span
-    ]

@@ -220,10 +220,6 @@ class Pass:
 # --- the right rules -----------------------------------------------------------------------------
 
 
-def _pre_activation(w: Pass, l: int) -> Array:
-    return backprop.pre_activation(w.a[l - 1], w.W[l], w.b[l])
-
-
 def _output_derivative(w: Pass, l: int) -> Array:
     if w.is_faulty("slope", l):  # then loss and output cannot be taken together
         return backprop.chained_derivative(w.loss.derivative(w.y, w.a[l]), w.do("slope", l))
@@ -248,7 +244,7 @@ RULES: dict[str, Rule] = {
     "s": lambda w, l: w.weights,
     "S": lambda w, l: np.sum(w.s),
     "phi": lambda w, l: w.phi[l],
-    "F1": _pre_activation,
+    "F1": lambda w, l: backprop.pre_activation(w.a[l - 1], w.W[l], w.b[l]),
     "F2": lambda w, l: backprop.activate(w.z[l], w.do("phi", l)),
     "B1z": _output_derivative,
     "B1": lambda w, l: backprop.output_error(w.s, w.do("B1z", l)),

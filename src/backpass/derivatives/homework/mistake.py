@@ -173,9 +173,6 @@ class Made:
         """Return it made in another place."""
         return replace(self, way=replace(self.way, where=where))
 
-    def __str__(self) -> str:
-        return self.told(CODE)
-
     def told(self, notation: Notation) -> str:
         """Return its name and place in the symbols of a notation."""
         where = f" ({spoken(self.where, notation)})" if self.where else ""

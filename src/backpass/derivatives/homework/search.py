@@ -16,17 +16,19 @@ import numpy as np
 
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.comparison import EXACT, Tolerance
-from backpass.derivatives.homework.factors import Fit, explained, multiples, one_number, place
+from backpass.derivatives.homework.factors import Fit, explained, one_number, place
 from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass
 from backpass.derivatives.homework.known import MISTAKES
 from backpass.derivatives.homework.mistake import Explanation, Made, Value, Way, printed
-from backpass.derivatives.homework.part import Part
+from backpass.derivatives.homework.part import KINDS, Part
 from backpass.derivatives.homework.unknown import solve
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 CHANCE = 0.01  # how often one of the explanations tried may fit by chance
 WORK = 8e9  # floating-point operations, about, that pairs of mistakes may take: some second
 SOLVING = 3e9  # those that solving for a number beside another mistake may take
+
+CONSTANT = MISTAKES["constant factor"]
 
 Candidates = list[tuple[str, int]]
 """The results, by kind and layer, that a part of an answer may stand for."""
@@ -88,6 +90,7 @@ class Search:
         ]
         self.found: dict[frozenset[str], Explanation] = {}
         self.fitting: list[tuple[Any, ...]] = []  # two mistakes that fit, as _keep takes them
+        self.multiples: list[tuple[tuple[Made, ...], Value, Sequence[Fit]]] = []
         self.tried = self.passes = 0
 
     def explain(self) -> tuple[list[Explanation], int]:
@@ -105,15 +108,21 @@ class Search:
             if not self.found:  # what is known comes before what has to be solved for
                 self._try_unknown(trials)
             if not self.found:
-                self._try_constants(trials)
+                self._try_constants()
         found = sorted(self.found.values(), key=_rank)
         best = min((explanation.off for explanation in found), default=0.0)
         return [e for e in found if e.off <= FARTHER * best + EXACT], left
 
-    def multiples(self) -> list[str]:
+    def told_multiples(self) -> list[str]:
         """Return a sentence for each part that is a multiple of what is right."""
         several = [i for i, part in enumerate(self.parts) if part.numbers.size > 1]
-        return multiples([self._fit(i, self.right.value) for i in several])
+        fits = [fit for fit in (self._fit(i, self.right.value) for i in several) if fit]
+        return [
+            f"{{{KINDS[fit.kind]}[{fit.layer}]}} is "
+            + (f"{printed(fit.factor)} times the right one" if fit.factor else "0")
+            for fit in fits
+            if fit.span
+        ]
 
     def _settled(self) -> bool:
         """Return whether an explanation fits to the digits that the answer has."""
@@ -125,7 +134,10 @@ class Search:
     def _value(self, *made: Made, base: Pass | None = None) -> Value:
         """Return what is handed in with these mistakes; `base` has the first of their faults."""
         faults = [fault for one in made for fault in one.way.faults]
-        w = (base or self.right).with_faults(faults)
+        return self._given((base or self.right).with_faults(faults), *made)
+
+    def _given(self, w: Pass, *made: Made) -> Value:
+        """Return what is handed in of a pass with the faults of these mistakes."""
         value = w.value
         for way in (one.way for one in made):
             if way.result is not None:
@@ -145,7 +157,9 @@ class Search:
         """Try each mistake; return those that change the passes, for pairs."""
         changes = [made for made in self.every if made.way.result is not None]
         trials = []
-        self._try_scalars((), self.right.value, self._fits(self.right.value))
+        fits = self._fits(self.right.value)
+        if fits:
+            self._try_scalars((), self.right.value, fits)
         for made in self.every:
             if made.way.factor is not None or made.way.family is not None:
                 continue
@@ -155,18 +169,17 @@ class Search:
                 if made.way.faults and not self._shows(trial):
                     continue
                 w = self.right.with_faults(made.way.faults)
-                value = w.value if made.way.result is None else partial(made.way.result, w, w.value)
+                value = self._given(w, made)
                 fits = self._fits(value, (w, trial))
                 if made.way.faults:
                     trials.append(trial)
                 if fits and not any(fit.span for fit in fits):
                     self._keep((made,), fits, value)
-                else:
+                elif fits:
                     self._try_scalars((made,), value, fits)
                 for change in changes:
                     if change.mistake is not made.mistake:
-                        assert change.way.result is not None
-                        both = partial(change.way.result, w, value)
+                        both = self._given(w, made, change)
                         fits = self._fits(both, equal=True)
                         if fits:
                             self.fitting.append(((made, change), fits, both))
@@ -182,8 +195,7 @@ class Search:
 
     def _try_scalars(self, made: tuple[Made, ...], value: Value, fits: Sequence[Fit]) -> None:
         """Say by which known numbers an answer is a multiple of a value, where it is one."""
-        if not fits:
-            return
+        self.multiples.append((made, value, fits))
         covers = partial(self._covered, fits, value)
         for found, numbers in explained(self.right, fits, self.every, covers, two=not made):
             told = (*made, *found)
@@ -261,25 +273,18 @@ class Search:
             if fits and self._each_counts(found, came):
                 self._keep(found, fits, came, unknown=1)
 
-    def _try_constants(self, trials: Sequence[Trial]) -> None:
+    def _try_constants(self) -> None:
         """Look for one number that the answer is a multiple by: of what is right, or nearly."""
-        self._try_constant()
-        changes = [made for made in self.every if made.way.result is not None]
-        for made in () if self.found else (*changes, *(trial.made for trial in trials)):
-            with contextlib.suppress(CannotPlantError):
-                self._try_constant(made)
-
-    def _try_constant(self, *made: Made) -> None:
-        value = self._value(*made)
-        fits = self._fits(value)
-        wrong = [i for i, fit in enumerate(fits) if fit.span]
-        number, where = one_number(fits), place(wrong, fits)
-        if not wrong or number is None or where is None or (made and where):
-            return
-        way = Way(f"{printed(number)} {where}".strip())
-        told = Made(MISTAKES["constant factor"], way, len(MISTAKES))
-        numbers = [number if fit.span else 1.0 for fit in fits]
-        self._keep((*made, told), fits, value, numbers, unknown=1)
+        for made, value, fits in self.multiples:  # of what is right comes first
+            if made and frozenset({CONSTANT.name}) in self.found:
+                return
+            wrong = [i for i, fit in enumerate(fits) if fit.span]
+            number, where = one_number(fits), place(wrong, fits)
+            if number is not None and where is not None and not (made and where):
+                way = Way(f"{printed(number)} {where}".strip())
+                told = *made, Made(CONSTANT, way, len(MISTAKES))
+                numbers = [number if fit.span else 1.0 for fit in fits]
+                self._keep(told, fits, value, numbers, unknown=1)
 
     # --- two mistakes ----------------------------------------------------------------------------
 
