@@ -17,7 +17,7 @@ LAYERS: dict[str, Callable[[Pass], range]] = {
     "hidden": lambda w: range(1, w.L),
     "output": lambda w: range(w.L, w.L + 1),
     "from the second": lambda w: range(2, w.L + 1),
-    "below": lambda w: range(w.L),  # another one: those that B2a is computed for, the input too
+    "below": lambda w: range(w.L),  # below another one: B2a is computed for these, X included
 }
 """In which layers a mistake is made."""
 
@@ -55,9 +55,9 @@ class Way:
         alone, or those of a layer.
     family : callable, optional
         ``family(number)``: the faults with a number that is not known beforehand, and is solved
-        for; at `neutral` they change nothing.
+        for.
     neutral : callable
-        ``neutral(w)``.
+        ``neutral(w)``: the number at which these change nothing, 0 by default.
     told : str
         What is said before `where`; ``{N}``, ``{number}`` and ``{number/S}`` are filled in.
     layers : str
@@ -236,7 +236,7 @@ def _is_one_hot(y: Array) -> bool:
 
 
 def S(power: int) -> Callable[[Pass], float]:
-    """Return S, the sum of the weights, to a power: how many times too large something is."""
+    """Return how many times too large something is: S times (power 1), or one S-th (−1)."""
     return lambda w: float(w.S) ** power
 
 
