@@ -27,12 +27,12 @@ class NetworkRows:
     Parameters
     ----------
     model : Network or TabularModel
-    X : array of shape (N, n_0), or a data frame with the targets of a model in it
-    y : array of shape (N,) or (N, k), or None for such a frame
+    X, y : arrays of shapes (N, n_0) and (N,) or (N, k), or a data frame and None
+        A model's targets stand in the frame.
     label : str
         What the rows are called in messages.
     line_of : callable or None
-        From the number of a row to its line in the file, as of a table.
+        From the number of a row to its line in the file.
     names : dict
         What the units stand for: ``input_names``, ``output_names``.
     given : bool
@@ -86,29 +86,31 @@ def network_rows(
     from backpass.network.network import Network
     from backpass.storage.container import container_kind
 
-    if x and table is not None:
-        raise InputError(f"give --x and --y, or the TABLE {table!r}, not both")
-    if y and not x:
-        raise InputError("--y goes with --x; the targets of a TABLE are in its last column(s)")
+    _ensure(not (x and table), f"give --x and --y, or the TABLE {table!r}, not both")
+    _ensure(x or not y, "--y goes with --x; the targets of a TABLE are in its last column(s)")
+    X = targets = None
     if model.startswith("example:"):
         from backpass.derivatives.tracing import example
 
         found, X, targets = example(model.removeprefix("example:"))
-        if table is not None:
-            raise InputError(f"{model} has rows of its own; leave {table!r} out")
+        _ensure(table is None, f"{model} has rows of its own; leave {table!r} out")
     elif container_kind(model) == "network":
-        found, X, targets = Network.load(model), None, None
+        found = Network.load(model)
     else:
         return _of_model(model, table, x, network)
-    if network is not None:
-        raise InputError(f"{model} is one network; leave --network out")
+    _ensure(network is None, f"{model} is one network; leave --network out")
     if x:
         return _written_out(found, x, y)
     if table is not None:
         return _of_table(found, table)
-    if X is None:
-        raise InputError(f"{model} holds no rows: give --x and --y, or a TABLE of {_wanted(found)}")
+    mend = f"give --x and --y, or a TABLE of {_takes(found)[2]}"
+    _ensure(X is not None, f"{model} holds no rows: {mend}")
     return NetworkRows(found, X, targets, model, given=True)
+
+
+def _ensure(good: Any, otherwise: str) -> None:
+    if not good:
+        raise InputError(otherwise)
 
 
 def _of_model(
@@ -118,12 +120,10 @@ def _of_model(
     from backpass.tabular.model import TabularModel
 
     model = TabularModel.load(path)
-    if x:
-        raise InputError(f"--x: {path} takes columns as they stand in a table; give a TABLE")
+    _ensure(not x, f"--x: {path} takes columns as they stand in a table; give a TABLE")
     if table is None:
         raise InputError("give the TABLE whose rows are to be taken (or MODEL as example:xor)")
-    model = with_network(model, network)
-    raw = model.read(table)
+    model, raw = with_network(model, network), model.read(table)
     names = {
         # without bins, which are the last ones, where the network takes none
         "input_names": model.encoder.get_feature_names_out()[: model.network.sizes[0]],
@@ -134,46 +134,39 @@ def _of_model(
 
 def _written_out(network: Network, x: Sequence[str], y: Sequence[str] | None) -> NetworkRows:
     """Return rows that were typed."""
-    X = _numbers("--x", x)
-    if X.shape[1] != network.sizes[0]:
-        raise InputError(
-            f"--x has {X.shape[1]} number(s) a row; this network takes {network.sizes[0]}"
-        )
-    if not y:
-        raise InputError(f"--y is missing: give {_wanted_targets(network)} for each row")
-    Y = _numbers("--y", y)
-    if len(Y) != len(X):
-        raise InputError(
-            f"--x has {len(X)} row(s) and --y {len(Y)}; put ; between rows, as in --y '1;0'"
-        )
-    return NetworkRows(network, X, _targets(network, Y, "--y", _row), "--x", given=True)
+    n, (widths, targets, _) = network.sizes[0], _takes(network)
+    X = _numbers("--x", x, {n}, str(n))
+    _ensure(y, f"--y is missing: give {targets} for each row")
+    Y = _numbers("--y", y or (), widths, targets)
+    told = f"--x has {len(X)} row(s) and --y {len(Y)}"
+    _ensure(len(Y) == len(X), f"{told}; put ; between rows, as in --y '1;0'")
+    return NetworkRows(network, X, _checked(network, Y, "--y", _row), "--x", given=True)
 
 
-def _numbers(option: str, texts: Sequence[str]) -> NDArray[Any]:
-    """Return rows of numbers: ``1,0,2;0,1,1``.
+def _numbers(option: str, texts: Sequence[str], widths: set[int], wanted: str) -> NDArray[Any]:
+    """Return rows of numbers, ``1,0,2;0,1,1``, each with as many as a network takes.
 
     Examples
     --------
-    >>> _numbers("--x", ["1,0; -2,.5", "3e2,1"]).tolist()
+    >>> _numbers("--x", ["1,0; -2,.5", "3e2,1"], {2}, "2").tolist()
     [[1.0, 0.0], [-2.0, 0.5], [300.0, 1.0]]
     """
     import numpy as np
 
     rows: list[list[float]] = []
     for text in (part.strip() for one in texts for part in one.rstrip("; ").split(";")):
+        told = f"{option} {text!r}"
         try:
             rows.append([float(cell) for cell in text.split(",")])
         except ValueError:
-            raise InputError(
-                f"{option} {text!r}: give numbers with commas between, as in {option} 1,0.5"
-            ) from None
-        if not all(map(math.isfinite, rows[-1])):
-            raise InputError(f"{option} {text!r}: every number must be finite")
-        if len(rows[-1]) != len(rows[0]):
-            raise InputError(
-                f"{option}, row {len(rows)} has {len(rows[-1])} number(s), the first"
-                f" {len(rows[0])}; give all rows as many"
-            )
+            told += f": give numbers with commas between, as in {option} 1,0.5"
+            raise InputError(told) from None
+        _ensure(all(map(math.isfinite, rows[-1])), f"{told}: every number must be finite")
+        has, first = len(rows[-1]), len(rows[0])
+        told = f"{option}, row {len(rows)} has {has} number(s), the first {first}"
+        _ensure(has == first, f"{told}; give all rows as many")
+    told = f"{option} has {first} number(s) a row; this network takes {wanted}"
+    _ensure(first in widths, told)
     return np.array(rows)
 
 
@@ -184,90 +177,68 @@ def _of_table(network: Network, path: str) -> NetworkRows:
 
     from backpass.tabular.files import open_table
 
-    raw, n = open_table(path), network.sizes[0]
+    raw, n, (widths, _, wanted) = open_table(path), network.sizes[0], _takes(network)
     frame, names = raw.understand().frame, raw.frame.columns
-    if names != [*map(str, range(len(names)))] and all(map(_NUMBER.fullmatch, names)):
-        raise InputError(f"{raw.label}: its first line is numbers; put a line of names above it")
+    k = len(names) - n
+    named = names == [*map(str, range(len(names)))] or not all(map(_NUMBER.fullmatch, names))
+    _ensure(named, f"{raw.label}: its first line is numbers; put a line of names above it")
     for column in frame:
-        if not column.dtype.is_numeric() and column.count():
-            raise InputError(
-                f"{raw.label}: column {column.name!r} holds no numbers, but a network takes "
-                f"{_wanted(network)}; give those, or a model that fit has trained on this table"
-            )
-    if len(names) not in (n + 1, n + network.sizes[-1]):
-        which = "the inputs alone" if len(names) == n else f"{len(names)} column(s)"
-        raise InputError(f"{raw.label} has {which}; this network takes {_wanted(network)}")
+        told = f"{raw.label}: column {column.name!r} holds no numbers, but a network takes"
+        mend = "give those, or a model that fit has trained on this table"
+        _ensure(column.dtype.is_numeric() or not column.count(), f"{told} {wanted}; {mend}")
+    which = f"{len(names)} column(s)" if k else "the inputs alone"
+    _ensure(k in widths, f"{raw.label} has {which}; this network takes {wanted}")
     place = (lambda row: f"line {raw.line_of(row)}") if raw.line_of else _row
     numbers = frame.cast(dict.fromkeys(names, pl.Float64)).to_numpy()  # NaN where one is missing
     for row, i in np.argwhere(~np.isfinite(numbers)).tolist():
         told = "is missing" if math.isnan(numbers[row, i]) else "is infinite"
         raise InputError(f"{raw.label}, {place(row)}: {names[i]!r} {told}; give a number")
-    y = _targets(network, numbers[:, n:], raw.label, place)
+    y = _checked(network, numbers[:, n:], raw.label, place)
     called = {"input_names": names[:n]}
-    if len(names) == n + network.sizes[-1]:
+    if k == network.sizes[-1]:
         called["output_names"] = names[n:]
     return NetworkRows(network, numbers[:, :n], y, raw.label, raw.line_of, called)
 
 
-def _targets(
-    network: Network, Y: NDArray[Any], label: str, place: Callable[[int], str]
-) -> NDArray[Any]:
+def _checked(network: Network, Y: NDArray[Any], label: str, place: Callable[[int], str]) -> Any:
     """Return targets as the loss takes them, or name the first row that it does not take."""
+    y = Y[:, 0] if Y.shape[1] == 1 else Y
+    if _refusal(network, y):
+        row, why = next(
+            (row, why) for row in range(len(y)) if (why := _refusal(network, y[row : row + 1]))
+        )
+        given = ", ".join(f"{number:g}" for number in Y[row])
+        raise InputError(f"{label}, {place(row)} has the target {given}: {why}")
+    return y
+
+
+def _refusal(network: Network, y: NDArray[Any]) -> str:
+    """Return why the loss does not take targets; empty where it does."""
     import numpy as np
 
-    y, k = Y[:, 0] if Y.shape[1] == 1 else Y, network.sizes[-1]
-    if Y.shape[1] not in (k, 1 if _takes_classes(network) else k):
-        raise InputError(
-            f"{label} has {Y.shape[1]} number(s) a row; this network takes"
-            f" {_wanted_targets(network)}"
-        )
-
-    def refused(rows: slice) -> str:
-        try:
-            network.model.loss.encode(y[rows], k, np, Y.dtype)
-        except InputError as error:
-            return str(error).partition("; row 0 is")[0]
-        return ""
-
-    if refused(slice(None)):
-        row = next(row for row in range(len(y)) if refused(slice(row, row + 1)))
-        given = ", ".join(f"{number:g}" for number in Y[row])
-        told = refused(slice(row, row + 1))
-        raise InputError(f"{label}, {place(row)} has the target {given}: {told}")
-    return y
+    try:
+        network.model.loss.encode(y, network.sizes[-1], np, y.dtype)
+    except InputError as error:
+        return str(error).partition("; row 0 is")[0]
+    return ""
 
 
 def _row(row: int) -> str:
     return f"row {row + 1}"
 
 
-def _takes_classes(network: Network) -> bool:
-    """Return whether the loss takes the number of a class for several outputs."""
-    import numpy as np
-
-    try:
-        network.model.loss.encode(np.zeros(1), network.sizes[-1], np, np.float64)
-    except InputError:
-        return False
-    return network.sizes[-1] > 1
-
-
-def _wanted(network: Network) -> str:
-    """Return in words what a row of a network is made of.
+def _takes(network: Network) -> tuple[set[int], str, str]:
+    """Return how many targets a row may have, what they are in words, and a whole row is.
 
     Examples
     --------
     >>> from backpass import Network
-    >>> _wanted(Network([2, 3, 1], seed=0))
-    '2 inputs, then a target'
-    >>> _wanted(Network([2, 3, 3], "tanh", "softmax", "cross_entropy", seed=0))
-    '2 inputs, then a class, 0 … 2, or 3 targets'
+    >>> _takes(Network([2, 3, 3], "tanh", "softmax", "cross_entropy", seed=0))[1:]
+    ('a class, 0 … 2, or 3 targets', '2 inputs, then a class, 0 … 2, or 3 targets')
     """
-    n = network.sizes[0]
-    return f"{n} input{'s' * (n > 1)}, then {_wanted_targets(network)}"
-
-
-def _wanted_targets(network: Network) -> str:
-    k = network.sizes[-1]
-    classes = f"a class, 0 … {k - 1}, or " if _takes_classes(network) else ""
-    return f"{classes}{k} targets" if k > 1 else "a target"
+    n, *_, k = network.sizes
+    loss = network.model.loss
+    widths, targets = {k}, f"{k} targets" if k > 1 else "a target"
+    if k > 1 and loss.task == "classification" and loss.outputs[0] == "softmax":
+        widths, targets = {1, k}, f"a class, 0 … {k - 1}, or {targets}"
+    return widths, targets, f"{n} input{'s' * (n > 1)}, then {targets}"

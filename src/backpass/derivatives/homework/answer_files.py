@@ -47,36 +47,28 @@ def read_answer(path: str | Path) -> Any:
         ".npy": _npy, ".npz": _npz, ".csv": _csv, ".json": _json,
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(f"{shown_path(path)}: an answer is a {', '.join(readers)} file")
     try:
-        return reader(_bytes(path))
-    except (InputError, ModelFileError) as error:
-        raise InputError(f"{shown_path(path)}: {error}") from None
-
-
-def _bytes(path: Path) -> bytes:
-    try:
+        if reader is None:
+            raise InputError(f"an answer is a {', '.join(readers)} file")
         if not path.is_file():
             what = "is no file" if path.exists() else "there is no such file; check the path"
             raise InputError(what)
         size = path.stat().st_size
         if size > LARGEST:
             raise InputError(f"{size >> 20} MiB; answers of at most {LARGEST >> 20} MiB are read")
-        return path.read_bytes()
+        return reader(path.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}") from None
+        raise InputError(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
+    except (InputError, ModelFileError) as error:
+        raise InputError(f"{shown_path(path)}: {error}") from None
 
 
 def _npy(data: bytes) -> Array:
     """Read one array, after its header has been held to the size of the file."""
     file = io.BytesIO(data)
     try:
-        version = np.lib.format.read_magic(file)
-        header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
+        major, minor = np.lib.format.read_magic(file)
+        header = getattr(np.lib.format, f"read_array_header_{major}_{minor}")
         with warnings.catch_warnings():  # of Python's parser, which reads the header
             warnings.simplefilter("ignore")
             shape, _, dtype = header(file)
@@ -117,11 +109,10 @@ def _text(data: bytes) -> str:
 def _csv(data: bytes) -> Array:
     """Read a matrix with commas, semicolons, tabs or spaces between its numbers."""
     rows: list[list[float]] = []
-    for number, line in enumerate(_text(data).splitlines(), start=1):
-        if not line.strip():
-            continue
+    lines = enumerate(map(str.strip, _text(data).splitlines()), start=1)
+    for number, line in ((number, line) for number, line in lines if line):
         separator = next((s for s in ";,\t" if s in line), None)
-        row = [_number(field.strip(), number) for field in line.strip().split(separator)]
+        row = [_number(field.strip(), number) for field in line.split(separator)]
         if rows and len(row) != len(rows[0]):
             raise InputError(f"line {number} has {len(row)} numbers, the first has {len(rows[0])}")
         rows.append(row)
@@ -139,10 +130,9 @@ def _number(text: str, line: int) -> float:
 
 
 def _json(data: bytes) -> Any:
-    answer = parse_json(_text(data))
-    if isinstance(answer, dict):
-        return {name: _matrix(value, name) for name, value in answer.items()}
-    return _matrix(answer, "the matrix")
+    found = parse_json(_text(data))
+    named = isinstance(found, dict)
+    return {k: _matrix(x, k) for k, x in found.items()} if named else _matrix(found, "the matrix")
 
 
 def _matrix(value: Any, name: str) -> Array:

@@ -37,16 +37,14 @@ def called(answer: Any, seen: Subject, y: Any, notation: Notation) -> Any:
     InputError
         When it returns nothing. What it raises itself comes out as it is.
     """
-    if not callable(answer) or hasattr(answer, "__array__") or _is_gradients(answer):
+    if not callable(answer) or hasattr(answer, "__array__") or hasattr(answer, "weights"):
         return answer
-    theta = seen.network.parameters
-    targets = seen.y if y is None else np.asarray(y)
-    turned = notation.from_our_rows(targets) if targets.ndim == 2 else targets
+    theta, targets = seen.network.parameters, seen.y if y is None else np.asarray(y)
     found = answer(
         [np.array(notation.from_our_weights(W)) for W in theta.weights],
         [np.array(b) for b in theta.biases],
         np.array(notation.from_our_rows(seen.X)),
-        np.array(turned),
+        np.array(notation.from_our_rows(targets) if targets.ndim == 2 else targets),
     )
     if found is None:
         raise InputError("the function returned None; let it return its gradients")
@@ -65,7 +63,8 @@ def parts_of(
     Parameters
     ----------
     answer : array, mapping, Gradients, flat vector, or lists
-        Lists of weights and of biases, ``[W1, b1, W2, …]``, or pairs ``[(W1, b1), …]``.
+        Lists of weights and of biases, ``[W1, b1, W2, …]``, or pairs ``[(W1, b1), …]``; also
+        behind a loss, ``(loss, gradients)``.
     sizes : sequence of int
         Units of every layer.
     notation : Notation
@@ -78,30 +77,29 @@ def parts_of(
     InputError
         When it is none of these, or has other than finite numbers in it.
     """
-    if _is_loss_and(answer):
-        answer = answer[1]
-    if isinstance(answer, Mapping) or _is_gradients(answer):
-        named = answer if isinstance(answer, Mapping) else _named(answer.weights, answer.biases)
+    if isinstance(answer, tuple) and len(answer) == 2:
+        loss = None if isinstance(answer[0], list | tuple) else _as_array(answer[0])
+        if loss is not None and loss.ndim == 0 and _as_array(answer[1]) is None:
+            answer = answer[1]
+    single = _as_array(answer)
+    if isinstance(answer, Mapping):
+        named = answer
+    elif hasattr(answer, "weights") and hasattr(answer, "biases"):
+        named = _named(answer.weights, answer.biases)
+    elif single is None or (single.ndim == 3 and isinstance(answer, list | tuple)):
+        named = _from_lists(answer, sizes)
+    elif single.shape == (parameter_count(sizes),) and what is None:
+        return _pieces(_checked(single, "the answer"), sizes, notation)
     else:
-        single = _as_array(answer)
-        if single is None or (single.ndim == 3 and isinstance(answer, list | tuple)):
-            named = _from_lists(answer, sizes)
-        elif single.shape == (parameter_count(sizes),) and what is None:
-            return _pieces(_checked(single, "the answer"), sizes, notation)
-        else:
-            return [Part(_checked(single, "the answer"), notation, *_said(what, layer, sizes))]
+        return [Part(_checked(single, "the answer"), notation, *_said(what, layer, sizes))]
     if what is not None or layer is not None:
         raise InputError("what and layer are for a single array; this answer names its own")
     return _from_names(named, sizes, notation)
 
 
-def _is_gradients(answer: Any) -> bool:
-    return hasattr(answer, "weights") and hasattr(answer, "biases")
-
-
 def _named(weights: Sequence[Any], biases: Sequence[Any]) -> dict[str, Any]:
-    arrays = {f"W{l}": W for l, W in enumerate(weights, start=1)}  # noqa: E741
-    return arrays | {f"b{l}": b for l, b in enumerate(biases, start=1)}  # noqa: E741
+    arrays = {f"W{l}": W for l, W in enumerate(weights, start=1)}
+    return arrays | {f"b{l}": b for l, b in enumerate(biases, start=1)}
 
 
 def _from_names(named: Mapping[str, Any], sizes: Sequence[int], notation: Notation) -> list[Part]:
@@ -150,19 +148,19 @@ def _said(
 
 def _from_lists(answer: Any, sizes: Sequence[int]) -> dict[str, Any]:
     """Return names for ``(weights, biases)``, pairs, ``[W1, b1, W2, …]`` or ``[W1, W2, …]``."""
-    n_layers = len(sizes) - 1
+    n = len(sizes) - 1
     items = list(answer) if isinstance(answer, list | tuple) else []
-    if len(items) == n_layers and all(map(_is_pair, items)) and not _are_lists(items, sizes):
-        pairs = [list(x.values()) if isinstance(x, Mapping) else list(x) for x in items]
+    pairs = [pair for pair in map(_pair, items) if pair]
+    lists = len(items) == 2 and all(isinstance(x, list | tuple) and len(x) == n for x in items)
+    if len(items) == len(pairs) == n and not (lists and _are_lists(items, sizes)):
         return _named(*zip(*pairs, strict=True))
-    nested = [isinstance(item, list | tuple) and _as_array(item) is None for item in items]
-    pair = len(items) == 2 and all(isinstance(item, list | tuple) for item in items)
-    if pair and all(len(item) == n_layers for item in items):
+    if lists:
         return _named(*items)
-    if not any(nested) and len(items) == 2 * n_layers:
-        return _named(items[::2], items[1::2])
-    if not any(nested) and len(items) == n_layers:
-        return _named(items, [])
+    if not any(isinstance(x, list | tuple) and _as_array(x) is None for x in items):
+        if len(items) == 2 * n:
+            return _named(items[::2], items[1::2])
+        if len(items) == n:
+            return _named(items, [])
     if isinstance(answer, np.ndarray):
         raise InputError(
             "the answer must be a vector, a matrix or several of real numbers, not an array of "
@@ -170,37 +168,24 @@ def _from_lists(answer: Any, sizes: Sequence[int]) -> dict[str, Any]:
         )
     raise InputError(
         "the answer must be an array, a mapping such as {'W1': …, 'b1': …}, a flat vector, or "
-        f"lists (weights, biases) of {n_layers} each"
+        f"lists (weights, biases) of {n} each"
     )
 
 
-def _is_loss_and(answer: Any) -> bool:
-    """Return whether this is ``(loss, gradients)``, as functions return both."""
-    if not isinstance(answer, tuple) or len(answer) != 2 or isinstance(answer[0], list | tuple):
-        return False
-    first, loss = answer[1], _as_array(answer[0])
-    many = isinstance(first, Mapping | list | tuple) or _is_gradients(first)
-    return loss is not None and loss.ndim == 0 and many and _as_array(first) is None
-
-
-def _is_pair(x: Any) -> bool:
-    """Return whether this may be ``(W, b)`` of a layer, or ``{"W": …, "b": …}``."""
+def _pair(x: Any) -> list[Any]:
+    """Return W and b of a layer, given as ``(W, b)`` or ``{"W": …, "b": …}``; else nothing."""
     if isinstance(x, Mapping):
-        return [str(name).lower() for name in x] in (["w", "b"], ["dw", "db"])
-    if not isinstance(x, list | tuple) or len(x) != 2:
-        return False
-    return all(_as_array(one) is not None for one in x)
+        is_pair = [str(name).lower().removeprefix("d") for name in x] == ["w", "b"]
+        return list(x.values()) if is_pair else []
+    is_pair = isinstance(x, list | tuple) and len(x) == 2
+    return list(x) if is_pair and all(_as_array(one) is not None for one in x) else []
 
 
 def _are_lists(items: Sequence[Any], sizes: Sequence[int]) -> bool:
-    """Return whether two items of two are the weights and the biases of two layers."""
-    if len(items) != 2 or any(isinstance(x, Mapping) for x in items):
-        return False
-    weights, biases = ([np.size(np.asarray(_as_array(x))) for x in item] for item in items)
-    shapes = list(pairwise(sizes))
-    if np.ndim(items[0][1]) == 1 and np.ndim(items[1][0]) == 2:  # (W1, b1), (W2, b2)
-        return False
-    return weights == [n * m for n, m in shapes] and biases == [m for _, m in shapes]
+    """Return whether two lists of two are the weights and the biases of two layers, not pairs."""
+    second, third = (np.asarray(_as_array(x)) for x in (items[0][1], items[1][0]))  # W2, b1?
+    as_lists = second.size == sizes[1] * sizes[2] and third.size == sizes[1]
+    return as_lists and not (second.ndim == 1 and third.ndim == 2)
 
 
 def _pieces(flat: Array, sizes: Sequence[int], notation: Notation) -> list[Part]:

@@ -10,11 +10,8 @@ from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Pass
 from backpass.derivatives.homework.part import Part
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 EXACT = 1e-9  # relative to the largest entry: what formulas reach
-DIFFERENCES = 1e-6  # what finite differences reach
+ROUGH = 1e-6  # what finite differences reach
 MOST_NOISE = 1e-6  # of the largest entry, however much cancels
 SAFETY = 8  # covers two computations in different order
 
@@ -133,12 +130,8 @@ def distance(part: Part, kind: str, value: Array) -> float:
     shaped = part.shaped(kind, value.shape)
     if shaped is None:
         return np.inf
-    gap, size = np.abs(shaped[0] - value), np.abs(value).max(initial=0.0)
-    return _ratio(gap.max(initial=0.0), size)
-
-
-def _ratio(gap: float, size: float) -> float:
-    return float(gap / size) if size else (0.0 if gap == 0 else np.inf)
+    gap, size = (float(np.abs(x).max(initial=0.0)) for x in (shaped[0] - value, value))
+    return gap / size if size else np.inf if gap else 0.0
 
 
 def rounding(w: Pass) -> dict[tuple[str, int], float]:
@@ -155,7 +148,7 @@ def rounding(w: Pass) -> dict[tuple[str, int], float]:
         magnitude = np.abs(w.a[l - 1]) @ np.abs(w.W[l]) + np.abs(w.b[l])
         bounds["z", l] = bounds["a", l] = length * float(magnitude.max(initial=0.0))
     bounds["a", 0] = 0.0
-    D = (w.s / w.S)[:, None] * (np.abs(w.derivative) + np.abs(w.y) + np.abs(w.a[w.L]))
+    D = (w.s / w.S)[:, None] * (np.abs(w.do("B1z", w.L)) + np.abs(w.y) + np.abs(w.a[w.L]))
     for l in range(w.L, 0, -1):
         bounds["delta", l] = length * float(D.max(initial=0.0))
         bounds["W", l] = length * float((np.abs(w.a[l - 1]).T @ D).max(initial=0.0))

@@ -9,14 +9,8 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.homework.answers import called, parts_of
-from backpass.derivatives.homework.comparison import (
-    DIFFERENCES,
-    EXACT,
-    Tolerance,
-    distance,
-    rounding,
-)
-from backpass.derivatives.homework.faulty_pass import Fault, Pass
+from backpass.derivatives.homework.comparison import EXACT, ROUGH, Tolerance, distance, rounding
+from backpass.derivatives.homework.faulty_pass import Pass
 from backpass.derivatives.homework.localise import located
 from backpass.derivatives.homework.part import KINDS, Part, has_too_few_digits, title
 from backpass.derivatives.homework.search import Candidates, Search
@@ -24,9 +18,6 @@ from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartRe
 from backpass.derivatives.notation import get_notation
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError
-
-# l is a layer, as in the notes
-# ruff: noqa: E741
 
 
 def explain_mismatch(
@@ -117,41 +108,31 @@ class Homework:
     """
 
     def __init__(self, seen: Subject, parts: Sequence[Part]) -> None:
-        self.batch = (seen.network.model, seen.X, seen.y, seen.s, seen.alpha)
         self.parts = parts
         with np.errstate(all="ignore"):
-            self.right = Pass(*self.batch)
+            self.right = Pass(seen.network.model, seen.X, seen.y, seen.s, seen.alpha)
             bounds = rounding(self.right)
-            finite = [np.isfinite(self._ours(*result)).all() for result in bounds]
-        if not all(finite):
+            finite = all(np.isfinite(self._ours(*result)).all() for result in bounds)
+        if not finite:
             raise InputError(
                 "the network's own gradient is not finite on these rows; scale the inputs, or "
                 "take smaller weights"
             )
-        self.compare = Tolerance(bounds, len(seen.s) + max(seen.network.sizes))
+        length = len(seen.s) + max(seen.network.sizes)
+        self.exactly, self.compare = Tolerance(bounds, length), Tolerance(bounds, length, ROUGH)
         self.candidates = [_candidates(part, self.right) for part in parts]
-
-    def run(self, faults: Sequence[Fault], base: Pass) -> Pass:
-        """Return the pass with these faults, from one with some of them."""
-        return Pass(*self.batch, faults=faults, base=base)
 
     def judge(self) -> Verdict:
         """Return the verdict."""
-        compare = replace(self.compare, relative=DIFFERENCES)
-        results = [
-            self._result(part, possible, compare)
-            for part, possible in zip(self.parts, self.candidates, strict=True)
-        ]
-        if all(result.right for result in results):
-            return Verdict(True, tuple(results))
-        search = Search(self.run, self.right, compare, self.parts, self.candidates)
-        explanations, untried = search.explain()
+        results = [*map(self._result, self.parts, self.candidates)]
         wrong = [i for i, result in enumerate(results) if not result.right]
+        if not wrong:
+            return Verdict(True, tuple(results))
+        search = Search(self.right, self.compare, self.parts, self.candidates)
+        explanations, untried = search.explain()
         if explanations:
             if len(results) == 1:
-                kind, l = explanations[0].of[0]
-                off = distance(self.parts[0], kind, self._ours(kind, l))
-                results = [replace(results[0], kind=kind, layer=l, off=off)]
+                results = [self._beside(self.parts[0], *explanations[0].of[0])]
             explanations = [replace(e, of=tuple(e.of[i] for i in wrong)) for e in explanations]
             return Verdict(False, tuple(results), tuple(explanations), untried=untried)
         return Verdict(
@@ -163,8 +144,8 @@ class Homework:
             ),
             untried=untried,
             too_few_digits=any(has_too_few_digits(self.parts[i].numbers) for i in wrong),
-            located=located(results, self.right.L),
-            multiples=tuple(search.multiples()),
+            located=located({(r.kind, r.layer): bool(r.right) for r in results}, self.right.L),
+            multiples=tuple(search.told_multiples()),
         )
 
     def _ours(self, kind: str, l: int) -> Array:
@@ -172,38 +153,38 @@ class Homework:
         assert value is not None  # candidates are results that there are
         return value
 
-    def _result(self, part: Part, possible: Candidates, compare: Tolerance) -> PartResult:
+    def _result(self, part: Part, possible: Candidates) -> PartResult:
         """Return how a part compares with what it may stand for: the first that it equals."""
-        for comparison in (self.compare, compare):
+        for compare in (self.exactly, self.compare):
             for kind, l in possible:
-                off = comparison.off(part, kind, l, self._ours(kind, l))
+                off = compare.off(part, kind, l, self._ours(kind, l))
                 if off is not None:
-                    why = _why(part, off) if comparison is self.compare else "differences"
+                    why = _why(part, off) if compare is self.exactly else "differences"
                     return PartResult(part.name, kind, l, off, why)
         gradients = [c for c in possible if c[0] in ("W", "b")] or possible
-        kind, l = min(gradients, key=lambda c: distance(part, c[0], self._ours(*c)))
+        return min((self._beside(part, *c) for c in gradients), key=lambda result: result.off)
+
+    def _beside(self, part: Part, kind: str, l: int) -> PartResult:
+        """Return a part that is wrong beside a result."""
         return PartResult(part.name, kind, l, distance(part, kind, self._ours(kind, l)), "")
 
     def _differences(self, part: Part, result: PartResult) -> list[Difference]:
         """Return the entries that differ most."""
-        ours = self._ours(result.kind, result.layer)
-        shaped = part.shaped(result.kind, ours.shape)
+        kind, l = result.kind, result.layer
+        ours = self._ours(kind, l)
+        shaped = part.shaped(kind, ours.shape)
         if shaped is None:
             return []
-        gap = np.abs(shaped[0] - ours)
+        theirs, gap = shaped[0], np.abs(shaped[0] - ours)
         most = MOST_SHOWN if len(self.parts) == 1 else 2
         worst = np.argsort(-gap, axis=None, kind="stable")[:most]
         places = [tuple(int(i) for i in np.unravel_index(w, gap.shape)) for w in worst]
         return [
             Difference(
-                result.kind,
-                result.layer,
-                part.index(result.kind, ours.shape, place),
-                float(shaped[0][place]),
-                float(ours[place]),
+                kind, l, part.index(kind, ours.shape, at), float(theirs[at]), float(ours[at])
             )
-            for place in places
-            if gap[place] > 0
+            for at in places
+            if gap[at] > 0
         ]
 
 
@@ -218,39 +199,39 @@ def _why(part: Part, off: float) -> str:
 
 def _candidates(part: Part, right: Pass) -> Candidates:
     """Return the results that a part may stand for: by what was said of it, and by its shape."""
-    asked = [
-        (kind, l)
+    shapes = {
+        (kind, l): value.shape
         for kind in KINDS
         for l in range(right.L + 1)
+        if (value := right.value(kind, l)) is not None
+    }
+    asked = [
+        (kind, l)
+        for kind, l in shapes
         if part.kind in (None, kind)
         and part.layer in (None, l)
-        and right.value(kind, l) is not None
         and (kind, l) != ("a", 0)  # X itself
     ]
-    fitting = [c for c in asked if any(part.shaped(c[0], s) for s in _shapes(right, *c, part))]
+    fitting = [c for c in asked if any(part.shaped(c[0], s) for s in _possible(part, *c, shapes))]
     if fitting:
         return fitting
-    shapes = ", ".join(f"{title(*c)} {_shape(right, *c)}" for c in asked)
+    told = ", ".join(f"{title(*c)} {shapes[c]}" for c in asked)
     raise InputError(
         f"{part.name}: shape {part.numbers.shape} fits nothing in layout {part.notation.name!r}, "
-        f"where it could be {shapes}, or a transpose"
+        f"where it could be {told}, or a transpose"
     )
 
 
-def _shape(right: Pass, kind: str, l: int) -> tuple[int, ...]:
-    """Return the shape of a right result, () where there is none."""
-    value = right.value(kind, l)
-    return () if value is None else value.shape
-
-
-def _shapes(right: Pass, kind: str, l: int, part: Part) -> set[tuple[int, ...]]:
+def _possible(
+    part: Part, kind: str, l: int, right: dict[tuple[str, int], tuple[int, ...]]
+) -> set[tuple[int, ...]]:
     """Return the shapes that a right or a mistaken result of this kind and layer may have."""
-    layers = (l,) if part.layer is None else (l, l - 1, l + 1, right.L + 1 - l)
-    shapes = {_shape(right, kind, other) for other in layers} - {()}
+    last = max(layer for _, layer in right)
+    layers = (l,) if part.layer is None else (l, l - 1, l + 1, last + 1 - l)
+    shapes = {right[kind, other] for other in layers if (kind, other) in right}
     shapes |= {shape[::-1] for shape in shapes}
-    if part.kind is None:  # only what was named may be of a shape that no result has
+    if part.kind is None or kind not in ("W", "b"):
         return shapes
-    rows = len(right.targets)
-    unsummed = {(rows, *shape) for shape in shapes} if kind in ("W", "b") else set()
-    turned = {shape[::-1] for shape in unsummed}
-    return shapes | unsummed | turned | ({(rows,), ()} if kind == "b" else set())
+    rows = right["z", last][0]  # what was named may be unsummed
+    unsummed = {(rows, *shape) for shape in shapes} | ({(rows,), ()} if kind == "b" else set())
+    return shapes | unsummed | {shape[::-1] for shape in unsummed}

@@ -1,43 +1,41 @@
 """One number that an answer is a multiple by, the whole of it or a part that has a name."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from backpass.derivatives.homework.comparison import Span
 from backpass.derivatives.homework.faulty_pass import Pass
-from backpass.derivatives.homework.mistake import Made, printed
-from backpass.derivatives.homework.part import QUANTITY
-
-Multiplied: TypeAlias = tuple[tuple[Made, ...], tuple[float, ...]]
-"""Mistakes, and the number that each part of an answer is multiplied by."""
+from backpass.derivatives.homework.mistake import Made
+from backpass.derivatives.homework.part import KINDS
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """What a part of an answer is, beside a result.
 
     Parameters
     ----------
     kind, layer
         Which result.
-    factor : float
-        The part is so many times the result: 1 where they are the same.
-    off : float
-        How far off, in parts of the largest entry.
     span : Span, optional
-        Which numbers the factor may be, where it is not 1.
+        The number of times that it is the result; None where it is the result itself.
     nothing : bool
         Whether the result is 0, and so any multiple of itself.
     """
 
     kind: str
     layer: int
-    factor: float
-    off: float
     span: Span | None = None
     nothing: bool = False
+
+    @property
+    def factor(self) -> float:
+        """The part is so many times the result."""
+        return 1.0 if self.span is None else self.span.number
+
+
+Claim: TypeAlias = tuple[tuple[Made, ...], float, set[int]]
+"""Mistakes, the number that they multiply by, and the parts that are so many times too large."""
 
 
 def place(cover: Collection[int], fits: Sequence[Fit]) -> str | None:
@@ -47,7 +45,7 @@ def place(cover: Collection[int], fits: Sequence[Fit]) -> str | None:
 
     Examples
     --------
-    >>> fits = [Fit(kind, l, 1.0, 0.0) for l in (1, 2) for kind in "Wb"]
+    >>> fits = [Fit(kind, l) for l in (1, 2) for kind in "Wb"]
     >>> place([0, 1, 2, 3], fits), place([1, 3], fits), place([0, 3], fits)
     ('', 'in the bias gradients only', None)
     >>> place([2, 3], fits), place([2], fits)
@@ -62,7 +60,7 @@ def place(cover: Collection[int], fits: Sequence[Fit]) -> str | None:
         return ""
     inside = [fits[i] for i in cover if not fits[i].nothing]
     if len(inside) == 1:
-        return f"in {{{QUANTITY[inside[0].kind]}[{inside[0].layer}]}} only"
+        return f"in {{{KINDS[inside[0].kind]}[{inside[0].layer}]}} only"
     for kind, name in (("b", "bias"), ("W", "weight")):
         if is_all(lambda fit, kind=kind: fit.kind == kind):  # type: ignore[misc]
             return f"in the {name} gradients only"
@@ -77,12 +75,12 @@ def place(cover: Collection[int], fits: Sequence[Fit]) -> str | None:
 def explained(
     w: Pass,
     fits: Sequence[Fit],
-    scalars: Sequence[Made],
+    every: Sequence[Made],
     covers: Callable[[float], set[int]],
     *,
     two: bool = True,
-) -> list[Multiplied]:
-    """Return the known numbers, one or two, that say by what an answer is multiplied.
+) -> Iterator[tuple[list[Made], list[float]]]:
+    """Yield the known numbers, one or two, that say by what an answer is multiplied.
 
     Parameters
     ----------
@@ -90,50 +88,43 @@ def explained(
         The pass that is right.
     fits : sequence of Fit
         What each part is.
-    scalars : sequence of Made
-        Mistakes that multiply by a number.
+    every : sequence of Made
+        Of which those that multiply by a number are tried.
     covers : callable
         ``covers(number)``: the wrong parts that are so many times what they should be.
     two : bool
         Whether two numbers are tried, too.
 
-    Returns
-    -------
-    list
+    Yields
+    ------
+    list of Made, list of float
         Mistakes, each with its place, and what they multiply each part by.
     """
-    wrong = {i for i, fit in enumerate(fits) if fit.factor != 1}
-    numbers = [(made, made.way.factor(w)) for made in scalars if made.way.factor is not None]
-    known = [(made, number, covers(number)) for made, number in numbers if number != 1]
-    found: list[Multiplied] = []
-
-    def by_part(*covered: tuple[float, Collection[int]]) -> tuple[float, ...]:
-        """Return the number of each part; what is 0 takes that of the first."""
-        told = [covered[0][0] if fit.nothing else 1.0 for fit in fits]
-        for number, cover in covered:
-            for i in cover:
-                told[i] = number
-        return tuple(told)
-
-    for made, number, cover in known:
-        where = place(cover, fits) if cover == wrong else None
-        if where is not None:
-            told = made if w.alpha and not where else made.renamed(where)
-            found.append(((told,), by_part((number, cover))))
-    for (one, its, here), (other, others, there) in combinations(known, 2) if two else ():
-        if one.mistake is other.mistake:
+    wrong = [i for i, fit in enumerate(fits) if fit.span]
+    numbers = [(made, made.way.factor(w)) for made in every if made.way.factor is not None]
+    known: list[Claim] = [
+        ((made,), number, covers(number)) for made, number in numbers if number != 1
+    ]
+    claims: list[list[Claim]] = [[one] for one in known]
+    for one, other in combinations(known, 2) if two else ():
+        made, number = one[0] + other[0], one[1] * other[1]
+        if made[0].mistake is not made[1].mistake:
+            if number not in (0, 1):  # both in the same parts
+                claims.append([(made, number, covers(number))])
+            claims.append([one, other])
+    for claim in claims:
+        places = [place(cover, fits) if cover else None for _, _, cover in claim]
+        if sorted(i for _, _, cover in claim for i in cover) != wrong or None in places:
             continue
-        both = covers(its * others) if its and others and its * others != 1 else set()
-        where = place(both, fits) if both == wrong else None
-        if where is not None:
-            pair = one.renamed(""), other.renamed(where)
-            found.append((pair, by_part((its * others, both))))
-        if here and there and here | there == wrong and not here & there:
-            its_place, others_place = place(here, fits), place(there, fits)
-            if its_place is not None and others_place is not None:
-                pair = one.renamed(its_place), other.renamed(others_place)
-                found.append((pair, by_part((its, here), (others, there))))
-    return found
+        told: list[Made] = []
+        by_part = [claim[0][1] if fit.nothing else 1.0 for fit in fits]  # 0 is any multiple of 0
+        for (made, number, cover), where in zip(claim, places, strict=True):
+            told += [one.renamed("") for one in made[:-1]]
+            own = made[-1].where if w.alpha and len(claim) == len(made) == 1 else ""
+            told.append(made[-1].renamed(where or own))
+            for i in cover:
+                by_part[i] = number
+        yield told, by_part
 
 
 def one_number(fits: Sequence[Fit]) -> float | None:
@@ -141,8 +132,8 @@ def one_number(fits: Sequence[Fit]) -> float | None:
 
     Examples
     --------
-    >>> one, other = Fit("W", 1, 1.4, 0.0, Span(1.4, 1.39, 1.41)), Fit("W", 2, 1.0, 0.0)
-    >>> one_number([one, other]), one_number([one, Fit("W", 2, 1.75, 0.0, Span(1.75, 1.7, 1.8))])
+    >>> one, other = Fit("W", 1, Span(1.4, 1.39, 1.41)), Fit("W", 2)
+    >>> one_number([one, other]), one_number([one, Fit("W", 2, Span(1.75, 1.7, 1.8))])
     (1.4, None)
     """
     spans = [fit.span for fit in fits if fit.span is not None]
@@ -152,19 +143,3 @@ def one_number(fits: Sequence[Fit]) -> float | None:
         return None
     surest = min(spans, key=lambda span: span.most - span.least)
     return min(max(surest.number, least), most)
-
-
-def multiples(fits: Sequence[Fit | None]) -> list[str]:
-    """Return a sentence for each part that is a multiple of what is right.
-
-    Examples
-    --------
-    >>> multiples([Fit("W", 1, 1.75, 0.0), None, Fit("b", 2, 1.0, 0.0)])
-    ['{dW[1]} is 1.75 times the right one']
-    """
-    return [
-        f"{{{QUANTITY[fit.kind]}[{fit.layer}]}} is "
-        + ("0" if fit.factor == 0 else f"{printed(fit.factor)} times the right one")
-        for fit in fits
-        if fit is not None and fit.factor != 1
-    ]

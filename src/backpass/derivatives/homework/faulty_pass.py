@@ -15,13 +15,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from backpass.core import backprop
-from backpass.core.activations import Activation
 from backpass.core.arrays import Array
 from backpass.core.parameters import Model
 from backpass.derivatives.forms.common import from_one
-
-# l is a layer throughout, as in the notes
-# ruff: noqa: E741
 
 Rule: TypeAlias = Callable[["Pass", int], Any]
 """What a pass computes in a layer: an array, a number, or for ``"phi"`` a record."""
@@ -62,63 +58,31 @@ class Fault:
         """Return whether layer `l` is computed wrongly."""
         return self.layers is None or l in self.layers
 
-    def clashes(self, other: "Fault") -> bool:
-        """Return whether both replace the same rule in one layer; factors multiply."""
-        if self.name != other.name or self.rule is None or other.rule is None:
-            return False
-        if self.layers is None or other.layers is None:
-            return True
-        return not set(self.layers).isdisjoint(other.layers)
-
 
 class Layers:
-    """Arrays by layer, each computed when it is first asked for.
+    """A quantity of a pass by layer, ``w.z[l]``: what its rule gives there.
 
     Parameters
     ----------
+    w : Pass
     layers : range
-        Those that there are.
-    compute : callable
-        ``compute(l)``.
-    reading : list of set
-        The rules that are being read for the arrays under way, the innermost last; shared by all
-        the arrays of a pass.
-
-    Attributes
-    ----------
-    rules : dict
-        By layer, the rules that the array was computed by, as pairs of name and layer.
-
-    Examples
-    --------
-    >>> squares = Layers(range(1, 4), lambda l: l**2, [])
-    >>> squares[2], squares.get(4)
-    (4, None)
+        Those that it has.
+    rule : callable
+        ``rule(l)``: the name of the rule that gives it in a layer.
     """
 
-    def __init__(
-        self, layers: range, compute: Callable[[int], Array], reading: list[set[tuple[str, int]]]
-    ) -> None:
-        self.layers, self.compute, self.reading = layers, compute, reading
-        self.known: dict[int, Array] = {}
-        self.rules: dict[int, set[tuple[str, int]]] = {}
+    def __init__(self, w: "Pass", layers: range, rule: Callable[[int], str]) -> None:
+        self.w, self.layers, self.rule = w, layers, rule
 
     def __getitem__(self, l: int) -> Array:
         if l not in self.layers:
             raise CannotPlantError
-        if l not in self.known:
-            self.reading.append(set())
-            try:
-                self.known[l] = self.compute(l)
-            finally:
-                self.rules[l] = self.reading.pop()
-        if self.reading:
-            self.reading[-1] |= self.rules[l]
-        return self.known[l]
+        array: Array = self.w.do(self.rule(l), l)
+        return array
 
-    def get(self, l: int, default: Any = None) -> Any:
+    def get(self, l: int) -> Array | None:
         """Return the array of layer `l`; None where there is no such layer."""
-        return self[l] if l in self.layers else default
+        return self[l] if l in self.layers else None
 
 
 class Pass:
@@ -144,6 +108,8 @@ class Pass:
         Pre-activations, activations, error signals ∂J/∂z, ∂J/∂a, ∂J/∂W and ∂J/∂b by layer, each
         computed when it is first asked for. A fault that makes no sense in this network raises
         :class:`CannotPlantError` then.
+    y, s, S : arrays of shapes (N, k) and (N,), float
+        Targets, sample weights and their sum, as the passes take them.
 
     Examples
     --------
@@ -171,88 +137,49 @@ class Pass:
         self.model, self.sizes, self.L = model, theta.sizes, len(theta.weights)
         self.W, self.b = from_one(theta.weights), from_one(theta.biases)
         self.phi, self.loss = from_one(model.activations), model.loss
-        self.targets, self.weights, self.alpha = y, s, alpha
+        self.X, self.targets, self.weights, self.alpha = X, y, s, alpha
         self.faults, self.base, L = faults, base, self.L
-        old = () if base is None else base.faults
-        self.changed = {
-            (fault.name, l)
-            for fault in faults
-            if not any(fault is one for one in old)
-            for l in range(L + 1)
-            if fault.concerns(l)
-        }
-        self.once: dict[str, Any] = {}
-        self.reading: list[set[tuple[str, int]]] = []
+        old = {id(fault) for fault in base.faults} if base else set()
+        new = [fault for fault in faults if id(fault) not in old]
+        self.changed = {(f.name, l) for f in new for l in range(L + 1) if f.concerns(l)}
+        self.known: dict[tuple[str, int], Any] = {}
+        self.read: dict[tuple[str, int], set[tuple[str, int]]] = {}  # the rules behind each of them
+        self.reading: list[set[tuple[str, int]]] = []  # those under way, the innermost last
         every = range(1, L + 1)
-        self.z = self._layers("z", every, lambda l: self.do("F1", l))
-        self.a = self._layers("a", range(L + 1), lambda l: self.do("F2", l) if l else X)
-        self.delta = self._layers("delta", every, lambda l: self.do("B2b" if l < L else "B1", l))
-        self.dW = self._layers("dW", every, lambda l: self.do("B3", l))
-        self.db = self._layers("db", every, lambda l: self.do("B4", l))
-        self.g = self._layers("g", range(L), lambda l: self.do("B2a", l))
+        self.z = Layers(self, every, lambda l: "F1")
+        self.a = Layers(self, range(L + 1), lambda l: "F2" if l else "X")
+        self.delta = Layers(self, every, lambda l: "B2b" if l < L else "B1")
+        self.dW = Layers(self, every, lambda l: "B3")
+        self.db = Layers(self, every, lambda l: "B4")
+        self.g = Layers(self, range(L), lambda l: "B2a")
 
-    def _layers(self, name: str, layers: range, compute: Callable[[int], Array]) -> Layers:
-        """Return arrays that are taken from the pass below where no new fault touches them."""
+    y = property(lambda self: self.do("y", self.L))
+    s = property(lambda self: self.do("s", self.L))
+    S = property(lambda self: self.do("S", self.L))
 
-        def shared(l: int) -> Array:
-            if self.base is not None:
-                theirs: Layers = getattr(self.base, name)
-                array = theirs[l]
-                if self.changed.isdisjoint(theirs.rules[l]):
-                    self.reading[-1] |= theirs.rules[l]
-                    return array
-            return compute(l)
-
-        return Layers(layers, shared, self.reading)
-
-    def _of_batch(self, name: str) -> Array:
-        """Return what a rule gives for the whole batch, computed once."""
-        if name not in self.once:
-            self.reading.append(set())
-            value = self.do(name, self.L)
-            self.once[name] = value, self.reading.pop()
-        array: Array
-        array, rules = self.once[name]
-        if self.reading:
-            self.reading[-1] |= rules
-        return array
-
-    def _read(self, name: str, l: int) -> None:
-        if self.reading:
-            self.reading[-1].add((name, l))
-
-    def activation(self, l: int) -> Activation:
-        """Return the activation of layer `l`, a record."""
-        record: Activation = self.do("phi", l)
-        return record
-
-    @property
-    def y(self) -> Array:
-        """The targets, (N, k)."""
-        return self._of_batch("y")
-
-    @property
-    def s(self) -> Array:
-        """The sample weights, (N,)."""
-        return self._of_batch("s")
-
-    @property
-    def S(self) -> float:
-        """The sum of the sample weights."""
-        s = self.s
-        if "S" not in self.once:
-            self.once["S"] = np.sum(s)
-        total: float = self.once["S"]
-        return total
-
-    @property
-    def derivative(self) -> Array:
-        """∂C/∂z_L, (N, k)."""
-        return self.do("B1z", self.L)
+    def with_faults(self, faults: Sequence[Fault]) -> "Pass":
+        """Return the pass over the same batch with faults, the first of which are this one's."""
+        return Pass(self.model, self.X, self.targets, self.weights, self.alpha, faults, self)
 
     def do(self, name: str, l: int) -> Any:
         """Return what a rule gives for layer `l`, faults included."""
-        self._read(name, l)
+        place = name, l
+        if place not in self.known:
+            self.reading.append({place})
+            try:
+                self.known[place] = self._taken(name, l)
+            finally:
+                self.read[place] = self.reading.pop()
+        self._reads(self.read[place])
+        return self.known[place]
+
+    def _taken(self, name: str, l: int) -> Any:
+        """Return what a rule gives, from the pass below where no new fault touches it."""
+        if self.base is not None:
+            theirs = self.base.do(name, l)
+            if self.changed.isdisjoint(self.base.read[name, l]):
+                self._reads(self.base.read[name, l])
+                return theirs
         concerned = [f for f in self.faults if f.name == name and f.concerns(l)]
         rule = next((f.rule for f in concerned if f.rule is not None), RULES[name])
         try:
@@ -266,35 +193,31 @@ class Pass:
                 value = fault.factor(self, l) * value
         return value
 
+    def _reads(self, rules: set[tuple[str, int]]) -> None:
+        if self.reading:
+            self.reading[-1] |= rules
+
     def is_faulty(self, name: str, l: int) -> bool:
         """Return whether a rule is taken wrongly in layer `l`."""
-        self._read(name, l)
+        self._reads({(name, l)})
         return any(f.name == name and f.concerns(l) for f in self.faults)
 
-    def value(self, kind: str, l: int) -> Array | None:
-        """Return a result: ∂J/∂W_l of ``"W"``, of ``"b"``, ``"delta"``, ``"g"``; z and a itself.
-
-        None where there is no such layer.
-        """
-        found: Array | None = self._of_kind(kind).get(l)
+    def of_kind(self, kind: str) -> Layers:
+        """Return results: ∂J/∂W of ``"W"``, of ``"b"``, ``"delta"``, ``"g"``; z and a itself."""
+        found: Layers = getattr(self, {"W": "dW", "b": "db"}.get(kind, kind))
         return found
+
+    def value(self, kind: str, l: int) -> Array | None:
+        """Return a result by its kind and layer; None where there is no such layer."""
+        return self.of_kind(kind).get(l)
 
     def rules(self, kind: str, l: int) -> set[tuple[str, int]]:
         """Return the rules that a result was computed by: a fault in any other leaves it alone."""
-        arrays = self._of_kind(kind)
-        return arrays.rules[l] if arrays.get(l) is not None else set()
-
-    def _of_kind(self, kind: str) -> Layers:
-        return {
-            "W": self.dW, "b": self.db, "delta": self.delta, "g": self.g, "z": self.z, "a": self.a,
-        }[kind]  # fmt: skip
+        results = self.of_kind(kind)
+        return self.read[results.rule(l), l] if results.get(l) is not None else set()
 
 
 # --- the right rules -----------------------------------------------------------------------------
-
-
-def _pre_activation(w: Pass, l: int) -> Array:
-    return backprop.pre_activation(w.a[l - 1], w.W[l], w.b[l])
 
 
 def _output_derivative(w: Pass, l: int) -> Array:
@@ -315,16 +238,18 @@ def _weight_gradient(w: Pass, l: int) -> Array:
 
 
 RULES: dict[str, Rule] = {
+    "X": lambda w, l: w.X,
     "labels": lambda w, l: w.targets,
     "y": lambda w, l: w.do("labels", l),  # as they stand beside the rows
     "s": lambda w, l: w.weights,
+    "S": lambda w, l: np.sum(w.s),
     "phi": lambda w, l: w.phi[l],
-    "F1": _pre_activation,
-    "F2": lambda w, l: backprop.activate(w.z[l], w.activation(l)),
+    "F1": lambda w, l: backprop.pre_activation(w.a[l - 1], w.W[l], w.b[l]),
+    "F2": lambda w, l: backprop.activate(w.z[l], w.do("phi", l)),
     "B1z": _output_derivative,
-    "B1": lambda w, l: backprop.output_error(w.s, w.derivative),
+    "B1": lambda w, l: backprop.output_error(w.s, w.do("B1z", l)),
     "B2a": lambda w, l: backprop.error_below(w.delta[l + 1], w.W[l + 1]),
-    "slope": lambda w, l: w.activation(l).derivative(w.z[l], w.a[l]),
+    "slope": lambda w, l: w.do("phi", l).derivative(w.z[l], w.a[l]),
     "B2b": lambda w, l: backprop.hidden_error(w.g[l], w.do("slope", l)),
     "alpha": lambda w, l: w.alpha,
     "B3 a": lambda w, l: w.a[l - 1],

@@ -4,51 +4,31 @@ The backward pass comes from the output down, so what is right above and wrong b
 equations it can have entered by. The equations are those of :mod:`backpass.core.equations`.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from backpass.derivatives.homework.part import QUANTITY
+from backpass.derivatives.homework.part import KINDS
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
-
-class Result(Protocol):
-    """A part of an answer, right or wrong."""
-
-    @property
-    def kind(self) -> str:
-        """The kind of result."""
-
-    @property
-    def layer(self) -> int:
-        """Its layer."""
-
-    @property
-    def right(self) -> str:
-        """Why it is right; empty where it is wrong."""
+Known: TypeAlias = Mapping[tuple[str, int], bool]
+"""Whether each part of an answer is right, by kind and layer."""
 
 
-def located(results: Sequence[Result], L: int) -> str:
+def located(known: Known, L: int) -> str:
     """Return where the error enters, quantities in braces; empty where the answer cannot tell.
 
     Parameters
     ----------
-    results : sequence of Result
-        Every part of the answer.
+    known : mapping
+        Whether each part of the answer is right, by kind and layer.
     L : int
         The number of layers.
 
     Examples
     --------
-    >>> from types import SimpleNamespace
-    >>> rights = {("W", 3): "exact", ("b", 3): "exact", ("W", 2): "", ("b", 2): ""}
-    >>> parts = [SimpleNamespace(kind=k, layer=l, right=r) for (k, l), r in rights.items()]
-    >>> located(parts, 3)
+    >>> located({("W", 3): True, ("b", 3): True, ("W", 2): False, ("b", 2): False}, 3)
     '{dW[3]}, {db[3]} are right, all below is wrong: the error enters between {delta[3]} and \
 {delta[2]} (B2a or B2b of layer 2)'
     """
-    known = {(part.kind, part.layer): bool(part.right) for part in results}
     forward = _in_the_forward_pass(known)
     if forward or len(known) < 2:
         return forward
@@ -57,32 +37,30 @@ def located(results: Sequence[Result], L: int) -> str:
     wrong = [l for l in signals if signals[l] is False]
     if not wrong:
         # signals of several layers do not all keep their sums by chance
-        shown = {l for (kind, l), is_right in known.items() if is_right and kind in QUANTITY}
+        shown = {l for (kind, l), is_right in known.items() if is_right and kind in KINDS}
         return _in_the_gradients(known) if right or len(shown) > 1 else ""
     top = wrong[0]
     if any(l < top for l in right):  # an error signal that is right below one that is not
         return _in_the_gradients(known)
-    above = [l for l in right if l > top]
-    told = _all_right(known, above)
-    if not above:
+    if not right:
         if top < L:
             return ""  # nothing is known of the layers above
         return (
             "the error enters at or before {delta[L]}, in the forward pass (F1, F2) or in the "
             "error signal at the output (B1); or the gradients (B3, B4) are wrong in every layer"
         )
-    last = above[-1]
-    steps = f"layer {top}" if last == top + 1 else f"layers {top} to {last - 1}"
-    which = "B2a or B2b"
-    if known.get(("g", top)) is not None and last == top + 1:
+    last, steps, which = right[-1], f"layer {top}", "B2a or B2b"
+    if last > top + 1:
+        steps = f"layers {top} to {last - 1}"
+    elif ("g", top) in known:
         which = "B2b" if known["g", top] else "B2a"
     return (
-        f"{told} right, all below is wrong: the error enters between {{delta[{last}]}} and "
-        f"{{delta[{top}]}} ({which} of {steps})"
+        f"{_all_right(known, right)} right, all below is wrong: the error enters between "
+        f"{{delta[{last}]}} and {{delta[{top}]}} ({which} of {steps})"
     )
 
 
-def _signal_is_right(known: dict[tuple[str, int], bool], l: int) -> bool | None:
+def _signal_is_right(known: Known, l: int) -> bool | None:
     """Return whether the error signal of a layer is right, as far as the answer shows it.
 
     A weight gradient that is right was made of a signal that is; where all that was made of it is
@@ -96,37 +74,28 @@ def _signal_is_right(known: dict[tuple[str, int], bool], l: int) -> bool | None:
     return None if known.get(("b", l)) else False
 
 
-def _in_the_forward_pass(known: dict[tuple[str, int], bool]) -> str:
+def _in_the_forward_pass(known: Known) -> str:
     """Return where the forward pass goes wrong first, where the answer has it."""
-    steps = sorted(
-        ((l, kind != "z", kind) for kind, l in known if kind in ("z", "a")),
-    )
-    for place, (l, _, kind) in enumerate(steps):
-        if known[kind, l]:
-            continue
-        before = steps[place - 1] if place else None
-        after = f" after {{{before[2]}[{before[0]}]}}, which is right" if before else ""
-        return f"the error enters the forward pass at {{{kind}[{l}]}}{after}"
+    after = ""
+    for kind, l in sorted((c for c in known if c[0] in "za"), key=lambda c: (c[1], c[0] == "a")):
+        if not known[kind, l]:
+            return f"the error enters the forward pass at {{{kind}[{l}]}}{after}"
+        after = f" after {{{kind}[{l}]}}, which is right"
     return ""
 
 
-def _in_the_gradients(known: dict[tuple[str, int], bool]) -> str:
+def _in_the_gradients(known: Known) -> str:
     """Return which gradients are wrong where the error signals that they are made of are right."""
-    wrong = [(kind, l) for kind, l in known if kind in ("W", "b") and not known[kind, l]]
     rules = {"W": "B3", "b": "B4"}
-    places = [f"{rules[kind]} of layer {l}" for kind, l in sorted(wrong, key=lambda c: -c[1])]
-    if not places:
-        return ""
-    return (
-        "the error signals are right, as far as the answer shows them: the error is in "
-        + ", ".join(places)
-    )
+    wrong = sorted((c for c in known if c[0] in rules and not known[c]), key=lambda c: -c[1])
+    told = "the error signals are right, as far as the answer shows them: the error is in "
+    return told + ", ".join(f"{rules[kind]} of layer {l}" for kind, l in wrong) if wrong else ""
 
 
-def _all_right(known: dict[tuple[str, int], bool], layers: Sequence[int]) -> str:
+def _all_right(known: Known, layers: Sequence[int]) -> str:
     """Return the results of some layers that are right, and a verb."""
     parts = [
-        f"{{{QUANTITY[kind]}[{l}]}}"
+        f"{{{KINDS[kind]}[{l}]}}"
         for l in layers
         for kind in ("W", "b", "delta", "g")
         if known.get((kind, l))

@@ -1,30 +1,39 @@
 """A mistake, and the small changes of the two passes that mistakes are made of."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeAlias
 
-import numpy as np
-
-from backpass.core import backprop
 from backpass.core.arrays import Array
-from backpass.derivatives.homework.faulty_pass import (
-    CannotPlantError,
-    Fault,
-    Pass,
-    Rule,
-    output_derivative,
-)
+from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass, Rule
 from backpass.derivatives.notation import CODE, Notation
 from backpass.derivatives.notation.in_line import spoken
 
-# l is a layer, as in the notes
-# ruff: noqa: E741
-
 Value: TypeAlias = Callable[[str, int], Array | None]
 Result: TypeAlias = Callable[[Pass, Value, str, int], Array | None]
-Family: TypeAlias = Callable[[float], tuple[Fault, ...]]
+
+LAYERS: dict[str, Callable[[Pass], range]] = {
+    "every": lambda w: range(1, w.L + 1),
+    "hidden": lambda w: range(1, w.L),
+    "output": lambda w: range(w.L, w.L + 1),
+    "from the second": lambda w: range(2, w.L + 1),
+    "below": lambda w: range(w.L),  # below another one: B2a is computed for these, X included
+}
+"""In which layers a mistake is made."""
+
+NETWORKS: dict[str, Callable[[Pass], bool]] = {
+    "several layers": lambda w: w.L > 1,
+    "softmax": lambda w: not w.phi[w.L].elementwise,
+    "elementwise output": lambda w: bool(w.phi[w.L].elementwise),
+    "hidden relu": lambda w: any("relu" in w.do("phi", l).name for l in range(1, w.L)),
+    "one output": lambda w: w.targets.shape[1] == 1 and len(w.targets) > 1,
+    "classes": lambda w: w.targets.shape[1] > 1 and (_is_smoothed(w) or _is_one_hot(w.targets)),
+    "smoothed labels": lambda w: _is_smoothed(w),
+    "several rows": lambda w: len(w.targets) > 1,
+    "penalty": lambda w: bool(w.alpha),
+    "no penalty": lambda w: not w.alpha,
+}
+"""In which networks, on which rows, a mistake can be made."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +55,15 @@ class Way:
         alone, or those of a layer.
     family : callable, optional
         ``family(number)``: the faults with a number that is not known beforehand, and is solved
-        for; at `neutral` they change nothing.
-    neutral : callable, optional
-        ``neutral(w)``, 0 by default.
-    told : callable, optional
-        ``told(w, number)``: how the number that was found is said; without a family, what
-        is said before where.
-    layers : callable, optional
-        ``layers(w)``: the layers in which it is made, in all of them or in one alone.
-    possible : callable, optional
-        ``possible(w)``: whether it can be made in this network at all.
+        for.
+    neutral : callable
+        ``neutral(w)``: the number at which these change nothing, 0 by default.
+    told : str
+        What is said before `where`; ``{N}``, ``{number}`` and ``{number/S}`` are filled in.
+    layers : str
+        A key of :data:`LAYERS`: the layers in which it is made, in all of them or in one alone.
+    possible : str
+        A key of :data:`NETWORKS`, where it cannot be made in every network.
     alone : bool
         Whether it is made in one layer, of several in which it could be.
     """
@@ -64,49 +72,41 @@ class Way:
     faults: tuple[Fault, ...] = ()
     result: Result | None = None
     factor: Callable[[Pass], float] | None = None
-    family: Family | None = None
-    neutral: Callable[[Pass], float] | None = None
-    told: Callable[[Pass, float], str] | None = None
-    layers: Callable[[Pass], range] | None = None
-    possible: Callable[[Pass], bool] | None = None
+    family: Callable[[float], tuple[Fault, ...]] | None = None
+    neutral: Callable[[Pass], float] = lambda w: 0.0
+    told: str = ""
+    layers: str = ""
+    possible: str = ""
     alone: bool = False
 
     def expanded(self, w: Pass) -> Iterator["Way"]:
         """Yield it for all of its layers, then for each alone; nothing where it is impossible."""
-        if self.possible is not None and not self.possible(w):
+        if self.possible and not NETWORKS[self.possible](w):
             return
-        if self.told is not None and self.family is None:
-            where = f"{self.told(w, 0.0)} {self.where}".strip()
-            yield from replace(self, where=where, told=None).expanded(w)
+        way = self if self.family else self._said(w, 0.0)
+        layers = LAYERS[self.layers](w) if self.layers else None
+        if layers is None:
+            yield way
             return
-        if self.layers is None:
-            yield self
-            return
-        layers = self.layers(w)
         if layers:
-            yield self._in(layers)
+            yield way._in(layers)
         if len(layers) > 1:
             for l in reversed(layers):
-                yield replace(self._in([l]), where=f"in layer {l}", alone=True)
-
-    def _in(self, layers: Sequence[int]) -> "Way":
-        here = tuple(layers)
-        return replace(self, faults=tuple(replace(fault, layers=here) for fault in self.faults))
+                yield replace(way._in([l]), where=f"in layer {l}", alone=True)
 
     def at(self, w: Pass, number: float) -> "Way":
         """Return it with the number that was found."""
         assert self.family is not None
-        told = self.told(w, number) if self.told else printed(number)
-        where = f"{told} {self.where}".strip()
-        return replace(self, where=where, faults=self.family(number), family=None)
+        return replace(self._said(w, number), faults=self.family(number), family=None)
 
-    def is_far_fetched_with(self, other: "Way") -> bool:
-        """Return whether a mistake in one layer alone meets another one in the passes."""
-        return bool(self.alone and other.faults) or bool(other.alone and self.faults)
+    def _said(self, w: Pass, number: float) -> "Way":
+        told = self.told.replace("{N}", str(len(w.weights))).replace("{number}", printed(number))
+        told = told.replace("{number/S}", printed(number / float(w.S)))
+        return replace(self, where=f"{told} {self.where}".strip(), told="")
 
-    def clashes(self, other: "Way") -> bool:
-        """Return whether the two cannot be made together."""
-        return any(mine.clashes(theirs) for mine in self.faults for theirs in other.faults)
+    def _in(self, layers: Sequence[int]) -> "Way":
+        here = tuple(layers)
+        return replace(self, faults=tuple(replace(fault, layers=here) for fault in self.faults))
 
 
 @dataclass(frozen=True)
@@ -169,22 +169,45 @@ class Made:
         """The place where it was made; empty where its name says that already."""
         return self.way.where
 
-    def changed(self, w: Pass, value: Value) -> Value:
-        """Return what is handed in where it was made with what came out of a pass."""
-        result = self.way.result
-        return value if result is None else partial(result, w, value)
-
     def renamed(self, where: str) -> "Made":
         """Return it made in another place."""
         return replace(self, way=replace(self.way, where=where))
-
-    def __str__(self) -> str:
-        return self.told(CODE)
 
     def told(self, notation: Notation) -> str:
         """Return its name and place in the symbols of a notation."""
         where = f" ({spoken(self.where, notation)})" if self.where else ""
         return self.mistake.name + where
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Mistakes that together give the answer.
+
+    Parameters
+    ----------
+    made : tuple of Made
+        One mistake, or two.
+    of : tuple of (str, int)
+        The results that the answer's parts are then, by kind and layer.
+    off : float
+        How far the answer is from what these mistakes give, in parts of the largest entry.
+    """
+
+    made: tuple[Made, ...]
+    of: tuple[tuple[str, int], ...]
+    off: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the mistakes."""
+        return tuple(made.mistake.name for made in self.made)
+
+    def __str__(self) -> str:
+        return self.told(CODE)
+
+    def told(self, notation: Notation) -> str:
+        """Return the mistakes, each with its place, in the symbols of a notation."""
+        return " and ".join(made.told(notation) for made in self.made)
 
 
 def printed(number: float) -> str:
@@ -201,118 +224,60 @@ def printed(number: float) -> str:
     return f"{number:.{digits}g}"
 
 
-# --- in which networks, and in which layers ------------------------------------------------------
-
-
-def hidden(w: Pass) -> range:
-    """Return the hidden layers."""
-    return range(1, w.L)
-
-
-def output(w: Pass) -> range:
-    """Return the output layer."""
-    return range(w.L, w.L + 1)
-
-
-def every(w: Pass) -> range:
-    """Return all layers."""
-    return range(1, w.L + 1)
-
-
-def below(w: Pass) -> range:
-    """Return the layers that B2a is computed for, the input (0) included."""
-    return range(w.L)
-
-
-def is_softmax(w: Pass) -> bool:
-    """Return whether the output activation mixes the units of a row."""
-    return not w.phi[w.L].elementwise
-
-
-def is_elementwise(w: Pass) -> bool:
-    """Return whether the output activation takes every unit alone."""
-    return bool(w.phi[w.L].elementwise)
-
-
-def has_classes(w: Pass) -> bool:
-    """Return whether the targets are classes, one-hot or smoothed, a column each."""
-    y = w.targets
-    one_hot = bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
-    return y.shape[1] > 1 and (one_hot or is_smoothed(w))
-
-
-def is_smoothed(w: Pass) -> bool:
-    """Return whether the loss smooths the labels."""
+def _is_smoothed(w: Pass) -> bool:
     return bool(w.loss.numbers.get("label_smoothing"))
 
 
-# --- of a result ---------------------------------------------------------------------------------
+def _is_one_hot(y: Array) -> bool:
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
 
 
-def transposed(w: Pass, value: Value, kind: str, l: int) -> Array | None:
-    """Return a matrix transposed; a vector stays as it is."""
-    right = value(kind, l)
-    return None if right is None else right.T
+# --- ways that several mistakes have -------------------------------------------------------------
 
 
-def shifted(by: int) -> Result:
-    """Return a change: the same result of another layer."""
-    return lambda w, value, kind, l: value(kind, l + by)
+def S(power: int) -> Callable[[Pass], float]:
+    """Return how many times too large something is: S times (power 1), or one S-th (−1)."""
+    return lambda w: float(w.S) ** power
 
 
-def from_the_other_end(w: Pass, value: Value, kind: str, l: int) -> Array | None:
-    """Return the result of the layer that has this number counted from the output."""
-    return value(kind, w.L + 1 - l)
-
-
-# --- of the passes -------------------------------------------------------------------------------
-
-
-def multiple(number: float, where: str = "") -> Way:
-    """Return the way that multiplies what came out by a number."""
-    return Way(where, factor=lambda w: number)
-
-
-def by(number: float, *names: str) -> tuple[Fault, ...]:
+def by(factor: Callable[[Pass], float], *names: str) -> tuple[Fault, ...]:
     """Return faults that multiply what rules give by a number."""
-    return tuple(Fault(name, factor=lambda w, l: number) for name in names)
-
-
-def by_S(power: int, *names: str) -> tuple[Fault, ...]:
-    """Return faults that multiply what rules give by S (power 1) or divide it by S (−1)."""
-    return tuple(Fault(name, factor=lambda w, l: float(w.S) ** power) for name in names)
+    return tuple(Fault(name, factor=lambda w, l: factor(w)) for name in names)
 
 
 def wrong(
     name: str,
-    rule: Rule,
+    rules: Rule | Mapping[str, Rule],
     where: str = "",
     *,
-    layers: Callable[[Pass], range] | None = None,
-    possible: Callable[[Pass], bool] | None = None,
-) -> Way:
-    """Return the way that takes a single rule wrongly."""
-    return Way(where, (Fault(name, rule),), layers=layers, possible=possible)
-
-
-def slope_ways(rule: Rule, *, softmax: bool = False) -> tuple[Way, ...]:
-    """Return the ways to take φ′ wrongly: in hidden layers, at the output, everywhere."""
-    possible = None if softmax else is_elementwise
-    return (
-        wrong("slope", rule, "in the hidden layers", layers=hidden),
-        wrong("slope", rule, "at the output", layers=output, possible=possible),
-        wrong("slope", rule, "in every layer", possible=possible),
+    layers: str = "",
+    possible: str = "",
+) -> tuple[Way, ...]:
+    """Return the ways that take a rule wrongly: one, or several by where each was made."""
+    ways = rules if isinstance(rules, Mapping) else {where: rules}
+    return tuple(
+        Way(where, (Fault(name, rule),), layers=layers, possible=possible)
+        for where, rule in ways.items()
     )
 
 
-def named(what: str, ways: tuple[Way, ...]) -> tuple[Way, ...]:
-    """Return ways that say what was taken before they say where."""
-    return tuple(replace(way, where=f"{what} {way.where}") for way in ways)
+def wrong_slope(rule: Rule, what: str = "", *, softmax: bool = False) -> tuple[Way, ...]:
+    """Return the ways to take φ′ wrongly: in hidden layers, at the output, everywhere.
+
+    `what` was taken is said before where; at a softmax only where that has such a formula.
+    """
+    possible = "" if softmax else "elementwise output"
+    return (
+        *wrong("slope", rule, f"{what} in the hidden layers".strip(), layers="hidden"),
+        *wrong("slope", rule, f"{what} at the output".strip(), layers="output", possible=possible),
+        *wrong("slope", rule, f"{what} in every layer".strip(), possible=possible),
+    )
 
 
-def twice(w: Pass, l: int) -> Array:
-    """Return ∂C/∂z_L with the derivative of the output activation applied once more."""
-    return backprop.chained_derivative(output_derivative(w, l), w.do("slope", l))
+def right_slope(w: Pass, l: int) -> Array:
+    """Return φ′ of the activation that was taken; said so, the cost is derived by way of a_L."""
+    slope: Array = w.do("phi", l).derivative(w.z[l], w.a[l])
+    return slope
 
 
 def fitting(wrong: Array | None, right: Array) -> Array:
@@ -320,18 +285,3 @@ def fitting(wrong: Array | None, right: Array) -> Array:
     if wrong is None or wrong.shape != right.shape:
         raise CannotPlantError
     return wrong
-
-
-def square(W: Array) -> Array:
-    """Return a matrix that may be confused with its transpose."""
-    return fitting(W, W.T)
-
-
-def softmax_over(maximum: int | None, total: int | None) -> Rule:
-    """Return softmax with the maximum and the sum along these axes; 1 is right, None is all."""
-
-    def rule(w: Pass, l: int) -> Array:
-        e = np.exp(w.z[l] - w.z[l].max(axis=maximum, keepdims=True))
-        return e / e.sum(axis=total, keepdims=True)
-
-    return rule

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.derivatives.notation import Notation
+from backpass.derivatives.notation import CODE, Notation
 from backpass.derivatives.notation.in_line import in_line
 
 FULL = 15  # significant digits from which a number was not rounded for printing
@@ -36,7 +36,7 @@ def half_units(numbers: Array) -> Array:
     array([0., 0.])
     """
     units = _units(numbers)
-    if units is None or _too_coarse(numbers, units):
+    if units is None or has_too_few_digits(numbers):
         return np.zeros(numbers.shape)
     return units / 2
 
@@ -50,33 +50,26 @@ def has_too_few_digits(numbers: Array) -> bool:
     (True, False)
     """
     units = _units(numbers)
-    return units is not None and _too_coarse(numbers, units)
-
-
-def _too_coarse(numbers: Array, units: Array) -> bool:
-    return bool(np.abs(numbers).max(initial=0.0) < FEWEST * units.max(initial=0.0) * (1 - 1e-9))
+    if units is None:
+        return False
+    return bool(np.abs(numbers).max() < FEWEST * units.max() * (1 - 1e-9))
 
 
 def _units(numbers: Array) -> Array | None:
     """Return the unit in the last place of every number; None where they were not rounded."""
-    flat = numbers.ravel()
-    first = [_digits(x) for x in flat[:64]]  # enough to see that most arrays are not rounded
-    if any(significant >= _full(numbers) for significant, _ in first):
-        return None
-    found = first + [_digits(x) for x in flat[64:]]
-    significant = max((s for s, _ in found), default=0)
-    decimals = max((d for s, d in found if s), default=0)
+    full = 7 if numbers.dtype == np.float32 else FULL
+    found: list[tuple[int, int]] = []
+    for x in numbers.ravel():
+        found.append(_digits(x))
+        if found[-1][0] >= full:
+            return None
     size = np.abs(numbers.astype(np.float64))
-    largest = size.max(initial=0.0)
-    if significant >= _full(numbers) or largest == 0:
+    if not size.any():
         return None
-    exponents = np.floor(np.log10(np.where(size > 0, size, largest)))
+    significant, decimals = max(s for s, _ in found), max(d for s, d in found if s)
+    exponents = np.floor(np.log10(np.where(size > 0, size, size.max())))
     units = np.where(size > 0, 10.0 ** (exponents - significant + 1), 0.0)
     return np.maximum(units, 10.0**-decimals)
-
-
-def _full(numbers: Array) -> int:
-    return 7 if numbers.dtype == np.float32 else FULL
 
 
 def _digits(x: float) -> tuple[int, int]:
@@ -88,31 +81,23 @@ def _digits(x: float) -> tuple[int, int]:
     return significant, significant - 1 - int(exponent)
 
 
-KINDS = {
-    "W": "∂J/∂W_{l}",
-    "b": "∂J/∂b_{l}",
-    "delta": "δ_{l} = ∂J/∂z_{l}",
-    "g": "∂J/∂a_{l}",
-    "z": "z_{l}",
-    "a": "a_{l}",
-}
-"""The kinds of arrays that can be handed in, and their titles; ``"g"`` of layer 0 is ∂J/∂X."""
-
-QUANTITY = {"W": "dW", "b": "db", "delta": "delta", "g": "g", "z": "z", "a": "a"}
-"""The same kinds as quantities of a notation."""
+KINDS = {"W": "dW", "b": "db", "delta": "delta", "g": "g", "z": "z", "a": "a"}
+"""The kinds of arrays that can be handed in, as quantities; ``"g"`` of layer 0 is ∂J/∂X."""
 
 
-def title(kind: str, layer: int, notation: Notation | None = None) -> str:
-    """Return how a result is called in a notation, by default code's: ``"∂J/∂W_2"``.
+def title(kind: str, layer: int, notation: Notation = CODE) -> str:
+    """Return how a result is called in a notation: ``"∂J/∂W_2"``.
 
     Examples
     --------
-    >>> title("W", 2), title("g", 0)
-    ('∂J/∂W_2', '∂J/∂X')
+    >>> title("W", 2), title("delta", 1), title("g", 0)
+    ('∂J/∂W_2', 'δ_1 = ∂J/∂z_1', '∂J/∂X')
     """
-    if notation is not None and notation.name != "code":
-        return in_line(notation, QUANTITY[kind], str(layer))
-    return "∂J/∂X" if (kind, layer) == ("g", 0) else KINDS[kind].format(l=layer)
+    name = in_line(notation, KINDS[kind], str(layer))
+    if notation.name != "code":
+        return name
+    longer = {"delta": f"{name} = ∂J/∂z_{layer}", "g": f"∂J/∂a_{layer}" if layer else "∂J/∂X"}
+    return longer.get(kind, name)
 
 
 @dataclass(frozen=True)

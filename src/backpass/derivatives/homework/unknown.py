@@ -1,6 +1,7 @@
 """The number of a mistake that is not known beforehand: a learning rate, an L2 strength."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,7 @@ NEARER = 0.5  # of the distance may be left after a step that gets nearer
 FAR = 0.1  # of the answer's size: from there the mistake is another one, rounded as it may be
 
 
-def solve(
-    value: Callable[[float], Array | None], theirs: Callable[[Array], Array | None], neutral: float
-) -> float | None:
+def solve(value: Callable[[float], Any], wanted: Array, neutral: float) -> float | None:
     r"""Return the number at which a result comes nearest to an answer; None where it tells none.
 
     Least squares by the secant method: with v(t) what comes out, the answer y and the slope
@@ -25,9 +24,9 @@ def solve(
     Parameters
     ----------
     value : callable
-        ``value(number)``: what comes out; None where there is no such result.
-    theirs : callable
-        ``theirs(result)``: the answer in the shape of a result; None where it has another.
+        ``value(number)``: what comes out.
+    wanted : array
+        The answer, in the same shape.
     neutral : float
         The number that changes nothing.
 
@@ -39,15 +38,12 @@ def solve(
     Examples
     --------
     >>> v = np.array([1.0, 2.0])
-    >>> float(solve(lambda t: v * (1 + t), lambda v: np.array([1.25, 2.5]), 0.0))
+    >>> float(solve(lambda t: v * (1 + t), np.array([1.25, 2.5]), 0.0))
     0.25
-    >>> solve(lambda t: v * (1 + t), lambda v: np.array([5.0, -2.0]), 0.0) is None
+    >>> solve(lambda t: v * (1 + t), np.array([5.0, -2.0]), 0.0) is None
     True
     """
     old, new = value(neutral), value(neutral + START)
-    wanted = None if old is None else theirs(old)
-    if old is None or new is None or wanted is None:
-        return None
     before, number = neutral, neutral + START
     size = float(np.linalg.norm(wanted))
     for _ in range(STEPS):
@@ -62,7 +58,6 @@ def solve(
         if abs(change) <= ENOUGH * abs(number):
             break
         new = value(number)
-        assert new is not None
         left, had = (float(np.linalg.norm(wanted - v)) for v in (new, old))
         if left > NEARER * had:  # as near as it comes
             return number if had <= FAR * size else None

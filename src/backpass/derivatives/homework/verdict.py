@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backpass.core.equations import EQUATIONS
-from backpass.derivatives.homework.explanation import Explanation
-from backpass.derivatives.homework.mistake import Mistake
+from backpass.derivatives.homework.mistake import Explanation, Made
 from backpass.derivatives.homework.part import title
 from backpass.derivatives.notation import NOTATIONS, Notation, get_notation
 from backpass.derivatives.notation.in_line import formula_in_line, spoken
@@ -168,18 +167,16 @@ class Verdict:
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         """Yield what is said, line by line, each with its role: head, item, detail, text."""
-        notation = get_notation(self.notation)
+        notation, more = get_notation(self.notation), len(self.explanations) - MOST_SHOWN
         for part in self.parts:
             yield ("right" if part.right else "wrong"), part.told(notation)
-        if self.right:
-            return
         if self.explanations:
-            many = len(self.explanations) > 1
-            yield "text", "What explains it, likeliest first:" if many else "What explains it:"
+            likeliest = ", likeliest first" * (len(self.explanations) > 1)
+            yield "text", f"What explains it{likeliest}:"
         for number, explanation in enumerate(self.explanations[:MOST_SHOWN], start=1):
             yield from _explained(number, explanation, notation)
-        if len(self.explanations) > MOST_SHOWN:
-            yield "text", f"… and {len(self.explanations) - MOST_SHOWN} more"
+        if more > 0:
+            yield "text", f"… and {more} more"
         if self.unexplained:
             yield from _unexplained(self, notation)
         for difference in self.differences:
@@ -219,28 +216,30 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as values that JSON has."""
+        notation = get_notation(self.notation)
+        parts = [
+            {**vars(p), "title": p.title, "right": bool(p.right), "why": p.right}
+            | ({} if math.isfinite(p.off) else {"off": None})
+            for p in self.parts
+        ]
+        differences = [
+            {**vars(d), "title": d.title, "index": list(d.index)} for d in self.differences
+        ]
         return {
-            "right": self.right,
-            "parts": [
+            **vars(self),
+            "parts": parts,
+            "explanations": [
                 {
-                    **vars(part),
-                    "title": part.title,
-                    "right": bool(part.right),
-                    "why": part.right,
-                    "off": part.off if math.isfinite(part.off) else None,
+                    "mistakes": [_told(made, notation) for made in e.made],
+                    "of": [{"kind": kind, "layer": layer} for kind, layer in e.of],
+                    "off": e.off,
                 }
-                for part in self.parts
+                for e in self.explanations
             ],
-            "explanations": [_as_dict(e, get_notation(self.notation)) for e in self.explanations],
             "unexplained": list(self.unexplained),
-            "differences": [
-                {**vars(d), "title": d.title, "index": list(d.index)} for d in self.differences
-            ],
-            "untried": self.untried,
-            "too_few_digits": self.too_few_digits,
-            "located": spoken(self.located, get_notation(self.notation)),
-            "multiples": [spoken(told, get_notation(self.notation)) for told in self.multiples],
-            "notation": self.notation,
+            "differences": differences,
+            "located": spoken(self.located, notation),
+            "multiples": [spoken(told, notation) for told in self.multiples],
         }
 
 
@@ -271,47 +270,32 @@ def _explained(
     of = ", ".join(title(*result, notation) for result in explanation.of)
     yield "item", f"  {number}. {explanation.told(notation)}: {of}"
     for made in explanation.made:
-        mistake = made.mistake
-        which = f"{mistake.name}: " if len(explanation.made) > 1 else ""
-        yield "detail", f"     {which}{spoken(mistake.sentence, notation)}."
-        equation = EQUATIONS[mistake.equation]
-        yield "detail", f"     right ({equation.id}, {equation.title}): {_right(mistake, notation)}"
-        yield "detail", f"     see {_place(mistake, notation)}"
-        yield "detail", f"     to mend it: {spoken(mistake.mend, notation)}"
+        which = f"{made.mistake.name}: " if len(explanation.made) > 1 else ""
+        equation, told = EQUATIONS[made.mistake.equation], _told(made, notation)
+        yield "detail", f"     {which}{told['sentence']}."
+        yield "detail", f"     right ({equation.id}, {equation.title}): {told['right']}"
+        yield "detail", f"     see {told['source']}"
+        yield "detail", f"     to mend it: {told['mend']}"
 
 
-def _right(mistake: Mistake, notation: Notation) -> str:
-    """Return the equation that says what is right, as the notation writes it.
+def _told(made: Made, notation: Notation) -> dict[str, str]:
+    """Return what is said of a mistake: with the equation and the place of the notation's own note.
 
     As our code computes it where the notation has none, or none with what the mistake is about: no
     note has weights of samples or a penalty.
     """
-    if mistake.equation == "U":  # the step of plain gradient descent, whatever the optimiser
-        return "θ ← θ − η ∂J/∂θ"
-    ours = mistake.source.startswith("our")
-    told = "" if ours else formula_in_line(notation, mistake.equation)
-    return told or EQUATIONS[mistake.equation].code
-
-
-def _place(mistake: Mistake, notation: Notation) -> str:
-    """Return where it stands: in the notation's own note, where that has it."""
-    own = mistake.source.startswith("our")
-    return (not own and notation.note and notation.place(mistake.equation)) or mistake.source
-
-
-def _as_dict(explanation: Explanation, notation: Notation) -> dict[str, Any]:
+    mistake, key = made.mistake, made.mistake.equation
+    right, place = formula_in_line(notation, key), notation.note and notation.place(key)
+    if mistake.source.startswith("our"):
+        right = place = ""
+    if key == "U":  # the step of plain gradient descent, whatever the optimiser
+        right = "θ ← θ − η ∂J/∂θ"
     return {
-        "mistakes": [
-            {
-                **{key: getattr(made.mistake, key) for key in ("name", "equation")},
-                "sentence": spoken(made.mistake.sentence, notation),
-                "mend": spoken(made.mistake.mend, notation),
-                "source": _place(made.mistake, notation),
-                "where": spoken(made.where, notation),
-                "right": _right(made.mistake, notation),
-            }
-            for made in explanation.made
-        ],
-        "of": [{"kind": kind, "layer": layer} for kind, layer in explanation.of],
-        "off": explanation.off,
+        "name": mistake.name,
+        "equation": key,
+        "sentence": spoken(mistake.sentence, notation),
+        "mend": spoken(mistake.mend, notation),
+        "source": place or mistake.source,
+        "where": spoken(made.where, notation),
+        "right": right or EQUATIONS[key].code,
     }

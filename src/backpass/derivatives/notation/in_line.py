@@ -62,7 +62,7 @@ def formula_in_line(notation: Notation, equation: str, *, batch: bool = True) ->
     """
     text = notation.formula(equation, batch=batch)
     sides = [ast.parse(side, mode="eval").body for side in text.split(" = ")] if text else []
-    return " = ".join(_Writer(notation, batch).write(side) for side in sides)
+    return " = ".join(_written(side, notation, batch) for side in sides)
 
 
 def _symbol(symbol: Symbol, layer: str, *, plain: bool) -> str:
@@ -101,59 +101,43 @@ def _shifted(layer: str, shift: int) -> str:
     return f"{letter}{number:+d}" if number else letter
 
 
-class _Writer:
-    """Writes a formula's tree in one line."""
+def _written(part: ast.expr, notation: Notation, batch: bool) -> str:
+    """Return a part of a formula in one line."""
 
-    def __init__(self, notation: Notation, batch: bool) -> None:
-        self.notation, self.batch = notation, batch
+    def inner(part: ast.expr, *loose: type[ast.operator]) -> str:
+        """Return a part, in brackets where one of these operators joins its own."""
+        told = _written(part, notation, batch)
+        return f"({told})" if isinstance(part, ast.BinOp) and type(part.op) in loose else told
 
-    def write(self, part: ast.expr) -> str:
-        """Return a part of a formula."""
-        if isinstance(part, ast.Call):
-            return self._call(part)
-        if isinstance(part, ast.BinOp):
-            return self._pair(part)
-        if isinstance(part, ast.UnaryOp):
-            return f"−{self._grouped(part.operand)}"
-        if isinstance(part, ast.Constant):
-            return str(part.value)
-        layer = ""
-        if isinstance(part, ast.Subscript):
-            layer = ast.unparse(part.slice).replace(" ", "")
-            part = part.value
-        key = ast.unparse(part)
-        if key == "dphi":
-            return f"{in_line(self.notation, key)}({self._named('z', layer)})"
-        return self._named(key, layer)
-
-    def _named(self, key: str, layer: str) -> str:
-        return in_line(self.notation, key, layer, batch=self.batch)
-
-    def _call(self, part: ast.Call) -> str:
-        name = ast.unparse(part.func)
-        inner = [self.write(argument) for argument in part.args]
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    if isinstance(part, ast.UnaryOp):
+        return f"−{inner(part.operand, ast.Add, ast.Sub)}"
+    if isinstance(part, ast.Call):
+        name, arguments = ast.unparse(part.func), [inner(argument) for argument in part.args]
         if name == "T":
-            simple = not any(sign in inner[0] for sign in " ∂∇")
-            told = inner[0] if simple else f"({inner[0]})"
-            return told + self.notation.operators.transpose
-        name = {"f": in_line(self.notation, "f"), "total": "Σ"}.get(name, name)
-        return f"{name}({', '.join(inner)})"
-
-    def _pair(self, part: ast.BinOp) -> str:
-        operators = self.notation.operators
+            simple = not any(sign in arguments[0] for sign in " ∂∇")
+            told = arguments[0] if simple else f"({arguments[0]})"
+            return told + notation.operators.transpose
+        name = {"f": in_line(notation, "f"), "total": "Σ"}.get(name, name)
+        return f"{name}({', '.join(arguments)})"
+    if isinstance(part, ast.BinOp):
+        operators = notation.operators
         sign = {
             ast.MatMult: operators.times, ast.Mult: operators.elementwise, ast.Add: "+",
             ast.Sub: "−", ast.Div: "/",
         }[type(part.op)]  # fmt: skip
-        left = self._grouped(part.left)
+        left, right = (inner(side, ast.Add, ast.Sub) for side in (part.left, part.right))
         if isinstance(part.op, ast.Mult) and isinstance(part.left, ast.BinOp):
             if isinstance(part.left.op, ast.Div):  # 1 / N times a matrix
-                sign = "*" if self.notation.from_zero else "·"
+                sign = "*" if notation.from_zero else "·"
             else:
                 left = f"({left})"
-        return f"{left} {sign} {self._grouped(part.right)}"
-
-    def _grouped(self, part: ast.expr) -> str:
-        told = self.write(part)
-        loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub)
-        return f"({told})" if loose else told
+        return f"{left} {sign} {right}"
+    layer = ""
+    if isinstance(part, ast.Subscript):
+        layer, part = ast.unparse(part.slice).replace(" ", ""), part.value
+    key = ast.unparse(part)
+    if key == "dphi":
+        return f"{in_line(notation, key)}({in_line(notation, 'z', layer, batch=batch)})"
+    return in_line(notation, key, layer, batch=batch)

@@ -7,19 +7,7 @@ import numpy as np
 from backpass.core import backprop
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
-from backpass.derivatives.homework.mistake import (
-    Family,
-    Mistake,
-    Way,
-    by,
-    by_S,
-    every,
-    printed,
-    wrong,
-)
-
-# l is a layer, as in the notes
-# ruff: noqa: E741
+from backpass.derivatives.homework.mistake import Mistake, S, Way, by, wrong
 
 
 def of_rows(of_a: Callable[[Array], Array], of_delta: Callable[[Array], Array]) -> Rule:
@@ -29,54 +17,38 @@ def of_rows(of_a: Callable[[Array], Array], of_delta: Callable[[Array], Array]) 
     )
 
 
-def has_rows(w: Pass) -> bool:
-    """Return whether there is more than one row."""
-    return len(w.targets) > 1
-
-
 def without(row: int) -> Rule:
     """Return the rule that gives a row no weight, in the sum of the weights neither."""
-
-    def rule(w: Pass, l: int) -> Array:
-        s = w.weights.copy()
-        s[row] = 0.0
-        return s
-
-    return rule
+    return lambda w, l: np.where(np.arange(len(w.weights)) == row % len(w.weights), 0.0, w.weights)
 
 
 def missing(row: int) -> Rule:
     """Return the rule that leaves a row out of the sum, and divides as if it were in it."""
 
     def rule(w: Pass, l: int) -> Array:
-        delta = backprop.output_error(w.s, w.derivative)
+        delta = backprop.output_error(w.s, w.do("B1z", l))
         return np.where(np.arange(len(delta))[:, None] == row % len(delta), 0.0, delta)
 
     return rule
 
 
-def with_alpha(*, biases: bool) -> Family:
+def bias_penalty(strength: Callable[[Pass], float]) -> Rule:
+    """Return the bias gradient with a penalty's part of this strength in it."""
+    return lambda w, l: w.do("B4 delta", l).sum(axis=0) + strength(w) / w.S * w.b[l]
+
+
+def penalty(alpha: float) -> tuple[Fault, ...]:
+    """Return the fault that takes another L2 strength."""
+    return (Fault("alpha", lambda w, l: alpha),)
+
+
+def penalty_of_biases(alpha: float) -> tuple[Fault, ...]:
     """Return the faults that take another L2 strength, for the biases, too."""
-
-    def faults(alpha: float) -> tuple[Fault, ...]:
-        weights = Fault("alpha", lambda w, l: alpha)
-        if not biases:
-            return (weights,)
-        return weights, Fault(
-            "B4", lambda w, l: w.do("B4 delta", l).sum(axis=0) + alpha / w.S * w.b[l]
-        )
-
-    return faults
+    return *penalty(alpha), Fault("B4", bias_penalty(lambda w: alpha))
 
 
-def strength(w: Pass, alpha: float) -> str:
-    """Return how an L2 strength is said, which some do not divide by S."""
-    return f"α = {printed(alpha)}, or {printed(alpha / float(w.S))} without 1/S"
-
-
-def bias_penalty(times: Callable[[Pass], float]) -> Rule:
-    """Return the bias gradient with so many times (α/S) b in it."""
-    return lambda w, l: w.do("B4 delta", l).sum(axis=0) + times(w) * w.alpha / w.S * w.b[l]
+STRENGTH = "α = {number}, or {number/S} without 1/S"
+"""How an L2 strength is said, which some do not divide by S."""
 
 
 SAMPLES = (
@@ -86,19 +58,13 @@ SAMPLES = (
         equation="B3",
         source="note 2, Derivatives with respect to W^l, taken literally (see Sources)",
         mend="multiply {a[l-1]} and {delta[l]} for each sample, then sum over the samples",
-        ways=(
-            Way(
-                faults=(
-                    Fault(
-                        "B3",
-                        of_rows(
-                            lambda a: a.mean(axis=0, keepdims=True),
-                            lambda delta: delta.sum(axis=0, keepdims=True),
-                        ),
-                    ),
-                ),
-                layers=every,
+        ways=wrong(
+            "B3",
+            of_rows(
+                lambda a: a.mean(axis=0, keepdims=True),
+                lambda delta: delta.sum(axis=0, keepdims=True),
             ),
+            layers="every",
         ),
     ),
     Mistake(
@@ -123,7 +89,7 @@ SAMPLES = (
         source="note 5, For Minibatch-Gradient Descent (Σ_n over all of the batch)",
         mend="go over all rows: range(N) has 0 … N − 1, and a last slice may be shorter",
         ways=tuple(
-            Way(f"the {name}, divided by {by}", (fault,), possible=has_rows)
+            Way(f"the {name}, divided by {by}", (fault,), possible="several rows")
             for name, row in (("last", -1), ("first", 0))
             for by, fault in (
                 ("N − 1", Fault("s", without(row))),
@@ -137,13 +103,14 @@ SAMPLES = (
         equation="B1z",
         source="note 3, section 5.2 (column n of Ŷ and of E are one sample)",
         mend="keep rows and targets together when shuffling, sorting or dropping a header",
-        ways=tuple(
-            wrong("y", rule, where, possible=has_rows)
-            for where, rule in (
-                ("targets one row down", lambda w, l: np.roll(w.do("labels", l), 1, axis=0)),
-                ("targets one row up", lambda w, l: np.roll(w.do("labels", l), -1, axis=0)),
-                ("targets in reverse", lambda w, l: w.do("labels", l)[::-1]),
-            )
+        ways=wrong(
+            "y",
+            {
+                "targets one row down": lambda w, l: np.roll(w.do("labels", l), 1, axis=0),
+                "targets one row up": lambda w, l: np.roll(w.do("labels", l), -1, axis=0),
+                "targets in reverse": lambda w, l: w.do("labels", l)[::-1],
+            },
+            possible="several rows",
         ),
     ),
     Mistake(
@@ -155,13 +122,10 @@ SAMPLES = (
         ways=(
             Way(
                 family=lambda rate: (
-                    Fault(
-                        "B2a",
-                        lambda w, l: w.delta[l + 1] @ (w.W[l + 1] - rate * w.dW[l + 1]).T,
-                    ),
+                    Fault("B2a", lambda w, l: w.delta[l + 1] @ (w.W[l + 1] - rate * w.dW[l + 1]).T),
                 ),
-                told=lambda w, rate: f"η = {printed(rate)}",
-                possible=lambda w: w.L > 1,
+                told="η = {number}",
+                possible="several layers",
             ),
         ),
     ),
@@ -171,7 +135,7 @@ SAMPLES = (
         equation="B2b",
         source="note 3, section 5.2 (the 1/m enters once, in ∇A_L)",
         mend="divide once, at the output; the layers below inherit it",
-        ways=(Way(faults=by_S(-1, "B2b")),),
+        ways=(Way(faults=by(S(-1), "B2b")),),
     ),
     Mistake(
         "sample weights forgotten",
@@ -179,7 +143,7 @@ SAMPLES = (
         equation="B1",
         source="our mean Σ s_n C_n / S (no note has weights)",
         mend="multiply the error signal of sample n by s_n/S",
-        ways=(wrong("s", lambda w, l: np.ones_like(w.weights)),),
+        ways=wrong("s", lambda w, l: np.ones_like(w.weights)),
     ),
     Mistake(
         "N for S",
@@ -198,7 +162,7 @@ SAMPLES = (
         equation="B1",
         source="our mean Σ s_n C_n / S (no note has weights)",
         mend="s_n enters once, in {delta[L]}",
-        ways=(wrong("B1", lambda w, l: backprop.output_error(w.s, w.s[:, None] * w.derivative)),),
+        ways=wrong("B1", lambda w, l: backprop.output_error(w.s, w.s[:, None] * w.do("B1z", l))),
     ),
 )
 
@@ -210,7 +174,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's (no note has a penalty)",
         mend="add (α/S) W to {dW}",
-        ways=(wrong("alpha", lambda w, l: 0.0, layers=every),),
+        ways=wrong("alpha", lambda w, l: 0.0, layers="every"),
     ),
     Mistake(
         "regularisation without 1/S",
@@ -218,7 +182,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="divide α W by S, the number of samples (the sum of their weights)",
-        ways=(wrong("alpha", lambda w, l: w.alpha * w.S),),
+        ways=wrong("alpha", lambda w, l: w.alpha * w.S),
     ),
     Mistake(
         "biases regularised",
@@ -226,10 +190,14 @@ PENALTY = (
         equation="B4",
         source="our cost, as scikit-learn's: Σ‖W‖² without b",
         mend="add (α/S) W to {dW} and nothing to {db}",
-        ways=(
-            wrong("B4", bias_penalty(lambda w: 1.0), layers=every),
-            wrong("B4", bias_penalty(lambda w: float(w.S)), "without 1/S", layers=every),
-            wrong("B4", bias_penalty(lambda w: 2.0), "without ½", layers=every),
+        ways=wrong(
+            "B4",
+            {
+                "": bias_penalty(lambda w: w.alpha),
+                "without 1/S": bias_penalty(lambda w: w.alpha * float(w.S)),
+                "without ½": bias_penalty(lambda w: 2.0 * w.alpha),
+            },
+            layers="every",
         ),
     ),
     Mistake(
@@ -238,7 +206,7 @@ PENALTY = (
         equation="C",
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="the 2 of the derivative and the ½ cancel: add (α/S) W",
-        ways=(wrong("alpha", lambda w, l: 2 * w.alpha),),
+        ways=wrong("alpha", lambda w, l: 2 * w.alpha),
     ),
     Mistake(
         "penalty halved",
@@ -247,8 +215,8 @@ PENALTY = (
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="the 2 of the derivative and the ½ cancel: add (α/S) W",
         ways=(
-            wrong("alpha", lambda w, l: 0.5 * w.alpha),
-            wrong("alpha", lambda w, l: 0.5 * w.alpha * w.S, "without 1/S"),
+            *wrong("alpha", lambda w, l: 0.5 * w.alpha),
+            *wrong("alpha", lambda w, l: 0.5 * w.alpha * w.S, "without 1/S"),
         ),
     ),
     Mistake(
@@ -258,13 +226,8 @@ PENALTY = (
         source="our cost, as scikit-learn's (no note has a penalty)",
         mend="leave (α/S) W out, or give the α that you mean",
         ways=tuple(
-            Way(
-                where,
-                family=with_alpha(biases=biases),
-                told=strength,
-                possible=lambda w: not w.alpha,
-            )
-            for where, biases in (("", False), ("biases too", True))
+            Way(where, family=family, told=STRENGTH, possible="no penalty")
+            for where, family in (("", penalty), ("biases too", penalty_of_biases))
         ),
     ),
     Mistake(
@@ -273,14 +236,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's: ½ α Σ‖W‖² / S",
         mend="add (α/S) W with the α of the cost",
-        ways=(
-            Way(
-                family=with_alpha(biases=False),
-                neutral=lambda w: w.alpha,
-                told=strength,
-                possible=lambda w: bool(w.alpha),
-            ),
-        ),
+        ways=(Way(family=penalty, neutral=lambda w: w.alpha, told=STRENGTH, possible="penalty"),),
     ),
     Mistake(
         "penalty's sign",
@@ -288,7 +244,7 @@ PENALTY = (
         equation="B3",
         source="our cost, as scikit-learn's: + ½ α Σ‖W‖² / S",
         mend="add (α/S) W to {dW}",
-        ways=(wrong("alpha", lambda w, l: -w.alpha),),
+        ways=wrong("alpha", lambda w, l: -w.alpha),
     ),
     Mistake(
         "constant factor",
@@ -299,14 +255,16 @@ PENALTY = (
         ways=(  # of the answer itself: the search divides
             Way(
                 "in the data term",
-                family=lambda number: by(number, "B1z"),
+                family=lambda number: by(lambda w: number, "B1z"),
                 neutral=lambda w: 1.0,
-                possible=lambda w: bool(w.alpha),
+                told="{number}",
+                possible="penalty",
             ),
             Way(
                 "in the derivative of every hidden layer",
-                family=lambda number: by(number, "B2b"),
+                family=lambda number: by(lambda w: number, "B2b"),
                 neutral=lambda w: 1.0,
+                told="{number}",
             ),
         ),
     ),

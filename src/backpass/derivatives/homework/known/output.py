@@ -2,28 +2,11 @@
 
 import numpy as np
 
+from backpass.core import backprop
 from backpass.core.arrays import Array
-from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
-from backpass.derivatives.homework.mistake import (
-    Mistake,
-    Way,
-    by,
-    by_S,
-    every,
-    has_classes,
-    is_smoothed,
-    is_softmax,
-    multiple,
-    output,
-    softmax_over,
-    transposed,
-    twice,
-    wrong,
-)
+from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule, output_derivative
+from backpass.derivatives.homework.mistake import Mistake, S, Value, Way, by, wrong
 from backpass.derivatives.notation import NOTATIONS
-
-# l is a layer, as in the notes
-# ruff: noqa: E741
 
 TURNED = " and ".join(
     f"{notation.name!r} (note {notation.note})"
@@ -32,29 +15,36 @@ TURNED = " and ".join(
 )
 
 
-def has_one_output(w: Pass) -> bool:
-    """Return whether there is a single output, and several samples that can meet."""
-    return w.targets.shape[1] == 1 and len(w.targets) > 1
-
-
 def mean_target(w: Pass, l: int) -> Array:
     """Return the mean of the targets for each of them."""
     return np.full_like(w.targets, w.targets.mean())
 
 
-def class_index(w: Pass, l: int) -> Array:
-    """Return the number of its class where a sample's one-hot row belongs."""
-    return 0 * w.targets + w.targets.argmax(axis=1)[:, None]
+def twice(w: Pass, l: int) -> Array:
+    """Return ∂C/∂z_L with the derivative of the output activation applied once more."""
+    return backprop.chained_derivative(output_derivative(w, l), w.do("slope", l))
 
 
-def one_off(by: int) -> Rule:
-    """Return the rule that shifts the classes."""
-    return lambda w, l: np.roll(w.targets, by, axis=1)
+def softmax_over(maximum: int | None, total: int | None) -> Rule:
+    """Return softmax with the maximum and the sum along these axes; 1 is right, None is all."""
+
+    def rule(w: Pass, l: int) -> Array:
+        e = np.exp(w.z[l] - w.z[l].max(axis=maximum, keepdims=True))
+        return e / e.sum(axis=total, keepdims=True)
+
+    return rule
 
 
-def unsmoothed(w: Pass, l: int) -> Array:
-    """Return the targets as one-hot rows."""
-    return np.eye(w.sizes[-1])[w.targets.argmax(axis=1)]
+def transposed(w: Pass, value: Value, kind: str, l: int) -> Array | None:
+    """Return a matrix transposed; a vector stays as it is."""
+    right = value(kind, l)
+    return None if right is None else right.T
+
+
+def wrong_softmax(*ways: tuple[str, int | None, int | None]) -> tuple[Way, ...]:
+    """Return the ways to take softmax with the maximum and the sum along wrong axes."""
+    rules = {where: softmax_over(maximum, total) for where, maximum, total in ways}
+    return wrong("F2", rules, layers="output", possible="softmax")
 
 
 SCALE = (
@@ -64,7 +54,7 @@ SCALE = (
         equation="U",
         source="note 4, slide Gradient descent (the minus stands in the update)",
         mend="leave the minus to the update, θ ← θ − η ∂J/∂θ",
-        ways=(multiple(-1.0),),
+        ways=(Way(factor=lambda w: -1.0),),
     ),
     Mistake(
         "y − ŷ",
@@ -73,7 +63,7 @@ SCALE = (
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m)",
         mend="derive the cost by ŷ: squared error gives ŷ − y, and so does softmax with "
         "cross-entropy",
-        ways=(Way(faults=by(-1, "B1z")),),
+        ways=(Way(faults=by(lambda w: -1, "B1z")),),
     ),
     Mistake(
         "1/N missing",
@@ -83,10 +73,10 @@ SCALE = (
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m)",
         mend="divide once, at the output: {delta[L]} holds s_n/S, and everything below inherits it",
         ways=(
-            Way(faults=by_S(1, "B1")),
-            Way("in the penalty, too", factor=lambda w: float(w.S)),
-            Way("in the bias gradients only", by_S(1, "B4 delta"), layers=every),
-            Way("in the weight gradients only", by_S(1, "B3 delta"), layers=every),
+            Way(faults=by(S(1), "B1")),
+            Way("in the penalty, too", factor=S(1)),
+            Way("in the bias gradients only", by(S(1), "B4 delta"), layers="every"),
+            Way("in the weight gradients only", by(S(1), "B3 delta"), layers="every"),
         ),
     ),
     Mistake(
@@ -96,11 +86,15 @@ SCALE = (
         source="note 3, section 5.2 (the 1/m enters once, in ∇A_L)",
         mend="{delta[L]} holds s_n/S already: sum {dW} and {db} over the samples, do not average",
         ways=(
-            Way(faults=by_S(-1, "B1")),
-            Way("in the penalty, too", factor=lambda w: 1 / float(w.S)),
-            Way("in {dW} and {db}, not in {delta}", by_S(-1, "B3 delta", "B4 delta"), layers=every),
-            Way("in the bias gradients only", by_S(-1, "B4 delta"), layers=every),
-            Way("in the weight gradients only", by_S(-1, "B3 delta"), layers=every),
+            Way(faults=by(S(-1), "B1")),
+            Way("in the penalty, too", factor=S(-1)),
+            Way(
+                "in {dW} and {db}, not in {delta}",
+                by(S(-1), "B3 delta", "B4 delta"),
+                layers="every",
+            ),
+            Way("in the bias gradients only", by(S(-1), "B4 delta"), layers="every"),
+            Way("in the weight gradients only", by(S(-1), "B3 delta"), layers="every"),
         ),
     ),
     Mistake(
@@ -109,8 +103,8 @@ SCALE = (
         equation="B3",
         source="note 1 (the derivative by a matrix has the shape of the matrix)",
         mend=f"transpose it, or give its layout: W is (out, in) in {TURNED}, (in, out) in the "
-        f"others; "
-        "error signals have a sample in each column in all of the notes, in each row in 'code'",
+        "others; error signals have a sample in each column in all of the notes, in each row in "
+        "'code'",
         ways=(Way(result=transposed),),
     ),
     Mistake(
@@ -119,7 +113,7 @@ SCALE = (
         equation="C",
         source="note 4, slide Examples of individual cost functions (½(y − ŷ)²)",
         mend="write the cost with ½, which the 2 of the derivative cancels",
-        ways=(multiple(2.0), Way("in the data term", by(2.0, "B1z"))),
+        ways=(Way(factor=lambda w: 2.0), Way("in the data term", by(lambda w: 2.0, "B1z"))),
     ),
     Mistake(
         "factor ½",
@@ -127,7 +121,7 @@ SCALE = (
         equation="C",
         source="note 4, slide Examples of individual cost functions (½(y − ŷ)²)",
         mend="the 2 of the derivative cancels the ½",
-        ways=(multiple(0.5), Way("in the data term", by(0.5, "B1z"))),
+        ways=(Way(factor=lambda w: 0.5), Way("in the data term", by(lambda w: 0.5, "B1z"))),
     ),
 )
 
@@ -139,7 +133,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (∂ŷ_ℓ/∂a_{Li} by the quotient rule)",
         mend="with cross-entropy use ŷ − e_ℓ; otherwise multiply {dC[L]} by softmax's Jacobian",
-        ways=(wrong("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l]), possible=is_softmax),),
+        ways=wrong("B1z", lambda w, l: w.loss.derivative(w.y, w.a[l]), possible="softmax"),
     ),
     Mistake(
         "softmax Jacobian twice",
@@ -147,7 +141,7 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (∇a_L = −(e_ℓ − ŷ))",
         mend="do not multiply ŷ − e_ℓ by softmax's Jacobian",
-        ways=(wrong("B1z", twice, possible=is_softmax),),
+        ways=wrong("B1z", twice, possible="softmax"),
     ),
     Mistake(
         "softmax like a logistic",
@@ -155,8 +149,8 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 4.3.1 (ŷ_k(1_{k=i} − ŷ_i): every output depends on every a_{Li})",
         mend="take the whole Jacobian, or ŷ − e_ℓ with cross-entropy",
-        ways=(
-            wrong("slope", lambda w, l: w.a[l] * (1 - w.a[l]), layers=output, possible=is_softmax),
+        ways=wrong(
+            "slope", lambda w, l: w.a[l] * (1 - w.a[l]), layers="output", possible="softmax"
         ),
     ),
     Mistake(
@@ -165,7 +159,7 @@ AT_OUTPUT = (
         equation="F2",
         source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
         mend="take the maximum over the outputs of one sample: axis=1, keepdims=True",
-        ways=(wrong("F2", softmax_over(0, 1), layers=output, possible=is_softmax),),
+        ways=wrong_softmax(("", 0, 1)),
     ),
     Mistake(
         "softmax sum over the batch",
@@ -173,12 +167,7 @@ AT_OUTPUT = (
         equation="F2",
         source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
         mend="sum over the outputs of one sample: axis=1, keepdims=True",
-        ways=(
-            wrong("F2", softmax_over(1, 0), layers=output, possible=is_softmax),
-            wrong(
-                "F2", softmax_over(0, 0), "and so the maximum", layers=output, possible=is_softmax
-            ),
-        ),
+        ways=wrong_softmax(("", 1, 0), ("and so the maximum", 0, 0)),
     ),
     Mistake(
         "softmax over the whole array",
@@ -186,16 +175,7 @@ AT_OUTPUT = (
         equation="F2",
         source="note 3, section 2 (ŷ = O(a_L), one sample at a time)",
         mend="sum over the outputs of one sample: axis=1, keepdims=True",
-        ways=(
-            wrong("F2", softmax_over(None, None), layers=output, possible=is_softmax),
-            wrong(
-                "F2",
-                softmax_over(1, None),
-                "the maximum of each sample",
-                layers=output,
-                possible=is_softmax,
-            ),
-        ),
+        ways=wrong_softmax(("", None, None), ("the maximum of each sample", 1, None)),
     ),
     Mistake(
         "(N, 1) − (N,)",
@@ -204,14 +184,11 @@ AT_OUTPUT = (
         source="note 3, section 5.2 (∇A_L = (Ŷ − E)/m, both of one shape)",
         mend="give both one shape: y[:, None], or ŷ.ravel()",
         ways=(
-            wrong("y", mean_target, "and the mean over the N × N", possible=has_one_output),
+            *wrong("y", mean_target, "and the mean over the N × N", possible="one output"),
             Way(
                 "and their sum divided by N",
-                (
-                    Fault("y", mean_target),
-                    Fault("B1z", factor=lambda w, l: float(len(w.targets))),
-                ),
-                possible=has_one_output,
+                (Fault("y", mean_target), Fault("B1z", factor=lambda w, l: len(w.targets))),
+                possible="one output",
             ),
         ),
     ),
@@ -221,12 +198,10 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="encode the labels: np.eye(k)[labels]",
-        ways=(
-            wrong(
-                "labels",
-                lambda w, l: 0 * w.targets + w.targets.argmax(1)[:, None],
-                possible=has_classes,
-            ),
+        ways=wrong(
+            "labels",
+            lambda w, l: 0 * w.targets + w.targets.argmax(axis=1)[:, None],
+            possible="classes",
         ),
     ),
     Mistake(
@@ -236,11 +211,13 @@ AT_OUTPUT = (
         equation="B1z",
         source="note 3, section 5.2 (E, a column e_ℓ each sample)",
         mend="class ℓ is column ℓ, counted from 0",
-        ways=(
-            wrong("labels", lambda w, l: np.roll(w.targets, 1, axis=1), "up", possible=has_classes),
-            wrong(
-                "labels", lambda w, l: np.roll(w.targets, -1, axis=1), "down", possible=has_classes
-            ),
+        ways=wrong(
+            "labels",
+            {
+                "up": lambda w, l: np.roll(w.targets, 1, axis=1),
+                "down": lambda w, l: np.roll(w.targets, -1, axis=1),
+            },
+            possible="classes",
         ),
     ),
     Mistake(
@@ -249,12 +226,10 @@ AT_OUTPUT = (
         equation="C",
         source="our loss cross_entropy:label_smoothing (no note has it)",
         mend="take (1 − ε) e_ℓ + ε/k as the target",
-        ways=(
-            wrong(
-                "labels",
-                lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)],
-                possible=is_smoothed,
-            ),
+        ways=wrong(
+            "labels",
+            lambda w, l: np.eye(w.sizes[-1])[w.targets.argmax(1)],
+            possible="smoothed labels",
         ),
     ),
     Mistake(

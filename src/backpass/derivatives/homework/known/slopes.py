@@ -5,45 +5,23 @@ import numpy as np
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.arrays import Array
 from backpass.derivatives.homework.faulty_pass import Fault, Pass, Rule
-from backpass.derivatives.homework.mistake import (
-    Mistake,
-    Way,
-    hidden,
-    is_elementwise,
-    is_softmax,
-    named,
-    output,
-    printed,
-    slope_ways,
-    twice,
-    wrong,
-)
-
-# l is a layer, as in the notes
-# ruff: noqa: E741
+from backpass.derivatives.homework.known.output import twice
+from backpass.derivatives.homework.mistake import Mistake, Way, right_slope, wrong, wrong_slope
 
 
-def has_relu(w: Pass) -> bool:
-    """Return whether a hidden layer has relu, or a leaky one."""
-    return any("relu" in w.activation(l).name for l in hidden(w))
+def is_relu(w: Pass, l: int) -> bool:
+    """Return whether a layer has relu, or a leaky one."""
+    return "relu" in w.do("phi", l).name
 
 
-def relu_slope(w: Pass, l: int, left: float) -> Array:
-    """Return a relu's derivative with a slope on the left; another activation's as it is."""
-    if "relu" not in w.activation(l).name:
-        return w.activation(l).derivative(w.z[l], w.a[l])
-    return np.where(w.z[l] > 0, 1.0, left)
+def of_relu(rule: Rule) -> Rule:
+    """Return the rule in layers with a relu; other layers have their derivative."""
+    return lambda w, l: rule(w, l) if is_relu(w, l) else right_slope(w, l)
 
 
-def of_relu(what: str, rule: Rule) -> tuple[Way, ...]:
-    """Return the way to take relu's derivative wrongly in the hidden layers that have it."""
-
-    def only(w: Pass, l: int) -> Array:
-        if "relu" not in w.activation(l).name:
-            return w.activation(l).derivative(w.z[l], w.a[l])
-        return rule(w, l)
-
-    return (wrong("slope", only, what, layers=hidden, possible=has_relu),)
+def leaky(slope: float) -> Rule:
+    """Return a relu's derivative with a slope on the left."""
+    return lambda w, l: np.where(w.z[l] > 0, 1.0, slope)
 
 
 def record(name: str) -> Rule:
@@ -51,15 +29,23 @@ def record(name: str) -> Rule:
     return lambda w, l: ACTIVATIONS.get_record(name)
 
 
-def derivative(w: Pass, l: int) -> Array:
-    """Return φ′ of the activation that was taken; said so, the cost is derived by way of a_L."""
-    return w.activation(l).derivative(w.z[l], w.a[l])
-
-
 def at_a(w: Pass, l: int) -> Array:
     """Return φ′(a) in place of φ′(z)."""
-    phi = w.activation(l)
-    return phi.derivative(w.a[l], phi.value(w.a[l]))
+    phi = w.do("phi", l)
+    slope: Array = phi.derivative(w.a[l], phi.value(w.a[l]))
+    return slope
+
+
+RELU = {
+    "{z} < 0 for {z} > 0": lambda w, l: (w.z[l] < 0) * 1.0,
+    "the sign of {z}": lambda w, l: np.sign(w.z[l]),
+    "{z} itself": lambda w, l: w.z[l],
+    "leaky, 0.01 where {z} < 0": leaky(0.01),
+    "where the error signal is positive": lambda w, l: (w.g[l] > 0) * 1.0,
+    "where {z} and the error signal are positive":
+        lambda w, l: ((w.g[l] > 0) & (w.z[l] > 0)) * 1.0,
+}  # fmt: skip
+"""What is taken for relu's derivative."""
 
 
 SLOPES = (
@@ -70,7 +56,7 @@ SLOPES = (
         source="note 1 (e^l), note 2 (diag(f′(z^l))), note 3, section 4.3.2, note 5, step 2 "
         "(⊙ f′(z))",
         mend="multiply by {dphi}({z}), element by element",
-        ways=slope_ways(lambda w, l: np.ones_like(w.z[l])),
+        ways=wrong_slope(lambda w, l: np.ones_like(w.z[l])),
     ),
     Mistake(
         "z for a in f′",
@@ -79,7 +65,7 @@ SLOPES = (
         equation="B2b",
         source="note 3, appendix 6.1 (tanh′ = 1 − tanh², σ′ = σ(1 − σ))",
         mend="put the activation {a}, not {z}, into a formula in terms of {a}",
-        ways=slope_ways(lambda w, l: w.activation(l).derivative(w.z[l], w.z[l]), softmax=True),
+        ways=wrong_slope(lambda w, l: w.do("phi", l).derivative(w.z[l], w.z[l]), softmax=True),
     ),
     Mistake(
         "f′ at a",
@@ -87,7 +73,7 @@ SLOPES = (
         equation="B2b",
         source="notes 1 and 2 (f′(z^l)), note 5, step 2 (f′(z^{(l)}))",
         mend="{dphi} takes what the activation took, {z}; note 3 calls that a",
-        ways=slope_ways(at_a, softmax=True),
+        ways=wrong_slope(at_a, softmax=True),
     ),
     Mistake(
         "f′ of another activation",
@@ -96,10 +82,10 @@ SLOPES = (
         source="note 3, appendix 6.1 (σ′ = σ(1 − σ) and tanh′ = 1 − tanh², each its own)",
         mend="differentiate the activation that the forward pass has taken",
         ways=(
-            *named("{a}(1 − {a}), a logistic's,", slope_ways(lambda w, l: w.a[l] * (1 - w.a[l]))),
-            *named("1 − {a}², a tanh's,", slope_ways(lambda w, l: 1 - w.a[l] ** 2)),
-            *named("relu's 0 or 1", slope_ways(lambda w, l: (w.z[l] > 0).astype(w.z[l].dtype))),
-            *named("1 − {a} for 1 − {a}²", slope_ways(lambda w, l: 1 - w.a[l])),
+            *wrong_slope(lambda w, l: w.a[l] * (1 - w.a[l]), "{a}(1 − {a}), a logistic's,"),
+            *wrong_slope(lambda w, l: 1 - w.a[l] ** 2, "1 − {a}², a tanh's,"),
+            *wrong_slope(lambda w, l: (w.z[l] > 0).astype(w.z[l].dtype), "relu's 0 or 1"),
+            *wrong_slope(lambda w, l: 1 - w.a[l], "1 − {a} for 1 − {a}²"),
         ),
     ),
     Mistake(
@@ -108,7 +94,7 @@ SLOPES = (
         equation="B2b",
         source="note 3, section 4.3.2 (g′(a)), note 5, step 2 (⊙ f′(z))",
         mend="multiply by {dphi}({z}), not by {f}({z})",
-        ways=slope_ways(lambda w, l: w.a[l]),
+        ways=wrong_slope(lambda w, l: w.a[l]),
     ),
     Mistake(
         "f′ twice",
@@ -117,12 +103,12 @@ SLOPES = (
         source="note 3, section 4.3.2 (from ∇_h to ∇_a once in a layer)",
         mend="multiply by {dphi}({z}) once; the error signal ŷ − {y} holds it already",
         ways=(
-            wrong("B1z", twice, "at the output", possible=is_elementwise),
-            wrong(
+            *wrong("B1z", twice, "at the output", possible="elementwise output"),
+            *wrong(
                 "slope",
-                lambda w, l: w.activation(l).derivative(w.z[l], w.a[l]) ** 2,
+                lambda w, l: right_slope(w, l) ** 2,
                 "in the hidden layers",
-                layers=hidden,
+                layers="hidden",
             ),
         ),
     ),
@@ -136,10 +122,10 @@ SLOPES = (
             Way(
                 "−{dphi}, as {a}² − 1 for 1 − {a}², in the hidden layers",
                 (Fault("slope", factor=lambda w, l: -1.0),),
-                layers=hidden,
+                layers="hidden",
             ),
-            *named("1 + {a}² for 1 − {a}²", slope_ways(lambda w, l: 1 + w.a[l] ** 2)),
-            *named("{a}(1 + {a}) for {a}(1 − {a})", slope_ways(lambda w, l: w.a[l] * (1 + w.a[l]))),
+            *wrong_slope(lambda w, l: 1 + w.a[l] ** 2, "1 + {a}² for 1 − {a}²"),
+            *wrong_slope(lambda w, l: w.a[l] * (1 + w.a[l]), "{a}(1 + {a}) for {a}(1 − {a})"),
         ),
     ),
     Mistake(
@@ -149,22 +135,19 @@ SLOPES = (
         source="note 3, appendix 6.1 (g′(a) = 1 for a > 0, else 0)",
         mend="multiply by ({z} > 0), which looks at the pre-activation and at nothing else",
         ways=(
-            *of_relu("{z} < 0 for {z} > 0", lambda w, l: (w.z[l] < 0) * 1.0),
-            *of_relu("the sign of {z}", lambda w, l: np.sign(w.z[l])),
-            *of_relu("{z} itself", lambda w, l: w.z[l]),
-            *of_relu("leaky, 0.01 where {z} < 0", lambda w, l: np.where(w.z[l] > 0, 1.0, 0.01)),
-            *of_relu("where the error signal is positive", lambda w, l: (w.g[l] > 0) * 1.0),
-            *of_relu(
-                "where {z} and the error signal are positive",
-                lambda w, l: ((w.g[l] > 0) & (w.z[l] > 0)) * 1.0,
+            *wrong(
+                "slope",
+                {what: of_relu(rule) for what, rule in RELU.items()},
+                layers="hidden",
+                possible="hidden relu",
             ),
             Way(
                 "where {z} < 0",
                 family=lambda number: (
-                    Fault("B2b", lambda w, l: w.g[l] * relu_slope(w, l, number)),
+                    Fault("B2b", lambda w, l: w.g[l] * of_relu(leaky(number))(w, l)),
                 ),
-                told=lambda w, number: f"leaky, {printed(number)}",
-                possible=has_relu,
+                told="leaky, {number}",
+                possible="hidden relu",
             ),
         ),
     ),
@@ -175,16 +158,17 @@ SLOPES = (
         source="note 3, appendix 6.1 (each activation and its derivative)",
         mend="take the activation of the network, and its derivative",
         ways=(
-            *(
-                wrong("phi", record(name), f"{name} in the hidden layers", layers=hidden)
-                for name in ("logistic", "tanh", "relu")
+            *wrong(
+                "phi",
+                {f"{n} in the hidden layers": record(n) for n in ("logistic", "tanh", "relu")},
+                layers="hidden",
             ),
             *(
                 Way(
                     f"{name} at the output",
-                    (Fault("phi", record(name)), Fault("slope", derivative)),
-                    layers=output,
-                    possible=is_elementwise,
+                    (Fault("phi", record(name)), Fault("slope", right_slope)),
+                    layers="output",
+                    possible="elementwise output",
                 )
                 for name in ("logistic", "tanh", "identity")
             ),
@@ -192,10 +176,10 @@ SLOPES = (
                 Way(
                     f"{name} at the output, with ŷ − {{y}}",
                     (Fault("phi", record(name)), Fault("B1z", lambda w, l: w.a[l] - w.y)),
-                    layers=output,
+                    layers="output",
                     possible=possible,
                 )
-                for name, possible in (("logistic", is_softmax), ("softmax", is_elementwise))
+                for name, possible in (("logistic", "softmax"), ("softmax", "elementwise output"))
             ),
         ),
     ),
