@@ -106,6 +106,8 @@ class Search:
                     self._keep(*two)
                 left = self._try_pairs(trials)
             if not self.found:  # what is known comes before what has to be solved for
+                self._try_constants(everywhere=True)
+            if not self.found:
                 self._try_unknown(trials)
             if not self.found:
                 self._try_constants()
@@ -273,13 +275,18 @@ class Search:
             if fits and self._each_counts(found, came):
                 self._keep(found, fits, came, unknown=1)
 
-    def _try_constants(self) -> None:
-        """Look for one number that the answer is a multiple by: of what is right, or nearly."""
+    def _try_constants(self, *, everywhere: bool = False) -> None:
+        """Look for one number that the answer is a multiple by: of what is right, or nearly.
+
+        With `everywhere` all of the answer, and of what is right.
+        """
         for made, value, fits in self.multiples:  # of what is right comes first
             if made and frozenset({CONSTANT.name}) in self.found:
                 return
             wrong = [i for i, fit in enumerate(fits) if fit.span]
             number, where = one_number(fits), place(wrong, fits)
+            if everywhere and (made or where):
+                continue
             if number is not None and where is not None and not (made and where):
                 way = Way(f"{printed(number)} {where}".strip())
                 told = *made, Made(CONSTANT, way, len(MISTAKES))
