@@ -50,6 +50,14 @@ def test_every_step_has_a_sentence_and_a_place_in_its_picture(notation, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_a_page_has_the_derivations_that_the_text_has(form):
+    seen = traced(form, derivations=True)
+    derived = sum(not any(line.quantities()) for step in steps_of(seen) for line in step.lines)
+    assert derived
+    assert seen.to_html().count("<math") > traced(form).to_html().count("<math")
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_the_legend_says_what_every_symbol_is_in_words(notation, form):
     seen = traced(form, notation)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from numbers import Integral
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +29,6 @@ from backpass.derivatives.tracing.formulas import (
     Row,
     Transposed,
     Written,
-    leaves,
 )
 from backpass.derivatives.tracing.recording import Line
 from backpass.errors import InputError
@@ -363,7 +363,7 @@ def cuts(line: Line, limits: Limits) -> Iterator[tuple[Leaf, Cut]]:
     """Yield what is not shown whole: the quantity, and how it was cut."""
     if line.defines:
         return
-    for leaf in dict.fromkeys([*leaves(line.equation.left), *leaves(line.equation.right)]):
+    for leaf in dict.fromkeys(chain(*line.quantities())):
         value = line.values(leaf)
         if np.ndim(value) == 2 and limits.cut(value).left_out:
             yield leaf, limits.cut(value)

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from backpass.derivatives.notation.table import QUANTITIES
-from backpass.derivatives.tracing.formulas import Leaf, leaves
+from backpass.derivatives.tracing.formulas import Leaf
 from backpass.derivatives.tracing.steps import Step
 
 
@@ -111,6 +111,6 @@ def computed(step: Step) -> Leaf:
 
     Lines before it say what a function is; of W and b, which are updated together, it is W.
     """
-    lefts = [leaves(line.equation.left)[0] for line in step.lines]
+    lefts = [left[0] for left, _ in (line.quantities() for line in step.lines) if left]
     told = (leaf for leaf in reversed(lefts) if MEANINGS.get(leaf.key, Meaning("")).sentence)
     return next(told, lefts[0])

@@ -14,7 +14,7 @@ from backpass.core.optimizers import Optimizer
 from backpass.core.parameters import Model, Parameters
 from backpass.derivatives.batch import Subject
 from backpass.derivatives.notation import Notation
-from backpass.derivatives.tracing.formulas import VECTORS, Leaf
+from backpass.derivatives.tracing.formulas import VECTORS, Equation, Leaf, leaves
 from backpass.errors import InputError
 from backpass.network.network import Network
 
@@ -385,3 +385,9 @@ class Line:
     values: Values
     defines: bool = False
     digits: int = 1
+
+    def quantities(self) -> tuple[list[Leaf], list[Leaf]]:
+        """Return those on the left and on the right; a derivation's line computes none."""
+        if not isinstance(self.equation, Equation):
+            return [], []
+        return leaves(self.equation.left), leaves(self.equation.right)

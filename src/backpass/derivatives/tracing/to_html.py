@@ -4,12 +4,12 @@ import html
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.pages import framed, page
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
-from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.graph_picture import graph_picture
 from backpass.derivatives.tracing.meanings import computed, sentence, words
 from backpass.derivatives.tracing.network_picture import network_picture, quantity
@@ -190,11 +190,11 @@ def _title(trace: Any) -> str:
 
 def _quantities(step: Step) -> tuple[list[str], list[str]]:
     """Return the names of what a step computes, and of what it computes that from."""
-    sides = zip(*((line.equation.left, line.equation.right) for line in step.lines), strict=True)
+    sides = zip(*(line.quantities() for line in step.lines), strict=True)
     found = (
-        [quantity(leaf.key, leaf.layer) for node in side for leaf in leaves(node)] for side in sides
+        dict.fromkeys(quantity(x.key, x.layer) for part in side for x in part) for side in sides
     )
-    left, right = (list(dict.fromkeys(names)) for names in found)
+    left, right = map(list, found)
     return left, right
 
 
@@ -219,7 +219,7 @@ def _symbols(trace: Any, steps: Sequence[Step]) -> str:
     rows: dict[str, str] = {}
     for step in steps:
         for line in step.lines:
-            for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+            for leaf in chain(*line.quantities()):
                 if told := words(leaf.key):
                     leaf = replace(leaf, sample=None, entry=())
                     shown = painter.symbol_of(leaf, batch=batch, last=trace.last)
