@@ -131,7 +131,7 @@ class Shown(Generic[P]):
     result: P | None
 
 
-_FUNCTIONS = {"diag": "diag", "total": "Σ", "residual": "∂C/∂z"}
+_FUNCTIONS = {"total": "Σ", "residual": "∂C/∂z"}
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
 
@@ -294,8 +294,10 @@ class Painter(Generic[P]):
         if isinstance(node, Written):
             return self._written(node)
         if isinstance(node, Applied):
-            known = _FUNCTIONS.get(node.function, node.function.partition("update ")[2])
-            name = self._words(known) if known else function(node.layer)
+            if node.function in ("f", "slope"):
+                name = function(node.layer)
+            else:
+                name = self._words(_FUNCTIONS.get(node.function, node.function))
             if node.function == "slope":
                 name = self._row([name, self._words("′")])
             return self._apply(name, inner(node.inner))

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from backpass.derivatives.tracing.formulas import (
+    SHOWN_TERMS,
     Constant,
     Fraction,
     More,
@@ -21,9 +22,6 @@ from backpass.derivatives.tracing.formulas import (
     Row,
     Written,
 )
-
-SHOWN_TERMS = 8
-"""The most terms of a sum over units that are written out."""
 
 
 @dataclass(frozen=True)

@@ -356,6 +356,15 @@ class Values:
         return (np.ones_like(s) if key == "ones" else s)[:, None]
 
     @property
+    def pair(self) -> Any:
+        """What loss and output are together, where one formula derives both; else None."""
+        return self.model.loss.fused.get(self.model.activations[-1].name)
+
+    def units(self, layer: int) -> int:
+        """Return how many units a layer has."""
+        return int(self.recording.arrays["a", layer].shape[1])
+
+    @property
     def last(self) -> int:
         """The number of the output layer."""
         return max(layer or 0 for key, layer in self.recording.arrays if key == "z")

@@ -190,15 +190,15 @@ def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) 
     if form == "parameter":
         if not network.model.activations[-1].elementwise:  # note 3 goes through its Jacobian
             seen.add(record_chained(batch))
-        return unit_forms.element_steps(values, network, batch.alpha)
+        return unit_forms.element_steps(values, batch.alpha)
     if form == "jacobian":
         record_jacobians(batch, seen)
-        return jacobian_forms.jacobian_steps(values, network)
+        return jacobian_forms.jacobian_steps(values)
     if form == "neuron":
         record_neurons(batch, seen, layer or 1)
-        return jacobian_forms.neuron_steps(values, network, layer or 1)
+        return jacobian_forms.neuron_steps(values, layer or 1)
     if form == "chain":
-        return unit_forms.chain_steps(values, network, record_thin_chain(batch, seen))
+        return unit_forms.chain_steps(values, record_thin_chain(batch, seen))
     return batch_steps(values, batch=False, alpha=batch.alpha)
 
 
