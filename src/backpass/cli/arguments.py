@@ -48,6 +48,9 @@ Inputs = Annotated[
     Option("--x", metavar="1,0,2", help="A row of inputs in place of TABLE, or rows: 1,0,2;0,1,1."),
 ]
 Targets = Annotated[MaybeTexts, Option("--y", metavar="1", help="Their targets, likewise.")]
+Form = Annotated[
+    str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
+]
 Json = Annotated[
     MaybeText, Option("--json", metavar="FILE.json", help="Write all results as JSON.")
 ]
@@ -61,6 +64,7 @@ Network = Annotated[
     ),
 ]
 
+JSON, PAGES = (".json",), (".html", ".htm")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _TABLES = (
     *(".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json"),
@@ -235,6 +239,11 @@ class Output:
             raise InputError(f"{shown}: there is no folder {shown_path(folder)!r}; make it first")
         if not os.access(folder, os.W_OK):
             raise InputError(f"{shown}: you may not write in its folder; choose another")
+
+
+def outputs(*told: tuple[str, str | None, tuple[str, ...]]) -> list[Output]:
+    """Return the files that were asked for: of each its option, its name and its suffixes."""
+    return [Output(option, path, suffixes) for option, path, suffixes in told if path is not None]
 
 
 def check_outputs(outputs: Sequence[Output], inputs: Iterable[str]) -> None:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 from typer import Option
 
 from backpass.cli.arguments import (
+    JSON,
+    PAGES,
     Json,
     MaybeNumber,
     MaybeText,
@@ -33,6 +35,7 @@ from backpass.cli.arguments import (
     default_model,
     hidden_sizes,
     label_of,
+    outputs,
     possible_names,
 )
 from backpass.cli.interrupts import INTERRUPTED
@@ -46,8 +49,6 @@ if TYPE_CHECKING:
     from backpass.cli.tables import PatientConsole
     from backpass.tabular.conventions import Convention
     from backpass.tabular.experiment import Experiment, Question
-
-HTML, JSON = (".html", ".htm"), (".json",)
 
 
 class Task(StrEnum):
@@ -342,13 +343,12 @@ def _check(options: FitOptions) -> Path:
             " --epochs of a single network; give one of the two"
         )
     model_path = Path(options.model) if options.model is not None else default_model(options.table)
-    outputs = [Output("--model", model_path)]
-    outputs += [Output("--json", options.json, JSON)] if options.json is not None else []
-    outputs += [Output("--report", options.report, HTML)] if options.report is not None else []
-    check_outputs(outputs, filter(None, [options.table, options.test]))
+    wanted = outputs(("--json", options.json, JSON), ("--report", options.report, PAGES))
+    places = [Output("--model", model_path), *wanted]
+    check_outputs(places, filter(None, [options.table, options.test]))
     check_model_place(model_path)
     if options.checkpoint is not None:
-        check_folder("--checkpoint", options.checkpoint, outputs)
+        check_folder("--checkpoint", options.checkpoint, places)
     return model_path
 
 

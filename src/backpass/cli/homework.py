@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from typer import Option
 
 from backpass.cli.arguments import (
+    JSON,
+    PAGES,
     Inputs,
     Json,
     MaybeTable,
@@ -15,12 +17,12 @@ from backpass.cli.arguments import (
     MaybeWhole,
     ModelOrNetwork,
     Network,
-    Output,
     Targets,
     check_outputs,
+    outputs,
 )
 from backpass.cli.network_rows import NetworkRows, network_rows
-from backpass.cli.output import Messages
+from backpass.cli.output import Messages, write_found
 from backpass.errors import InputError
 
 
@@ -47,7 +49,12 @@ class HomeworkOptions:
     ] = None
     output: Annotated[
         MaybeText,
-        Option("--output", "-o", metavar="FILE", help="Write the class as .csv, … or .html, too."),
+        Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write it there as a page, .html, too; of a class also as .csv, …",
+        ),
     ] = None
     anonymous: Annotated[
         MaybeText,
@@ -88,6 +95,10 @@ class HomeworkOptions:
     json: Json = None
 
 
+PASSED_ON = ("alpha", "what", "layer", "layout", "notation")  # as they are, to explain_mismatch
+CLASS_TABLES = (".csv", ".tsv", ".parquet")
+
+
 def run_homework(options: HomeworkOptions) -> int:
     """Say whether a gradient worked out by hand is right, or which mistake explains it.
 
@@ -98,7 +109,7 @@ def run_homework(options: HomeworkOptions) -> int:
     Examples:
       backpass homework iris.backpass example:iris --answer dW2.csv --what W --layer 2
       backpass homework iris.backpass example:iris --answer all.npz --rows 10 --layout nabla
-      backpass homework net.backpass --x 1,0,2 --y 1 --answer all.json
+      backpass homework net.backpass --x 1,0,2 --y 1 --answer all.json -o verdict.html
       backpass homework example:small --answer dW1.csv --what W --layer 1
       backpass homework iris.backpass example:iris --rows 10 --answers handed-in/ -o class.html
     """  # noqa: D301
@@ -116,18 +127,9 @@ def run_homework(options: HomeworkOptions) -> int:
         rows = range(*_rows(told, options))
 
         def judge(answer: Any) -> Verdict:
+            asked = {name: getattr(options, name) for name in PASSED_ON}
             with told.taken(rows) as (X, y):
-                return explain_mismatch(
-                    told.model,
-                    X,
-                    y,
-                    answer,
-                    alpha=options.alpha,
-                    what=options.what,
-                    layer=options.layer,
-                    layout=options.layout,
-                    notation=options.notation,
-                )
+                return explain_mismatch(told.model, X, y, answer, **asked)
 
         if options.answers is not None:
             from backpass.cli.whole_class import run_class
@@ -138,10 +140,7 @@ def run_homework(options: HomeworkOptions) -> int:
             return run_class(options.answers, judge, options.output, options.anonymous)
         verdict = judge(answer)
     render.output().print(verdict, soft_wrap=True)
-    if options.json:
-        from backpass.tabular.report.as_json import write_json
-
-        write_json(verdict.to_dict(), options.json)
+    write_found(verdict, options.json, options.output)
     return 0 if verdict.right else 1
 
 
@@ -151,19 +150,15 @@ def _check(options: HomeworkOptions) -> None:
         raise InputError("give --rows or --row, not both")
     if (options.answer is None) == (options.answers is None):
         raise InputError("give --answer FILE, or --answers FOLDER for those of a class")
-    if options.answers is None and (options.output or options.anonymous) is not None:
-        raise InputError("--output and --anonymous are of a class; give --answers FOLDER, too")
+    if options.answers is None and options.anonymous is not None:
+        raise InputError("--anonymous is of a class; give --answers FOLDER, too")
     if options.answers is not None and options.json is not None:
         raise InputError("--json is of one answer; of a class, write --output class.csv")
     if options.anonymous == "":
         raise InputError("--anonymous '': give a word that the class does not know")
-    inputs = [*filter(None, [options.model, options.table, options.answer])]
-    if options.json is not None:
-        check_outputs([Output("--json", options.json, (".json",))], inputs)
-    if options.output is not None:
-        from backpass.cli.whole_class import SUFFIXES
-
-        check_outputs([Output("--output", options.output, SUFFIXES)], inputs)
+    suffixes = PAGES if options.answers is None else (*CLASS_TABLES, *PAGES)
+    places = outputs(("--json", options.json, JSON), ("--output", options.output, suffixes))
+    check_outputs(places, filter(None, [options.model, options.table, options.answer]))
 
 
 def _rows(told: NetworkRows, options: HomeworkOptions) -> tuple[int, int]:

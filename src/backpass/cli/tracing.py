@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from backpass.cli.arguments import (
+    Form,
     Inputs,
     MaybeNumber,
     MaybeTable,
@@ -18,9 +19,9 @@ from backpass.cli.arguments import (
     MaybeWhole,
     ModelOrNetwork,
     Network,
-    Output,
     Targets,
     check_outputs,
+    outputs,
 )
 from backpass.cli.network_rows import network_rows
 from backpass.cli.output import Messages
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from backpass.derivatives.tracing import Trace
 
 MOST_ROWS = 1000
+PASSED_ON = ("notation", "form", "layer", "digits", "update", "derivations")  # as they are
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,7 @@ class TraceOptions:
             "omega (4), bracket (5).",
         ),
     ] = "code"
-    form: Annotated[
-        str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
-    ] = "batch"
+    form: Form = "batch"
     layer: Annotated[MaybeWhole, Option(metavar="L", help="This layer only, from 1.")] = None
     format: Annotated[
         MaybeText,
@@ -112,10 +112,9 @@ def run_trace(options: TraceOptions) -> int:
         raise InputError("--interactive makes a page; give -o page.html, or --format html")
     if options.learning_rate is not None and options.update is None:
         raise InputError("--learning-rate is that of --update; give --update sgd, too")
-    if options.output is not None:
-        suffixes = (*FORMATS[kind], Path(options.output).suffix.lower())
-        places = [Output("--output", options.output, suffixes)]
-        check_outputs(places, filter(None, [options.model, options.table]))
+    suffixes = (*FORMATS[kind], Path(options.output or "").suffix.lower())
+    places = outputs(("--output", options.output, suffixes))
+    check_outputs(places, filter(None, [options.model, options.table]))
     messages = Messages()
     with messages.catching():
         text = _trace(options).written(kind, interactive=options.interactive)
@@ -149,15 +148,10 @@ def _traced(options: TraceOptions, model: Any, X: Any, y: Any = None, **names: A
         model,
         X,
         y,
-        notation=options.notation,
-        form=options.form,
-        layer=options.layer,
         max_elements=options.max_elements or None,
-        digits=options.digits,
-        update=options.update,
         learning_rate=0.1 if options.learning_rate is None else options.learning_rate,
         nudge=None if options.nudge is None else _nudge(options.nudge),
-        derivations=options.derivations,
+        **{name: getattr(options, name) for name in PASSED_ON},
         **names,
     )
 

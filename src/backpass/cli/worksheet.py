@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from backpass.cli.arguments import MaybeText, Output, check_outputs, hidden_sizes
+from backpass.cli.arguments import Form, MaybeText, check_outputs, hidden_sizes, outputs
+from backpass.cli.network_rows import loaded
 from backpass.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ class WorksheetOptions:
         str,
         Option(metavar="NAME", help="code, or a note's: error, chain, nabla, omega, bracket."),
     ] = "code"
-    form: Annotated[
-        str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
-    ] = "batch"
+    form: Form = "batch"
     seed: Annotated[
         int, Option(min=0, metavar="N", help="Another seed: the same exercise, other numbers.")
     ] = 0
@@ -75,12 +74,12 @@ def run_worksheet(options: WorksheetOptions) -> int:
     from backpass.derivatives.worksheets import worksheet
     from backpass.derivatives.worksheets.files import SUFFIXES, check_format
 
-    outputs = [Output("--output", options.output, SUFFIXES)]
-    if options.solution is not None:
-        outputs.append(Output("--solution", options.solution, SUFFIXES))
-    check_outputs(outputs, [options.model])
-    for output in outputs:
-        check_format(output.path)
+    places = outputs(
+        ("--output", options.output, SUFFIXES), ("--solution", options.solution, SUFFIXES)
+    )
+    check_outputs(places, [options.model])
+    for place in places:
+        check_format(place.path)
     sheet = worksheet(
         _network(options),
         notation=options.notation,
@@ -95,18 +94,10 @@ def run_worksheet(options: WorksheetOptions) -> int:
 
 def _network(options: WorksheetOptions) -> Network:
     """Return a network with the layers and the loss that were asked for."""
-    from backpass.derivatives.tracing import example
     from backpass.network.network import Network
-    from backpass.storage.container import container_kind
 
-    if options.model.startswith("example:"):
-        network = example(options.model.removeprefix("example:"))[0]
-    elif container_kind(options.model) == "network":
-        network = Network.load(options.model)
-    else:
-        from backpass.tabular.model import TabularModel
-
-        network = TabularModel.load(options.model).network
+    found = loaded(options.model)[0]
+    network = found if isinstance(found, Network) else found.network
     if options.sizes is None and options.activation is None:
         return network
     sizes = network.sizes if options.sizes is None else hidden_sizes(options.sizes, "--sizes")

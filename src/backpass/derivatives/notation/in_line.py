@@ -71,8 +71,7 @@ def _symbol(symbol: Symbol, layer: str, *, plain: bool) -> str:
     if symbol.letter == "∂" and parts:
         return f"∂{parts[0]}/∂{parts[1]}"
     if parts:
-        named = f" {parts[1]}" if len(parts) > 1 else ""
-        return f"∇{parts[0]}" if symbol.prefix else f"∇_{parts[0]}{named}"
+        return f"∇{' '.join(parts)}"  # as in a trace: there are no small capitals to stand below
     told = symbol.letter
     number = _shifted(layer, symbol.shift)
     if number and symbol.place != "none":
