@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from backpass.core.arrays import Array
 from backpass.errors import InputError
@@ -104,9 +104,9 @@ def plain(letter: str, *, bold: bool = False) -> Symbol:
     return Symbol(letter, bold=bold)
 
 
-def derivative(top: Symbol, bottom: Symbol) -> Symbol:
+def derivative(top: Symbol, bottom: Symbol, indices: Any = "last") -> Symbol:
     """Return ∂top/∂bottom."""
-    return Symbol("∂", of=(top, bottom))
+    return Symbol("∂", of=(top, bottom), indices=indices)
 
 
 def nabla(of: Symbol, cost: Symbol, *, prefix: bool = False, named: bool = False) -> Symbol:
@@ -175,8 +175,23 @@ QUANTITIES = {
 """Every quantity that a notation has a symbol for; the keys are the names in its formulas."""
 
 
-USUAL_LETTERS = {"b": "b", "ones": "𝟏", "N": "N", "lambda": "λ", "rate": "η"}
-"""The usual letters of the bias, a vector of ones, N, the L2 strength and the learning rate."""
+USUAL_LETTERS = {
+    "b": "b", "ones": "𝟏", "s": "s", "N": "N", "S": "S", "lambda": "λ", "rate": "η",
+    "penalty": "Σ‖W‖²", "moved": "w\u0303", "epsilon": "ε", "path": "p", "rest": "r",
+}  # fmt: skip
+"""The letters of what has no layer, and of the bias, unless a notation has others."""
+
+DERIVATIVES = {
+    "jac": "a z split", "dC": "C a", "dz": "C z", "g": "J a", "dW": "J W", "db": "J b",
+    "dW_n": "C W", "db_n": "C b", "P": "C a", "Pw": "C w", "Pb": "C b", "dfa": "a below",
+    "dfw": "a w", "dfb": "a b", "dak": "a z", "dab": "a b", "dz_db": "z b split",
+    "dha": "a below first", "dhw": "a w both", "dhb": "a b both", "da_dz": "a z",
+    "dz_da": "z below", "dz_dW": "z W",
+}  # fmt: skip
+"""The derivatives by what stands above and below the bar, and where an element has its indices."""
+
+FOR_A_BATCH = ("dC", "dz", "g")
+"""The derivatives that are written with the capitals of a batch."""
 
 
 def symbols_of(
@@ -205,77 +220,38 @@ def symbols_of(
         What is not written as a derivative of the cost, or is written otherwise.
     """
     letters = USUAL_LETTERS | dict(letters)
-
-    def pair(key: str) -> tuple[Symbol, Symbol]:
-        small, capital = letters[key][0], letters[key][-1]
-        element = letters[key][0]
-        return (
-            symbol(small, place, bold=bold, element=element),
-            symbol(capital, place, bold=bold, element=element),
-        )
-
-    both = {key: pair(key) for key in ("z", "a", "delta")}
-    W = symbol(letters["W"][-1], place, bold=bold, element=letters["W"][0])
-    w = symbol(letters["W"][0], place, bold=bold)  # of one unit
-    b = symbol(letters["b"], place, bold=bold)
-    J, C = plain(cost), plain(sample_cost)
-    f = symbol(letters["f"], "none")
-    z, a = both["z"], both["a"]
-    found: dict[str, tuple[Symbol, Symbol]] = {
-        **both,
-        "W": (W, W),
-        "b": (b, b),
-        "bs": (symbol("B", place, bold=bold),) * 2,
-        "f": (f, f),
-        "jac": (replace(derivative(a[0], z[0]), indices="split"),) * 2,
-        "y": (
-            plain(letters["y"][0], bold=bold),
-            Symbol(letters["y"][-1], bold=bold, element=letters["y"][0]),
-        ),
-        "costs": (C, C),
-        "J": (J, J),
-        "dC": (derivative(C, a[0]), derivative(C, a[1])),
-        "dz": (derivative(C, z[0]), derivative(C, z[1])),
-        "g": (derivative(J, a[0]), derivative(J, a[1])),
-        "dW": (derivative(J, W),) * 2,
-        "db": (derivative(J, b),) * 2,
-        "dW_n": (derivative(C, W),) * 2,
-        "db_n": (derivative(C, b),) * 2,
-        "ones": (plain(letters["ones"]),) * 2,
-        "s": (plain("s"),) * 2,
-        "same": (Symbol("𝟙", between="="),) * 2,
-        "unit": (plain("e", bold=bold),) * 2,
-        "P": (derivative(C, a[0]),) * 2,
-        "dfa": (derivative(a[0], replace(a[0], shift=-1)),) * 2,
-        "dfw": (derivative(a[0], w),) * 2,
-        "dfb": (derivative(a[0], b),) * 2,
-        "Pw": (derivative(C, w),) * 2,
-        "w": (w,) * 2,
-        "dak": (derivative(a[0], z[0]),) * 2,
-        "dab": (derivative(a[0], b),) * 2,
-        "dz_db": (replace(derivative(z[0], b), indices="split"),) * 2,
-        "dha": (replace(derivative(a[0], replace(a[0], shift=-1)), indices="first"),) * 2,
-        "dhw": (replace(derivative(a[0], w), indices="both"),) * 2,
-        "dhb": (replace(derivative(a[0], b), indices="both"),) * 2,
-        "Pb": (derivative(C, b),) * 2,
-        "da_dz": (derivative(a[0], z[0]),) * 2,
-        "dz_da": (derivative(z[0], replace(a[0], shift=-1)),) * 2,
-        "dz_dW": (derivative(z[0], W),) * 2,
-        "W_new": (W, W),
-        "b_new": (b, b),
-        "moved": (plain("w\u0303"),) * 2,
-        "epsilon": (plain("ε"),) * 2,
-        "J_moved": (plain(f"{cost}\u0303"),) * 2,
-        "change": (plain(f"Δ{cost}"),) * 2,
-        "promised": (plain(f"d{cost}"),) * 2,
-        "path": (plain("p"),) * 2,
-        "rest": (plain("r"),) * 2,
-        "penalty": (plain("Σ‖W‖²"),) * 2,
-        "N": (plain(letters["N"]),) * 2,
-        "S": (plain("S"),) * 2,
-        "lambda": (plain(letters["lambda"]),) * 2,
-        "rate": (plain(letters["rate"]),) * 2,
+    small, capital = (
+        {
+            key: symbol(letters[key][case], place, bold=bold, element=letters[key][0])
+            for key in ("z", "a", "delta", "W")
+        }
+        for case in (0, -1)
+    )
+    alike = {key: plain(letters[key]) for key in USUAL_LETTERS if key != "b"} | {
+        "W": capital["W"],
+        "w": symbol(letters["W"][0], place, bold=bold),  # of one unit
+        "b": symbol(letters["b"], place, bold=bold),
+        "bs": symbol("B", place, bold=bold),
+        "f": symbol(letters["f"], "none"),
+        "costs": plain(sample_cost),
+        "J": plain(cost),
+        "same": Symbol("𝟙", between="="),
+        "unit": plain("e", bold=bold),
+        "J_moved": plain(f"{cost}\u0303"),
+        "change": plain(f"Δ{cost}"),
+        "promised": plain(f"d{cost}"),
     }
+    alike |= {"W_new": alike["W"], "b_new": alike["b"]}
+    y = Symbol(letters["y"][-1], bold=bold, element=letters["y"][0])
+    found = {key: (told, told) for key, told in alike.items()}
+    found |= {key: (small[key], capital[key]) for key in ("z", "a", "delta")}
+    found["y"] = plain(letters["y"][0], bold=bold), y
+    one = small | alike | {"C": alike["costs"], "below": replace(small["a"], shift=-1)}
+    for key, told in DERIVATIVES.items():
+        top, bottom, *indices = told.split()
+        of_batch = one | capital if key in FOR_A_BATCH else one
+        first, second = (derivative(x[top], x[bottom], *indices) for x in (one, of_batch))
+        found[key] = first, second
     return found | others
 
 

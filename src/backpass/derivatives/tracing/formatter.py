@@ -36,15 +36,7 @@ from backpass.errors import InputError
 
 @dataclass(frozen=True)
 class Cut:
-    """An array as it is shown.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the whole array.
-    texts : list of list of str
-        The entries that are shown, of its upper left corner; the others are left out.
-    """
+    """An array as it is shown: its shape, and the entries of its upper left corner."""
 
     shape: tuple[int, int]
     texts: list[list[str]]
@@ -137,12 +129,7 @@ _STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
 
 
 class Painter(Generic[P]):
-    """Writes lines in one notation; a subclass draws the pieces, which are of its type P.
-
-    Parameters
-    ----------
-    notation : Notation
-    """
+    """Writes lines in one notation; a subclass draws the pieces, which are of its type P."""
 
     # how a subclass draws the pieces
     _row: Callable[[Sequence[P]], P]  # pieces beside one another
@@ -167,15 +154,7 @@ class Painter(Generic[P]):
         self.notation, self.operators = notation, notation.operators
 
     def show(self, line: Line, limits: Limits, *, batch: bool) -> Shown[P]:
-        """Return the pieces of one line.
-
-        Parameters
-        ----------
-        line : Line
-        limits : Limits
-        batch : bool
-            Whether the symbols are those of a batch.
-        """
+        """Return the pieces of one line, in the symbols of a batch or of one sample."""
         values, last = line.values, line.values.last
         limits = replace(limits, digits=max(limits.digits, line.digits))
 

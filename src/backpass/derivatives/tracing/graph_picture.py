@@ -40,10 +40,6 @@ def graph_picture(trace: Any) -> str:
 
     A node is a quantity with its shape and its largest entry; an arrow is the equation that the
     quantity goes into. Arrows of the backward pass are dashed.
-
-    Parameters
-    ----------
-    trace : Trace
     """
     nodes = {(node.key, node.layer): node for node in _nodes(trace)}
     last = len(trace.network.sizes) - 1

@@ -64,18 +64,11 @@ def network_picture(trace: Any, row: int = 0, links: Mapping[str, str] | None = 
     """Return an SVG of the network with one row's activations, weights and error signals.
 
     A disc is a unit: its colour is the activation, the ring around it the error signal. Lines are
-    weights. Negative values are dashed as well as brown.
-
-    Parameters
-    ----------
-    trace : Trace
-    row : int
-        Which row of the batch is drawn.
-    links : mapping of str to str, optional
-        The place in the page of the step that computes a quantity, by its name in the page.
+    weights. Negative values are dashed as well as brown. `links` gives the place in the page of the
+    step that computes a quantity, by its name there.
     """
     drawing = _Drawing(trace, row, links or {})
-    sizes = "-".join(map(str, drawing.sizes))
+    sizes = trace.widths
     parts = [
         f'<svg class="bp-picture bp-network" xmlns="http://www.w3.org/2000/svg" '
         f'role="{"group" if links else "img"}" '

@@ -34,19 +34,8 @@ DIGITS = 9
 def nudge_section(notation: Notation, batch: Subject, whole: Recording, where: Any) -> Section:
     """Return the steps of a nudge.
 
-    Parameters
-    ----------
-    notation : Notation
-    batch : Subject
-    whole : Recording
-        Of the run without it.
-    where : tuple
-        ``("W", layer, i, j)`` or ``("b", layer, j)``, in our layout, units from 0.
-
-    Raises
-    ------
-    InputError
-        When there is no such parameter.
+    It moves ``("W", layer, i, j)`` or ``("b", layer, j)``, in our layout, units from 0; `whole` is
+    the run without it.
     """
     key, layer, entry = _checked(where, batch.network.sizes)
     second = record_nudge(batch, whole, key, layer, entry)

@@ -42,22 +42,12 @@ class Sum:
 
 @dataclass(frozen=True)
 class RecordFormulas:
-    """What a record writes of its value and of its derivative.
+    """What a record writes of its value and of its derivative: trees, None where it has none."""
 
-    Parameters
-    ----------
-    own : str
-        The function's own name in it, σ or tanh; φ where it has none.
-    value, derivative : tree or None
-        The last expression for each; None where the record has none.
-    rows : tuple of tree
-        Every line of the derivation.
-    """
-
-    own: str
-    value: Any
+    own: str  # the function's own name in it, σ or tanh; φ where it has none
+    value: Any  # the last expression for it, as of the derivative
     derivative: Any
-    rows: tuple[Any, ...]
+    rows: tuple[Any, ...]  # every line of the derivation
 
 
 def formulas_of(record: Any) -> RecordFormulas:

@@ -34,28 +34,14 @@ SHOWN_TERMS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One equation of the run.
+    """One equation of the run."""
 
-    Parameters
-    ----------
-    id : str
-        Of the equation: ``"F1"``.
-    layer : int
-    title : str
-        What it computes.
-    place : str
-        Where the note has it; empty for our own notation.
-    lines : tuple of Line
-    remarks : tuple of str
-        What is worth a look: saturated and dead units.
-    """
-
-    id: str
+    id: str  # "F1"
     layer: int
     title: str
-    place: str
+    place: str  # where the note has it; empty for our own notation
     lines: tuple[Line, ...]
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()  # what is worth a look: saturated and dead units
 
 
 @dataclass(frozen=True)
@@ -71,23 +57,14 @@ def batch_steps(
 ) -> list[Step]:
     """Return the steps of one run of the two passes, in the notation's order.
 
-    Parameters
-    ----------
-    values : Values
-    batch : bool
-        Whether formulas are those of a batch, or those of one sample.
-    alpha : float
-        L2 strength.
-    optimizer : Optimizer, optional
-        Whose update was recorded.
+    Formulas are those of a `batch`, or of one sample; `optimizer` is the one whose update was
+    recorded.
     """
-    recording, notation = values.recording, values.notation
-    order = list(recording.order)
-    if notation.gradients_last:
-        passes = [told for told in order if told[0] not in ("B3", "B4", "U")]
-        gradients = [told for told in order if told[0] in ("B3", "B4")]
-        updates = [told for told in order if told[0] == "U"]
-        order = passes + sorted(gradients, key=lambda told: told[1]) + updates
+    notation, order = values.notation, values.recording.order
+    if notation.gradients_last:  # by layer, between the passes and the update
+        later = {"B3": 1, "B4": 1, "U": 2}
+        ranks = {told: (later.get(told[0], 0), told[0] in later and told[1]) for told in order}
+        order = sorted(order, key=ranks.__getitem__)
     steps: list[Step] = []
     for equation, layer in order:
         if equation == "U":
@@ -334,18 +311,7 @@ def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
 def mean_steps(
     notation: Notation, whole: Recording, samples: Sequence[Recording], alpha: float
 ) -> list[Step]:
-    """Return the gradients of the batch as means of the samples' own: where 1/N stands.
-
-    Parameters
-    ----------
-    notation : Notation
-    whole : Recording
-        Of the batch.
-    samples : sequence of Recording
-        Of every sample alone.
-    alpha : float
-        L2 strength.
-    """
+    """Return the gradients of the batch as means of the samples' own: where 1/N stands."""
     values, place = Values(notation, whole, list(samples)), notation.place("mean")
 
     def line(key: str, of_one: str, layer: int | None, penalty: Node | None = None) -> Line:

@@ -1,7 +1,7 @@
 """A trace as a page: formulas in MathML, the network beside them in SVG, links between both."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
@@ -185,7 +185,7 @@ def _drawn(trace: Any, section: Section, named: Sequence[tuple[Step, str]], numb
 
 
 def _title(trace: Any) -> str:
-    return f"Trace of a {'-'.join(map(str, trace.network.sizes))} network"
+    return f"Trace of a {trace.widths} network"
 
 
 def _quantities(step: Step) -> tuple[list[str], list[str]]:
@@ -229,11 +229,14 @@ def _symbols(trace: Any, steps: Sequence[Step]) -> str:
 
 
 def _step(trace: Any, step: Step, name: str) -> str:
+    return framed_step(step, (_line(trace, line) for line in step.lines), name, sentence(step))
+
+
+def framed_step(step: Step, lines: Iterable[str], name: str = "", told: str = "") -> str:
+    """Return a step with its heading and its lines: with a name, as a place that can be gone to."""
     place = f' <span class="bp-place">{html.escape(step.place)}</span>' if step.place else ""
-    heading = f"layer {step.layer}: {html.escape(step.title)}"
-    told = html.escape(sentence(step))
-    head, see = f'<span class="bp-id">{step.id}</span>', ""
-    named = ""
+    heading, told = f"layer {step.layer}: {html.escape(step.title)}", html.escape(told)
+    head, see, named = f'<span class="bp-id">{step.id}</span>', "", ""
     if name:
         head = f'<a class="bp-id" href="#{name}">{step.id}</a>'
         see = f' <a class="bp-see" href="#{name}-at">in the picture</a>'
@@ -242,7 +245,7 @@ def _step(trace: Any, step: Step, name: str) -> str:
         named = f' id="{name}" data-step="{step.id}, {heading}. {told}" data-about="{about}"'
     parts = [f'<section class="bp-step"{named}><h4>{head}{heading}{place}{see}</h4>']
     parts += [f'<p class="bp-soft">{told}</p>'] if told else []
-    parts += [_line(trace, line) for line in step.lines]
+    parts += lines
     parts += [f'<p class="bp-remark">! {html.escape(remark)}</p>' for remark in step.remarks]
     return "".join([*parts, "</section>"])
 

@@ -139,9 +139,8 @@ HEAD = r"""\documentclass[a4paper,landscape]{article}
 
 def latex_page(trace: Any) -> str:
     """Return a whole document."""
-    sizes = "-".join(map(str, trace.network.sizes))
     parts = [
-        HEAD + rf"\section*{{Trace of a {sizes} network}}",
+        HEAD + rf"\section*{{Trace of a {trace.widths} network}}",
         *(escaped(line) for line in trace.heading()),
         *_table_rows(trace),
     ]
@@ -160,23 +159,32 @@ def _table_rows(trace: Any) -> Iterator[str]:
         yield f"{escaped(title)}:\n\n{table}"
 
 
-def _step(trace: Any, step: Step) -> str:
+def heading_of(step: Step) -> str:
+    """Return a step's id, layer, title and place."""
     place = f" ({escaped(step.place)})" if step.place else ""
-    parts = [rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}"]
-    for line in step.lines:
-        parts.append(_line(trace, line))
-    parts += [rf"\emph{{{escaped(remark)}}}" for remark in step.remarks]
-    return "\n".join(parts)
+    return rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}"
+
+
+def remarks_of(step: Step) -> list[str]:
+    """Return what is worth a look in a step."""
+    return [rf"\emph{{{escaped(remark)}}}" for remark in step.remarks]
+
+
+def _step(trace: Any, step: Step) -> str:
+    lines = (_line(trace, line) for line in step.lines)
+    return "\n".join([heading_of(step), *lines, *remarks_of(step)])
+
+
+def aligned(first: str, *rest: str | None) -> str:
+    """Return a formula, and below it what it equals."""
+    body = " \\\\\n".join([f"& {first}", *(f"&= {row}" for row in rest if row is not None)])
+    return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
 def _line(trace: Any, line: Line) -> str:
     painter = LatexPainter(trace.notation)
     shown = painter.show(line, trace.limits, batch=trace.batch)
-    rows = [shown.symbols]
-    rows += [f"&= {shown.numbers}"] if shown.numbers is not None else []
-    rows += [f"&= {shown.result}"] if shown.result is not None else []
-    body = " \\\\\n".join([f"& {rows[0]}", *rows[1:]])
-    texts = [f"\\begin{{align*}}\n{body}\n\\end{{align*}}"]
+    texts = [aligned(shown.symbols, shown.numbers, shown.result)]
     for leaf, part in cuts(line, trace.limits):
         symbol = painter.symbol_of(leaf, batch=trace.batch, last=trace.last)
         texts.append(part.note(f"${symbol}$", " by "))
