@@ -23,30 +23,15 @@ _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+([eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class NetworkRows:
-    """A network, or a model of a table, with rows for it.
-
-    Parameters
-    ----------
-    model : Network or TabularModel
-    X, y : arrays of shapes (N, n_0) and (N,) or (N, k), or a data frame and None
-        A model's targets stand in the frame.
-    label : str
-        What the rows are called in messages.
-    line_of : callable or None
-        From the number of a row to its line in the file.
-    names : dict
-        What the units stand for: ``input_names``, ``output_names``.
-    given : bool
-        Whether the rows were written out or are an example's, rather than a table's.
-    """
+    """A network, or a model of a table, with rows for it."""
 
     model: Any
-    X: Any
-    y: Any
-    label: str
-    line_of: Callable[[int], int] | None = None
-    names: Mapping[str, Any] = field(default_factory=dict)
-    given: bool = False
+    X: Any  # an array, or the data frame of a model
+    y: Any  # an array; None: the targets stand in the frame
+    label: str  # what the rows are called in messages
+    line_of: Callable[[int], int] | None = None  # from the number of a row to its line
+    names: Mapping[str, Any] = field(default_factory=dict)  # input_names, output_names
+    given: bool = False  # whether the rows were written out or are an example's
 
     def __len__(self) -> int:
         return len(self.X)
