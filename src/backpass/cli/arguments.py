@@ -6,8 +6,9 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 from typer import Argument, Option
 
@@ -22,6 +23,18 @@ MaybeText = Optional[str]  # noqa: UP045
 MaybeTexts = Optional[list[str]]  # noqa: UP045
 MaybeWhole = Optional[int]  # noqa: UP045
 MaybeNumber = Optional[float]  # noqa: UP045
+
+
+def option(metavar: str | None, told: str, *names: str, default: Any = None, **more: Any) -> Any:
+    """Return a field of a command's options: what ``--help`` says, and how it is typed."""
+    given = Option(*names, metavar=metavar, help=told, **more)
+    return field(default=default, metadata={"option": given})
+
+
+def switch(name: str, told: str) -> Any:
+    """Return a field that is false until its name is given."""
+    return option(None, told, name, default=False)
+
 
 TABLE_HELP = (
     "CSV, TSV, JSON lines, Excel, OpenDocument, Parquet or Arrow file, compressed or not; - for "

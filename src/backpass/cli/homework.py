@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
-
-from typer import Option
+from typing import Any
 
 from backpass.cli.arguments import (
     JSON,
@@ -19,6 +17,7 @@ from backpass.cli.arguments import (
     Network,
     Targets,
     check_outputs,
+    option,
     outputs,
 )
 from backpass.cli.network_rows import NetworkRows, network_rows
@@ -31,67 +30,30 @@ class HomeworkOptions:
     """The arguments of ``backpass homework``: their types, their help, and what was given."""
 
     model: ModelOrNetwork
-    answer: Annotated[
-        MaybeText,
-        Option(
-            "--answer",
-            "-a",
-            metavar="FILE",
-            help="Your gradient: .npy, .npz, .csv (one matrix) or .json.",
-        ),
-    ] = None
+    answer: MaybeText = option(
+        "FILE", "Your gradient: .npy, .npz, .csv (one matrix) or .json.", "--answer", "-a"
+    )
     table: MaybeTable = None
     x: Inputs = None
     y: Targets = None
-    answers: Annotated[
-        MaybeText,
-        Option("--answers", metavar="FOLDER", help="Those of a class, a file or a folder each."),
-    ] = None
-    output: Annotated[
-        MaybeText,
-        Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write it there as a page, .html, too; of a class also as .csv, …",
-        ),
-    ] = None
-    anonymous: Annotated[
-        MaybeText,
-        Option(
-            "--anonymous",
-            metavar="WORD",
-            help="Replace the names of a class by pseudonyms, which stay the same for this WORD.",
-        ),
-    ] = None
+    answers: MaybeText = option("FOLDER", "Those of a class, a file or a folder each.")
+    output: MaybeText = option(
+        "FILE", "Write it there as a page, .html, too; of a class also as .csv, …", "--output", "-o"
+    )
+    anonymous: MaybeText = option(
+        "WORD",
+        "Replace the names of a class by pseudonyms, which stay the same for this WORD.",
+    )
     network: Network = None
-    rows: Annotated[
-        MaybeWhole, Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]")
-    ] = None
-    row: Annotated[
-        MaybeWhole, Option("--row", metavar="I", help="One row of TABLE, counted from 1.")
-    ] = None
-    layer: Annotated[
-        MaybeWhole, Option("--layer", metavar="L", help="Layer of a single array, from 1.")
-    ] = None
-    what: Annotated[
-        MaybeText, Option("--what", metavar="W|b|delta|g|X|z|a", help="What a single array is.")
-    ] = None
-    layout: Annotated[
-        str,
-        Option(
-            "--layout",
-            metavar="NOTATION",
-            help="How it lies: code, error, chain, nabla, omega or bracket.",
-        ),
-    ] = "code"
-    notation: Annotated[
-        str,
-        Option("--notation", metavar="NOTATION", help="The notation that the verdict speaks."),
-    ] = "code"
-    alpha: Annotated[
-        float, Option("--alpha", min=0, metavar="NUMBER", help="L2 strength of the cost.")
-    ] = 0.0
+    rows: MaybeWhole = option("N", "The first N rows of TABLE. [default: all]")
+    row: MaybeWhole = option("I", "One row of TABLE, counted from 1.")
+    layer: MaybeWhole = option("L", "Layer of a single array, from 1.")
+    what: MaybeText = option("W|b|delta|g|X|z|a", "What a single array is.")
+    layout: str = option(
+        "NOTATION", "How it lies: code, error, chain, nabla, omega or bracket.", default="code"
+    )
+    notation: str = option("NOTATION", "The notation that the verdict speaks.", default="code")
+    alpha: float = option("NUMBER", "L2 strength of the cost.", default=0.0, min=0)
     json: Json = None
 
 

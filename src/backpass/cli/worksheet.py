@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
+from typer import Argument
 
-from backpass.cli.arguments import Form, MaybeText, check_outputs, hidden_sizes, outputs
+from backpass.cli.arguments import Form, MaybeText, check_outputs, hidden_sizes, option, outputs
 from backpass.cli.network_rows import loaded
 from backpass.errors import InputError
 
@@ -28,36 +28,23 @@ class WorksheetOptions:
             "written, whose layers and loss are taken.",
         ),
     ]
-    output: Annotated[
-        str, Option("--output", "-o", metavar="FILE", help="The sheet: .html, .tex or .pdf.")
-    ]
-    solution: Annotated[
-        MaybeText, Option(metavar="FILE", help="Write the solution there, too.")
-    ] = None
-    notation: Annotated[
-        str,
-        Option(metavar="NAME", help="code, or a note's: error, chain, nabla, omega, bracket."),
-    ] = "code"
+    output: str = option(
+        "FILE", "The sheet: .html, .tex or .pdf.", "--output", "-o", default=MISSING
+    )
+    solution: MaybeText = option("FILE", "Write the solution there, too.")
+    notation: str = option(
+        "NAME", "code, or a note's: error, chain, nabla, omega, bracket.", default="code"
+    )
     form: Form = "batch"
-    seed: Annotated[
-        int, Option(min=0, metavar="N", help="Another seed: the same exercise, other numbers.")
-    ] = 0
-    sizes: Annotated[
-        MaybeText,
-        Option(metavar="N,…,N", help="Units of every layer, as 2,3,2. [default: MODEL's]"),
-    ] = None
-    activation: Annotated[
-        MaybeText, Option(metavar="NAME", help="Of the hidden layers. [default: MODEL's]")
-    ] = None
-    rows: Annotated[int, Option(metavar="N", help="How many samples.")] = 1
-    blank: Annotated[
-        MaybeText,
-        Option(
-            metavar="IDS",
-            help="Steps to compute, by the beginning of their ids: F1 or B1,B2b,B3; B is the "
-            "backward pass. [default: all]",
-        ),
-    ] = None
+    seed: int = option("N", "Another seed: the same exercise, other numbers.", default=0, min=0)
+    sizes: MaybeText = option("N,…,N", "Units of every layer, as 2,3,2. [default: MODEL's]")
+    activation: MaybeText = option("NAME", "Of the hidden layers. [default: MODEL's]")
+    rows: int = option("N", "How many samples.", default=1)
+    blank: MaybeText = option(
+        "IDS",
+        "Steps to compute, by the beginning of their ids: F1 or B1,B2b,B3; B is the backward "
+        "pass. [default: all]",
+    )
 
 
 def run_worksheet(options: WorksheetOptions) -> int:
