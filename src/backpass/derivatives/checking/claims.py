@@ -19,21 +19,13 @@ from backpass.errors import InputError
 
 @dataclass(frozen=True)
 class Claim:
-    """Derivatives that somebody says are right.
+    """Derivatives that somebody says are right."""
 
-    Parameters
-    ----------
-    arrays : dict
-        By kind and layer: ``"W"``, ``"b"``, ``"delta"``, ``"g"`` (layer 0: the inputs),
-        ``"W data"``, which leaves the L2 penalty out, and ``"dz"``, the output's ∂C/∂z.
-    source : str
-        Whose they are.
-    eps : float
-        Of the floating-point numbers they were computed in.
-    """
-
+    # by kind and layer: "W", "b", "delta", "g" (layer 0: the inputs), "W data", which leaves the L2
+    # penalty out, and "dz", the output's ∂C/∂z
     arrays: Mapping[tuple[str, int], Array]
-    source: str
+    source: str  # whose they are
+    # of the floating-point numbers they were computed in
     eps: float = float(np.finfo(np.float64).eps)
 
 

@@ -31,21 +31,11 @@ MOST_NUMBERS = 1 << 17  # of the largest array that is computed at a time: it st
 
 
 class Derivative(NamedTuple):
-    """Derivatives of J to some entries of a quantity.
+    """Derivatives of J to some entries of a quantity."""
 
-    Parameters
-    ----------
-    values : array of shape (m,), or (m, N) for what has a row a sample
-        Without the L2 penalty.
-    penalty : array of shape (m,)
-        What the L2 penalty adds.
-    crossed : array of bool, as `values`
-        Whether a kink lay between the ends of the difference.
-    """
-
-    values: Array
-    penalty: Array
-    crossed: Array
+    values: Array  # without the L2 penalty, (m,)
+    penalty: Array  # what the L2 penalty adds, (m,)
+    crossed: Array  # whether a kink lay between the ends of the difference
 
 
 @dataclass
