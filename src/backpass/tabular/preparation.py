@@ -113,10 +113,6 @@ class LearntColumns:
 
         Its inputs may be texts: the encoder reads them.
 
-        Parameters
-        ----------
-        table : DataFrame of polars or pandas, mapping of columns, or name of a file
-
         Raises
         ------
         TableError

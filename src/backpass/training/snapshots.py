@@ -31,10 +31,6 @@ GENERATOR_SCHEMA: Schema = MapOf(AnyOf(Text(), _VALUE, MapOf(_VALUE)))
 def generator_state(rng: Any) -> dict[str, Any]:
     """Return the state of a ``Generator`` or ``RandomState`` as JSON values.
 
-    Parameters
-    ----------
-    rng : Generator or RandomState
-
     Examples
     --------
     >>> rng = np.random.default_rng(0)

@@ -95,18 +95,8 @@ def claim_of_engine(name: str, given: Subject, dtype: Any) -> Claim:
 def claim_of_somebody(claimed: Any, theta: Parameters, layout: str = "code") -> Claim:
     """Return gradients in any of the forms that :func:`backpass.check_gradients` takes.
 
-    Parameters
-    ----------
-    claimed : Gradients, Parameters, array (P,), or a pair or dict of weights and biases
-    theta : Parameters
-        Whose gradient it is said to be.
-    layout : str
-        The notation whose layout the weights have: ``"nabla"`` has (out, in).
-
-    Raises
-    ------
-    InputError
-        When the form is unknown, or a shape does not fit.
+    It is said to be the gradient of `theta`, with weights in the layout of a notation: ``"nabla"``
+    has (out, in).
     """
     notation = get_notation(layout)
     weights, biases = _parts(claimed, theta)
