@@ -229,21 +229,28 @@ def record_paths(
     return [(n, units) for n, units, _ in found], count
 
 
-def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:
-    """Take the optimiser's first step (U) on copies, and keep θ before and after it."""
+def record_update(
+    subject: Subject,
+    seen: Recording,
+    optimizer: Optimizer,
+    rate: float,
+    state: Mapping[str, Array] | None = None,
+    step: int = 1,
+) -> None:
+    """Take a step of the optimiser (U), by default its first, on copies; keep θ around it."""
     theta = subject.network.parameters
     gradient = theta.copy()
     for layer in range(1, len(theta.weights) + 1):
         gradient.weights[layer - 1][...] = seen.arrays["dW", layer]
         gradient.biases[layer - 1][...] = seen.arrays["db", layer]
-    state = optimizer.init(theta.flat)
-    flat, _ = optimizer.step(theta.flat, gradient.flat, state, 1, rate)
+    before = optimizer.init(theta.flat) if state is None else dict(state)
+    flat, _ = optimizer.step(theta.flat, gradient.flat, before, step, rate)
     after = Parameters(theta.sizes, flat)
     for layer in range(1, len(theta.weights) + 1):
         seen.arrays["W_new", layer] = to_numpy(after.weights[layer - 1]).copy()
         seen.arrays["b_new", layer] = to_numpy(after.biases[layer - 1]).copy()
         seen.order.append(("U", layer))
-    seen.arrays["rate", None] = np.array(rate)
+    seen.arrays["rate", None], seen.arrays["step", None] = np.array(rate), np.array(step)
 
 
 ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs"}

@@ -1,0 +1,161 @@
+"""The command ``backpass play``, once its arguments are known."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from backpass.cli.arguments import MaybeNumber, MaybeTable, MaybeText
+from backpass.cli.network_rows import network_rows
+from backpass.cli.output import Messages
+from backpass.errors import InputError
+
+if TYPE_CHECKING:
+    from backpass.page.data import Rows
+    from backpass.page.setup import Setup
+
+NEEDED = "backpass play needs starlette and uvicorn: pip install 'backpass[play]'"
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """The arguments of ``backpass play``: their types, their help, and what was given."""
+
+    subject: Annotated[
+        str,
+        Argument(
+            metavar="[TABLE | MODEL]",
+            help="Table; file that fit or Network.save has written; or example:xor, :thin, :moons, "
+            ":circles, :spirals, :curve, :digits.",
+        ),
+    ] = "example:xor"
+    table: MaybeTable = None
+    target: Annotated[
+        MaybeText, Option("--target", "-t", metavar="COLUMN", help="Column of TABLE to predict.")
+    ] = None
+    setup: Annotated[
+        MaybeText,
+        Option(metavar="FILE|#v1:…", help="Begin with this set-up, which the page gives out."),
+    ] = None
+    port: Annotated[
+        int, Option(min=0, max=65535, metavar="N", help="Port; 0 takes a free one.")
+    ] = 0
+    no_browser: Annotated[
+        bool, Option("--no-browser", help="Print the address only; open no browser.")
+    ] = False
+    idle: Annotated[
+        MaybeNumber, Option(metavar="MINUTES", help="End after so long without a request.")
+    ] = None
+
+
+def run_play(options: PlayOptions) -> int:
+    """Open a page on this machine: build a network, step through it, take hold of a weight, train.
+
+    It prints the page's address, and serves it until Ctrl-C. Needs backpass[play].
+
+    \b
+    Examples:
+      backpass play
+      backpass play example:moons --no-browser --port 8000
+      backpass play churn.csv --target churn
+      backpass play net.backpass rows.csv
+      backpass play --setup exercise.json
+    """  # noqa: D301
+    if options.idle is not None and not 0 < options.idle < math.inf:
+        raise InputError(f"--idle {options.idle:g}: give minutes, more than 0")
+    if options.setup is not None and (options.subject, options.table) != ("example:xor", None):
+        raise InputError("--setup has rows of its own; leave TABLE or MODEL out")
+    try:
+        from backpass.page.server import serve
+    except ImportError:
+        raise InputError(NEEDED) from None
+    with Messages().catching():
+        setup, rows = _start(options)
+    idle = None if options.idle is None else 60 * options.idle
+    with suppress(KeyboardInterrupt):  # as it is meant to end
+        serve(setup, rows, port=options.port, browser=not options.no_browser, idle=idle)
+    return 0
+
+
+def _start(options: PlayOptions) -> tuple[Setup, Rows]:
+    """Return what the arguments name, as the page begins with it."""
+    from backpass.page.data import example_rows, start_for, table_rows
+    from backpass.page.setup import Setup
+
+    name = options.subject
+    if options.setup is not None:
+        return setup_of(options.setup)
+    if name.startswith("example:") and options.target is None and options.table is None:
+        rows = example_rows(name.removeprefix("example:"))
+        return Setup(**start_for(rows)), rows
+    if _is_model(name):
+        return _of_network(options)
+    if options.table is not None:
+        raise InputError(f"{name} is no model; give one table, or a model and a table")
+    from backpass.tabular.files import open_table
+
+    if options.target is None:
+        raise InputError("--target is missing: name the column to predict")
+    rows = table_rows(open_table(name), options.target)
+    return Setup(**start_for(rows)), rows
+
+
+def _is_model(path: str) -> bool:
+    """Return whether a file begins as safetensors do: the length of a JSON object, and that."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(9)
+    except OSError:  # what reads it says why
+        return False
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32
+
+
+def setup_of(text: str) -> tuple[Setup, Rows]:
+    """Return the set-up that is in a file, or behind an address."""
+    from backpass.page.setup import MARK, read_setup
+
+    if MARK in text:
+        return read_setup(text)
+    try:
+        told = Path(text).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(f"--setup {text}: cannot be read: {why}") from None
+    try:
+        return read_setup(told)
+    except InputError as error:
+        raise InputError(f"--setup {text}: {error}") from None
+
+
+def _of_network(options: PlayOptions) -> tuple[Setup, Rows]:
+    """Return a saved network, with the rows of a table, where training goes on from it."""
+    from backpass.core.registry import shown
+    from backpass.derivatives.batch import subject
+    from backpass.page.data import Rows
+    from backpass.page.setup import Setup
+
+    told = network_rows(options.subject, options.table, None, None, None)
+    with told.taken(range(len(told))) as (X, y):
+        seen = subject(told.model, X, y).in_numpy()
+    network = seen.network
+    names: dict[str, Any] = {**told.names}
+    rows = Rows(
+        told.label, seen.X, seen.y,
+        inputs=tuple(names.get("input_names", ())), outputs=tuple(names.get("output_names", ())),
+    )  # fmt: skip
+    activations = [shown(phi) for phi in network.model.activations]
+    setup = Setup(
+        hidden=network.sizes[1:-1],
+        activations=tuple(activations[:-1]),
+        output=activations[-1],
+        loss=shown(network.model.loss),
+        learning_rate=0.1,
+        batch_size=min(16, len(rows.X)),
+        parameters=tuple(network.parameters.flat.tolist()),
+    )
+    return setup, rows

@@ -1,0 +1,147 @@
+"""Taking hold of one weight or bias: its derivative as a slope, its sign, its paths to the cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backpass.derivatives.tracing.nudge import nudge_section
+from backpass.derivatives.tracing.steps import Step
+from backpass.errors import InputError
+from backpass.page.stepping import Walk
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+POINTS = 41
+"""Of the curve: a line through them looks smooth at the width of a page."""
+
+REACH = 1.0
+"""How far the slider goes to either side: the scale that weights are drawn on."""
+
+STEP = 6e-6
+"""Of the centred difference: the cube root of a float64's ε, where rounding and curvature balance."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A parameter that is held: what its derivative is, where it comes from, what it promises.
+
+    Parameters
+    ----------
+    key : str
+        ``"W"`` or ``"b"``.
+    layer : int
+    entry : tuple of int
+    value, derivative, difference : float
+        The parameter, ∂J by it, and the centred difference of J.
+    pulls : array of shape (N,)
+        What each row adds to the derivative: activation times error signal.
+    factors : tuple of float
+        The two of the first row.
+    penalty : float
+        What the penalty adds to the derivative.
+    paths : Step
+    epsilons, costs : array of shape (P,)
+        The curve J(w + ε).
+    cost : float
+        J as it is.
+    epsilon, moved : float
+        Where the slider stands, and J there.
+    """
+
+    key: str
+    layer: int
+    entry: tuple[int, ...]
+    value: float
+    derivative: float
+    difference: float
+    pulls: NDArray[np.float64]
+    factors: tuple[float, float]
+    penalty: float
+    paths: Step
+    epsilons: NDArray[np.float64]
+    costs: NDArray[np.float64]
+    cost: float
+    epsilon: float = 0.0
+    moved: float = 0.0
+
+    @property
+    def promised(self) -> float:
+        """What the tangent says J is where the slider stands."""
+        return self.cost + self.epsilon * self.derivative
+
+    def why(self) -> str:
+        """Return why the derivative has its sign, in words."""
+        signs = ["positive" if x > 0 else "negative" if x < 0 else "0" for x in self.factors]
+        sign = "positive" if self.derivative > 0 else "negative"
+        moves = {True: "raises", False: "lowers"}[self.derivative > 0]
+        if self.derivative == 0:
+            return "The derivative is 0: moving it a little does not change the cost."
+        told = f"More of it {moves} the cost."
+        if self.penalty:
+            told += f" The penalty adds {self.penalty:.3g} to the derivative."
+        up, down = self.pulls[self.pulls > 0], self.pulls[self.pulls < 0]
+        if len(self.pulls) > 1:
+            rows = f"{len(up)} rows add {up.sum():.3g}, {len(down)} rows {down.sum():.3g}".replace(
+                "-", "−"
+            )
+            return f"The derivative sums what each row adds: {rows}; together it is {sign}. {told}"
+        a = (
+            f"the activation it starts from is {signs[0]}"
+            if self.key == "W"
+            else "a bias counts as 1"
+        )
+        return (
+            f"The derivative is a product: {a}, the error signal where it ends is {signs[1]}, "
+            f"so it is {sign}. {told}"
+        )
+
+
+def hold(walk: Walk, key: str, layer: int, entry: tuple[int, ...], epsilon: float = 0.0) -> Held:
+    """Take hold of a parameter, on the mini-batch of a walk.
+
+    Parameters
+    ----------
+    walk : Walk
+    key, layer, entry
+        As :func:`~backpass.derivatives.tracing.trace` takes them to nudge.
+    epsilon : float
+        Where the slider stands.
+
+    Raises
+    ------
+    InputError
+        When there is no such parameter, or ε is beyond the slider's ends.
+    """
+    if not abs(epsilon) <= REACH:
+        raise InputError(f"ε is {epsilon:g}; the slider goes from −{REACH:g} to {REACH:g}")
+    known, batch = walk.recording.arrays, walk.batch
+    section = nudge_section(walk.trace.notation, batch, walk.recording, (key, layer, *entry))
+    network = batch.network.copy()
+    held = (network.weights if key == "W" else network.biases)[layer - 1]
+    value = float(held[entry])
+
+    def cost(shift: float) -> float:
+        held[entry] = value + shift
+        return network.loss(batch.X, batch.y, alpha=batch.alpha, engine="reference")
+
+    epsilons = np.linspace(-REACH, REACH, POINTS)
+    delta = known["delta", layer][:, entry[-1]]
+    a = known["a", layer - 1][:, entry[0]] if key == "W" else np.ones_like(delta)
+    derivative = float(known[f"d{key}", layer][entry])
+    return Held(
+        key, layer, entry, value, derivative,
+        difference=(cost(STEP) - cost(-STEP)) / (2 * STEP),
+        pulls=a * delta,
+        factors=(float(a[0]), float(delta[0])),
+        penalty=batch.alpha * value / len(a) if key == "W" else 0.0,
+        paths=section.steps[1],
+        epsilons=epsilons,
+        costs=np.array([cost(shift) for shift in epsilons]),
+        cost=float(known["J", None]),
+        epsilon=epsilon,
+        moved=cost(epsilon),
+    )  # fmt: skip
