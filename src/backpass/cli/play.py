@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backpass.page.data import Rows
     from backpass.page.setup import Setup
 
-NEEDED = "backpass play needs starlette and uvicorn: pip install 'backpass[play]'"
+NEEDED = "backpass play needs starlette, uvicorn and jinja2: pip install 'backpass[play]'"
 
 
 @dataclass(frozen=True)

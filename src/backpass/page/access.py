@@ -45,8 +45,8 @@ class Access:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request, or hand it on."""
-        if scope["type"] != "http":  # the server's own start and end; there are no web sockets
-            return await self.app(scope, receive, send)
+        if scope["type"] != "http":  # the server starts and ends without these
+            return
 
         async def protected(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -68,7 +68,6 @@ class Access:
             await _answer(protected, 403, why)
         else:
             await self.app(scope, receive, protected)
-        return None
 
     def _foreign(self, method: str, headers: dict[str, str]) -> str:
         """Return why a request is not the page's; empty where it may be."""

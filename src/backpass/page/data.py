@@ -57,7 +57,8 @@ class Rows:
 
         def encoded(y: NDArray[Any]) -> NDArray[Any]:
             columns = y[:, None] == 1 if two else y[:, None] == np.arange(self.classes)
-            return columns * 2.0 - 1 if margin else columns * 1.0
+            found: NDArray[Any] = columns * 2.0 - 1 if margin else columns * 1.0
+            return found
 
         return (1 if two else self.classes), encoded
 

@@ -76,9 +76,9 @@ def cost_picture(costs: Sequence[float], judged: Sequence[float], epoch: int) ->
     lines = [Line("training", costs[::every], "two", every)]
     if judged:
         lines.append(Line("judging", judged[::every], "one", every))
-    mark = {"mark": epoch, "marked": f"epoch {epoch}"} if 0 < epoch < len(costs) else {}
-    told = f"cost {costs[-1]:.4g} after epoch {len(costs)}"
-    return line_chart(lines, f"cost over epochs: {told}", **mark)
+    mark = epoch if epoch < len(costs) else 0
+    told = f"cost over epochs: {costs[-1]:.4g} after epoch {len(costs)}"
+    return line_chart(lines, told, mark=mark, marked=f"epoch {epoch}")
 
 
 def learnt_picture(network: Network, rows: Rows, axes: tuple[int, int]) -> str:
@@ -151,7 +151,8 @@ def _colours(output: NDArray[Any], rows: Rows) -> NDArray[Any]:
         low, high = (0.0, 1.0) if rows.classes else (float(rows.y.min()), float(rows.y.max()))
         place = (output[:, :1] - low) / ((high - low) or 1.0) * 2 - 1
         sure, pure = np.abs(place).clip(0, 1), np.where(place > 0, POSITIVE, NEGATIVE)
-    return np.asarray(MIDDLE) + 0.75 * sure * (pure - np.asarray(MIDDLE))
+    found: NDArray[Any] = np.asarray(MIDDLE) + 0.75 * sure * (pure - np.asarray(MIDDLE))
+    return found
 
 
 def _marks(rows: Rows, some: slice) -> list[str]:

@@ -37,7 +37,8 @@ MOST_TABS = 16
 LARGEST_COMMAND, LARGEST_FILE = 4 << 20, 64 << 20
 """Bytes of a request: a set-up has one million characters; a table of a million rows is for fit."""
 
-STATIC = Path(__file__).with_name("static")
+HERE = Path(__file__).parent
+FILES = {path.name: path for path in (*(HERE / "static").iterdir(), HERE / "templates/page.html")}
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
@@ -85,13 +86,12 @@ class Page:
     async def file(self, request: Request) -> Response:
         """Answer with one of the page's own files."""
         name = request.path_params.get("name", "page.html")
-        known = {path.name: path for path in STATIC.iterdir()}
-        if name not in known:
+        if name not in FILES:
             raise HTTPException(404, "there is no such file")
-        text = known[name].read_text(encoding="utf-8")
+        text = FILES[name].read_text(encoding="utf-8")
         if name == "page.css":
             text = packaged("page.css") + packaged("picture.css") + text
-        return Response(text, media_type=TYPES[known[name].suffix])
+        return Response(text, media_type=TYPES[FILES[name].suffix])
 
     async def do(self, request: Request) -> Response:
         """Do a command, and answer with the fragments that it has changed."""
@@ -115,7 +115,7 @@ class Page:
             if judged is None:
                 return tab.dropped(name, body)
             with tab.lock:
-                return tab.judge_file(Path(name).suffix.lower(), body, "", "")
+                return tab.judge_file(name, body)
 
         return await self._answer(tab, work)
 
@@ -158,7 +158,8 @@ class Page:
 
 
 def _told(tab: Tab, names: tuple[str, ...]) -> dict[str, Any]:
-    return {"fragments": drawn(tab, names), "running": tab.training.running}
+    stale = "picture" in names and "frame" not in names
+    return {"fragments": drawn(tab, names), "running": tab.training.running, "stale": stale}
 
 
 async def _body(request: Request, most: int) -> bytes:

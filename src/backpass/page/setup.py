@@ -6,7 +6,6 @@ import base64
 import binascii
 import zlib
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from backpass.core.losses import LOSSES
 from backpass.core.parameters import parameter_count

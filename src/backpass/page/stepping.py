@@ -100,6 +100,6 @@ class Walk:
         return self._pictures[section.title]
 
     @property
-    def titles(self) -> set[str]:
-        """The sections of its steps: samples, and their mean."""
-        return {section.title for section, _ in self.steps}
+    def several(self) -> bool:
+        """Whether there are pictures of several samples."""
+        return len({section.title for section, _ in self.steps}) > 1

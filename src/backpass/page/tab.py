@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import tempfile
 import threading
@@ -13,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 from backpass.derivatives.checking import check_gradients
 from backpass.derivatives.homework import explain_mismatch
 from backpass.derivatives.homework.answer_files import READERS
-from backpass.errors import InputError, TableError
+from backpass.errors import InputError
 from backpass.page.course import Course
 from backpass.page.data import Rows, example_rows, start_for, table_rows
 from backpass.page.holding import Held, hold
 from backpass.page.setup import Setup, read_setup
 from backpass.page.stepping import Walk
 from backpass.page.training import PACES, Training
-from backpass.storage import schema
-from backpass.storage.schema import OneOf, Optional, Text
 
 if TYPE_CHECKING:
     from backpass.tabular.files import RawTable
@@ -29,59 +28,37 @@ if TYPE_CHECKING:
 CHECKED_ROWS, CHECKED_ENTRIES = 8, 50
 """Of a certificate on the page: enough to find any wrong equation, in a second."""
 
-ALL = (
-    "message",
-    "build",
-    "counters",
-    "picture",
-    "step",
-    "hold",
-    "training",
-    "frame",
-    "judge",
-    "setup",
-)
-STEP = ("message", "counters", "picture", "step", "hold")
-MOVED = (*STEP, "training", "frame")
-"""The fragments that change with the network, with a step, and with an update."""
+STEP = ("message", "counters", "picture", "step")
+REST = ("hold", "training", "frame")
+ALL = ("build", *STEP, *REST, "judge", "setup")
+"""Fragments: of a step; what also changes with an update, and may come a moment later; all."""
 
 
 class Tab:
-    """A network with its rows and its training, and where one stands in them.
-
-    Parameters
-    ----------
-    setup : Setup
-    rows : Rows
-
-    Attributes
-    ----------
-    at : int
-        The step that is shown.
-    held : Held or None
-    axes : tuple of two int
-        The inputs that the picture of what was learnt lies over.
-    certificate, verdict : GradientCheck, Verdict or None
-    table : RawTable or None
-        One that was dropped, and whose target is not chosen yet.
-    """
+    """A network with its rows and its training, and where one stands in them."""
 
     def __init__(self, setup: Setup, rows: Rows) -> None:
-        self.lock, self.message = threading.RLock(), ""
-        self.table: RawTable | None = None
-        self.pace = "full"
+        self.lock, self.message, self.pace = threading.RLock(), "", "full"
+        self.table: RawTable | None = None  # that was dropped, and whose target is asked for
         self._build(setup, rows)
 
-    def _build(self, setup: Setup, rows: Rows) -> None:
+    def _build(self, setup: Setup, rows: Rows) -> tuple[str, ...]:
         """Start anew; where something does not fit, all stays as it was."""
         course = Course(setup, rows)
         walk = Walk(course, setup)
         self.setup, self.rows, self.course, self._walk = setup, rows, course, walk
-        self.training, self.at = Training(course), 0
-        self.held: Held | None = None
+        self.taken: tuple[str, int, tuple[int, ...], float] | None = None
+        self.axes = (0, min(1, rows.X.shape[1] - 1))
+        self._moved()
+        return ALL
+
+    def _moved(self) -> tuple[str, ...]:
+        """Let go of what belongs to other parameters."""
+        self.training, self.at = Training(self.course), 0
         self.certificate: Any = None
         self.verdict: Any = None
-        self.axes = (0, min(1, rows.X.shape[1] - 1))
+        self._held: Held | None = None
+        return (*STEP, *REST)
 
     @property
     def walk(self) -> Walk:
@@ -90,61 +67,79 @@ class Tab:
             self._walk = Walk(self.course, self.setup)
         return self._walk
 
+    @property
+    def held(self) -> Held | None:
+        """The weight or bias that is held."""
+        if self._held is None and self.taken is not None:
+            self._held = hold(self.walk, *self.taken)
+        return self._held
+
+    @property
+    def first(self) -> int:
+        """The number of a layer's first unit, in the notation in use."""
+        return 1 - self.walk.trace.notation.from_zero
+
+    @property
+    def input_names(self) -> dict[int, str]:
+        """What the inputs are called, by their places."""
+        names = self.rows.inputs
+        return {i: names[i] if names else f"input {i + 1}" for i in range(self.rows.X.shape[1])}
+
     def do(self, told: Mapping[str, Any]) -> tuple[str, ...]:
         """Do what a command says, and return the fragments that it has changed.
 
         Raises
         ------
         BackpassError
-            When it cannot be done; nothing has changed then.
+            When it cannot be done; nothing has changed then, but that training has paused.
         """
         name, arguments = told.get("do"), {k: v for k, v in told.items() if k != "do"}
         if not isinstance(name, str) or name not in COMMANDS:
             raise InputError(f"no such command; there are {', '.join(COMMANDS)}")
-        rule, work = COMMANDS[name]
-        schema.check(arguments, rule, name)
+        if not all(isinstance(value, str) for value in arguments.values()):
+            raise InputError(f"{name}: give texts")
         with self.lock:
+            try:
+                inspect.signature(COMMANDS[name]).bind(self, **arguments)
+            except TypeError as error:
+                raise InputError(f"{name}: {error}") from None
             moved = self.settle()
-            fragments = work(self, **arguments)
+            fragments = COMMANDS[name](self, **arguments)
             self.message = ""
-            return (*fragments, *(name for name in moved if name not in fragments))
+            return tuple(dict.fromkeys([*fragments, *moved]))
 
     def settle(self) -> tuple[str, ...]:
         """Pause training, and return the fragments that change with where it has come to."""
-        if not self.training.pause():
+        training = self.training
+        if not training.pause():
             return ()
-        error, self.at = self.training.error, 0
-        self._moved()
-        if error is not None:
-            raise error
-        return MOVED
+        moved = self._moved()
+        if training.error is not None:
+            raise training.error
+        return moved
 
     # --- build ---------------------------------------------------------------------------------
 
-    def open(self, setup: str | None = None) -> tuple[str, ...]:
+    def open(self, setup: str = "") -> tuple[str, ...]:
         """Show everything; begin with a set-up where one is given."""
-        if setup:
-            self._build(*read_setup(setup))
-        return ALL
+        return self._build(*read_setup(setup)) if setup else ALL
 
     def set(self, name: str, value: str) -> tuple[str, ...]:
         """Change one part of the set-up; training begins again unless only the showing changes."""
         if name == "data":
             rows = example_rows(value)
-            self._build(replace(self.setup, **start_for(rows)), rows)
-            return ALL
+            return self._build(replace(self.setup, **start_for(rows)), rows)
         if name not in CHANGES:
             raise InputError(f"there is no {name!r} in a set-up")
         setup = CHANGES[name](self.setup, value)
-        if name in ("notation", "form"):
-            self._walk, self.setup, self.at = Walk(self.course, setup), setup, 0
-            self._hold_again()
-            return (*STEP, "setup", "judge")
-        self._build(setup, self.rows)
+        if name not in ("notation", "form"):
+            return self._build(setup, self.rows)
+        self._walk, self.setup = Walk(self.course, setup), setup
+        self._moved()
         return ALL
 
     def layer(self, change: str, layer: str, value: str = "") -> tuple[str, ...]:
-        """Change the hidden layers, counted from 1: add or remove one, or change its units."""
+        """Add or remove a hidden layer, counted from 1, or change its units or activation."""
         setup = self.setup
         hidden, activations = [*setup.hidden], [*setup.activations]
         at = _whole("layer", layer, 1, len(hidden) + (change == "add")) - 1
@@ -158,15 +153,12 @@ class Tab:
         else:
             now = hidden[at] + {"more": 1, "fewer": -1}.get(change, 0)
             hidden[at] = _whole("units", value or str(now), 1, 16384)
-        keep = None if change != "activation" else setup.parameters
-        changed = replace(
-            setup, hidden=tuple(hidden), activations=tuple(activations), parameters=keep
-        )
-        self._build(changed, self.rows)
-        return ALL
+        given = setup.parameters if change == "activation" else None
+        parts = {"hidden": tuple(hidden), "activations": tuple(activations), "parameters": given}
+        return self._build(replace(setup, **parts), self.rows)
 
     def dropped(self, name: str, data: bytes) -> tuple[str, ...]:
-        """Take a file: a table whose target is then asked for, or somebody's gradient."""
+        """Take a table, whose target is then asked for."""
         from backpass.tabular.files import open_table
 
         with self.lock, tempfile.TemporaryDirectory() as folder:
@@ -175,8 +167,8 @@ class Tab:
             path.write_bytes(data)
             try:
                 self.table = replace(open_table(path), label=path.name)
-            except TableError as error:
-                raise TableError(str(error).replace(f"{folder}/", "")) from None
+            except InputError as error:
+                raise InputError(str(error).replace(f"{folder}/", "")) from None
             self.message = f"{path.name}: choose the column that is to be predicted"
             return ("message", "build", *moved)
 
@@ -185,69 +177,55 @@ class Tab:
         if self.table is None:
             raise InputError("drop a table first")
         rows = table_rows(self.table, value, self.setup.seed)
-        self._build(replace(self.setup, **start_for(rows)), rows)
-        return ALL
+        return self._build(replace(self.setup, **start_for(rows)), rows)
 
     # --- step ----------------------------------------------------------------------------------
 
     def go(self, where: str) -> tuple[str, ...]:
         """Go a step on or back, to an end of the update, or over it."""
-        last = len(self.walk.steps) - 1
+        last, update = len(self.walk.steps) - 1, self.course.update
         if where == "back" and self.at == 0:
-            if self.course.update == 0:
-                return STEP
-            self.course.rewind(self.course.update - 1)
-            self.at = len(self.walk.steps) - 1
+            self.course.rewind(max(update - 1, 0))
+            self._moved()
+            self.at = len(self.walk.steps) - 1 if update else 0
         elif where == "update" or (where == "next" and self.at == last):
             self.course.keep()
             self.course.advance(1)
-            self.at = 0
+            self._moved()
         else:
             moves = {"first": 0, "back": self.at - 1, "next": self.at + 1, "last": last}
+            if where not in moves:
+                raise InputError(f"go {where!r}: give one of {', '.join(moves)}, update")
             self.at = moves[where]
-            return ("message", "counters", "step", *(("picture",) * (len(self.walk.titles) > 1)))
-        self._moved()
-        return MOVED
+            return STEP if self.walk.several else ("message", "counters", "step")
+        return STEP
 
-    def _moved(self) -> None:
-        """Bring what hangs on the parameters up to date."""
-        self.training = Training(self.course)
-        self.certificate = self.verdict = None
-        self._hold_again()
+    def refresh(self) -> tuple[str, ...]:
+        """Show what a step over an update has left for later."""
+        return REST
 
     # --- take hold -----------------------------------------------------------------------------
 
     def hold(
-        self, key: str, layer: str, unit: str, source: str = "0", epsilon: str = "0"
+        self, key: str, layer: str, unit: str, source: str = "", epsilon: str = "0"
     ) -> tuple[str, ...]:
-        """Take hold of a weight or bias, counted as the notation does."""
-        first = 0 if self.walk.trace.notation.from_zero else 1
-        sizes, number = (
-            self.course.network.sizes,
-            _whole("layer", layer, 1, len(self.setup.hidden) + 1),
-        )
-        entry: tuple[int, ...] = (
-            _whole("to unit", unit, first, sizes[number] - 1 + first) - first,
-        )
+        """Take hold of a weight or bias, its units counted as the notation does."""
+        entry = [_whole("to unit", unit, self.first, 10**6) - self.first]
         if key == "W":
-            most = sizes[number - 1] - 1 + first
-            entry = (_whole("from unit", source, first, most) - first, *entry)
-        self.held = hold(self.walk, key, number, entry, _number("ε", epsilon))
-        return ("message", "hold")
+            entry.insert(0, _whole("from unit", source, self.first, 10**6) - self.first)
+        return self._hold(key, _whole("layer", layer, 1, 99), entry, _number("ε", epsilon))
 
     def take(self, name: str) -> tuple[str, ...]:
         """Take hold of what the picture names: ``W-1-0-2``, in our layout and from 0."""
-        key, *numbers = name.split("-")
-        if not numbers or not all(x.isascii() and x.isdigit() and len(x) < 9 for x in numbers):
-            raise InputError(f"take {name!r}: give a weight as W-1-0-2, or a bias as b-1-0")
-        layer, *entry = map(int, numbers)
-        self.held = hold(self.walk, key, layer, tuple(entry))
-        return ("message", "hold")
+        key, layer, *entry = f"{name}-".split("-")
+        numbers = [_whole("unit", number, 0, 10**6) for number in entry[:-1]]
+        return self._hold(key, _whole("layer", layer, 1, 99), numbers, 0.0)
 
-    def _hold_again(self) -> None:
-        if self.held is not None:
-            held = self.held
-            self.held = hold(self.walk, held.key, held.layer, held.entry)
+    def _hold(self, key: str, layer: int, entry: list[int], epsilon: float) -> tuple[str, ...]:
+        taken = key, layer, tuple(entry), epsilon
+        self._held = hold(self.walk, *taken)
+        self.taken = taken
+        return ("message", "hold")
 
     def certify(self) -> tuple[str, ...]:
         """Check every derivative of the network on some rows of the mini-batch."""
@@ -261,28 +239,28 @@ class Tab:
 
     def train(self, pace: str) -> tuple[str, ...]:
         """Train on until a pause."""
+        if pace not in PACES:
+            raise InputError(f"pace {pace!r}: give one of {', '.join(PACES)}")
         self.pace = pace
         self.training.start(pace)
         return ("message", "training")
 
     def pause(self) -> tuple[str, ...]:
         """Stay where training is."""
-        self.at = 0
-        self._moved()
-        return MOVED
+        return self._moved()
 
     def epoch(self) -> tuple[str, ...]:
         """Train to the end of the epoch."""
         course = self.course
         course.keep()
         course.advance(course.per_epoch - course.update % course.per_epoch)
-        return self.pause()
+        return self._moved()
 
     def rewind(self, value: str) -> tuple[str, ...]:
         """Go to the end of an epoch that was reached before."""
         epoch = _whole("epoch", value, 0, len(self.course.costs))
         self.course.rewind(epoch * self.course.per_epoch)
-        return self.pause()
+        return self._moved()
 
     def look(self, x: str, y: str) -> tuple[str, ...]:
         """Choose the two inputs of the picture of what was learnt."""
@@ -295,20 +273,38 @@ class Tab:
     def judge(self, text: str, what: str, layer: str) -> tuple[str, ...]:
         """Judge a gradient that was pasted: JSON, or a matrix as CSV."""
         suffix = ".json" if text.lstrip()[:1] in ("{", "[") else ".csv"
-        return self.judge_file(suffix, text.encode(), what, layer)
+        return self.judge_file(f"pasted{suffix}", text.encode(), what, layer)
 
-    def judge_file(self, suffix: str, data: bytes, what: str, layer: str) -> tuple[str, ...]:
+    def judge_file(
+        self, name: str, data: bytes, what: str = "", layer: str = ""
+    ) -> tuple[str, ...]:
         """Judge a gradient in the bytes of a file."""
+        suffix, notation = Path(name).suffix.lower(), self.setup.notation
         if suffix not in READERS:
             raise InputError(f"an answer is a {', '.join(READERS)} file")
-        batch, notation = self.walk.batch, self.setup.notation
+        batch = self.walk.batch
         self.verdict = explain_mismatch(
-            batch.network, batch.X, batch.y, READERS[suffix](data), alpha=batch.alpha,
+            batch.network,
+            batch.X,
+            batch.y,
+            READERS[suffix](data),
+            alpha=batch.alpha,
             what=what or None,
-            layer=_whole("layer", layer, 1, len(self.setup.hidden) + 1) if layer else None,
-            layout=notation, notation=notation,
-        )  # fmt: skip
+            layer=_whole("layer", layer, 1, 99) if layer else None,
+            layout=notation,
+            notation=notation,
+        )
         return ("message", "judge")
+
+
+COMMANDS: dict[str, Callable[..., tuple[str, ...]]] = {
+    work.__name__: work
+    for work in (
+        Tab.open, Tab.set, Tab.layer, Tab.predict, Tab.go, Tab.refresh, Tab.hold, Tab.take,
+        Tab.certify, Tab.train, Tab.pause, Tab.epoch, Tab.rewind, Tab.look, Tab.judge,
+    )
+}  # fmt: skip
+"""Every command by its name: a method, whose arguments are texts."""
 
 
 # --- numbers and names that were typed ---------------------------------------------------------
@@ -331,54 +327,22 @@ def _whole(label: str, text: str, low: int, high: int) -> int:
     return int(text)
 
 
-def _batch(setup: Setup, text: str) -> Setup:
-    size = None if text == "all" else _whole("batch size", text, 1, 10**9)
-    return replace(setup, batch_size=size)
-
-
-def _part(key: str, read: Callable[[str], Any] = str) -> Callable[[Setup, str], Setup]:
-    return lambda setup, text: replace(setup, **{key: read(text)})
+def _part(key: str, read: Callable[[str], Any] = str, **more: Any) -> Callable[[Setup, str], Setup]:
+    return lambda setup, text: replace(setup, **{key: read(text)}, **more)
 
 
 CHANGES: dict[str, Callable[[Setup, str], Setup]] = {
     "loss": lambda setup, text: replace(setup, loss=text).suited(),
     "output": _part("output"),
-    "init": lambda setup, text: replace(setup, init=text, parameters=None),
-    "seed": lambda setup, text: replace(
-        setup, seed=_whole("seed", text, 0, 2**32 - 1), parameters=None
-    ),
+    "init": _part("init", parameters=None),
+    "seed": _part("seed", lambda text: _whole("seed", text, 0, 2**32 - 1), parameters=None),
     "optimizer": _part("optimizer"),
     "learning_rate": _part("learning_rate", lambda text: _number("learning rate", text, 0)),
     "alpha": _part("alpha", lambda text: _number("L2 strength", text, 0)),
-    "batch_size": _batch,
+    "batch_size": _part(
+        "batch_size", lambda text: None if text == "all" else _whole("mini-batch", text, 1, 10**9)
+    ),
     "notation": _part("notation"),
     "form": _part("form"),
 }
 """What each control of the page changes in a set-up."""
-
-_TEXT, _LONG = Text(longest=200), Text(longest=1 << 20)
-COMMANDS: dict[str, tuple[dict[str, Any], Callable[..., tuple[str, ...]]]] = {
-    "open": ({"setup": Optional(_LONG)}, Tab.open),
-    "set": ({"name": _TEXT, "value": _TEXT}, Tab.set),
-    "layer": (
-        {"change": OneOf("add", "remove", "more", "fewer", "units", "activation"),
-         "layer": _TEXT, "value": Optional(_TEXT)},
-        Tab.layer,
-    ),
-    "predict": ({"value": Text()}, Tab.predict),
-    "go": ({"where": OneOf("first", "back", "next", "last", "update")}, Tab.go),
-    "hold": (
-        {"key": OneOf("W", "b"), "layer": _TEXT, "unit": _TEXT, "source": Optional(_TEXT),
-         "epsilon": Optional(_TEXT)},
-        Tab.hold,
-    ),
-    "take": ({"name": _TEXT}, Tab.take),
-    "certify": ({}, Tab.certify),
-    "train": ({"pace": OneOf(*PACES)}, Tab.train),
-    "pause": ({}, Tab.pause),
-    "epoch": ({}, Tab.epoch),
-    "rewind": ({"value": _TEXT}, Tab.rewind),
-    "look": ({"x": _TEXT, "y": _TEXT}, Tab.look),
-    "judge": ({"text": _LONG, "what": _TEXT, "layer": _TEXT}, Tab.judge),
-}  # fmt: skip
-"""Every command: the schema of its arguments, and what does it."""

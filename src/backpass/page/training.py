@@ -142,8 +142,9 @@ def layers_health(frame: Frame) -> tuple[list[LayerHealth], float]:
         slopes = (
             np.abs(known["dphi", layer]).max(axis=0) if ("dphi", layer) in known else np.ones(1)
         )
-        norm = np.hypot(*(np.linalg.norm(known[key, layer]) for key in ("dW", "db")))
+        norm = np.linalg.norm(np.append(known["dW", layer], known["db", layer]))
         saturated = (slopes > 0) & (slopes < SATURATED)
-        layers.append(LayerHealth(layer, float(norm), np.mean(slopes == 0), np.mean(saturated)))
+        shares = float(np.mean(slopes == 0)), float(np.mean(saturated))
+        layers.append(LayerHealth(layer, float(norm), *shares))
     noise = network.gradient_noise(X, y).noise / course.problem.batch_size
     return layers, noise

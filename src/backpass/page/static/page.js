@@ -27,6 +27,9 @@ sessionStorage.setItem("tab", tab); // a reload finds its state again
 /** @type {EventSource | null} */
 let stream = null;
 
+/** The timer after which a pause between steps is used to draw what hangs on them. */
+let later = 0;
+
 /**
  * Sends a request, one after the other, and shows the answer.
  *
@@ -68,6 +71,8 @@ function fail(why) {
 /** @param {Told} told */
 function show(told) {
   swap(told.fragments);
+  clearTimeout(later);
+  if (told.stale) later = setTimeout(() => command({ do: "refresh" }), 150);
   if (told.running && !stream) watch();
   if (!told.running) unwatch();
 }

@@ -2,7 +2,7 @@
 /**
  * Puts fragments of the page in their places, and lights up what the step is about.
  *
- * @typedef {{fragments: Record<string, string>, running: boolean}} Told
+ * @typedef {{fragments: Record<string, string>, running: boolean, stale: boolean}} Told
  */
 
 /**

@@ -237,7 +237,7 @@ def up(axis: Axis, value: float) -> str:
 def _curve(line: Line, x: Axis, y: Axis) -> Markup:
     points = [
         f"{across(x, i)},{up(y, value)}"
-        for i, value in zip(count(1, line.every), line.values)  # noqa: B905 (the first is endless)
+        for i, value in zip(count(1, line.every), line.values)
         if math.isfinite(value)
     ]
     if len(points) == 1:  # a line of one point would not be seen
