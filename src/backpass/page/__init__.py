@@ -1,1 +1,1 @@
-"""The page of ``backpass play``: a network is built, stepped through, taken hold of, trained, judged."""
+"""The page of ``backpass play``: build a network, step through it, take hold, train, judge."""

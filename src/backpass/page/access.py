@@ -29,14 +29,6 @@ class Access:
     A foreign page can send requests here through the same browser. Its requests have another
     Origin, those by a name that it has pointed at this machine another Host, and no cookie goes
     with either.
-
-    Parameters
-    ----------
-    app : callable
-        An ASGI application.
-    port : int
-    token : str
-        Given once in the address, and from then on by the cookie that it is exchanged for.
     """
 
     def __init__(self, app: Any, port: int, token: str) -> None:

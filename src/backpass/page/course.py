@@ -1,4 +1,4 @@
-"""The course of a training: update by update or epoch by epoch, forward and back, always the same."""
+"""The course of a training, update by update, forward and back, always the same."""
 
 from __future__ import annotations
 
@@ -49,18 +49,6 @@ class Moment:
 
 class Course:
     """A training that can be followed update by update; it gives ``train``'s bytes.
-
-    Parameters
-    ----------
-    setup : Setup
-    rows : Rows
-
-    Attributes
-    ----------
-    update : int
-        Updates taken up to the present moment.
-    costs, judged : list of float
-        After each epoch that was ever reached: the mean cost, that of the rows that judge.
 
     Examples
     --------
@@ -129,13 +117,7 @@ class Course:
             del self.moments[1::2]
 
     def advance(self, updates: int, heard: Callable[[], object] = lambda: None) -> None:
-        """Take updates; `heard` is called now and then, and ends it by a true result.
-
-        Raises
-        ------
-        NonFiniteError
-            When a cost or a parameter is not finite; the present moment is then the last one kept.
-        """
+        """Take updates; `heard` is called now and then, and ends it by a true result."""
         last = self.update + updates
         try:
             while self.update < last and not heard():

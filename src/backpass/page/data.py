@@ -1,4 +1,4 @@
-"""The rows that a page is about: an example, a table encoded as ``fit`` does, or rows written out."""
+"""The rows of a page: an example, a table encoded as ``fit`` does, or rows that were given."""
 
 from __future__ import annotations
 
@@ -23,20 +23,7 @@ JUDGED = 5
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to train on, and those that judge.
-
-    Parameters
-    ----------
-    name : str
-    X : array of shape (N, n_0)
-    y : array of shape (N,) or (N, k)
-        Classes 0 … classes − 1, or targets as the loss takes them.
-    classes : int
-        0 where the targets are no classes.
-    inputs, outputs : tuple of str
-        What the units stand for; empty where that is not known.
-    judged : tuple of X and y, optional
-    """
+    """Rows to train on, and those that judge."""
 
     name: str
     X: NDArray[Any]
@@ -94,21 +81,7 @@ def given_rows(told: dict[str, Any]) -> Rows:
 
 
 def table_rows(raw: RawTable, target: str, seed: int = 0) -> Rows:
-    """Return a table's rows, encoded and split as ``fit`` does.
-
-    Parameters
-    ----------
-    raw : RawTable
-    target : str
-        The column to predict.
-    seed : int
-        Of the split.
-
-    Raises
-    ------
-    TableError
-        When the table cannot be used; the message says which column and row, and why.
-    """
+    """Return a table's rows, encoded and split as ``fit`` does."""
     from backpass.tabular.question import Question
     from backpass.tabular.setup import arrange
 
@@ -216,13 +189,7 @@ def start_for(rows: Rows) -> dict[str, Any]:
 
 @cache
 def example_rows(name: str) -> Rows:
-    """Return an example's rows.
-
-    Raises
-    ------
-    InputError
-        When there is none of that name.
-    """
+    """Return an example's rows."""
     if name not in EXAMPLES:
         raise InputError(f"unknown example {name!r}; known: {', '.join(EXAMPLES)}")
     return EXAMPLES[name]()

@@ -22,35 +22,12 @@ REACH = 1.0
 """How far the slider goes to either side: the scale that weights are drawn on."""
 
 STEP = 6e-6
-"""Of the centred difference: the cube root of a float64's ε, where rounding and curvature balance."""
+"""Of the centred difference: the cube root of float64's ε, where rounding and curvature balance."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A parameter that is held: what its derivative is, where it comes from, what it promises.
-
-    Parameters
-    ----------
-    key : str
-        ``"W"`` or ``"b"``.
-    layer : int
-    entry : tuple of int
-    value, derivative, difference : float
-        The parameter, ∂J by it, and the centred difference of J.
-    pulls : array of shape (N,)
-        What each row adds to the derivative: activation times error signal.
-    factors : tuple of float
-        The two of the first row.
-    penalty : float
-        What the penalty adds to the derivative.
-    paths : Step
-    epsilons, costs : array of shape (P,)
-        The curve J(w + ε).
-    cost : float
-        J as it is.
-    epsilon, moved : float
-        Where the slider stands, and J there.
-    """
+    """A parameter that is held: what its derivative is, where it comes from, what it promises."""
 
     key: str
     layer: int
@@ -101,21 +78,7 @@ class Held:
 
 
 def hold(walk: Walk, key: str, layer: int, entry: tuple[int, ...], epsilon: float = 0.0) -> Held:
-    """Take hold of a parameter, on the mini-batch of a walk.
-
-    Parameters
-    ----------
-    walk : Walk
-    key, layer, entry
-        As :func:`~backpass.derivatives.tracing.trace` takes them to nudge.
-    epsilon : float
-        Where the slider stands.
-
-    Raises
-    ------
-    InputError
-        When there is no such parameter, or ε is beyond the slider's ends.
-    """
+    """Take hold of a parameter, on the mini-batch of a walk."""
     if not abs(epsilon) <= REACH:
         raise InputError(f"ε is {epsilon:g}; the slider goes from −{REACH:g} to {REACH:g}")
     known, batch = walk.recording.arrays, walk.batch

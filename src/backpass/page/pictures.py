@@ -1,4 +1,4 @@
-"""The page's own pictures: the slope at a weight, the cost over the epochs, what a network has learnt."""
+"""The page's own pictures: a slope, costs over epochs, what a network has learnt."""
 
 from __future__ import annotations
 
@@ -82,15 +82,7 @@ def cost_picture(costs: Sequence[float], judged: Sequence[float], epoch: int) ->
 
 
 def learnt_picture(network: Network, rows: Rows, axes: tuple[int, int]) -> str:
-    """Return what the network says over two inputs, or the curve over its only one.
-
-    Parameters
-    ----------
-    network : Network
-    rows : Rows
-    axes : tuple of two int
-        The inputs; the others stay at their means.
-    """
+    """Return what the network says over two inputs, or the curve over its only one."""
     i, j = axes
     if rows.X.shape[1] == 1:
         return _curve_picture(network, rows)

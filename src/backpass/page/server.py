@@ -43,15 +43,7 @@ TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
 class Page:
-    """The tabs of the page, and the answers to their requests.
-
-    Parameters
-    ----------
-    setup, rows : Setup, Rows
-        What a new tab begins with.
-    stopping : callable
-        Whether the server ends: open streams then end, too.
-    """
+    """The tabs of the page, and the answers to their requests."""
 
     def __init__(
         self, setup: Setup, rows: Rows, stopping: Callable[[], bool] = lambda: False
@@ -195,25 +187,7 @@ def serve(
     setup: Setup, rows: Rows, *, port: int = 0, browser: bool = True, idle: float | None = None,
     fragment: str = "",
 ) -> None:  # fmt: skip
-    """Serve the page until Ctrl-C, or until nobody has asked for anything for a while.
-
-    Parameters
-    ----------
-    setup, rows : Setup, Rows
-    port : int
-        0 takes any that is free.
-    browser : bool
-        Whether the page is opened in a browser.
-    idle : float, optional
-        Seconds.
-    fragment : str
-        What stands behind the address: a set-up.
-
-    Raises
-    ------
-    InputError
-        When the port is taken.
-    """
+    """Serve the page until Ctrl-C, or until nobody has asked for anything for a while."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

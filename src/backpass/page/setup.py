@@ -20,7 +20,7 @@ from backpass.storage.schema import AnyOf, Int, ListOf, Number, OneOf, Optional,
 from backpass.storage.strict_json import canonical_json, parse_json
 
 MARK = "#v1:"
-"""What stands before a set-up behind an address; another meaning of the rest gets another number."""
+"""What stands before a set-up behind an address; the number changes with the meaning."""
 
 LONGEST = 1 << 20
 """The most characters of a set-up; MOST_NUMBERS of twenty digits each are less."""
@@ -60,23 +60,7 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Setup:
-    """What a page starts from, beside its rows.
-
-    Parameters
-    ----------
-    hidden, activations : tuple
-        Units and activation of every hidden layer.
-    output, loss, init, optimizer : str
-    learning_rate, alpha : float
-    batch_size : int or None
-        None takes all rows.
-    seed : int
-        Of the first parameters, and of the order of the rows.
-    notation, form : str
-        Of the steps, as :func:`~backpass.derivatives.tracing.trace` takes them.
-    parameters : tuple of float, optional
-        Where training starts, in place of parameters that are drawn.
-    """
+    """What a page starts from, beside its rows."""
 
     hidden: tuple[int, ...] = (3,)
     activations: tuple[str, ...] = ("tanh",)
@@ -102,13 +86,7 @@ class Setup:
         )
 
     def network(self, rows: Rows) -> Network:
-        """Return the network before training.
-
-        Raises
-        ------
-        InputError
-            When its parts do not go together, or it is too large for a page.
-        """
+        """Return the network before training."""
         sizes = [rows.X.shape[1], *self.hidden, rows.targets(self.loss, self.output)[0]]
         count = parameter_count(sizes)
         if count > MOST_PARAMETERS:
@@ -141,11 +119,6 @@ class Setup:
 def to_json(setup: Setup, rows: Rows) -> str:
     """Return a set-up with its rows, or the name of an example, as JSON.
 
-    Raises
-    ------
-    InputError
-        When the rows are too many for that.
-
     Examples
     --------
     >>> rows = example_rows("xor")
@@ -176,11 +149,6 @@ def to_fragment(setup: Setup, rows: Rows) -> str:
 
 def read_setup(text: str) -> tuple[Setup, Rows]:
     """Return the set-up that a text holds: its JSON, or an address that ends in ``#v1:…``.
-
-    Raises
-    ------
-    InputError
-        When it is neither, or a part of it cannot be used; the message says which.
 
     Examples
     --------

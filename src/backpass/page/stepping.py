@@ -1,4 +1,4 @@
-"""The walk through one update: its mini-batch, and every equation of its two passes in their order."""
+"""The walk through one update: its mini-batch, and the equations of its passes in order."""
 
 from __future__ import annotations
 
@@ -25,19 +25,7 @@ SHOWN = 36
 
 
 class Walk:
-    """The steps of the update that a course takes next.
-
-    Parameters
-    ----------
-    course : Course
-    setup : Setup
-        Whose notation and form they are in.
-
-    Raises
-    ------
-    InputError
-        When the form does not suit the network, or the mini-batch is too large to be shown.
-    """
+    """The steps of the update that a course takes next."""
 
     def __init__(self, course: Course, setup: Setup) -> None:
         rows = course.next_rows()

@@ -86,13 +86,7 @@ class Tab:
         return {i: names[i] if names else f"input {i + 1}" for i in range(self.rows.X.shape[1])}
 
     def do(self, told: Mapping[str, Any]) -> tuple[str, ...]:
-        """Do what a command says, and return the fragments that it has changed.
-
-        Raises
-        ------
-        BackpassError
-            When it cannot be done; nothing has changed then, but that training has paused.
-        """
+        """Do what a command says, and return the fragments that it has changed."""
         name, arguments = told.get("do"), {k: v for k, v in told.items() if k != "do"}
         if not isinstance(name, str) or name not in COMMANDS:
             raise InputError(f"no such command; there are {', '.join(COMMANDS)}")
@@ -154,8 +148,8 @@ class Tab:
             now = hidden[at] + {"more": 1, "fewer": -1}.get(change, 0)
             hidden[at] = _whole("units", value or str(now), 1, 16384)
         given = setup.parameters if change == "activation" else None
-        parts = {"hidden": tuple(hidden), "activations": tuple(activations), "parameters": given}
-        return self._build(replace(setup, **parts), self.rows)
+        setup = replace(setup, hidden=tuple(hidden), activations=tuple(activations))
+        return self._build(replace(setup, parameters=given), self.rows)
 
     def dropped(self, name: str, data: bytes) -> tuple[str, ...]:
         """Take a table, whose target is then asked for."""

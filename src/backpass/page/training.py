@@ -1,4 +1,4 @@
-"""Training while somebody looks on: a thread that takes epochs, and copies for whoever draws them."""
+"""Training while somebody looks on: a thread that takes epochs, and copies to be drawn."""
 
 from __future__ import annotations
 
@@ -55,15 +55,7 @@ class Frame:
 
 
 class Training:
-    """Runs a course in a thread of its own until it is paused.
-
-    Attributes
-    ----------
-    error : BackpassError or None
-        What has ended it, other than a pause.
-    frame : Frame
-        The newest copy; older ones are gone, whoever has not drawn them.
-    """
+    """Runs a course in a thread of its own until it is paused."""
 
     def __init__(self, course: Course) -> None:
         self.course, self.error = course, None

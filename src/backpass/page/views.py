@@ -27,6 +27,9 @@ from backpass.page.training import PACES, layers_health
 NAMED_ROWS = 10
 """The most rows of a mini-batch that are named."""
 
+KINDS = ("W", "b", "delta", "g", "X", "z", "a")
+"""Of a single array that is judged, as :func:`~backpass.explain_mismatch` takes them."""
+
 MINI_BATCH = 10
 """Rows of the mini-batch that one press chooses; the builder takes any number."""
 
@@ -73,9 +76,11 @@ def _held_name(tab: Tab) -> str:
     return f"{symbol}: weight from unit {source[0]} to unit {unit} of layer {held.layer}"
 
 
-def _costs_at(tab: Tab) -> Iterator[tuple[str, str]]:
-    """Yield the costs of the epoch that is shown."""
+def _progress(tab: Tab, noise: float) -> Iterator[tuple[str, ...]]:
+    """Yield the figures of the frame that is shown."""
     epoch, course = tab.training.frame.epoch, tab.course
+    yield "epoch", str(epoch), "epochs"
+    yield "noise of the mini-batch gradient", _number(noise)
     for name, curve in (("training cost", course.costs), ("judging cost", course.judged)):
         if epoch and curve:
             yield name, _number(curve[min(epoch, len(curve)) - 1])
@@ -103,15 +108,12 @@ _environment.globals |= {
     "notations": {n: f"{n} (note {t.note})" if t.note else n for n, t in NOTATIONS.items()},
     "forms": {name: f"{name}: {told}" for name, told in FORMS.items()},
     "paces": {name: f"{name} epochs a second" if s else "full speed" for name, s in PACES.items()},
-    "kinds": {
-        "": "by its shape",
-        **{kind: kind for kind in ("W", "b", "delta", "g", "X", "z", "a")},
-    },
+    "kinds": {"": "by its shape", **{kind: kind for kind in KINDS}},
     "modes": _modes,
     "mode": _mode,
     "rows_named": _rows_named,
     "held_name": _held_name,
-    "costs_at": _costs_at,
+    "progress": _progress,
     "setup_texts": _setup_texts,
     "layers_health": layers_health,
     "step_html": step_html,
