@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backpass.cli.arguments import with_network
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backpass.network.network import Network
+    from backpass.page.data import Rows
+    from backpass.page.setup import Setup
 
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+([eE][+-]?[0-9]+)?")
 
@@ -37,6 +40,8 @@ class NetworkRows:
         What the units stand for: ``input_names``, ``output_names``.
     given : bool
         Whether the rows were written out or are an example's, rather than a table's.
+    shown : dict
+        How a set-up wants them to be shown: ``notation`` and ``form``.
     """
 
     model: Any
@@ -46,6 +51,7 @@ class NetworkRows:
     line_of: Callable[[int], int] | None = None
     names: Mapping[str, Any] = field(default_factory=dict)
     given: bool = False
+    shown: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -75,7 +81,8 @@ def network_rows(
     Parameters
     ----------
     model : str
-        ``example:NAME``, a file of ``Network.save``, or one of ``fit``.
+        ``example:NAME``, a file of ``Network.save``, one of ``fit``, or a set-up of the page: its
+        ``.json`` file, or what follows ``#v1:``.
     table : str or None
         For a network, of its inputs and then the targets.
     x, y : list of str or None
@@ -89,7 +96,16 @@ def network_rows(
     _ensure(not (x and table), f"give --x and --y, or the TABLE {table!r}, not both")
     _ensure(x or not y, "--y goes with --x; the targets of a TABLE are in its last column(s)")
     X = targets = None
-    if model.startswith("example:"):
+    shown: dict[str, str] = {}
+    if "#v1:" in model or model.endswith(".json"):
+        setup, rows = read_setup_file(model)
+        found, X, shown = (
+            setup.network(rows),
+            rows.X,
+            {"notation": setup.notation, "form": setup.form},
+        )
+        targets = rows.targets(setup.loss, setup.output)[1](rows.y)
+    elif model.startswith("example:"):
         from backpass.derivatives.tracing import example
 
         found, X, targets = example(model.removeprefix("example:"))
@@ -105,7 +121,22 @@ def network_rows(
         return _of_table(found, table)
     mend = f"give --x and --y, or a TABLE of {_takes(found)[2]}"
     _ensure(X is not None, f"{model} holds no rows: {mend}")
-    return NetworkRows(found, X, targets, model, given=True)
+    return NetworkRows(found, X, targets, model[:60], given=True, shown=shown)
+
+
+def read_setup_file(text: str) -> tuple[Setup, Rows]:
+    """Return the set-up that is in a file, or behind an address."""
+    from backpass.page.setup import MARK, read_setup
+
+    if MARK in text:
+        return read_setup(text)
+    try:
+        return read_setup(Path(text).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(f"set-up {text}: cannot be read: {why}") from None
+    except InputError as error:
+        raise InputError(f"{text}: {error}") from None
 
 
 def _ensure(good: Any, otherwise: str) -> None:

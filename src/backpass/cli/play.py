@@ -6,12 +6,12 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from backpass.cli.arguments import MaybeNumber, MaybeTable, MaybeText
-from backpass.cli.network_rows import network_rows
+from backpass.cli.network_rows import network_rows, read_setup_file
 from backpass.cli.output import Messages
 from backpass.errors import InputError
 
@@ -61,9 +61,8 @@ def run_play(options: PlayOptions) -> int:
     \b
     Examples:
       backpass play
-      backpass play example:moons --no-browser --port 8000
       backpass play churn.csv --target churn
-      backpass play net.backpass rows.csv
+      backpass play net.backpass rows.csv --no-browser --port 8000
       backpass play --setup exercise.json
     """  # noqa: D301
     if options.idle is not None and not 0 < options.idle < math.inf:
@@ -84,24 +83,26 @@ def run_play(options: PlayOptions) -> int:
 
 def _start(options: PlayOptions) -> tuple[Setup, Rows]:
     """Return what the arguments name, as the page begins with it."""
-    from backpass.page.data import example_rows, start_for, table_rows
+    from backpass.page.data import EXAMPLES, example_rows, start_for, table_rows
     from backpass.page.setup import Setup
+    from backpass.tabular.files import example_target, open_table
 
-    name = options.subject
     if options.setup is not None:
-        return setup_of(options.setup)
-    if name.startswith("example:") and options.target is None and options.table is None:
-        rows = example_rows(name.removeprefix("example:"))
+        return read_setup_file(options.setup)
+    name, target = options.subject, options.target
+    example = name.removeprefix("example:")
+    if example != name and example in EXAMPLES and target is None:
+        rows = example_rows(example)
         return Setup(**start_for(rows)), rows
     if _is_model(name):
         return _of_network(options)
     if options.table is not None:
         raise InputError(f"{name} is no model; give one table, or a model and a table")
-    from backpass.tabular.files import open_table
-
-    if options.target is None:
+    raw = open_table(name)
+    target = target or example_target(name)
+    if target is None:
         raise InputError("--target is missing: name the column to predict")
-    rows = table_rows(open_table(name), options.target)
+    rows = table_rows(raw, target)
     return Setup(**start_for(rows)), rows
 
 
@@ -115,26 +116,8 @@ def _is_model(path: str) -> bool:
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32
 
 
-def setup_of(text: str) -> tuple[Setup, Rows]:
-    """Return the set-up that is in a file, or behind an address."""
-    from backpass.page.setup import MARK, read_setup
-
-    if MARK in text:
-        return read_setup(text)
-    try:
-        told = Path(text).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise InputError(f"--setup {text}: cannot be read: {why}") from None
-    try:
-        return read_setup(told)
-    except InputError as error:
-        raise InputError(f"--setup {text}: {error}") from None
-
-
 def _of_network(options: PlayOptions) -> tuple[Setup, Rows]:
     """Return a saved network, with the rows of a table, where training goes on from it."""
-    from backpass.core.registry import shown
     from backpass.derivatives.batch import subject
     from backpass.page.data import Rows
     from backpass.page.setup import Setup
@@ -142,20 +125,13 @@ def _of_network(options: PlayOptions) -> tuple[Setup, Rows]:
     told = network_rows(options.subject, options.table, None, None, None)
     with told.taken(range(len(told))) as (X, y):
         seen = subject(told.model, X, y).in_numpy()
-    network = seen.network
-    names: dict[str, Any] = {**told.names}
-    rows = Rows(
-        told.label, seen.X, seen.y,
-        inputs=tuple(names.get("input_names", ())), outputs=tuple(names.get("output_names", ())),
-    )  # fmt: skip
-    activations = [shown(phi) for phi in network.model.activations]
-    setup = Setup(
-        hidden=network.sizes[1:-1],
-        activations=tuple(activations[:-1]),
-        output=activations[-1],
-        loss=shown(network.model.loss),
-        learning_rate=0.1,
-        batch_size=min(16, len(rows.X)),
-        parameters=tuple(network.parameters.flat.tolist()),
-    )
-    return setup, rows
+    network, (names, outputs) = seen.network, (told.names.get(key, ()) for key in NAMES)
+    rows = Rows(told.label, seen.X, seen.y, inputs=tuple(names), outputs=tuple(outputs))
+    (*activations, output), loss = network.model.specs()
+    given = tuple(network.parameters.flat.tolist())
+    hidden, M = network.sizes[1:-1], min(16, len(rows.X))
+    return Setup(hidden, tuple(activations), output, loss, batch_size=M, parameters=given), rows
+
+
+NAMES = ("input_names", "output_names")
+"""What units stand for, in this order."""

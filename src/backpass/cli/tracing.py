@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,16 +47,21 @@ class TraceOptions:
     ] = None
     network: Network = None
     notation: Annotated[
-        str,
+        MaybeText,
         Option(
             metavar="NAME",
             help="Symbols and layout: code, or those of a note: error (1), chain (2), nabla (3), "
-            "omega (4), bracket (5).",
+            "omega (4), bracket (5). [default: code, or that of a set-up]",
         ),
-    ] = "code"
+    ] = None
     form: Annotated[
-        str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
-    ] = "batch"
+        MaybeText,
+        Option(
+            metavar="NAME",
+            help="batch, sample, parameter, jacobian, neuron or chain. "
+            "[default: batch, or that of a set-up]",
+        ),
+    ] = None
     layer: Annotated[MaybeWhole, Option(metavar="L", help="This layer only, from 1.")] = None
     format: Annotated[
         MaybeText,
@@ -142,15 +148,17 @@ def _format(options: TraceOptions) -> str:
         raise InputError(f"--output {error}, or --format") from None
 
 
-def _traced(options: TraceOptions, model: Any, X: Any, y: Any = None, **names: Any) -> Trace:
+def _traced(
+    options: TraceOptions, shown: Mapping[str, str], model: Any, X: Any, y: Any, **names: Any
+) -> Trace:
     from backpass.derivatives.tracing import trace
 
     return trace(
         model,
         X,
         y,
-        notation=options.notation,
-        form=options.form,
+        notation=options.notation or shown.get("notation", "code"),
+        form=options.form or shown.get("form", "batch"),
         layer=options.layer,
         max_elements=options.max_elements or None,
         digits=options.digits,
@@ -189,7 +197,7 @@ def _trace(options: TraceOptions) -> Trace:
             if told.X[target][row] is None:
                 raise TableError(f"{told.label}, row {row + 1}: it has no target {target!r}")
     with told.taken(rows) as (X, y):
-        return _traced(options, told.model, X, y, **told.names)
+        return _traced(options, told.shown, told.model, X, y, **told.names)
 
 
 def _rows(text: str, height: int) -> list[int]:

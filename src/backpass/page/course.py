@@ -23,7 +23,7 @@ from backpass.training.snapshots import generator_state, set_generator_state
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KEPT_BYTES = 200_000_000
+KEPT_BYTES, MOST_MOMENTS = 200_000_000, 1000
 """Of all moments together; between them updates are taken again."""
 
 CHUNK_SECONDS = 0.02
@@ -67,8 +67,7 @@ class Course:
         _, encoded = rows.targets(setup.loss, setup.output)
         self.y = encoded(rows.y)
         self.problem = Problem(self.network.model, rows.X, self.y, None, setup.settings())
-        places = np.arange(len(rows.X))
-        rng = np.random.default_rng(setup.seed)
+        places, rng = np.arange(len(rows.X)), np.random.default_rng(setup.seed)
         self.sampler = Sampler(places, self.problem.batch_size, "shuffle", rng)
         self.update, self.costs, self.judged = 0, list[float](), list[float]()
         self._chunk, self._epoch_costs = 1, list[Any]()
@@ -76,6 +75,7 @@ class Course:
         self._order = self.sampler.epoch()
         self._start(None)
         self.moments = [self._moment()]
+        self._most = max(2, min(MOST_MOMENTS, KEPT_BYTES // self.moments[0].size))
 
     def _start(self, slots: dict[str, Any] | None) -> None:
         """Have the engine go on from the network's parameters and the optimiser's state."""
@@ -110,23 +110,27 @@ class Course:
 
     def keep(self) -> None:
         """Keep the present moment; where all take too much room, let go of every second one."""
-        at = bisect_right(self.moments, self.update, key=lambda moment: moment.update)
-        if self.moments[at - 1].update != self.update:
-            self.moments.insert(at, self._moment())
-        if sum(moment.size for moment in self.moments) > KEPT_BYTES:
+        at = self._nearest(self.update)
+        if self.moments[at].update != self.update:
+            self.moments.insert(at + 1, self._moment())
+        if len(self.moments) > self._most:
             del self.moments[1::2]
+
+    def _nearest(self, update: int) -> int:
+        """Return which moment is the last one before an update, or there."""
+        return bisect_right(self.moments, update, key=lambda moment: moment.update) - 1
 
     def advance(self, updates: int, heard: Callable[[], object] = lambda: None) -> None:
         """Take updates; `heard` is called now and then, and ends it by a true result."""
-        last = self.update + updates
+        last, before = self.update + updates, self._nearest(self.update)
         try:
             while self.update < last and not heard():
                 self._take(min(self._chunk, last - self.update))
             self.run.publish()
-            rate = self.setup.learning_rate
-            check_parameters(self.network.parameters.flat, self.epoch, self.update, rate)
+            flat, rate = self.network.parameters.flat, self.setup.learning_rate
+            check_parameters(flat, self.epoch, self.update, rate)
         except Exception:
-            self._return_to(self.moments[-1])
+            self._return_to(self.moments[before])
             raise
 
     def _take(self, updates: int) -> None:
@@ -160,27 +164,19 @@ class Course:
 
     def _every(self) -> int:
         """Return how many epochs lie between two moments that are kept."""
-        known = self.moments
-        return (
-            1 if len(known) < 3 else max(1, (known[-1].update - known[-2].update) // self.per_epoch)
-        )
+        last = [0, 0, *(moment.update for moment in self.moments[-2:])]
+        return max(1, (last[-1] - last[-2]) // self.per_epoch)
 
     def rewind(self, update: int, heard: Callable[[], object] = lambda: None) -> None:
         """Go to the moment after so many updates, from the nearest one before it that was kept."""
-        at = bisect_right(self.moments, update, key=lambda moment: moment.update)
-        self._return_to(self.moments[at - 1])
+        self._return_to(self.moments[self._nearest(update)])
         self.advance(update - self.update, heard)
 
     def _moment(self) -> Moment:
         slots = {name: np.array(values) for name, values in self.run.state.items()}
-        return Moment(
-            self.update,
-            self.network.parameters.flat.copy(),
-            slots,
-            self.sampler.order,  # each epoch has a new one
-            generator_state(self.sampler.rng),
-            [*self._epoch_costs],
-        )
+        flat, rng = self.network.parameters.flat.copy(), generator_state(self.sampler.rng)
+        order = self.sampler.order  # each epoch has a new one
+        return Moment(self.update, flat, slots, order, rng, [*self._epoch_costs])
 
     def _return_to(self, moment: Moment) -> None:
         self.update, self._epoch_costs = moment.update, [*moment.costs]

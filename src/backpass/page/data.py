@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass.core.losses import LOSSES
-from backpass.errors import InputError
+from backpass.errors import InputError, TableWarning
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,12 +27,17 @@ class Rows:
     """Rows to train on, and those that judge."""
 
     name: str
-    X: NDArray[Any]
-    y: NDArray[Any]
+    X: NDArray[Any]  # (N, n_0)
+    y: NDArray[Any]  # (N,) classes 0 … classes − 1; else (N,) or (N, k) as the loss takes them
     classes: int = 0
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     judged: tuple[NDArray[Any], NDArray[Any]] | None = None
+
+    @property
+    def names(self) -> dict[int, str]:
+        """What the inputs are called, by their places."""
+        return dict(enumerate(self.inputs or (f"input {i + 1}" for i in range(self.X.shape[1]))))
 
     def targets(self, loss: str, output: str) -> tuple[int, Callable[[Any], Any]]:
         """Return how many outputs a network has for a loss, and what makes its targets of y."""
@@ -51,14 +57,9 @@ class Rows:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rows to train on as JSON has them, for a set-up."""
-        return {
-            "name": self.name,
-            "X": self.X.tolist(),
-            "y": self.y.tolist(),
-            "classes": self.classes,
-            "inputs": list(self.inputs),
-            "outputs": list(self.outputs),
-        }
+        names = {"inputs": list(self.inputs), "outputs": list(self.outputs)}
+        numbers = {"X": self.X.tolist(), "y": self.y.tolist()}
+        return {"name": self.name, "classes": self.classes, **names, **numbers}
 
 
 def given_rows(told: dict[str, Any]) -> Rows:
@@ -68,7 +69,7 @@ def given_rows(told: dict[str, Any]) -> Rows:
         y = np.array(told["y"])
     except ValueError:  # of different lengths
         y = np.empty(0)
-    if len(widths) != 1 or not widths.isdisjoint({0}) or len(y) != len(told["X"]):
+    if len(widths) != 1 or widths == {0} or len(y) != len(told["X"]):
         raise InputError("set-up.data: X and y need rows of one length each, and as many")
     X, classes = np.array(told["X"], dtype=float), told["classes"]
     if classes and not (y.ndim == 1 and np.isin(y, np.arange(classes)).all()):
@@ -101,9 +102,8 @@ def table_rows(raw: RawTable, target: str, seed: int = 0) -> Rows:
 
 def _split(name: str, X: NDArray[Any], y: NDArray[Any], classes: int) -> Rows:
     """Return every fifth row as one that judges."""
-    last = np.arange(len(X)) % JUDGED == JUDGED - 1
-    return Rows(name, X[~last], y[~last], classes, ("x₁", "x₂")[: X.shape[1]], (),
-                (X[last], y[last]))  # fmt: skip
+    last, names = np.arange(len(X)) % JUDGED == JUDGED - 1, ("x₁", "x₂")[: X.shape[1]]
+    return Rows(name, X[~last], y[~last], classes, names, (), (X[last], y[last]))
 
 
 def _two_arcs(name: str, arcs: Callable[[Any, Any], Any], noise: float) -> Rows:
@@ -128,15 +128,6 @@ def _spirals(t: Any, which: Any) -> Any:
     return np.stack([np.sqrt(t) * np.cos(angle), np.sqrt(t) * np.sin(angle)], 1)
 
 
-def _xor() -> Rows:
-    X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    return Rows("xor", X, np.array([0, 1, 1, 0]), 2)
-
-
-def _thin() -> Rows:
-    return Rows("thin", np.array([[1.5]]), np.array([1.0]))
-
-
 def _curve() -> Rows:
     rng, x = np.random.default_rng(0), np.linspace(-2, 2, 80)[:, None]
     return _split("curve", x, np.sin(2 * x) + 0.15 * rng.normal(size=x.shape), 0)
@@ -145,13 +136,17 @@ def _curve() -> Rows:
 def _digits() -> Rows:
     from backpass.tabular.files import example_target, open_table
 
-    rows = table_rows(open_table("example:digits"), str(example_target("example:digits")))
-    return replace(rows, name="digits")
+    raw, target = open_table("example:digits"), str(example_target("example:digits"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TableWarning)  # pixels in the corners that are always 0
+        return replace(table_rows(raw, target), name="digits")
 
 
 EXAMPLES: dict[str, Callable[[], Rows]] = {
-    "xor": _xor,
-    "thin": _thin,
+    "xor": lambda: Rows(
+        "xor", np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0]), 2
+    ),
+    "thin": lambda: Rows("thin", np.array([[1.5]]), np.array([1.0])),
     "moons": lambda: _two_arcs("moons", _moons, 0.15),
     "circles": lambda: _two_arcs("circles", _circles, 0.08),
     "spirals": lambda: _two_arcs("spirals", _spirals, 0.03),
@@ -161,13 +156,13 @@ EXAMPLES: dict[str, Callable[[], Rows]] = {
 """Every example by name."""
 
 STARTS: dict[str, dict[str, Any]] = {
-    "xor": {},
-    "thin": {"hidden": (1, 1), "activations": ("tanh", "logistic"), "output": "identity",
+    "xor": {"hidden": (3,), "learning_rate": 0.5, "batch_size": 1},
+    "thin": {"hidden": (1, 1), "activations": ("tanh", "logistic"),
              "parameters": (0.5, 0.0, -1.0, 0.5, 2.0, 0.25)},
     "moons": {"hidden": (6, 4), "learning_rate": 0.3, "batch_size": 10},
     "circles": {"hidden": (4,), "learning_rate": 0.3, "batch_size": 10},
     "spirals": {"hidden": (16, 16), "optimizer": "adam", "learning_rate": 0.01, "batch_size": 10},
-    "curve": {"hidden": (8,), "learning_rate": 0.1, "batch_size": 10},
+    "curve": {"batch_size": 10},
     "digits": {"hidden": (32,), "learning_rate": 0.2, "batch_size": 32},
 }  # fmt: skip
 """What an example starts with where it is not what :func:`start_for` says; `thin` is note 3's."""
@@ -181,8 +176,6 @@ def start_for(rows: Rows) -> dict[str, Any]:
     if rows.classes:
         pair = ("logistic", "binary_cross_entropy"), ("softmax", "cross_entropy")
         told["output"], told["loss"] = pair[rows.classes > 2]
-    if rows.name in ("xor", "thin"):
-        told |= {"hidden": (3,), "learning_rate": 0.5, "batch_size": 1}
     told |= STARTS.get(rows.name, {})
     return {"activations": ("tanh",) * len(told["hidden"]), **told}
 

@@ -35,9 +35,9 @@ class Held:
     value: float
     derivative: float
     difference: float
-    pulls: NDArray[np.float64]
-    factors: tuple[float, float]
-    penalty: float
+    pulls: NDArray[np.float64]  # what each row adds to the derivative
+    factors: tuple[float, float]  # of the first row: activation and error signal
+    penalty: float  # what the penalty adds
     paths: Step
     epsilons: NDArray[np.float64]
     costs: NDArray[np.float64]
@@ -52,29 +52,24 @@ class Held:
 
     def why(self) -> str:
         """Return why the derivative has its sign, in words."""
-        signs = ["positive" if x > 0 else "negative" if x < 0 else "0" for x in self.factors]
-        sign = "positive" if self.derivative > 0 else "negative"
-        moves = {True: "raises", False: "lowers"}[self.derivative > 0]
         if self.derivative == 0:
             return "The derivative is 0: moving it a little does not change the cost."
-        told = f"More of it {moves} the cost."
-        if self.penalty:
-            told += f" The penalty adds {self.penalty:.3g} to the derivative."
+        a, delta, sign = (_sign(x) for x in (*self.factors, self.derivative))
         up, down = self.pulls[self.pulls > 0], self.pulls[self.pulls < 0]
-        if len(self.pulls) > 1:
-            rows = f"{len(up)} rows add {up.sum():.3g}, {len(down)} rows {down.sum():.3g}".replace(
-                "-", "−"
+        told = f"{len(up)} rows add {up.sum():.3g}, {len(down)} rows {down.sum():.3g}"
+        told = "The derivative sums what each row adds: " + told.replace("-", "−")
+        if len(self.pulls) == 1:
+            starts = (
+                f"the activation where it starts is {a}" if self.key == "W" else "a bias takes 1"
             )
-            return f"The derivative sums what each row adds: {rows}; together it is {sign}. {told}"
-        a = (
-            f"the activation it starts from is {signs[0]}"
-            if self.key == "W"
-            else "a bias counts as 1"
-        )
-        return (
-            f"The derivative is a product: {a}, the error signal where it ends is {signs[1]}, "
-            f"so it is {sign}. {told}"
-        )
+            told = f"The derivative is a product: {starts}, the error signal where it ends {delta}"
+        told += f"; the L2 penalty adds {self.penalty:.3g}" if self.penalty else ""
+        moves = "raises" if self.derivative > 0 else "lowers"
+        return f"{told}. So it is {sign}: more of it {moves} the cost."
+
+
+def _sign(value: float) -> str:
+    return "positive" if value > 0 else "negative" if value < 0 else "0"
 
 
 def hold(walk: Walk, key: str, layer: int, entry: tuple[int, ...], epsilon: float = 0.0) -> Held:

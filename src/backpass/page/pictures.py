@@ -99,7 +99,7 @@ def learnt_picture(network: Network, rows: Rows, axes: tuple[int, int]) -> str:
         element("circle", cx=across(x, a), cy=up(y, b), r=3, class_="point", fill=fill)
         for (a, b), fill in zip(rows.X[some][:, [i, j]], _marks(rows, some), strict=True)
     ]
-    names = rows.inputs or tuple(f"input {k + 1}" for k in range(rows.X.shape[1]))
+    names = rows.names
     return picture(
         f"what the network says over {names[i]} and {names[j]}",
         element(
@@ -123,7 +123,7 @@ def _curve_picture(network: Network, rows: Rows) -> str:
         element("circle", cx=across(x, a), cy=up(y, b), r=3, class_="point two dot")
         for a, b in zip(rows.X[some, 0], targets[some], strict=True)
     ]
-    name = rows.inputs[0] if rows.inputs else "input"
+    name = rows.names[0]
     line = _line(x, y, zip(xs, found, strict=True), "one")
     return picture(f"the fitted curve over {name}", frame(x, y, name, "output"), *dots, line)
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -26,7 +27,7 @@ from backpass.errors import BackpassError, InputError
 from backpass.page.access import Access
 from backpass.page.data import Rows
 from backpass.page.setup import Setup
-from backpass.page.tab import Tab
+from backpass.page.tab import REFUSED, Tab
 from backpass.page.training import FRAME_SECONDS
 from backpass.page.views import drawn
 from backpass.storage.strict_json import parse_json
@@ -72,7 +73,7 @@ class Page:
         tab = self.tabs.pop(name, None) or Tab(self.setup, self.rows)
         self.tabs[name] = tab
         if len(self.tabs) > MOST_TABS:
-            self.tabs.pop(next(iter(self.tabs))).training.pause()
+            self.tabs.pop(next(iter(self.tabs))).training.halt()
         return tab
 
     async def file(self, request: Request) -> Response:
@@ -113,14 +114,12 @@ class Page:
 
     async def _answer(self, tab: Tab, work: Callable[[], tuple[str, ...]]) -> Response:
         def told() -> Response:
-            with tab.lock:
-                status = 200
+            with tab.lock, np.errstate(all="ignore"):  # what is not finite is looked for, and told
                 try:
-                    names = work()
+                    return JSONResponse(_told(tab, work()))
                 except BackpassError as error:
-                    names, status = ("message", "build", "training"), 422
                     tab.message = str(error)
-                return JSONResponse(_told(tab, names), status)
+                    return JSONResponse(_told(tab, REFUSED), 422)
 
         return await run_in_threadpool(told)
 
@@ -144,7 +143,7 @@ class Page:
                     await asyncio.sleep(FRAME_SECONDS)
             finally:  # nobody looks on any more
                 self.streams, self.used = self.streams - 1, time.monotonic()
-                await run_in_threadpool(training.pause)
+                training.halt()
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
@@ -161,9 +160,7 @@ async def _body(request: Request, most: int) -> bytes:
         async for part in request.stream():
             body += part
             if len(body) > most:
-                raise HTTPException(
-                    413, f"more than {most >> 20} MiB; train on it with backpass fit"
-                )
+                raise HTTPException(413, f"more than {most >> 20} MiB: train on it by backpass fit")
     except ClientDisconnect:
         raise HTTPException(400, "it was cut short") from None
     return bytes(body)
@@ -184,9 +181,8 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    setup: Setup, rows: Rows, *, port: int = 0, browser: bool = True, idle: float | None = None,
-    fragment: str = "",
-) -> None:  # fmt: skip
+    setup: Setup, rows: Rows, *, port: int = 0, browser: bool = True, idle: float | None = None
+) -> None:
     """Serve the page until Ctrl-C, or until nobody has asked for anything for a while."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -196,16 +192,17 @@ def serve(
         raise InputError(f"--port {port}: {error}; choose another, or 0 for any") from None
     port, token = bound.getsockname()[1], secrets.token_urlsafe(24)
     page = Page(setup, rows)
-    config = uvicorn.Config(
-        page.app(port, token), log_level="error", lifespan="off", ws="none",
-        timeout_graceful_shutdown=1,
-    )  # fmt: skip
-    server = _Server(config)
+    app = page.app(port, token)
+    server = _Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     server.page, server.idle = page, idle
     page.stopping = lambda: server.should_exit
-    address = f"http://127.0.0.1:{port}/?token={token}{fragment}"
+    address = f"http://127.0.0.1:{port}/?token={token}"
     sys.stdout.write(f"{address}  (Ctrl-C ends it)\n")
     sys.stdout.flush()
     if browser:
         webbrowser.open(address)
-    server.run(sockets=[bound])
+    try:
+        server.run(sockets=[bound])
+    finally:  # a thread at work in the engine would end the process less well
+        for tab in page.tabs.values():
+            tab.training.pause()

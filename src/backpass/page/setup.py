@@ -25,8 +25,8 @@ MARK = "#v1:"
 LONGEST = 1 << 20
 """The most characters of a set-up; MOST_NUMBERS of twenty digits each are less."""
 
-MOST_NUMBERS = 40_000
-"""Of the rows and parameters in a set-up: four thousand rows of ten numbers can still be mailed."""
+MOST_NUMBERS = 10_000
+"""Of the rows and parameters in a set-up: a thousand rows of ten numbers can still be mailed."""
 
 MOST_PARAMETERS = 2_000_000
 """Of a network on the page: each moment that is kept takes 16 MB then."""
@@ -34,23 +34,18 @@ MOST_PARAMETERS = 2_000_000
 _NAME = Text(longest=200)
 _ROWS = {
     "name": _NAME,
+    "classes": Int(min=0),
+    **dict.fromkeys(("inputs", "outputs"), ListOf(_NAME)),
     "X": ListOf(ListOf(Number())),
     "y": ListOf(AnyOf(Number(), ListOf(Number()))),
-    "classes": Int(min=0),
-    "inputs": ListOf(_NAME),
-    "outputs": ListOf(_NAME),
 }
 SCHEMA = {
     "data": AnyOf(OneOf(*EXAMPLES), _ROWS),
     "hidden": ListOf(Int(min=1, max=16384), longest=64),
     "activations": ListOf(_NAME, longest=64),
-    "output": _NAME,
-    "loss": _NAME,
-    "init": _NAME,
-    "optimizer": _NAME,
-    "learning_rate": Number(min=0),
+    **dict.fromkeys(("output", "loss", "init", "optimizer"), _NAME),
+    **dict.fromkeys(("learning_rate", "alpha"), Number(min=0)),
     "batch_size": Optional(Int(min=1)),
-    "alpha": Number(min=0),
     "seed": Int(min=0, max=2**32 - 1),
     "notation": OneOf(*NOTATIONS),
     "form": OneOf(*FORMS),
@@ -78,12 +73,8 @@ class Setup:
 
     def settings(self) -> Settings:
         """Return how steps are taken."""
-        return Settings(
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            alpha=self.alpha,
-        )
+        names = ("optimizer", "learning_rate", "batch_size", "alpha")
+        return Settings(**{name: getattr(self, name) for name in names})
 
     def network(self, rows: Rows) -> Network:
         """Return the network before training."""
@@ -94,26 +85,19 @@ class Setup:
                 f"layers {'-'.join(map(str, sizes))} have {count:,} parameters; the page takes up "
                 f"to {MOST_PARAMETERS:,}: take fewer units (train on the command line: fit)"
             )
-        network = Network(
-            sizes,
-            self.activations or "relu",
-            self.output,
-            self.loss,
-            init=self.init,
-            seed=self.seed,
-        )
-        if self.parameters is not None:
-            if len(self.parameters) != count:
-                raise InputError(
-                    f"parameters: {len(self.parameters)} numbers for a network of {count}"
-                )
-            network.parameters.flat[...] = self.parameters
+        phi, given = self.activations or "relu", self.parameters
+        network = Network(sizes, phi, self.output, self.loss, init=self.init, seed=self.seed)
+        if given is not None:
+            if len(given) != count:
+                raise InputError(f"parameters: {len(given)} numbers for a network of {count}")
+            network.parameters.flat[...] = given
         return network
 
-    def suited(self) -> Setup:
-        """Return it with an output that the loss goes with."""
-        outputs = LOSSES.get_record(self.loss).outputs
-        return self if self.output in outputs else replace(self, output=outputs[0])
+    def with_loss(self, loss: str) -> Setup:
+        """Return it with another loss, and an output that goes with it."""
+        outputs = LOSSES.get_record(loss).outputs
+        output = self.output if self.output in outputs else outputs[0]
+        return replace(self, loss=loss, output=output)
 
 
 def to_json(setup: Setup, rows: Rows) -> str:

@@ -40,16 +40,10 @@ class Walk:
         self.batch: Subject = subject(course.network, X, y, alpha=alpha)
         names = course.rows.outputs
         self.trace: Trace = trace(
-            course.network,
-            X,
-            y,
-            notation=setup.notation,
-            form=setup.form,
-            alpha=alpha,
-            max_elements=SHOWN,
-            input_names=course.rows.inputs or None,
+            course.network, X, y, notation=setup.notation, form=setup.form, alpha=alpha,
+            max_elements=SHOWN, input_names=course.rows.inputs or None,
             output_names=names if len(names) == course.network.sizes[-1] else None,
-        )
+        )  # fmt: skip
         self.recording: Recording = self.trace.recording
         sections = self.trace.sections
         if setup.form not in WITHOUT_GRADIENTS:

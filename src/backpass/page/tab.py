@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from backpass.derivatives.checking import check_gradients
 from backpass.derivatives.homework import explain_mismatch
 from backpass.derivatives.homework.answer_files import READERS
-from backpass.errors import InputError
+from backpass.errors import InputError, rewording
 from backpass.page.course import Course
 from backpass.page.data import Rows, example_rows, start_for, table_rows
 from backpass.page.holding import Held, hold
@@ -31,7 +31,9 @@ CHECKED_ROWS, CHECKED_ENTRIES = 8, 50
 STEP = ("message", "counters", "picture", "step")
 REST = ("hold", "training", "frame")
 ALL = ("build", *STEP, *REST, "judge", "setup")
-"""Fragments: of a step; what also changes with an update, and may come a moment later; all."""
+REFUSED = ("build", *STEP, "training", "frame")
+"""Fragments: of a step; what also changes with an update, and may come a moment later; all; and
+those that a refusal sets back, without what was typed into the others."""
 
 
 class Tab:
@@ -79,12 +81,6 @@ class Tab:
         """The number of a layer's first unit, in the notation in use."""
         return 1 - self.walk.trace.notation.from_zero
 
-    @property
-    def input_names(self) -> dict[int, str]:
-        """What the inputs are called, by their places."""
-        names = self.rows.inputs
-        return {i: names[i] if names else f"input {i + 1}" for i in range(self.rows.X.shape[1])}
-
     def do(self, told: Mapping[str, Any]) -> tuple[str, ...]:
         """Do what a command says, and return the fragments that it has changed."""
         name, arguments = told.get("do"), {k: v for k, v in told.items() if k != "do"}
@@ -98,8 +94,8 @@ class Tab:
             except TypeError as error:
                 raise InputError(f"{name}: {error}") from None
             moved = self.settle()
-            fragments = COMMANDS[name](self, **arguments)
             self.message = ""
+            fragments = COMMANDS[name](self, **arguments)
             return tuple(dict.fromkeys([*fragments, *moved]))
 
     def settle(self) -> tuple[str, ...]:
@@ -170,8 +166,12 @@ class Tab:
         """Take the table that was dropped, with this target."""
         if self.table is None:
             raise InputError("drop a table first")
-        rows = table_rows(self.table, value, self.setup.seed)
-        return self._build(replace(self.setup, **start_for(rows)), rows)
+        notes: dict[str, str] = {}
+        with rewording(lambda text: notes.setdefault(text, text)):
+            rows = table_rows(self.table, value, self.setup.seed)
+        told = self._build(replace(self.setup, **start_for(rows)), rows)
+        self.message = "; ".join(notes)
+        return told
 
     # --- step ----------------------------------------------------------------------------------
 
@@ -276,18 +276,11 @@ class Tab:
         suffix, notation = Path(name).suffix.lower(), self.setup.notation
         if suffix not in READERS:
             raise InputError(f"an answer is a {', '.join(READERS)} file")
-        batch = self.walk.batch
+        batch, where = self.walk.batch, _whole("layer", layer, 1, 99) if layer else None
         self.verdict = explain_mismatch(
-            batch.network,
-            batch.X,
-            batch.y,
-            READERS[suffix](data),
-            alpha=batch.alpha,
-            what=what or None,
-            layer=_whole("layer", layer, 1, 99) if layer else None,
-            layout=notation,
-            notation=notation,
-        )
+            batch.network, batch.X, batch.y, READERS[suffix](data), alpha=batch.alpha,
+            what=what or None, layer=where, layout=notation, notation=notation,
+        )  # fmt: skip
         return ("message", "judge")
 
 
@@ -326,7 +319,7 @@ def _part(key: str, read: Callable[[str], Any] = str, **more: Any) -> Callable[[
 
 
 CHANGES: dict[str, Callable[[Setup, str], Setup]] = {
-    "loss": lambda setup, text: replace(setup, loss=text).suited(),
+    "loss": Setup.with_loss,
     "output": _part("output"),
     "init": _part("init", parameters=None),
     "seed": _part("seed", lambda text: _whole("seed", text, 0, 2**32 - 1), parameters=None),
