@@ -423,7 +423,7 @@ def test_a_slope_is_the_derivative(name, where):
 
 
 def test_the_certificate_and_the_verdict_stand_on_the_page(client, page):
-    assert "every derivative agrees" in do(client, do="certify").json()["fragments"]["hold"]
+    assert "Every derivative agrees" in do(client, do="certify").json()["fragments"]["hold"]
     (tab,) = page.tabs.values()
     right = tab.walk.recording.arrays["dW", 1]
     for answer, told in ((right, "Right"), (-right, "Wrong")):
@@ -480,7 +480,7 @@ def test_divergence_is_told_and_leaves_the_last_moment():
     tab = tab_of("curve", learning_rate=1e6)
     tab.do({"do": "train", "pace": "full"})
     tab.training._thread.join()
-    with pytest.raises(NonFiniteError, match="learning_rate"):
+    with pytest.raises(NonFiniteError, match="at learning rate 1e.06"):
         tab.do({"do": "pause"})
     assert np.isfinite(tab.course.network.parameters.flat).all()
     drawn(tab, ALL)
