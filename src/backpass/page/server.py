@@ -140,7 +140,7 @@ class Page:
                     if not running:
                         yield "event: over\ndata: {}\n\n"
                         return
-                    await asyncio.sleep(FRAME_SECONDS)
+                    await asyncio.sleep(FRAME_SECONDS / 4)  # a new one is drawn soon
             finally:  # nobody looks on any more
                 self.streams, self.used = self.streams - 1, time.monotonic()
                 training.halt()
@@ -184,10 +184,12 @@ def serve(
     setup: Setup, rows: Rows, *, port: int = 0, browser: bool = True, idle: float | None = None
 ) -> None:
     """Serve the page until Ctrl-C, or until nobody has asked for anything for a while."""
-    bound = socket.socket()
+    # named as TCP, or asyncio leaves Nagle's wait of 40 ms in every answer
+    bound = socket.socket(proto=socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
+        bound.listen()  # before the address is known: whoever is quick waits a moment
     except (OSError, OverflowError) as error:
         raise InputError(f"--port {port}: {error}; choose another, or 0 for any") from None
     port, token = bound.getsockname()[1], secrets.token_urlsafe(24)
