@@ -122,16 +122,15 @@ def _of_network(options: PlayOptions) -> tuple[Setup, Rows]:
     from backpass.page.data import Rows
     from backpass.page.setup import Setup
 
+    if options.table is None:
+        raise InputError(f"{options.subject} holds no rows: give the table of its rows behind it")
     told = network_rows(options.subject, options.table, None, None, None)
     with told.taken(range(len(told))) as (X, y):
         seen = subject(told.model, X, y).in_numpy()
-    network, (names, outputs) = seen.network, (told.names.get(key, ()) for key in NAMES)
-    rows = Rows(told.label, seen.X, seen.y, inputs=tuple(names), outputs=tuple(outputs))
+    network = seen.network
+    inputs, outputs = (tuple(told.names.get(f"{key}_names", ())) for key in ("input", "output"))
+    rows = Rows(told.label, seen.X, seen.y, inputs=inputs, outputs=outputs)
     (*activations, output), loss = network.model.specs()
     given = tuple(network.parameters.flat.tolist())
     hidden, M = network.sizes[1:-1], min(16, len(rows.X))
     return Setup(hidden, tuple(activations), output, loss, batch_size=M, parameters=given), rows
-
-
-NAMES = ("input_names", "output_names")
-"""What units stand for, in this order."""

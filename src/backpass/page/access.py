@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -18,7 +19,6 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
-    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
 
@@ -46,41 +46,29 @@ class Access:
                 message["headers"] = [*message.get("headers", ()), *told]
             await send(message)
 
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
-        given = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("token")
-        if why := self._foreign(scope["method"], headers):
-            await _answer(protected, 403, why)
-        elif scope["path"] == "/" and given is not None and self._is_token(given):
-            cookie = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Strict"
-            await _answer(protected, 303, "", {"location": "/", "set-cookie": cookie})
-        elif not self._is_token(self._cookie_of(headers)):
+        request = Request(scope)
+        given = request.query_params.get("token")
+        if why := self._foreign(request):
+            await PlainTextResponse(f"{why}\n", 403)(scope, receive, protected)
+        elif request.url.path == "/" and self._is_token(given):
+            entered = RedirectResponse("/", 303)
+            entered.set_cookie(self.cookie, self.token, httponly=True, samesite="strict")
+            await entered(scope, receive, protected)
+        elif not self._is_token(request.cookies.get(self.cookie)):
             why = "no token, or an old one: open the whole address that backpass play has printed"
-            await _answer(protected, 403, why)
+            await PlainTextResponse(f"{why}\n", 403)(scope, receive, protected)
         else:
             await self.app(scope, receive, protected)
 
-    def _foreign(self, method: str, headers: dict[str, str]) -> str:
+    def _foreign(self, request: Request) -> str:
         """Return why a request is not the page's; empty where it may be."""
-        if headers.get("host", "") not in self.hosts:
+        if request.headers.get("host") not in self.hosts:
             return "this address is not the page's: open the one that backpass play has printed"
-        origin = headers.get("origin")
+        origin = request.headers.get("origin")
         ours = {f"http://{host}" for host in self.hosts}
-        if origin not in ours and (origin is not None or method != "GET"):
+        if origin not in ours and (origin is not None or request.method != "GET"):
             return "this request does not come from the page"
         return ""
 
-    def _cookie_of(self, headers: dict[str, str]) -> str:
-        found = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        return "" if found is None else found.value
-
-    def _is_token(self, given: str) -> bool:
-        return secrets.compare_digest(given.encode(), self.token.encode())
-
-
-async def _answer(send: Any, status: int, text: str, headers: dict[str, str] | None = None) -> None:
-    told = {"content-type": "text/plain; charset=utf-8", **(headers or {})}
-    pairs = [(name.encode(), value.encode()) for name, value in told.items()]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": f"{text}\n".encode()})
+    def _is_token(self, given: str | None) -> bool:
+        return given is not None and secrets.compare_digest(given.encode(), self.token.encode())

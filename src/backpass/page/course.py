@@ -41,11 +41,6 @@ class Moment:
     generator: dict[str, Any]
     costs: list[Any]
 
-    @property
-    def size(self) -> int:
-        """Bytes of its arrays."""
-        return sum(x.nbytes for x in (self.flat, self.order, *self.slots.values()))
-
 
 class Course:
     """A training that can be followed update by update; it gives ``train``'s bytes.
@@ -75,7 +70,8 @@ class Course:
         self._order = self.sampler.epoch()
         self._start(None)
         self.moments = [self._moment()]
-        self._most = max(2, min(MOST_MOMENTS, KEPT_BYTES // self.moments[0].size))
+        size = places.nbytes + self.moments[0].flat.nbytes * (1 + len(self.moments[0].slots))
+        self._most = max(2, min(MOST_MOMENTS, KEPT_BYTES // size))
 
     def _start(self, slots: dict[str, Any] | None) -> None:
         """Have the engine go on from the network's parameters and the optimiser's state."""

@@ -120,13 +120,7 @@ def to_json(setup: Setup, rows: Rows) -> str:
 
 
 def to_fragment(setup: Setup, rows: Rows) -> str:
-    """Return a set-up as the end of an address.
-
-    Examples
-    --------
-    >>> to_fragment(Setup(seed=7), example_rows("xor"))[:7]
-    '#v1:eNo'
-    """
+    """Return a set-up as the end of an address, ``#v1:…``."""
     packed = zlib.compress(to_json(setup, rows).encode(), 9)
     return MARK + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
