@@ -135,7 +135,7 @@ def main():
     steps("2-6-4-1, ten rows one after the other", "example:moons", form="sample")
     with TemporaryDirectory() as folder:
         steps("784-128-10, 16 rows", *wide(Path(folder)))
-    for name in ("moons", "digits"):
+    for name in ("spirals", "digits"):
         training(name)
 
 

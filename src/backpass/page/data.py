@@ -22,7 +22,7 @@ JUDGED = 5
 """Every fifth row of an example judges and does not train: the part that ``fit`` holds out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Rows to train on, and those that judge."""
 

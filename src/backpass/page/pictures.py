@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,24 +14,8 @@ from backpass.derivatives.tracing.network_picture import MIDDLE, NEGATIVE, POSIT
 from backpass.network.network import Network
 from backpass.page.data import Rows
 from backpass.page.holding import Held
-from backpass.tabular.report.charts import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Axis,
-    Line,
-    Markup,
-    across,
-    element,
-    frame,
-    line_chart,
-    nice_axis,
-    picture,
-    up,
-)  # fmt: skip
+from backpass.tabular.report import charts
+from backpass.tabular.report.charts import Axis, Line, Markup, across, element, frame, join, up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,12 +36,12 @@ COLOURS = np.array([
 def slope_picture(held: Held) -> str:
     """Return J(w + ε) with the tangent whose slope is the derivative."""
     changes = held.costs - held.cost
-    x, y = nice_axis(held.epsilons[0], held.epsilons[-1]), _axis_of(changes)
+    x, y = charts.nice_axis(held.epsilons[0], held.epsilons[-1]), _axis_of(changes)
     tangent = [(e, e * held.derivative) for e in np.linspace(x.low, x.high, 2 * len(changes))]
     inside = [(e, change) for e, change in tangent if y.low <= change <= y.high]
     moved = held.moved - held.cost
     dot = {"cx": across(x, held.epsilon), "cy": up(y, moved), "r": 5, "class_": "two dot"}
-    return picture(
+    return charts.picture(
         f"what a shift ε of one parameter adds to the cost; tangent of slope {held.derivative:.4g}",
         frame(x, y, "ε", "J(w + ε) − J(w)"),
         _line(x, y, zip(held.epsilons, changes, strict=True), "two"),
@@ -68,7 +53,7 @@ def slope_picture(held: Held) -> str:
 
 def _axis_of(values: Any) -> Axis:
     known = values[np.isfinite(values)]
-    return nice_axis(float(known.min()), float(known.max()))
+    return charts.nice_axis(float(known.min()), float(known.max()))
 
 
 def _line(x: Axis, y: Axis, points: Any, css: str) -> Any:
@@ -84,49 +69,56 @@ def cost_picture(costs: Sequence[float], judged: Sequence[float], epoch: int) ->
         lines.append(Line("judging", judged[::every], "one", every))
     mark = epoch if epoch < len(costs) else 0
     told = f"cost over epochs: {costs[-1]:.4g} after epoch {len(costs)}"
-    return line_chart(lines, told, mark=mark, marked=f"epoch {epoch}")
+    return charts.line_chart(lines, told, mark=mark, marked=f"epoch {epoch}")
 
 
 def learnt_picture(network: Network, rows: Rows, axes: tuple[int, int]) -> str:
     """Return what the network says over two inputs, or the curve over its only one."""
+    names, (i, j) = rows.names, axes
+    if len(names) == 1:
+        return _curve_picture(network, rows)
+    points, around = _plane(rows, i, j)
+    image = {
+        "href": f"data:image/bmp;base64,{_bitmap(_colours(network.predict(points), rows))}",
+        "x": charts.LEFT,
+        "y": charts.TOP,
+        "width": charts.WIDTH - charts.LEFT - charts.RIGHT,
+        "height": charts.HEIGHT - charts.TOP - charts.BOTTOM,
+        "preserveAspectRatio": "none",
+    }
+    told = f"what the network says over {names[i]} and {names[j]}"
+    return charts.picture(told, element("image", **image), around)
+
+
+@lru_cache(maxsize=4)  # frames of a training share them
+def _plane(rows: Rows, i: int, j: int) -> tuple[NDArray[Any], Markup]:
+    """Return the points that a surface is predicted at, and what stands around and on it."""
     some = slice(None, None, -(-len(rows.X) // MOST_POINTS))
     X, targets = rows.X[some], rows.y.reshape(len(rows.X), -1)[some, :1]
-    names, (i, j) = rows.names, axes
-    x = _data_axis(rows.X[:, i])
-    if len(names) == 1:
-        places = np.linspace(x.low, x.high, 2 * SIDE)
-        found = network.predict(places[:, None])[:, 0]
-        y = _axis_of(np.append(found, rows.y))
-        dots = _dots(
-            x, y, zip(X[:, 0], targets[:, 0], _texts(_colours(targets, rows)), strict=True)
-        )
-        line = _line(x, y, zip(places, found, strict=True), "one")
-        told = f"the fitted curve over {names[0]}"
-        return picture(told, frame(x, y, names[0], "output"), dots, line)
-    y = _data_axis(rows.X[:, j])
+    x, y = _data_axis(rows.X[:, i]), _data_axis(rows.X[:, j])
     points = np.tile(rows.X.mean(axis=0), (SIDE * SIDE, 1))
     over, above = np.meshgrid(np.linspace(x.low, x.high, SIDE), np.linspace(y.low, y.high, SIDE))
     points[:, i], points[:, j] = over.ravel(), above.ravel()
-    image = {
-        "href": f"data:image/bmp;base64,{_bitmap(_colours(network.predict(points), rows))}",
-        "x": LEFT,
-        "y": TOP,
-        "width": WIDTH - LEFT - RIGHT,
-        "height": HEIGHT - TOP - BOTTOM,
-        "preserveAspectRatio": "none",
-    }
     pure = COLOURS[targets[:, 0] % len(COLOURS)] if rows.classes else _colours(targets, rows)
-    return picture(
-        f"what the network says over {names[i]} and {names[j]}",
-        element("image", **image),
-        frame(x, y, names[i], names[j]),
-        _dots(x, y, zip(X[:, i], X[:, j], _texts(pure), strict=True)),
-    )
+    dots = _dots(x, y, zip(X[:, i], X[:, j], _texts(pure), strict=True))
+    return points, join(frame(x, y, rows.names[i], rows.names[j]), dots)
+
+
+def _curve_picture(network: Network, rows: Rows) -> str:
+    some = slice(None, None, -(-len(rows.X) // MOST_POINTS))
+    X, targets = rows.X[some], rows.y.reshape(len(rows.X), -1)[some, :1]
+    x, name = _data_axis(rows.X[:, 0]), rows.names[0]
+    places = np.linspace(x.low, x.high, 2 * SIDE)
+    found = network.predict(places[:, None])[:, 0]
+    y, fills = _axis_of(np.append(found, rows.y)), _texts(_colours(targets, rows))
+    dots = _dots(x, y, zip(X[:, 0], targets[:, 0], fills, strict=True))
+    line = _line(x, y, zip(places, found, strict=True), "one")
+    return charts.picture(f"the fitted curve over {name}", frame(x, y, name, "output"), dots, line)
 
 
 def _data_axis(values: NDArray[Any]) -> Axis:
     low, high = float(values.min()), float(values.max())
-    return nice_axis(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    return charts.nice_axis(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
 def _dots(x: Axis, y: Axis, points: Iterable[tuple[float, float, str]]) -> Markup:

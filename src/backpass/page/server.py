@@ -195,7 +195,8 @@ def serve(
     port, token = bound.getsockname()[1], secrets.token_urlsafe(24)
     page = Page(setup, rows)
     app = page.app(port, token)
-    server = _Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    options: dict[str, Any] = {"proxy_headers": False, "timeout_graceful_shutdown": 1}
+    server = _Server(uvicorn.Config(app, log_level="error", **options))
     server.page, server.idle = page, idle
     page.stopping = lambda: server.should_exit
     address = f"http://127.0.0.1:{port}/?token={token}"

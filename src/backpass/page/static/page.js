@@ -24,6 +24,8 @@ import { say, swap } from "./swap.js";
 const tab = sessionStorage.getItem("tab") ?? crypto.randomUUID().replaceAll("-", "");
 sessionStorage.setItem("tab", tab); // a reload finds its state again
 
+const GONE = "the server does not answer: start backpass play again";
+
 /** @type {EventSource | null} */
 let stream = null;
 
@@ -45,7 +47,7 @@ async function send(path, body) {
     }
     show(await answer.json());
   } catch (error) {
-    fail(error instanceof TypeError ? "the server does not answer: start backpass play again" : `${error}`);
+    fail(error instanceof TypeError ? GONE : `${error}`);
   }
 }
 
@@ -87,7 +89,7 @@ function watch() {
   });
   stream.addEventListener("error", () => {
     unwatch();
-    fail("the server has ended while it trained: start backpass play again");
+    fail(`training has stopped: ${GONE}`);
   });
 }
 
@@ -147,12 +149,17 @@ let sliding = false;
 document.addEventListener("input", async (event) => {
   if (!(event.target instanceof HTMLInputElement) || event.target.id !== "epsilon" || sliding) return;
   sliding = true;
-  for (let sent = "", at = event.target; sent !== at.value; at = slider(at)) {
-    sent = at.value;
-    const answer = await fetch(`/do?tab=${tab}`, { method: "POST", body: JSON.stringify(told(at)) });
-    slid(await answer.json(), at);
+  try {
+    for (let sent = "", at = event.target; sent !== at.value; at = slider(at)) {
+      sent = at.value;
+      const answer = await fetch(`/do?tab=${tab}`, { method: "POST", body: JSON.stringify(told(at)) });
+      slid(await answer.json(), at);
+    }
+  } catch {
+    fail(GONE);
+  } finally {
+    sliding = false;
   }
-  sliding = false;
 });
 
 /**
