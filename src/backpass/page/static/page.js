@@ -4,7 +4,7 @@
  * mathematics here.
  *
  * Ids that stay: the fragments #message #build #counters #picture #step #hold #training #frame #judge
- * #setup; in them #data #target #add-layer #units-N #activation-N #loss #output #optimizer #init
+ * #setup; in them #data #target #add-layer #units-N #fewer-N #more-N #remove-N #activation-N #loss #output #optimizer #init
  * #learning_rate #batch_size #alpha #seed, #mode-0 #mode-1 #mode-2 (by sample, mini-batch, full batch)
  * #digest, #place #equation #notation #form, #hold-key #hold-layer #hold-source #hold-unit #hold-take
  * #epsilon #held #derivative #difference #held-value #held-cost #moved #promised #why #certify, #pace
@@ -193,6 +193,10 @@ function slid(told, dragged) {
 
 document.addEventListener("keydown", (event) => {
   const from = event.target instanceof HTMLElement ? event.target : document.body;
+  if (event.key === "Enter" && from.matches("[data-form] input")) {
+    const send = from.closest("[data-form]")?.querySelector("[data-submit]");
+    if (send instanceof HTMLElement) send.click();
+  }
   const theirs = from.matches("input, select, textarea, summary");
   const scrolls = from !== document.body && from.scrollWidth > from.clientWidth;
   if (theirs || event.altKey || event.ctrlKey || event.metaKey) return;
