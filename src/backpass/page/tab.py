@@ -152,7 +152,9 @@ class Tab:
         from backpass.tabular.files import open_table
 
         if data[8:9] == b"{":  # as safetensors begin
-            raise InputError(f"{name} is a model; give it with its table: backpass play MODEL TABLE")
+            raise InputError(
+                f"{name} is a model; give it with its table: backpass play MODEL TABLE"
+            )
         with self.lock, tempfile.TemporaryDirectory() as folder:
             moved = self.settle()
             path = Path(folder) / (Path(name).name or "table.csv")

@@ -5,7 +5,6 @@ a page lights up what a step is about, and a part is a link to the step that com
 """
 
 import html
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -142,12 +141,8 @@ class _Drawing:
         return painter.symbol_of(leaf, batch=False, last=self.last).lines[0]
 
     def holding(self, piece: str, *where: str | int) -> str:
-        """Return a piece that names its weight or bias, with a wide line to take hold of."""
-        if not self.held:
-            return piece
-        wide = re.sub(r"stroke-width.*?/?>", 'class="bp-wide"/>', piece.partition("<title>")[0])
-        wide = wide if piece.startswith("<line") else ""
-        return f'<g data-hold="{"-".join(map(str, where))}">{piece}{wide}</g>'
+        """Return a piece that names its weight or bias, where one may take hold of it."""
+        return f'<g data-hold="{"-".join(map(str, where))}">{piece}</g>' if self.held else piece
 
     def part(self, kind: str, layer: int | None, pieces: Sequence[str]) -> str:
         """Return a part of the drawing, which links to the step that computes it."""
@@ -186,10 +181,10 @@ def _weights(drawing: _Drawing) -> Iterator[str]:
         for i, x, y in below:
             for j, u, v in above:
                 name = f"{drawing.named('W', layer, i, j)} = {_told(W[i, j], 4)}"
-                line = (
-                    f'<line x1="{x + RADIUS:.0f}" y1="{y:.1f}" x2="{u - RADIUS:.0f}" y2="{v:.1f}" '
-                    f"{_look(W[i, j], largest, 2.2, '5 4')}><title>{name}</title></line>"
-                )
+                ends = f'x1="{x + RADIUS:.0f}" y1="{y:.1f}" x2="{u - RADIUS:.0f}" y2="{v:.1f}"'
+                look = _look(W[i, j], largest, 2.2, "5 4")
+                wide = f'<line {ends} class="bp-wide"/>' * drawing.held  # easier to hit
+                line = f"{wide}<line {ends} {look}><title>{name}</title></line>"
                 lines.append(drawing.holding(line, "W", layer, i, j))
                 start, end = x + RADIUS + 6, u - RADIUS - 6
                 at = _text(
