@@ -228,6 +228,13 @@ def test_what_is_no_table_is_told_by_its_own_name(client, table):
     assert "/tmp" not in message
 
 
+@pytest.mark.parametrize("name", ["..", "../../etc/passwd", "a" * 5000 + ".csv", "x%00.csv", ""])
+def test_any_name_of_a_file_will_do(client, name):
+    answer = client.post(f"/drop{TAB}&name={name}", content=b"a,b\n1,2\n3,4\n", headers=OURS)
+    assert answer.status_code == 200
+    assert 'id="target"' in answer.json()["fragments"]["build"]
+
+
 def test_each_tab_has_its_own_state_and_a_reload_finds_it(client):
     one, two = "?tab=" + "a" * 32, "?tab=" + "b" * 32
     do(client, one, do="go", where="update")

@@ -303,6 +303,12 @@ def test_play_refuses_in_a_line(arguments, why):
     assert "\n" not in str(told.value)
 
 
+def test_an_update_of_more_rows_than_can_be_shown_is_refused():
+    rows = Rows("long", np.zeros((5000, 1)), np.zeros(5000))
+    with pytest.raises(InputError, match="up to 4,096"):
+        Tab(Setup(**{**start_for(rows), "batch_size": None}), rows)
+
+
 def test_what_was_learnt_is_shown_over_any_two_inputs():
     tab = tab_of("moons")
     tab.do({"do": "look", "x": "1", "y": "0"})

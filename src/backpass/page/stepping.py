@@ -31,8 +31,8 @@ class Walk:
         rows = course.next_rows()
         if len(rows) > MOST_ROWS:
             raise InputError(
-                f"a mini-batch of {len(rows):,} rows is more than can be shown ({MOST_ROWS:,}); "
-                "choose a smaller one to step; training takes any"
+                f"an update of {len(rows):,} rows is more than the page can show; choose a "
+                f"mini-batch of up to {MOST_ROWS:,}"
             )
         self.rows, self.course, self.setup, self.update = rows, course, setup, course.update
         X, y = course.rows.X[rows], course.y[rows]

@@ -157,7 +157,8 @@ class Tab:
             )
         with self.lock, tempfile.TemporaryDirectory() as folder:
             moved = self.settle()
-            path = Path(folder) / (Path(name).name or "table.csv")
+            plain = Path(name).name.replace("\0", "").lstrip(".")[-60:]  # a file can be called so
+            path = Path(folder) / (plain or "table.csv")
             path.write_bytes(data)
             try:
                 self.table = replace(open_table(path), label=path.name)
