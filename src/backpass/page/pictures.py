@@ -43,7 +43,7 @@ def slope_picture(held: Held) -> str:
     dot = {"cx": across(x, held.epsilon), "cy": up(y, moved), "r": 5, "class_": "two dot"}
     return charts.picture(
         f"what a shift ε of one parameter adds to the cost; tangent of slope {held.derivative:.4g}",
-        frame(x, y, "ε", "J(w + ε) − J(w)"),
+        frame(x, y, "ε", "change of the cost"),
         _line(x, y, zip(held.epsilons, changes, strict=True), "two"),
         _line(x, y, inside, "one"),
         element("circle", cx=across(x, 0.0), cy=up(y, 0.0), r=4, class_="one dot"),
