@@ -7,6 +7,7 @@ import json
 import secrets
 import socket
 import sys
+import threading
 import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -202,8 +203,8 @@ def serve(
     address = f"http://127.0.0.1:{port}/?token={token}"
     sys.stdout.write(f"{address}  (Ctrl-C ends it)\n")
     sys.stdout.flush()
-    if browser:
-        webbrowser.open(address)
+    if browser:  # in a thread: one in the terminal takes until it is left
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:
         server.run(sockets=[bound])
     finally:  # a thread at work in the engine would end the process less well
