@@ -25,6 +25,7 @@ PACKAGES = [
     "derivatives",
     "tabular",
     "export",
+    "page",
     "cli",
 ]
 """From the ground up: a package imports what stands before it, and itself."""

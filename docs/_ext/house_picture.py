@@ -25,6 +25,7 @@ COLOURS = {
     "derivatives": "#7c6ad2",
     "tabular": "#26919c",
     "export": "#84847c",
+    "page": "#5a9a2e",
     "cli": "#84847c",
 }
 

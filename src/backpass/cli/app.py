@@ -20,6 +20,7 @@ from backpass.cli.commands import evaluate, export, predict
 from backpass.cli.fit_options import FitOptions
 from backpass.cli.fitting import fit
 from backpass.cli.homework import HomeworkOptions, run_homework
+from backpass.cli.play import PlayOptions, run_play
 from backpass.cli.tracing import TraceOptions, run_trace
 from backpass.cli.worksheet import WorksheetOptions, run_worksheet
 
@@ -82,4 +83,5 @@ _declare("check", run_check)
 _declare("homework", run_homework, HomeworkOptions)
 _declare("trace", run_trace, TraceOptions)
 _declare("worksheet", run_worksheet, WorksheetOptions)
+_declare("play", run_play, PlayOptions)
 _declare("export", export)

@@ -46,7 +46,8 @@ ModelOrNetwork = Annotated[
     str,
     Argument(
         metavar="MODEL",
-        help="File that fit or Network.save has written; or example:xor, :thin, :small, :classes.",
+        help="File that fit or Network.save has written; example:xor, :thin, :small, :classes; or "
+        "a set-up of play: .json or #v1:…",
     ),
 ]
 MaybeTable = Annotated[

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backpass.cli.arguments import with_network
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backpass.network.network import Network
+    from backpass.page.data import Rows
+    from backpass.page.setup import Setup
     from backpass.tabular.model import TabularModel
 
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+([eE][+-]?[0-9]+)?")
@@ -32,6 +35,8 @@ class NetworkRows:
     line_of: Callable[[int], int] | None = None  # from the number of a row to its line
     names: Mapping[str, Any] = field(default_factory=dict)  # input_names, output_names
     given: bool = False  # whether the rows were written out or are an example's
+    # how a set-up of the page wants them to be shown: notation and form
+    shown: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -59,16 +64,25 @@ def network_rows(
     """Return what a command line names: a model with a table, or a network with rows of numbers.
 
     These stand in a table, the inputs and then the targets, or in x and y, as ``["1,0", "0,1"]``
-    or ``["1,0; 0,1"]``. `network` says which of a pack.
+    or ``["1,0; 0,1"]``; or both are a set-up of the page, its ``.json`` file or what follows
+    ``#v1:``. `network` says which of a pack.
     """
     from backpass.network.network import Network
 
     _ensure(not (x and table), f"give --x and --y, or the TABLE {table!r}, not both")
     _ensure(x or not y, "--y goes with --x; the targets of a TABLE are in its last column(s)")
-    found, X, targets = loaded(model)
+    shown: dict[str, str] = {}
+    if "#v1:" in model or model.endswith(".json"):
+        setup, rows = read_setup_file(model)
+        found: Network | TabularModel = setup.network(rows)
+        X = rows.X
+        targets = rows.targets(setup.loss, setup.output)[1](rows.y)
+        shown = {"notation": setup.notation, "form": setup.form}
+    else:
+        found, X, targets = loaded(model)
     if not isinstance(found, Network):
         return _of_model(found, model, table, x, network)
-    _ensure(X is None or table is None, f"{model} has rows of its own; leave {table!r} out")
+    _ensure(X is None or table is None, f"{model[:60]} has rows of its own; leave {table!r} out")
     _ensure(network is None, f"{model} is one network; leave --network out")
     if x:
         return _written_out(found, x, y)
@@ -76,7 +90,22 @@ def network_rows(
         return _of_table(found, table)
     mend = f"give --x and --y, or a TABLE of {_takes(found)[2]}"
     _ensure(X is not None, f"{model} holds no rows: {mend}")
-    return NetworkRows(found, X, targets, model, given=True)
+    return NetworkRows(found, X, targets, model[:60], given=True, shown=shown)
+
+
+def read_setup_file(text: str) -> tuple[Setup, Rows]:
+    """Return the set-up that is in a file, or behind an address."""
+    from backpass.page.setup import MARK, read_setup
+
+    if MARK in text:
+        return read_setup(text)
+    try:
+        return read_setup(Path(text).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(f"set-up {text}: cannot be read: {why}") from None
+    except InputError as error:
+        raise InputError(f"{text}: {error}") from None
 
 
 def loaded(model: str) -> tuple[Network | TabularModel, Any, Any]:

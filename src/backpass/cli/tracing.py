@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backpass.cli.arguments import (
-    Form,
     Inputs,
     MaybeNumber,
     MaybeTable,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from backpass.derivatives.tracing import Trace
 
 MOST_ROWS = 1000
-PASSED_ON = ("notation", "form", "layer", "digits", "update", "derivations")  # as they are
+PASSED_ON = ("layer", "digits", "update", "derivations")  # as they are
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,15 @@ class TraceOptions:
     y: Targets = None
     row: MaybeText = option("N", "Row of TABLE, from 1; or several: 1,3 or 2-5. [default: 1]")
     network: Network = None
-    notation: str = option(
+    notation: MaybeText = option(
         "NAME",
         "Symbols and layout: code, or those of a note: error (1), chain (2), nabla (3), omega "
-        "(4), bracket (5).",
-        default="code",
+        "(4), bracket (5). [default: code, or that of a set-up]",
     )
-    form: Form = "batch"
+    form: MaybeText = option(
+        "NAME",
+        "batch, sample, parameter, jacobian, neuron or chain. [default: batch, or a set-up's]",
+    )
     layer: MaybeWhole = option("L", "This layer only, from 1.")
     format: MaybeText = option(
         "NAME", "text, html, latex or json. [default: that of the suffix, or text]"
@@ -121,13 +123,17 @@ def _format(options: TraceOptions) -> str:
         raise InputError(f"--output {error}, or --format") from None
 
 
-def _traced(options: TraceOptions, model: Any, X: Any, y: Any = None, **names: Any) -> Trace:
+def _traced(
+    options: TraceOptions, shown: Mapping[str, str], model: Any, X: Any, y: Any, **names: Any
+) -> Trace:
     from backpass.derivatives.tracing import trace
 
     return trace(
         model,
         X,
         y,
+        notation=options.notation or shown.get("notation", "code"),
+        form=options.form or shown.get("form", "batch"),
         max_elements=options.max_elements or None,
         learning_rate=0.1 if options.learning_rate is None else options.learning_rate,
         nudge=None if options.nudge is None else _nudge(options.nudge),
@@ -163,7 +169,7 @@ def _trace(options: TraceOptions) -> Trace:
             if told.X[target][row] is None:
                 raise TableError(f"{told.label}, row {row + 1}: it has no target {target!r}")
     with told.taken(rows) as (X, y):
-        return _traced(options, told.model, X, y, **told.names)
+        return _traced(options, told.shown, told.model, X, y, **told.names)
 
 
 def _rows(text: str, height: int) -> list[int]:

@@ -286,13 +286,13 @@ class GradientCheck:
     def _repr_html_(self) -> str:
         from backpass.derivatives.pages import framed  # most certificates are printed
 
-        return framed(_content(self))
+        return framed(content(self))
 
     def to_html(self) -> str:
         """Return a whole page: no script, nothing loaded from elsewhere."""
         from backpass.derivatives.pages import page
 
-        return page("Certificate of gradients", _content(self))
+        return page("Certificate of gradients", content(self))
 
 
 DESCRIBED = ("layer", "kind", "equation", "record", "entries", "checked", "verdict")
@@ -368,7 +368,7 @@ def notes(check: GradientCheck) -> list[str]:
     return told
 
 
-def _content(check: GradientCheck) -> str:
+def content(check: GradientCheck) -> str:
     """Return the certificate as HTML: the verdict, a row for every array, the notes."""
     import html  # loads every named character
 

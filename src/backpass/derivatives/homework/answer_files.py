@@ -43,20 +43,16 @@ def read_answer(path: str | Path) -> Any:
            [ 2.  ,  0.03]])
     """
     path = Path(path)
-    readers: dict[str, Callable[[bytes], Any]] = {
-        ".npy": _npy, ".npz": _npz, ".csv": _csv, ".json": _json,
-    }  # fmt: skip
-    reader = readers.get(path.suffix.lower())
     try:
-        if reader is None:
-            raise InputError(f"an answer is a {', '.join(readers)} file")
+        if path.suffix.lower() not in READERS:
+            raise InputError(f"an answer is a {', '.join(READERS)} file")
         if not path.is_file():
             what = "is no file" if path.exists() else "there is no such file; check the path"
             raise InputError(what)
         size = path.stat().st_size
         if size > LARGEST:
             raise InputError(f"{size >> 20} MiB; answers of at most {LARGEST >> 20} MiB are read")
-        return reader(path.read_bytes())
+        return READERS[path.suffix.lower()](path.read_bytes())
     except OSError as error:
         raise InputError(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
     except (InputError, ModelFileError) as error:
@@ -143,3 +139,9 @@ def _matrix(value: Any, name: str) -> Array:
     if array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
         raise InputError(f"{name}: not a matrix of numbers")
     return array
+
+
+READERS: dict[str, Callable[[bytes], Any]] = {
+    ".npy": _npy, ".npz": _npz, ".csv": _csv, ".json": _json,
+}  # fmt: skip
+"""What reads the bytes of an answer, by the suffix of its file."""

@@ -192,15 +192,16 @@ class Verdict:
     def _repr_html_(self) -> str:
         from backpass.derivatives.pages import framed  # most verdicts are printed
 
-        return framed(self._content())
+        return framed(self.content())
 
     def to_html(self) -> str:
         """Return a whole page: no script, nothing loaded from elsewhere."""
         from backpass.derivatives.pages import page
 
-        return page("Verdict on a gradient", self._content())
+        return page("Verdict on a gradient", self.content())
 
-    def _content(self) -> str:
+    def content(self) -> str:
+        """Return it as HTML, for a page or a part of one."""
         import html  # loads every named character
 
         marks = {"right": "✓ ", "wrong": "✗ "}

@@ -60,14 +60,17 @@ def colour(value: float, largest: float) -> str:
     return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
-def network_picture(trace: Any, row: int = 0, links: Mapping[str, str] | None = None) -> str:
+def network_picture(
+    trace: Any, row: int = 0, links: Mapping[str, str] | None = None, *, held: bool = False
+) -> str:
     """Return an SVG of the network with one row's activations, weights and error signals.
 
     A disc is a unit: its colour is the activation, the ring around it the error signal. Lines are
     weights. Negative values are dashed as well as brown. `links` gives the place in the page of the
-    step that computes a quantity, by its name there.
+    step that computes a quantity, by its name there. Where they are `held`, weights and units name
+    themselves, as ``data-hold="W-1-0-2"``, for a script that takes hold of them.
     """
-    drawing = _Drawing(trace, row, links or {})
+    drawing = _Drawing(trace, row, links or {}, held)
     sizes = trace.widths
     parts = [
         f'<svg class="bp-picture bp-network" xmlns="http://www.w3.org/2000/svg" '
@@ -87,8 +90,8 @@ def network_picture(trace: Any, row: int = 0, links: Mapping[str, str] | None = 
 class _Drawing:
     """The drawing's measures, places and largest values, and the symbols of its notation."""
 
-    def __init__(self, trace: Any, row: int, links: Mapping[str, str]) -> None:
-        self.trace, self.row, self.links = trace, row, links
+    def __init__(self, trace: Any, row: int, links: Mapping[str, str], held: bool) -> None:
+        self.trace, self.row, self.links, self.held = trace, row, links, held
         self.sizes: tuple[int, ...] = trace.network.sizes
         self.layers, self.last = range(len(self.sizes)), len(self.sizes) - 1
         self.rows = max(len(self.slots(layer)) for layer in self.layers)
@@ -128,6 +131,10 @@ class _Drawing:
         painter, leaf = TextPainter(self.trace.notation), Leaf(key, layer, entry=entry)
         return painter.symbol_of(leaf, batch=False, last=self.last).lines[0]
 
+    def holding(self, piece: str, *where: str | int) -> str:
+        """Return a piece that names its weight or bias, where one may take hold of it."""
+        return f'<g data-hold="{"-".join(map(str, where))}">{piece}</g>' if self.held else piece
+
     def part(self, kind: str, layer: int | None, pieces: Sequence[str]) -> str:
         """Return a part of the drawing, which links to the step that computes it."""
         names = [quantity(key, layer) for key in PARTS[kind]]
@@ -166,10 +173,11 @@ def _weights(drawing: _Drawing) -> Iterator[str]:
         for i, x, y in below:
             for j, u, v in above:
                 name = f"{drawing.named('W', layer, i, j)} = {_told(W[i, j], 4)}"
-                lines.append(
-                    f'<line x1="{x + RADIUS:.0f}" y1="{y:.1f}" x2="{u - RADIUS:.0f}" y2="{v:.1f}" '
-                    f"{_look(W[i, j], largest, 2.2, '5 4')}><title>{name}</title></line>"
-                )
+                ends = f'x1="{x + RADIUS:.0f}" y1="{y:.1f}" x2="{u - RADIUS:.0f}" y2="{v:.1f}"'
+                look = _look(W[i, j], largest, 2.2, "5 4")
+                wide = f'<line {ends} class="bp-wide"/>' * drawing.held  # easier to hit
+                line = f"{wide}<line {ends} {look}><title>{name}</title></line>"
+                lines.append(drawing.holding(line, "W", layer, i, j))
                 start, end = x + RADIUS + 6, u - RADIUS - 6
                 at = text_at(
                     start + t * (end - start), y + t * (v - y) + 4, "number", _told(W[i, j], 3)
@@ -199,12 +207,13 @@ def _layer(drawing: _Drawing, layer: int) -> Iterator[str]:
         errors.append(text_at(x, y + 35, "small", number))
         told = f"{drawing.named('a', layer, j)} = {_told(a[j], 4)}"
         strong = " bp-strong" if most[0] > 0 and abs(a[j]) > 0.6 * most[0] else ""
-        units.append(
+        unit = (
             f'<circle cx="{x:.0f}" cy="{y:.1f}" r="{RADIUS}" class="bp-unit" '
             f'fill="{colour(float(a[j]), most[0])}"><title>{told}</title></circle>'
             + text_at(x, y + 4, f"value{strong}", _told(a[j], 2))
             + _name(drawing, layer, j, x, y)
         )
+        units.append(drawing.holding(unit, "b", layer, j) if layer else unit)
     yield drawing.part("error signals", layer, errors)
     yield drawing.part("units", layer, units)
     if layer:

@@ -215,18 +215,26 @@ def record_paths(
     return [(n, units) for n, units, _ in found], count
 
 
-def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:
-    """Take the optimiser's first step (U) on copies, and keep θ before and after it."""
+def record_update(
+    subject: Subject,
+    seen: Recording,
+    optimizer: Optimizer,
+    rate: float,
+    state: Mapping[str, Array] | None = None,
+    step: int = 1,
+) -> None:
+    """Take a step of the optimiser (U), by default its first, on copies; keep θ around it."""
     theta, known = subject.network.parameters, seen.arrays
     layers = range(1, len(theta.weights) + 1)
     slopes = [known[key, layer].ravel() for layer in layers for key in ("dW", "db")]
     gradient = Parameters(theta.sizes, np.concatenate(slopes).astype(theta.flat.dtype))
-    flat, _ = optimizer.step(theta.flat, gradient.flat, optimizer.init(theta.flat), 1, rate)
+    before = optimizer.init(theta.flat) if state is None else dict(state)
+    flat, _ = optimizer.step(theta.flat, gradient.flat, before, step, rate)
     after = Parameters(theta.sizes, flat)
     for layer, W, b in zip(layers, after.weights, after.biases, strict=True):
         known["W_new", layer], known["b_new", layer] = to_numpy(W).copy(), to_numpy(b).copy()
         seen.order.append(("U", layer))
-    known["rate", None] = np.array(rate)
+    known["rate", None], known["step", None] = np.array(rate), np.array(step)
 
 
 ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs"}

@@ -303,7 +303,10 @@ def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
         return Step("U", layer, "update", values.notation.place("U"), tuple(lines))
     numbers = "".join(f", {name} = {value:g}" for name, value in optimizer.numbers.items())
     rate = float(values.recording.arrays["rate", None])
-    remark = f"the first step of {optimizer.name}: its state starts at 0; rate {rate:g}{numbers}"
+    number = int(values.recording.arrays["step", None])
+    which = "the first step" if number == 1 else f"step {number}"
+    state = "starts at 0" if number == 1 else "is that of the steps before"
+    remark = f"{which} of {optimizer.name}: its state {state}; rate {rate:g}{numbers}"
     title = f"update by {optimizer.name}"
     return Step("U", layer, title, "", tuple(lines), (remark,))
 

@@ -114,7 +114,7 @@ def html_part(trace: Any) -> str:
 def html_excerpt(trace: Any, equations: Sequence[str]) -> str:
     """Return the steps of some equations only, by their ids; layers as the trace has them."""
     steps = [step for section in trace.sections for step in section.steps]
-    return framed("".join(_step(trace, step, "") for step in steps if step.id in equations))
+    return framed("".join(step_html(trace, step) for step in steps if step.id in equations))
 
 
 CONTROLS = """<nav class="bp-controls" aria-label="steps" data-controls hidden>
@@ -147,7 +147,7 @@ def _content(trace: Any, *, prefix: str = "", controls: str = "") -> tuple[str, 
         named = list(zip(section.steps, names))  # noqa: B905 (names go on in the next section)
         title = f"<h3>{html.escape(section.title)}</h3>" if section.title else ""
         told += f'<section class="bp-part">{title}'
-        told += "".join(_step(trace, step, name) for step, name in named) + "</section>"
+        told += "".join(step_html(trace, step, name) for step, name in named) + "</section>"
         drawn += _drawn(trace, section, named, number)
         rules += "".join(_lit(step, name, number) for step, name in named)
         anchors += "".join(f'<i class="bp-at" id="{name}-at"></i>' for _, name in named)
@@ -171,7 +171,7 @@ def _drawn(trace: Any, section: Section, named: Sequence[tuple[Step, str]], numb
         caption = "the first row; error signals hold the mean over all rows"
     links: dict[str, str] = {}
     for step, name in named:
-        links = {**dict.fromkeys(_quantities(step)[0], name), **links}
+        links = {**dict.fromkeys(quantities(step)[0], name), **links}
     picture = network_picture(seen, links=links)
     told = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f'<figure class="bp-drawn bp-drawn-{number}"><div>{picture}</div>{told}</figure>'
@@ -181,7 +181,7 @@ def _title(trace: Any) -> str:
     return f"Trace of a {trace.widths} network"
 
 
-def _quantities(step: Step) -> tuple[list[str], list[str]]:
+def quantities(step: Step) -> tuple[list[str], list[str]]:
     """Return the names of what a step computes, and of what it computes that from."""
     sides = zip(*(line.quantities() for line in step.lines), strict=True)
     found = (
@@ -193,7 +193,7 @@ def _quantities(step: Step) -> tuple[list[str], list[str]]:
 
 def _lit(step: Step, name: str, drawn: int) -> str:
     """Return the rules by which a step that the address names lights up its quantities."""
-    left, right = _quantities(step)
+    left, right = quantities(step)
     now = f".bp-page:has(#{name}:target,#{name}-at:target) "
     some, also = (
         ",".join(f'[data-quantity~="{quantity}"]' for quantity in names)
@@ -221,7 +221,8 @@ def _symbols(trace: Any, steps: Sequence[Step]) -> str:
     return f'<details class="bp-symbols" open><summary>Symbols</summary><dl>{told}</dl></details>'
 
 
-def _step(trace: Any, step: Step, name: str) -> str:
+def step_html(trace: Any, step: Step, name: str = "") -> str:
+    """Return one step; one with a name is found by it in the page."""
     return framed_step(step, (_line(trace, line) for line in step.lines), name, sentence(step))
 
 

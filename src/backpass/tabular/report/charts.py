@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from backpass.tabular.formatting import number, one_line
@@ -26,7 +27,7 @@ def join(*children: object) -> Markup:
     return Markup("".join(_escaped(child) for child in children))
 
 
-def element(name: str, *children: object, **attributes: Any) -> Markup:
+def element(name: str, /, *children: object, **attributes: Any) -> Markup:
     """Return an element; a trailing underscore of an attribute falls away, others become hyphens.
 
     Examples
@@ -48,11 +49,15 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 40
 
 @dataclass(frozen=True)
 class Line:
-    """A curve: its name, its numbers for x = 1, 2, …, and the CSS class of its colour."""
+    """A curve: its name, its numbers for x = 1, 2, …, and the CSS class of its colour.
+
+    Of a long one only some numbers may be there: for x = 1, 1 + every, 1 + 2 every, …
+    """
 
     name: str
     values: Sequence[float]
     css: str
+    every: int = 1
 
 
 @dataclass(frozen=True)
@@ -138,14 +143,14 @@ def line_chart(
         An epoch to mark, from 1, with the text `marked`.
     """
     y = _value_axis([value for line in lines for value in line.values], log=log)
-    most = max(len(line.values) for line in lines)
+    most = max(len(line.values) * line.every for line in lines)
     x = nice_axis(0, max(most, 2), whole=True)
     x = Axis(0, max(most, 2), tuple(t for t in x.ticks if t <= max(most, 2)))
-    parts = [_frame(x, y, "epoch", "")]
+    parts = [frame(x, y, "epoch", "")]
     if mark:
         parts.append(_mark(x, mark, marked))
     parts += [_curve(line, x, y) for line in lines]
-    return _picture(label, *parts)
+    return picture(label, *parts)
 
 
 def curve_chart(
@@ -181,13 +186,13 @@ def curve_chart(
             element("text", texts[at], x=place, y=HEIGHT - BOTTOM + 16, class_=css)
             for at, place, css in ends
         ]
-    parts.insert(0, _frame(x, y, x_name, y_name))
+    parts.insert(0, frame(x, y, x_name, y_name))
     if diagonal:
         parts.append(_diagonal())
-    places = [(_x(x, a), _y(y, b)) for a, b in sorted(points)]
+    places = [(across(x, a), up(y, b)) for a, b in sorted(points)]
     line = element("polyline", points=" ".join(f"{a},{b}" for a, b in places), class_="two")
     dots = [element("circle", cx=a, cy=b, r=3, class_="two dot") for a, b in places]
-    return _picture(label, *parts, line, *dots)
+    return picture(label, *parts, line, *dots)
 
 
 def _diagonal() -> Markup:
@@ -201,27 +206,30 @@ def scatter_chart(
     """Return points, with the line on which both numbers are equal."""
     both = [value for point in points for value in point]
     axis = nice_axis(min(both), max(both))
-    dots = [element("circle", cx=_x(axis, a), cy=_y(axis, b), r=2) for a, b in points]
-    frame = _frame(axis, axis, x_name, y_name)
-    return _picture(label, frame, _diagonal(), element("g", *dots, class_="dots"))
+    dots = [element("circle", cx=across(axis, a), cy=up(axis, b), r=2) for a, b in points]
+    axes = frame(axis, axis, x_name, y_name)
+    return picture(label, axes, _diagonal(), element("g", *dots, class_="dots"))
 
 
-def _picture(label: str, *parts: Markup) -> Markup:
+def picture(label: str, *parts: Markup) -> Markup:
+    """Return the chart of some parts; the label is for those who cannot see it."""
     return element("svg", *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label)
 
 
-def _x(axis: Axis, value: float) -> str:
+def across(axis: Axis, value: float) -> str:
+    """Return how far from the left a number of the x axis lies."""
     return f"{LEFT + axis.place(value) * (WIDTH - LEFT - RIGHT):.1f}"
 
 
-def _y(axis: Axis, value: float) -> str:
+def up(axis: Axis, value: float) -> str:
+    """Return how far from the top a number of the y axis lies."""
     return f"{HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM):.1f}"
 
 
 def _curve(line: Line, x: Axis, y: Axis) -> Markup:
     points = [
-        f"{_x(x, i)},{_y(y, value)}"
-        for i, value in enumerate(line.values, start=1)
+        f"{across(x, i)},{up(y, value)}"
+        for i, value in zip(count(1, line.every), line.values)
         if math.isfinite(value)
     ]
     if len(points) == 1:  # a line of one point would not be seen
@@ -233,7 +241,7 @@ def _curve(line: Line, x: Axis, y: Axis) -> Markup:
 
 
 def _mark(x: Axis, epoch: int, text: str) -> Markup:
-    at = _x(x, epoch)
+    at = across(x, epoch)
     left = x.place(epoch) < 0.6
     return join(
         element("line", x1=at, x2=at, y1=TOP, y2=HEIGHT - BOTTOM, class_="mark"),
@@ -247,16 +255,17 @@ def _mark(x: Axis, epoch: int, text: str) -> Markup:
     )
 
 
-def _frame(x: Axis, y: Axis, x_name: str, y_name: str) -> Markup:
+def frame(x: Axis, y: Axis, x_name: str, y_name: str) -> Markup:
+    """Return the two axes with their names."""
     parts = []
     for tick in y.ticks:
-        at = _y(y, tick)
+        at = up(y, tick)
         parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_="grid"))
         parts.append(
             element("text", number(tick), x=LEFT - 6, y=f"{float(at) + 4:.1f}", class_="end")
         )
     for tick in x.ticks:
-        at = _x(x, tick)
+        at = across(x, tick)
         css = "end" if float(at) > WIDTH - RIGHT - 15 else "middle"  # or the picture cuts it
         x_at = WIDTH - 2 if css == "end" else at
         parts.append(element("text", number(tick), x=x_at, y=HEIGHT - BOTTOM + 16, class_=css))

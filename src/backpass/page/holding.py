@@ -1,0 +1,105 @@
+"""Taking hold of one weight or bias: its derivative as a slope, its sign, its paths to the cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backpass.derivatives.tracing.nudge import nudge_section
+from backpass.derivatives.tracing.steps import Step
+from backpass.errors import InputError
+from backpass.page.stepping import Walk
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+POINTS = 41
+"""Of the curve: a line through them looks smooth at the width of a page."""
+
+REACH = 1.0
+"""How far the slider goes to either side: the scale that weights are drawn on."""
+
+STEP = 6e-6
+"""Of the centred difference: the cube root of float64's ε, where rounding and curvature balance."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A parameter that is held: what its derivative is, where it comes from, what it promises."""
+
+    key: str
+    layer: int
+    entry: tuple[int, ...]
+    value: float
+    derivative: float
+    difference: float
+    pulls: NDArray[np.float64]  # what each row adds to the derivative
+    factors: tuple[float, float]  # of the first row: activation and error signal
+    penalty: float  # what the penalty adds
+    paths: Step
+    epsilons: NDArray[np.float64]
+    costs: NDArray[np.float64]
+    cost: float
+    epsilon: float = 0.0
+    moved: float = 0.0
+
+    @property
+    def promised(self) -> float:
+        """What the tangent says J is where the slider stands."""
+        return self.cost + self.epsilon * self.derivative
+
+    def why(self) -> str:
+        """Return why the derivative has its sign, in words."""
+        if self.derivative == 0:
+            return "The derivative is 0: moving it a little does not change the cost."
+        a, delta, sign = (_sign(x) for x in (*self.factors, self.derivative))
+        up, down = self.pulls[self.pulls > 0], self.pulls[self.pulls < 0]
+        told = f"{len(up)} rows add {up.sum():.3g}, {len(down)} rows {down.sum():.3g}"
+        told = "The derivative sums what each row adds: " + told.replace("-", "−")
+        if len(self.pulls) == 1:
+            starts = (
+                f"the activation where it starts is {a}" if self.key == "W" else "a bias takes 1"
+            )
+            told = f"The derivative is a product: {starts}, the error signal where it ends {delta}"
+        told += f"; the L2 penalty adds {self.penalty:.3g}" if self.penalty else ""
+        moves = "raises" if self.derivative > 0 else "lowers"
+        return f"{told}. So it is {sign}: more of it {moves} the cost."
+
+
+def _sign(value: float) -> str:
+    return "positive" if value > 0 else "negative" if value < 0 else "0"
+
+
+def hold(walk: Walk, key: str, layer: int, entry: tuple[int, ...], epsilon: float = 0.0) -> Held:
+    """Take hold of a parameter, on the mini-batch of a walk."""
+    if not abs(epsilon) <= REACH:
+        raise InputError(f"ε is {epsilon:g}; the slider goes from −{REACH:g} to {REACH:g}")
+    known, batch = walk.recording.arrays, walk.batch
+    section = nudge_section(walk.trace.notation, batch, walk.recording, (key, layer, *entry))
+    network = batch.network.copy()
+    held = (network.weights if key == "W" else network.biases)[layer - 1]
+    value = float(held[entry])
+
+    def cost(shift: float) -> float:
+        held[entry] = value + shift
+        return network.loss(batch.X, batch.y, alpha=batch.alpha, engine="reference")
+
+    epsilons = np.linspace(-REACH, REACH, POINTS)
+    delta = known["delta", layer][:, entry[-1]]
+    a = known["a", layer - 1][:, entry[0]] if key == "W" else np.ones_like(delta)
+    derivative = float(known[f"d{key}", layer][entry])
+    return Held(
+        key, layer, entry, value, derivative,
+        difference=(cost(STEP) - cost(-STEP)) / (2 * STEP),
+        pulls=a * delta,
+        factors=(float(a[0]), float(delta[0])),
+        penalty=batch.alpha * value / len(a) if key == "W" else 0.0,
+        paths=section.steps[1],
+        epsilons=epsilons,
+        costs=np.array([cost(shift) for shift in epsilons]),
+        cost=float(known["J", None]),
+        epsilon=epsilon,
+        moved=cost(epsilon),
+    )  # fmt: skip
