@@ -99,7 +99,7 @@ class _Run(Generic[_Float]):
         costs: NDArray[np.float64],
         gradient: NDArray[_Float],
     ) -> None:
-        """Write what some rows of a mini-batch add to its mean loss and to its gradient, without L2.
+        """Write what rows of a mini-batch add to its mean loss and to its gradient, without L2.
 
         `mass` is S, the sum of the weights of the whole mini-batch, and `offset` where the rows
         begin in it: dropout masks are those that the next step of :meth:`advance` would draw for

@@ -177,7 +177,7 @@ class NativeRun:
     def shard(
         self, rows: Array, offset: int, mass: float, into: Array | None = None
     ) -> tuple[float, Array]:
-        """Return what `rows` add to a mini-batch; see :class:`backpass.engines.Run`."""
+        """Return what `rows` add to a mini-batch, as a ``PartialRun`` does."""
         flat, costs = np.empty_like(self._flat) if into is None else into, np.empty(2)
         rows = _own(rows, np.int64)
         if not self._direct:
@@ -187,7 +187,7 @@ class NativeRun:
         return float(costs[0]), flat
 
     def apply(self, gradient: Array, mass: float, rate: float) -> float:
-        """Take the step of a given gradient; see :class:`backpass.engines.Run`."""
+        """Take the step of a given gradient, as a ``PartialRun`` does."""
         costs = np.empty(2)
         self._run.apply(_own(gradient), mass, rate, costs)
         return float(costs[1])

@@ -48,23 +48,27 @@ class ReferenceRun:
                     break
         return np.array(costs)
 
-    def shard(self, rows: Array, offset: int, mass: float) -> tuple[float, Array]:
-        """Return what `rows` add to a mini-batch; see :class:`backpass.engines.Run`."""
+    def shard(
+        self, rows: Array, offset: int, mass: float, into: Array | None = None
+    ) -> tuple[float, Array]:
+        """Return what `rows` add to a mini-batch, as a ``PartialRun`` does."""
         problem, settings, model = self.problem, self.problem.settings, self.model
         s, flat = _weights(problem, rows), model.parameters.flat
         share = scalar(namespace(flat).sum(s)) / mass
+        into = flat * 0 if into is None else into
         if share == 0:
-            return 0.0, flat * 0
+            into[...] = 0
+            return 0.0, into
         y, masks = _targets(problem, rows), self._masks(rows.shape[0], offset)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             X = gather(problem.X, rows, flat)
             passed = forward(model, X, masks=masks, dropout=settings.dropout)
             J = cost(model, passed, y, s, ceiling=settings.ceiling)
-            gradient = backward(model, passed, y, s, inputs=False).flat
-        return share * scalar(J.data), share * gradient
+            into[...] = share * backward(model, passed, y, s, inputs=False).flat
+        return share * scalar(J.data), into
 
     def apply(self, gradient: Array, mass: float, rate: float) -> float:
-        """Take the step of a given gradient; see :class:`backpass.engines.Run`."""
+        """Take the step of a given gradient, as a ``PartialRun`` does."""
         alpha, theta = self.problem.alpha_in_cost, self.model.parameters
         W = theta.is_weight() * theta.flat
         penalty = alpha * scalar(namespace(W).sum(W * W)) / (2 * mass)
