@@ -35,6 +35,7 @@ from backpass.cli.arguments import (
     label_of,
     possible_names,
 )
+from backpass.cli.cluster import check_cluster, on_cluster
 from backpass.cli.interrupts import INTERRUPTED
 from backpass.cli.output import Messages
 from backpass.errors import InputError, TableError
@@ -207,13 +208,23 @@ class FitOptions:
     checkpoint_every: Annotated[
         MaybeNumber, Option(metavar="SECONDS", help="Between checkpoints. [default: 60]")
     ] = None
+    cluster: Annotated[
+        MaybeText,
+        Option(metavar="ADDRESS", help="Train one network by Ray: auto, or a cluster's address."),
+    ] = None
+    workers: Annotated[
+        MaybeText, Option(metavar="N", help="Of the cluster, or MIN-MAX. [default: 2]")
+    ] = None
+    fast: Annotated[
+        bool,
+        Option("--fast", help="Less on the wire, other last digits for other workers."),
+    ] = False
 
     @property
     def single(self) -> bool:
         """Whether one network is asked for, in place of a pack."""
-        return self.plain or any(
-            told is not None for told in (self.hidden, self.activation, self.loss, self.epochs)
-        )
+        told = self.hidden, self.activation, self.loss, self.epochs, self.cluster
+        return self.plain or any(given is not None for given in told)
 
     @property
     def command(self) -> str:
@@ -258,7 +269,11 @@ def fit(options: FitOptions) -> int:
 
     messages = Messages()
     with messages.catching():
-        checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
+        elsewhere, checkpoints = on_cluster(options), None
+        if elsewhere is None:  # a cluster's workers write their own
+            checkpoints = Checkpoints.of(
+                options.checkpoint, options.resume, options.checkpoint_every
+            )
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         texts = possible_names([*(options.categorical or []), *filter(None, [options.target])])
         table = open_table(options.table, texts if convention.allows_points() else None)
@@ -278,6 +293,7 @@ def fit(options: FitOptions) -> int:
                 save_to=model_path,
                 hooks=hooks,
                 checkpoints=checkpoints,
+                elsewhere=elsewhere,
             )
     try:
         return _present(options, experiment, model_path, out)
@@ -330,6 +346,7 @@ def _check(options: FitOptions) -> Path:
         _check_activation(options.activation)
     if options.loss is not None:
         _check_loss(options.loss)
+    check_cluster(options)
     several = options.effort is not None or options.recipes is not None
     if options.loss is not None and several:
         raise InputError(

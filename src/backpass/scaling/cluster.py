@@ -1,6 +1,7 @@
 """A training on a cluster: Ray Train starts the workers, watches and restarts them."""
 
 import os
+import signal
 import tempfile
 import threading
 import uuid
@@ -101,14 +102,19 @@ class Cluster:
             ),
         )  # fmt: skip
         outcome: list[Any] = []
-        listener = threading.Thread(target=_listen, args=(messages, outcome, on_message))
+        ended = threading.Event()
+        listener = threading.Thread(target=_listen, args=(messages, ended, outcome, on_message))
         listener.start()
+        heard = signal.getsignal(signal.SIGINT)
         try:
             trainer.fit()
+        except SystemExit:  # Ray's own answer to Ctrl-C
+            raise KeyboardInterrupt(f"the checkpoints are in {folder}") from None
         finally:
-            messages.put(None)  # nothing comes any more
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, heard)
+            ended.set()
             listener.join()
-            messages.shutdown()
         if not outcome:
             raise InputError("the workers ended without a result; Ray's logs say why")
         if isinstance(outcome[0], Exception):
@@ -151,10 +157,22 @@ def connect(cluster: Cluster) -> Any:
     return ray
 
 
-def _listen(messages: Any, outcome: list[Any], on_message: Callable[[Any], None]) -> None:
-    """Hand on what workers tell, until there is nothing more to come."""
-    while (told := messages.get()) is not None:
-        kind, value = told
+def _listen(
+    messages: Any, ended: threading.Event, outcome: list[Any], on_message: Callable[[Any], None]
+) -> None:
+    """Hand on what workers tell, until they have ended and there is nothing more to come."""
+    from ray.util.queue import Empty
+
+    while True:
+        last = ended.is_set()
+        try:
+            kind, value = messages.get(timeout=0.2)
+        except Empty:
+            if last:
+                return
+            continue
+        except Exception:  # Ray itself is gone: Ctrl-C has ended it
+            return
         if kind == "outcome":
             outcome[:] = [value]
         else:
