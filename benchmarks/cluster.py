@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +91,11 @@ def parts(rounds: int) -> Costs:
     given = problem()
     run, flat = ENGINES["native"].start(given), given.model.parameters.flat
     few, many = np.arange(M // Q), np.arange(M)
-    small = median(lambda: run.shard(few, 0, M), rounds)
-    large = median(lambda: run.shard(many, 0, M), rounds)
+
+    def shard(rows: Any) -> None:  # into a buffer that is made for it, as a step does
+        run.shard(rows, 0, M, np.zeros(flat.nbytes, np.uint8).view(flat.dtype))
+
+    small, large = (median(lambda rows=rows: shard(rows), rounds) for rows in (few, many))
     row = (large - small) / (M - M // Q)
     gradient, total = np.zeros_like(flat), np.zeros_like(flat)
     add = median(lambda: np.add(total, gradient, total), rounds) / flat.nbytes
@@ -116,22 +119,24 @@ def worker(rounds: int) -> None:
     group, size = Gloo(), problem().model.parameters.flat.nbytes
     few, many = (np.zeros(n, np.uint8) for n in (64, Q // 2 * size))
     small, large = (median(lambda x=x: group.gather(x), 20 * rounds) for x in (few, many))
-    told = [small, (large - small) / (2 * many.nbytes), steps(group, rounds, True),
-            steps(group, rounds, False)]  # fmt: skip
+    own = parts(20 * rounds)  # of both at a time: they may share a core
+    costs = replace(own, latency=small, byte=(large - small) / (2 * many.nbytes))
+    told = [*astuple(costs), steps(group, rounds, True), steps(group, rounds, False)]
     if group.rank == 0:
         sys.stdout.write(" ".join(map(str, told)) + "\n")
 
 
-def two_processes(rounds: int) -> list[float]:
-    """Return what two workers on this machine have measured."""
+def two_processes(rounds: int) -> tuple[Costs, float, float]:
+    """Return what two workers on this machine have measured: parts, an exact and a fast step."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     command += ["-m", "benchmarks.cluster", "--rounds", str(rounds), "--worker"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-    return [float(x) for x in done.stdout.split()]
+    *costs, exact, fast = map(float, done.stdout.split())
+    return Costs(*costs), exact, fast
 
 
-def tables(costs: Costs, measured: dict[tuple[int, bool], float]) -> str:
+def tables(costs: dict[int, Costs], measured: dict[tuple[int, bool], float]) -> str:
     """Return the tables of the page."""
     size = problem().model.parameters.flat.nbytes
     lines = [
@@ -140,21 +145,25 @@ def tables(costs: Costs, measured: dict[tuple[int, bool], float]) -> str:
         "| --- | --- | ---: | ---: | ---: |",
     ]  # fmt: skip
     for (workers, exact), seconds in measured.items():
-        told = costs.step(workers, M, size, Q, exact)
+        told = costs[workers].step(workers, M, size, Q, exact)
         mode = "exact" if exact else "fast"
         lines.append(
             f"| {workers} | {mode} | {1e6 * told:.0f} | {1e6 * seconds:.0f} |"
             f" {seconds / told:.2f} |"
         )
     lines += [
-        "", "| part | here |", "| --- | ---: |",
-        f"| a shard, beside its rows | {1e6 * costs.shard:.0f} µs |",
-        f"| a row | {1e6 * costs.row:.2f} µs |",
-        f"| the update | {1e6 * costs.apply:.0f} µs |",
-        f"| adding a gradient of {size / 1e3:.0f} KB | {1e6 * costs.add * size:.0f} µs |",
-        f"| a message | {1e6 * costs.latency:.0f} µs |",
-        f"| a byte gathered | {1e9 * costs.byte:.2f} ns |",
+        "", "| part | one worker | each of two |", "| --- | ---: | ---: |",
     ]  # fmt: skip
+    shown = {
+        "a shard, beside its rows, µs": lambda c: 1e6 * c.shard,
+        "a row, µs": lambda c: 1e6 * c.row,
+        "the update, µs": lambda c: 1e6 * c.apply,
+        f"adding a gradient of {size / 1e3:.0f} KB, µs": lambda c: 1e6 * c.add * size,
+        "a message, µs": lambda c: 1e6 * c.latency,
+        "a byte gathered, ns": lambda c: 1e9 * c.byte,
+    }
+    for name, of in shown.items():
+        lines.append(f"| {name} | {of(costs[1]):.3g} | {of(costs[2]):.3g} |")
     return "\n".join(lines)
 
 
@@ -194,9 +203,9 @@ def main() -> None:
         return
     costs = parts(20 * asked.rounds)
     measured = {(1, exact): steps(Alone(), asked.rounds, exact) for exact in (True, False)}
-    costs.latency, costs.byte, exact, fast = two_processes(asked.rounds)
+    of_two, exact, fast = two_processes(asked.rounds)
     measured |= {(2, True): exact, (2, False): fast}
-    told = tables(costs, measured)
+    told = tables({1: costs, 2: of_two}, measured)
     sys.stdout.write(told + "\n")
     if asked.docs:
         before, _, rest = PAGE.read_text(encoding="utf-8").partition("<!-- measured -->\n")

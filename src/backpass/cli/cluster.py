@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from backpass.errors import InputError
 from backpass.storage.atomic_write import shown_path
-from backpass.training.checkpoints import checkpoints_in
 
 if TYPE_CHECKING:
     from backpass.cli.fitting import FitOptions
@@ -37,6 +36,8 @@ def check_cluster(options: FitOptions) -> None:
     _workers(options.workers or "2")
     if options.checkpoint is not None and not options.resume:
         from pathlib import Path
+
+        from backpass.training.checkpoints import checkpoints_in
 
         if checkpoints_in(Path(options.checkpoint, "checkpoints")):
             raise InputError(
