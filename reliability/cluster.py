@@ -26,7 +26,7 @@ from reliability.report import arguments, count, figures, program
 from backpass.network.network import Network
 from backpass.scaling import Cluster, fit
 
-SHARDS, EPOCHS = 4, 1500  # some seconds of training: several kills meet it
+SHARDS, EPOCHS = 4, 4000  # some seconds of training: several kills meet it
 LIFE = 4.0  # seconds at most from the first epoch that is told to a kill
 TIMEOUT = 300.0  # seconds without an epoch after which a training is called hung
 

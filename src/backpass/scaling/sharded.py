@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from backpass.core.arrays import Array
-from backpass.core.parameters import Model
-from backpass.engines import Evaluation, Problem
-from backpass.engines.native import NativeEngine
-from backpass.engines.protocols import Evaluator, PartialRun
+from backpass.engines import Problem
+from backpass.engines.native import NativeEngine, NativeRun
+from backpass.engines.protocols import Evaluator
 from backpass.errors import InputError
 from backpass.scaling.groups import Group, agree
 
@@ -36,8 +35,8 @@ CHECK_EVERY = 100
 HEAD = 8  # bytes of a shard's cost, before its gradient
 
 
-class ShardedEngine:
-    """Trains on the shards of a group of workers.
+class ShardedEngine(NativeEngine):
+    """The native engine on the shards of a group of workers.
 
     Parameters
     ----------
@@ -56,8 +55,6 @@ class ShardedEngine:
     'native in 4 shards'
     """
 
-    uses_blas = False
-
     def __init__(self, group: Group, shards: int = SHARDS, exact: bool = True) -> None:
         if shards < group.size:
             raise InputError(
@@ -66,19 +63,6 @@ class ShardedEngine:
             )
         self.group, self.shards, self.exact = group, shards, exact
         self.name = f"native in {shards} shards" if exact else "native, summed by workers"
-        self._inner = NativeEngine()
-
-    def obstacle(self, problem: Problem) -> str | None:
-        """Return why this engine cannot train on `problem`, or None where it can."""
-        return self._inner.obstacle(problem)
-
-    def prediction_obstacle(self, model: Model, X: Array) -> str | None:
-        """Return why this engine cannot compute `model` on `X`, or None where it can."""
-        return self._inner.prediction_obstacle(model, X)
-
-    def predict(self, model: Model, X: Array) -> Array:
-        """Return the output a_L (N, k) for the rows of `X`."""
-        return self._inner.predict(model, X)
 
     def start(
         self, problem: Problem, state: dict[str, Any] | None = None, steps: int = 0
@@ -103,27 +87,19 @@ class ShardedEngine:
         agree(self.group)
         if self.group.size > 1 and problem.settings.n_threads is None:  # a worker has one processor
             problem = replace(problem, settings=replace(problem.settings, n_threads=1))
-        return ShardedRun(self, problem, self._inner.start(problem, state, steps))
+        return ShardedRun(self, problem, state, steps)
 
 
-class ShardedRun:
-    """A run on shards; see :class:`backpass.engines.Run`."""
+class ShardedRun(NativeRun):
+    """A run on shards: its steps and what judges them are shared out, the rest is each worker's."""
 
-    def __init__(self, engine: ShardedEngine, problem: Problem, inner: PartialRun) -> None:
-        self.engine, self.group, self.problem, self.inner = engine, engine.group, problem, inner
-        self.model = problem.model
+    def __init__(
+        self, engine: ShardedEngine, problem: Problem, state: dict[str, Array] | None, steps: int
+    ) -> None:
+        super().__init__(problem, state, steps)
+        self.engine, self.group = engine, engine.group
         owned = np.array_split(np.arange(engine.shards), self.group.size)
         self._most, self._mine = len(owned[0]), owned[self.group.rank]
-
-    @property
-    def state(self) -> dict[str, Array]:
-        """The optimiser's state, each slot laid out like the flat parameters."""
-        return self.inner.state
-
-    @property
-    def steps(self) -> int:
-        """How many steps were taken."""
-        return self.inner.steps
 
     def advance(self, rows: Array, rates: Sequence[float]) -> Any:
         """Take one step for each mini-batch of `rows`; stop after the first non-finite loss."""
@@ -148,7 +124,7 @@ class ShardedRun:
         loss, gradient = gathered(rows, bounds, mass)
         if not math.isfinite(loss):
             return loss, 0.0
-        return loss, self.inner.apply(gradient, mass, rate)
+        return loss, self.apply(gradient, mass, rate)
 
     def _shards(self, rows: Array, X: Array) -> tuple[Array, Array]:
         """Return the order that brings each shard's rows together, and where each begins."""
@@ -162,7 +138,7 @@ class ShardedRun:
 
         def compute(q: int, into: Array) -> float:
             start, stop = int(bounds[q]), int(bounds[q + 1])
-            cost, _ = self.inner.shard(rows[start:stop], start, mass, into.view(flat.dtype))
+            cost, _ = self.shard(rows[start:stop], start, mass, into.view(flat.dtype))
             return cost
 
         loss, gradient = 0.0, None
@@ -197,7 +173,7 @@ class ShardedRun:
         start, stop = int(bounds[self._mine[0]]), int(bounds[self._mine[-1] + 1])
         mine = np.zeros(len(flat) + 1, flat.dtype)
         if start < stop:
-            cost, mine[1:] = self.inner.shard(rows[start:stop], start, mass)
+            cost, mine[1:] = self.shard(rows[start:stop], start, mass)
             mine[0] = cost
         total = self.group.sum(mine)
         return float(total[0]), total[1:]
@@ -220,7 +196,7 @@ class ShardedRun:
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
         masses = [m for q in parts if q.start < q.stop for m in [float(weights[q].sum())]]
         own = {
-            int(q): self.inner.evaluator(X, y, sample_weight, rows[parts[q]])
+            int(q): super().evaluator(X, y, sample_weight, rows[parts[q]])
             for q in self._mine
             if parts[q].start < parts[q].stop
         }
@@ -242,23 +218,3 @@ class ShardedRun:
             return found, sum(terms) / sum(masses) if terms else math.nan
 
         return evaluate
-
-    def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
-        """Return the cost of all `rows` and its gradient: every worker computes all of it."""
-        return self.inner.evaluate(rows, gradient=gradient)
-
-    def squared_norms(self, rows: Array) -> Array:
-        """Return ‖g_n‖² (N,) of each of `rows`: every worker computes all of them."""
-        return self.inner.squared_norms(rows)
-
-    def noise(self, rows: Array) -> Any:
-        """Return how the gradients of `rows` scatter: every worker computes all of them."""
-        return self.inner.noise(rows)
-
-    def publish(self) -> None:
-        """Bring the parameters of the model up to date."""
-        self.inner.publish()
-
-    def adopt(self) -> None:
-        """Go on from the parameters as they are in the model."""
-        self.inner.adopt()
