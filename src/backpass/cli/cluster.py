@@ -9,7 +9,7 @@ from backpass.errors import InputError
 from backpass.storage.atomic_write import shown_path
 
 if TYPE_CHECKING:
-    from backpass.cli.fitting import FitOptions
+    from backpass.cli.fit_options import FitOptions
     from backpass.tabular.training import Elsewhere
 
 
