@@ -215,6 +215,39 @@ template <class T> class BoundRun {
         signals.raise();
     }
 
+    void shard(const ReadVector<int64_t>& rows, int64_t offset, double mass,
+               const Vector<double>& costs, const Vector<T>& gradient) {
+        const Alone alone(*this);
+        require_aligned(rows, costs, gradient);
+        take(rows, n_rows_, X_, Y_);
+        require(taken_.size() >= 1 && costs.shape(0) == 2, "shard needs rows and two costs");
+        require(offset >= 0 && offset <= (int64_t)1 << 40, "offset must be 0 ... 2^40");
+        require_mass(mass);
+        require_parameters(gradient.shape(0));
+        Signals signals;
+        {
+            const nb::gil_scoped_release released;
+            run_.shard(taken_.data(), (int64_t)taken_.size(), offset, mass, costs.data(),
+                       gradient.data(), signals.poll());
+        }
+        signals.raise();
+    }
+
+    void apply(const ReadVector<T>& gradient, double mass, double rate,
+               const Vector<double>& costs) {
+        const Alone alone(*this);
+        require_aligned(gradient, costs);
+        require_parameters(gradient.shape(0));
+        require_mass(mass);
+        require(costs.shape(0) == 2, "apply needs two costs");
+        Signals signals;
+        {
+            const nb::gil_scoped_release released;
+            run_.apply(gradient.data(), mass, rate, costs.data(), signals.poll());
+        }
+        signals.raise();
+    }
+
     void evaluate_rows(const BoundRows<T>& data, nb::object rows, nb::object costs,
                        nb::object outputs) {
         const Alone alone(*this);
@@ -270,6 +303,9 @@ template <class T> class BoundRun {
     }
     void require_parameters(size_t count) const {
         require(count == run_.parameter_count(), "a parameter vector has the wrong length");
+    }
+    static void require_mass(double mass) {
+        require(mass > 0 && std::isfinite(mass), "mass must be above 0, and finite");
     }
     void require_slot(int slot, size_t count) const {
         require(slot >= 0 && slot < run_.slots(), "the optimiser has no such state");
@@ -358,6 +394,10 @@ template <class T> void bind(nb::module_& m, const char* rows, const char* run, 
              "costs"_a.noconvert())
         .def("evaluate", &BoundRun<T>::evaluate, "rows"_a.noconvert(), "costs"_a.noconvert(),
              "gradient"_a.none(), "norms"_a.none())
+        .def("shard", &BoundRun<T>::shard, "rows"_a.noconvert(), "offset"_a, "mass"_a,
+             "costs"_a.noconvert(), "gradient"_a.noconvert())
+        .def("apply", &BoundRun<T>::apply, "gradient"_a.noconvert(), "mass"_a, "rate"_a,
+             "costs"_a.noconvert())
         .def("evaluate_rows", &BoundRun<T>::evaluate_rows, "data"_a, "rows"_a.none(),
              "costs"_a.none(), "outputs"_a.none());
     nb::class_<BoundRowPredictor<T>>(m, row)

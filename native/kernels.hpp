@@ -158,6 +158,9 @@ struct Passes {
     bool backward, gradients, keep_gradient, apply_update;
     double* row_norm;  // ||g_n||^2 of each row of the call, or null
     double norm_unit;  // what weights are divided by meanwhile: their size, a power of two
+    double mass;       // S of the mini-batch that the rows are a part of; 0: they are all of it
+    int64_t offset;    // where they begin in it
+    bool given;        // the kept gradients are there: nothing is computed but their update
 };
 
 // What a step computes with.

@@ -159,6 +159,35 @@ template <class T> class Run {
             norms ? job.passes.norm_unit / S : 1.0);
     }
 
+    // What some rows of a mini-batch, which begin `offset` rows into it, add to its cost and to the
+    // gradient of its data term; `mass`: S of all of it. Dropout is that of the next step.
+    void shard(const int64_t* rows, int64_t n_rows, int64_t offset, double mass, double* costs,
+               T* gradient, Poll poll) {
+        keep_gradients();
+        use_ready_threads();
+        Job<T> job = job_;
+        job.passes.gradients = job.passes.backward = job.passes.keep_gradient = true;
+        job.passes.mass = mass, job.passes.offset = offset, job.poll = poll;
+        job.batches.batch_size = n_rows, job.learning.alpha = 0;
+        go(job, rows, n_rows, costs);
+        packed_.store(
+            gradient, [](Layer<T>& q) { return q.G; }, [](Layer<T>& q) { return q.gb; });
+    }
+
+    // The step whose data term has this gradient: L2, clipping, update. costs[1]: the penalty.
+    void apply(const T* gradient, double mass, double rate, double* costs, Poll poll) {
+        keep_gradients();
+        use_ready_threads();
+        packed_.load(
+            gradient, [](Layer<T>& q) { return q.G; }, [](Layer<T>& q) { return q.gb; });
+        Job<T> job = job_;
+        job.passes.gradients = job.passes.keep_gradient = job.passes.apply_update = true;
+        job.passes.given = true, job.passes.mass = mass, job.poll = poll;
+        job.batches.rates = &rate;
+        go(job, nullptr, 0, costs);
+        job_.steps = job.steps;
+    }
+
     // Outputs and cost of `n` rows of any data, by the parameters as they are, without dropout, in
     // one pass forward; `rows`: null for the first n in order; `costs` or `outputs` may be null.
     void evaluate_rows(const Rows<T>& data, const int64_t* rows, int64_t n, double* costs,

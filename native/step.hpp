@@ -307,7 +307,7 @@ template <class T> struct Trainer {
 
     // One mini-batch; false after a loss that is not finite.
     bool batch(const int64_t* rows, int64_t n, double rate, double* costs) {
-        const double S = weight_sum(rows, n);
+        const double S = passes.mass > 0 ? passes.mass : weight_sum(rows, n);
         if (S == 0 && passes.apply_update) {  // no mean: it costs nothing and changes nothing
             if (thread == 0) costs[0] = costs[1] = 0;
             return true;
@@ -324,7 +324,7 @@ template <class T> struct Trainer {
             const int64_t size = n - start < batches.block_rows ? n - start : batches.block_rows;
             const int64_t from = size * thread / shares.n_threads;
             const int64_t to = size * (thread + 1) / shares.n_threads;
-            pass_1(rows + start, from, to, start, unit);
+            pass_1(rows + start, from, to, passes.offset + start, unit);
             wait(job.barrier);
             if (thread == 0) cost += sum(work.row_cost, size);
             if (stop() != GO_ON) {
@@ -369,6 +369,7 @@ template <class T> struct Trainer {
     void run() {
         const FlushToZero guard;
         int64_t b = 0;
+        if (passes.given) batch(nullptr, 0, batches.rates[0], job.result.costs);
         for (int64_t start = 0; start < batches.n_rows; start += batches.batch_size, b++) {
             const int64_t left = batches.n_rows - start;
             const bool go_on =

@@ -32,13 +32,15 @@ settings.load_profile("ci" if os.environ.get("CI") else "backpass")
 
 NO_TORCH = None if importlib.util.find_spec("torch") else "PyTorch is not installed"
 NO_TEX = None if shutil.which("pdflatex") else "pdflatex is not installed"
-WITHOUT = {"torch": NO_TORCH, "tex": NO_TEX}
+NO_RAY = None if importlib.util.find_spec("ray") else "Ray is not installed"
+WITHOUT = {"torch": NO_TORCH, "tex": NO_TEX, "ray": NO_RAY}
 
 
 def pytest_configure():
     from backpass.engines.extension import missing
 
-    for name, reason in {"NATIVE": missing(), "TORCH": NO_TORCH, "TEX": NO_TEX}.items():
+    for name, reason in {"native": missing(), **WITHOUT}.items():
+        name = name.upper()
         if reason and os.environ.get(f"BACKPASS_REQUIRE_{name}"):
             raise pytest.UsageError(f"BACKPASS_REQUIRE_{name} is set, but {reason}")
 

@@ -24,6 +24,7 @@ PACKAGES = [
     "estimators",
     "derivatives",
     "tabular",
+    "scaling",
     "export",
     "page",
     "cli",

@@ -24,6 +24,7 @@ COLOURS = {
     "estimators": "#cf5049",
     "derivatives": "#7c6ad2",
     "tabular": "#26919c",
+    "scaling": "#b5762a",
     "export": "#84847c",
     "page": "#5a9a2e",
     "cli": "#84847c",

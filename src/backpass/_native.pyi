@@ -91,6 +91,30 @@ class _Run(Generic[_Float]):
         gradient: NDArray[_Float] | None,
         norms: NDArray[np.float64] | None,
     ) -> None: ...
+    def shard(
+        self,
+        rows: NDArray[np.int64],
+        offset: int,
+        mass: float,
+        costs: NDArray[np.float64],
+        gradient: NDArray[_Float],
+    ) -> None:
+        """Write what rows of a mini-batch add to its mean loss and to its gradient, without L2.
+
+        `mass` is S, the sum of the weights of the whole mini-batch, and `offset` where the rows
+        begin in it: dropout masks are those that the next step of :meth:`advance` would draw for
+        them. The bytes do not depend on the number of threads.
+        """
+
+    def apply(
+        self, gradient: NDArray[_Float], mass: float, rate: float, costs: NDArray[np.float64]
+    ) -> None:
+        """Take the step of a mini-batch whose gradient, without L2, is given: L2, clipping, update.
+
+        ``costs[1]`` becomes the penalty. The bytes are those of :meth:`advance` where that keeps
+        its gradients: with clipping, or with more than 2048 rows in a mini-batch.
+        """
+
     def evaluate_rows(
         self,
         data: _RowSet[_Float],

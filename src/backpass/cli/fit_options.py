@@ -111,13 +111,17 @@ class FitOptions:
     checkpoint: MaybeText = option("FOLDER", "Write the training down here while it runs.")
     resume: bool = switch("--resume", "Go on from the last checkpoint, if there is one.")
     checkpoint_every: MaybeNumber = option("SECONDS", "Between checkpoints. [default: 60]")
+    cluster: MaybeText = option(
+        "ADDRESS", "Train one network by Ray: auto, or a cluster's address."
+    )
+    workers: MaybeText = option("N", "Of the cluster, or MIN-MAX. [default: 2]")
+    fast: bool = switch("--fast", "Less on the wire, other last digits for other workers.")
 
     @property
     def single(self) -> bool:
         """Whether one network is asked for, in place of a pack."""
-        return self.plain or any(
-            told is not None for told in (self.hidden, self.activation, self.loss, self.epochs)
-        )
+        told = self.hidden, self.activation, self.loss, self.epochs, self.cluster
+        return self.plain or any(given is not None for given in told)
 
     @property
     def command(self) -> str:

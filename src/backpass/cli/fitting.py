@@ -28,6 +28,7 @@ from backpass.cli.arguments import (
     outputs,
     possible_names,
 )
+from backpass.cli.cluster import check_cluster, on_cluster
 from backpass.cli.fit_options import Effort, FitOptions
 from backpass.cli.interrupts import INTERRUPTED
 from backpass.cli.output import Messages
@@ -65,7 +66,11 @@ def fit(options: FitOptions) -> int:
 
     messages = Messages()
     with messages.catching():
-        checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
+        elsewhere, checkpoints = on_cluster(options), None
+        if elsewhere is None:  # a cluster's workers write their own
+            checkpoints = Checkpoints.of(
+                options.checkpoint, options.resume, options.checkpoint_every
+            )
         # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         texts = possible_names([*(options.categorical or []), *filter(None, [options.target])])
         table = open_table(options.table, texts if convention.allows_points() else None)
@@ -85,6 +90,7 @@ def fit(options: FitOptions) -> int:
                 save_to=model_path,
                 hooks=hooks,
                 checkpoints=checkpoints,
+                elsewhere=elsewhere,
             )
     try:
         return _present(options, experiment, model_path, out)
@@ -137,6 +143,7 @@ def _check(options: FitOptions) -> Path:
         _check_activation(options.activation)
     if options.loss is not None:
         _check_loss(options.loss)
+    check_cluster(options)
     several = options.effort is not None or options.recipes is not None
     if options.loss is not None and several:
         raise InputError(

@@ -48,7 +48,7 @@ def philox_4x32(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]
 
 
 def dropout_mask(
-    seed: int, step: int, layer: int, rows: int, units: int, rate: float
+    seed: int, step: int, layer: int, rows: int, units: int, rate: float, first: int = 0
 ) -> NDArray[np.bool_]:
     """Return which units are kept, (rows, units): each independently with probability 1 − `rate`.
 
@@ -62,6 +62,8 @@ def dropout_mask(
         Rows of the mini-batch and units of the layer.
     rate : float
         Probability of dropping a unit, in [0, 1).
+    first : int
+        Where the rows begin in their mini-batch.
 
     Examples
     --------
@@ -70,9 +72,11 @@ def dropout_mask(
     0.75
     >>> bool((dropout_mask(1, 7, 1, 5, 3, 0.25) == mask[:5, :3]).all())
     True
+    >>> bool((dropout_mask(1, 7, 1, 3, 10, 0.25, first=2) == mask[2:5]).all())
+    True
     """
     blocks = np.arange((units + 3) // 4, dtype=np.uint64)[None, :]
-    row = np.arange(rows, dtype=np.uint64)[:, None]
+    row = np.arange(first, first + rows, dtype=np.uint64)[:, None]
     fixed = [np.full((1, 1), word & 0xFFFFFFFF, dtype=np.uint64) for word in (layer, step)]
     key = (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)
     words = philox_4x32((blocks, row, fixed[0], fixed[1]), key)

@@ -32,8 +32,10 @@ ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEn
 """Engines by name, the fastest first."""
 
 
-def choose(name: str, problem: Problem) -> Engine:
+def choose(name: str | Engine, problem: Problem) -> Engine:
     """Return the engine called `name`, or for ``"auto"`` the fastest that can train on `problem`.
+
+    An engine stands for itself.
 
     Raises
     ------
@@ -46,6 +48,8 @@ def choose(name: str, problem: Problem) -> Engine:
     Traceback (most recent call last):
     backpass.errors.InputError: unknown engine 'warp'; known: auto, native, reference
     """
+    if not isinstance(name, str):
+        return name
     return _first(name, lambda engine: engine.obstacle(problem), "train")
 
 

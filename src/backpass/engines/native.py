@@ -174,6 +174,24 @@ class NativeRun:
         costs, flat = self._evaluate(rows, gradient, self._weights)
         return Evaluation(float(costs[0]), float(costs[1]), flat)
 
+    def shard(
+        self, rows: Array, offset: int, mass: float, into: Array | None = None
+    ) -> tuple[float, Array]:
+        """Return what `rows` add to a mini-batch, as a ``PartialRun`` does."""
+        flat, costs = np.empty_like(self._flat) if into is None else into, np.empty(2)
+        rows = _own(rows, np.int64)
+        if not self._direct:
+            self._stage(rows, self._weights)
+            rows = np.arange(len(rows), dtype=np.int64)
+        self._run.shard(rows, offset, mass, costs, flat)
+        return float(costs[0]), flat
+
+    def apply(self, gradient: Array, mass: float, rate: float) -> float:
+        """Take the step of a given gradient, as a ``PartialRun`` does."""
+        costs = np.empty(2)
+        self._run.apply(_own(gradient), mass, rate, costs)
+        return float(costs[1])
+
     def evaluator(self, X: Array, y: Array, sample_weight: Array | None, rows: Any) -> Evaluator:
         """Return what evaluates the present θ on other rows; see :class:`backpass.engines.Run`."""
         dtype, X = self._flat.dtype, readable(X)

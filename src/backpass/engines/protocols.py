@@ -156,6 +156,46 @@ class Run(Protocol):
         ...
 
 
+class PartialRun(Run, Protocol):
+    """A run whose steps can be put together from parts of their mini-batch."""
+
+    def shard(
+        self, rows: Array, offset: int, mass: float, into: Array | None = None
+    ) -> tuple[float, Array]:
+        """Return what some rows of a mini-batch add to its mean loss and to its gradient.
+
+        Parameters
+        ----------
+        rows : array of int
+        offset : int
+            Where they begin in the mini-batch: their dropout masks are those of the next step.
+        mass : float
+            S, the sum of the weights of the whole mini-batch.
+        into : array of shape (P,), optional
+            Becomes the gradient.
+
+        Returns
+        -------
+        float, array of shape (P,)
+            Σ s_n C_n / S over these rows, and its gradient, without L2.
+        """
+        ...
+
+    def apply(self, gradient: Array, mass: float, rate: float) -> float:
+        """Take the step of a mini-batch whose gradient is given; return its L2 penalty.
+
+        Parameters
+        ----------
+        gradient : array of shape (P,)
+            Of the mean loss; L2 and clipping are added here.
+        mass : float
+            S of the mini-batch.
+        rate : float
+            The learning rate.
+        """
+        ...
+
+
 class Engine(Protocol):
     """Something that can train a model."""
 

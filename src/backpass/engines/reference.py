@@ -48,6 +48,34 @@ class ReferenceRun:
                     break
         return np.array(costs)
 
+    def shard(
+        self, rows: Array, offset: int, mass: float, into: Array | None = None
+    ) -> tuple[float, Array]:
+        """Return what `rows` add to a mini-batch, as a ``PartialRun`` does."""
+        problem, settings, model = self.problem, self.problem.settings, self.model
+        s, flat = _weights(problem, rows), model.parameters.flat
+        share = scalar(namespace(flat).sum(s)) / mass
+        into = flat * 0 if into is None else into
+        if share == 0:
+            into[...] = 0
+            return 0.0, into
+        y, masks = _targets(problem, rows), self._masks(rows.shape[0], offset)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            X = gather(problem.X, rows, flat)
+            passed = forward(model, X, masks=masks, dropout=settings.dropout)
+            J = cost(model, passed, y, s, ceiling=settings.ceiling)
+            into[...] = share * backward(model, passed, y, s, inputs=False).flat
+        return share * scalar(J.data), into
+
+    def apply(self, gradient: Array, mass: float, rate: float) -> float:
+        """Take the step of a given gradient, as a ``PartialRun`` does."""
+        alpha, theta = self.problem.alpha_in_cost, self.model.parameters
+        W = theta.is_weight() * theta.flat
+        penalty = alpha * scalar(namespace(W).sum(W * W)) / (2 * mass)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            self._update(self._clip(gradient + (alpha / mass) * W), rate)
+        return penalty
+
     def evaluate(self, rows: Array, *, gradient: bool = True) -> Evaluation:
         """Return the cost of all `rows` and its gradient; see :class:`backpass.engines.Run`."""
         problem, model = self.problem, self.model
@@ -127,7 +155,7 @@ class ReferenceRun:
         self._update(self._clip(gradient), rate)
         return scalar(J.data), scalar(J.penalty)
 
-    def _masks(self, n_rows: int) -> list[Array | None] | None:
+    def _masks(self, n_rows: int, first: int = 0) -> list[Array | None] | None:
         """Draw the masks of the hidden layers for the step about to be taken."""
         p, theta = self.problem.settings.dropout, self.model.parameters
         if not p:
@@ -135,7 +163,7 @@ class ReferenceRun:
         xp = namespace(theta.flat)
         masks: list[Array | None] = [None] * len(theta.weights)
         for layer, units in enumerate(theta.sizes[1:-1], start=1):
-            kept = dropout_mask(self.problem.seed, self.steps, layer, n_rows, units, p)
+            kept = dropout_mask(self.problem.seed, self.steps, layer, n_rows, units, p, first)
             masks[layer - 1] = xp.astype(xp.asarray(kept), theta.flat.dtype)
         return masks
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from backpass.tabular.setup import Arrangement, Understanding, arrange
 from backpass.tabular.targets import NumberTarget
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.history import History
+
+if TYPE_CHECKING:
+    from backpass.tabular.training import Elsewhere
 
 __all__ = ["Experiment", "Hooks", "Question", "run_experiment"]
 
@@ -114,6 +117,7 @@ def run_experiment(
     save_to: str | Path | None = None,
     hooks: Hooks | None = None,
     checkpoints: Checkpoints | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Experiment:
     """Train a network on a part of a table and judge it on the rest.
 
@@ -129,6 +133,8 @@ def run_experiment(
     hooks : Hooks, optional
     checkpoints : Checkpoints, optional
         Where the training is written down, and goes on from where it was.
+    elsewhere : callable, optional
+        What trains, as in :meth:`TabularModel.train`.
 
     Raises
     ------
@@ -161,7 +167,7 @@ def run_experiment(
     hooks.scores = curve
     with _noted(notes):
         model = TabularModel.train(
-            arranged.prepared, hooks.epoch, checkpoints, curve, hooks.packing
+            arranged.prepared, hooks.epoch, checkpoints, curve, hooks.packing, elsewhere
         )
     hooks.trained(model)
     interrupted = model.stop_reason == "interrupted"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from backpass.derivatives.tracing.table_columns import TableColumn
     from backpass.tabular.files import RawTable
     from backpass.tabular.pack.training import OnProgress, PackTraining
+    from backpass.tabular.training import Elsewhere
     from backpass.training.checkpoints import Checkpoints
 
 
@@ -228,6 +229,7 @@ class TabularModel(TabularPredictor):
         checkpoints: Checkpoints | None = None,
         metric_curve: list[float] | None = None,
         on_progress: OnProgress | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> TabularModel:
         """Return a network trained on a table that was prepared; Ctrl-C keeps the best epoch.
 
@@ -245,6 +247,10 @@ class TabularModel(TabularPredictor):
         on_progress : callable, optional
             Called now and then while a pack is trained; see
             :func:`~backpass.tabular.pack.training.train_pack`.
+        elsewhere : callable, optional
+            Trains the single network in place of this process, as
+            :func:`backpass.scaling.table_training` does: called with `prepared`, `on_epoch` and
+            `metric_curve`.
 
         Raises
         ------
@@ -255,6 +261,8 @@ class TabularModel(TabularPredictor):
 
         if prepared.question.effort:
             trained = train_several(prepared, checkpoints, on_progress)
+        elif elsewhere is not None:
+            trained = elsewhere(prepared, on_epoch, metric_curve)
         else:
             trained = train_one(prepared, on_epoch, checkpoints, metric_curve)
         model = cls(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from backpass.training.trainer import Trainer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from backpass.engines import Engine
     from backpass.tabular.preparation import PreparedTable
     from backpass.training.checkpoints import Checkpoints
 
@@ -40,13 +41,20 @@ class Trained:
     training: PackTraining | None = None
 
 
+Elsewhere: TypeAlias = (
+    "Callable[[PreparedTable, Callable[[History], Any] | None, list[float] | None], Trained]"
+)
+"""Trains one network on other machines: :func:`train_one` of the same arguments."""
+
+
 def train_one(
     prepared: PreparedTable,
     on_epoch: Callable[[History], bool | None] | None = None,
     checkpoints: Checkpoints | None = None,
     metric_curve: list[float] | None = None,
+    engine: str | Engine = "auto",
 ) -> Trained:
-    """Train one network; the parameters are those of :meth:`TabularModel.train`.
+    """Train one network; the parameters are those of :meth:`TabularModel.train`, and an engine.
 
     Raises
     ------
@@ -74,6 +82,7 @@ def train_one(
         rows=kept,
         rng=rng,
         validation=_validation(prepared, targets, held_out, curve),
+        engine=engine,
         checkpoints=checkpoints,
     )
     with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises

@@ -62,8 +62,8 @@ class Trainer:
         Draws the order of the rows and the dropout seed.
     validation : Validation, optional
         Judges every epoch; the best epoch's parameters are restored at the end.
-    engine : str
-        ``"auto"`` or an engine's name.
+    engine : str or Engine
+        ``"auto"``, an engine's name, or an engine.
     history : History, optional
         Goes on with this one.
     state, steps
@@ -83,7 +83,7 @@ class Trainer:
         rows: Any = None,
         rng: Any = None,
         validation: Validation | None = None,
-        engine: str = "auto",
+        engine: str | Engine = "auto",
         history: History | None = None,
         state: dict[str, Array] | None = None,
         steps: int = 0,
