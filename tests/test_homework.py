@@ -238,7 +238,8 @@ def test_a_verdict_is_shown_everywhere():
     assert json.loads(json.dumps(ask(WEIGHTS[1].T).to_dict(), allow_nan=False))["parts"]
     assert str(verdict) == verdict.text
     assert repr(verdict).startswith("Verdict(wrong: sign")
-    assert repr(ask(WEIGHTS[0])) == "Verdict(right)"
+    assert repr(ask(WEIGHTS[0], what="W", layer=1)) == "Verdict(right)"
+    assert repr(ask(WEIGHTS[0])) == "Verdict(right, 1 of 6 arrays)"
 
 
 # --- what is refused -----------------------------------------------------------------------------

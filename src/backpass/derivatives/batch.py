@@ -28,6 +28,8 @@ class Subject:
         Sample weights.
     alpha : float
         L2 strength.
+    single : bool
+        Whether the model's own numbers are float32, whatever they were taken in.
     """
 
     network: Network
@@ -35,6 +37,7 @@ class Subject:
     y: Array
     s: Array
     alpha: float = 0.0
+    single: bool = False
 
     def rows(self, start: int, stop: int) -> "Subject":
         """Return the same with rows `start` … `stop` − 1 only."""
@@ -47,7 +50,7 @@ class Subject:
         flat = to_numpy(theta.flat).astype(np.float64)
         model = self.network.model.with_parameters(Parameters(theta.sizes, flat))
         X, y, s = (to_numpy(x).astype(np.float64) for x in (self.X, self.y, self.s))
-        return Subject(Network.from_model(model), X, y, s, self.alpha)
+        return replace(self, network=Network.from_model(model), X=X, y=y, s=s)
 
 
 def subject(
@@ -104,6 +107,7 @@ def subject(
         )
     if y is None:
         raise InputError("y is missing: give the targets of the rows")
+    single = str(network.parameters.flat.dtype).endswith("float32")
     if double:
         network = _in_double(network)
     X, y, s = check_batch(network.model, X.toarray() if is_sparse(X) else X, y, sample_weight)
@@ -111,7 +115,7 @@ def subject(
     alpha = 0.0 if alpha is None else float(alpha)
     if not 0 <= alpha < math.inf:
         raise InputError(f"alpha must be a finite number of at least 0, not {alpha:g}")
-    return Subject(network, X, y, s, alpha)
+    return Subject(network, X, y, s, alpha, single)
 
 
 def _in_double(network: Network) -> Network:

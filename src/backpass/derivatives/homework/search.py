@@ -10,22 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations, groupby
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from backpass.core.arrays import Array
+from backpass.derivatives.homework.carried import Given
 from backpass.derivatives.homework.comparison import EXACT, Tolerance
 from backpass.derivatives.homework.factors import Fit, explained, one_number, place
 from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass
 from backpass.derivatives.homework.known import MISTAKES
-from backpass.derivatives.homework.mistake import Explanation, Made, Value, Way, printed
-from backpass.derivatives.homework.part import KINDS, Part
+from backpass.derivatives.homework.mistake import Explanation, Made, Way, printed
+from backpass.derivatives.homework.part import KINDS, Digits, Part
 from backpass.derivatives.homework.unknown import solve
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 CHANCE = 0.01  # how often one of the explanations tried may fit by chance
-WORK = 8e9  # floating-point operations, about, that pairs of mistakes may take: some second
+AT_LEAST = 3e9  # operations, about, for pairs, however busy the machine: all of a small network
+SHARE = 200  # pairs between two looks at the clock: some hundredth of a second, or a tenth
+NEAR = 0.5  # of its size: what carrying few digits moves farther tells no mistake from another
 SOLVING = 3e9  # those that solving for a number beside another mistake may take
 
 CONSTANT = MISTAKES["constant factor"]
@@ -35,6 +39,13 @@ Candidates = list[tuple[str, int]]
 
 Places = set[tuple[str, int]]
 """Rules, each by its name and a layer."""
+
+
+class Untried(NamedTuple):
+    """How many pairs of mistakes were not tried, and of how many."""
+
+    left: int = 0
+    pairs: int = 0
 
 
 @dataclass
@@ -57,9 +68,17 @@ class Search:
         compare: Tolerance,
         parts: Sequence[Part],
         candidates: Sequence[Candidates],
+        *,
+        carried: Digits | None = None,
+        may_be_right: Digits | None = None,
+        until: float = math.inf,
     ) -> None:
         self.right, self.compare = right, compare
         self.parts, self.candidates = parts, candidates
+        self.carried, self.until = carried, until  # digits in every step, and when to stop
+        self.untouched = self._given(right)
+        # what the answer is, but for the digits carried: an explanation has to be nearer
+        self.spread = may_be_right and Given(right, (), right, may_be_right)
         # next to the output first: the least has to be computed to see that they differ
         self.order = sorted(
             range(len(parts)), key=lambda i: (-candidates[i][0][1], candidates[i][0][0] == "W")
@@ -71,35 +90,45 @@ class Search:
         ]
         self.found: dict[frozenset[str], Explanation] = {}
         self.fitting: list[tuple[Any, ...]] = []  # two mistakes that fit, as _keep takes them
-        self.multiples: list[tuple[tuple[Made, ...], Value, Sequence[Fit]]] = []
+        self.multiples: list[tuple[tuple[Made, ...], Given, Sequence[Fit]]] = []
         self.tried = self.passes = 0
 
-    def explain(self) -> tuple[list[Explanation], int]:
-        """Return what explains the answer, the likeliest first, and how many pairs were left out.
+    def explain(self, *, alone: bool = False) -> tuple[list[Explanation], Untried]:
+        """Return what explains the answer, the likeliest first, and what was left out.
 
-        Fewest mistakes come first, then the commonest.
+        Fewest mistakes come first, then the commonest; with `alone`, one mistake each.
         """
-        left = 0
+        untried = Untried()
         with np.errstate(all="ignore"):
             trials = self._try_alone()
-            if not self._settled():
-                for two in self.fitting:
-                    self._keep(*two)
-                left = self._try_pairs(trials)
-            if not self.found:  # what is known comes before what has to be solved for
-                self._try_constants(everywhere=True)
-            if not self.found:
-                self._try_unknown(trials)
-            if not self.found:
-                self._try_constants()
+            if not alone:
+                untried = self._try_several(trials)
         found = sorted(self.found.values(), key=_rank)
         best = min((explanation.off for explanation in found), default=0.0)
-        return [e for e in found if e.off <= FARTHER * best + EXACT], left
+        found = [e for e in found if e.off <= FARTHER * best + EXACT]
+        names = [frozenset(e.names) for e in found]
+        # what one mistake alone gives does not take two
+        return [e for e in found if not any(n < frozenset(e.names) for n in names)], untried
+
+    def _try_several(self, trials: Sequence[Trial]) -> Untried:
+        """Try two mistakes, and those with a number; what is known comes before what is solved."""
+        untried = Untried()
+        if not self._settled():
+            for two in self.fitting:
+                self._keep(*two)
+            untried = self._try_pairs(trials)
+        if not self.found:
+            self._try_constants(everywhere=True)
+        if not self.found:
+            self._try_unknown(trials)
+        if not self.found:
+            self._try_constants()
+        return untried
 
     def told_multiples(self) -> list[str]:
         """Return a sentence for each part that is a multiple of what is right."""
         several = [i for i, part in enumerate(self.parts) if part.numbers.size > 1]
-        fits = [fit for fit in (self._fit(i, self.right.value) for i in several) if fit]
+        fits = [fit for fit in (self._fit(i, self.untouched) for i in several) if fit]
         return [
             f"{{{KINDS[fit.kind]}[{fit.layer}]}} is "
             + (f"{printed(fit.factor)} times the right one" if fit.factor else "0")
@@ -114,20 +143,14 @@ class Search:
 
     # --- what mistakes give ----------------------------------------------------------------------
 
-    def _value(self, *made: Made, base: Pass | None = None) -> Value:
+    def _value(self, *made: Made, base: Pass | None = None) -> Given:
         """Return what is handed in with these mistakes; `base` has the first of their faults."""
         faults = [fault for one in made for fault in one.way.faults]
         return self._given((base or self.right).with_faults(faults), *made)
 
-    def _given(self, w: Pass, *made: Made) -> Value:
+    def _given(self, w: Pass, *made: Made) -> Given:
         """Return what is handed in of a pass with the faults of these mistakes."""
-        value = w.value
-        for way in (one.way for one in made):
-            if way.result is not None:
-                value = partial(way.result, w, value)
-            if way.factor is not None:
-                value = partial(_times, way.factor(self.right), value)
-        return value
+        return Given(w, made, self.right, self.carried)
 
     def _trial(self, made: Made, faults: Sequence[Fault]) -> Trial:
         layers = range(self.right.L + 1)
@@ -140,9 +163,9 @@ class Search:
         """Try each mistake; return those that change the passes, for pairs."""
         changes = [made for made in self.every if made.way.result is not None]
         trials = []
-        fits = self._fits(self.right.value)
+        fits = self._fits(self.untouched)
         if fits:
-            self._try_scalars((), self.right.value, fits)
+            self._try_scalars((), self.untouched, fits)
         for made in self.every:
             if made.way.factor is not None or made.way.family is not None:
                 continue
@@ -176,7 +199,7 @@ class Search:
             for kind, l in candidates
         )
 
-    def _try_scalars(self, made: tuple[Made, ...], value: Value, fits: Sequence[Fit]) -> None:
+    def _try_scalars(self, made: tuple[Made, ...], value: Given, fits: Sequence[Fit]) -> None:
         """Say by which known numbers an answer is a multiple of a value, where it is one."""
         self.multiples.append((made, value, fits))
         covers = partial(self._covered, fits, value)
@@ -192,7 +215,7 @@ class Search:
             else:
                 self.fitting.append((told, fits, value, numbers))
 
-    def _covered(self, fits: Sequence[Fit], value: Value, number: float) -> set[int]:
+    def _covered(self, fits: Sequence[Fit], value: Given, number: float) -> set[int]:
         """Return the parts that are so many times a value, and not the value itself."""
         return {
             i
@@ -230,7 +253,7 @@ class Search:
         def at(number: float) -> Made:
             return replace(made, way=made.way.at(self.right, number))
 
-        def value(number: float) -> Value:
+        def value(number: float) -> Given:
             self.passes += 1
             return self._value(*others, at(number))
 
@@ -248,12 +271,14 @@ class Search:
             if wanted is None:
                 return
             number = solve(lambda number: value(number)(kind, l), wanted[0], neutral)
-            if number is None:
-                return
+            if number is None or (number <= 0 and made.mistake is not CONSTANT):
+                return  # a rate, a strength, a slope are positive
+            if made.mistake is CONSTANT and self._fits(value(-1.0), equal=True):
+                return  # that is a sign
             found = *others, at(number)
             came = self._value(*found)
             fits = self._fits(came, equal=True)
-            if fits and self._each_counts(found, came):
+            if fits:
                 self._keep(found, fits, came, unknown=1)
 
     def _try_constants(self, *, everywhere: bool = False) -> None:
@@ -276,8 +301,8 @@ class Search:
 
     # --- two mistakes ----------------------------------------------------------------------------
 
-    def _try_pairs(self, trials: Sequence[Trial]) -> int:
-        """Try two mistakes together; return how many pairs were left out to save time."""
+    def _try_pairs(self, trials: Sequence[Trial]) -> Untried:
+        """Try two mistakes together, the commonest first; say how many pairs time did not allow."""
         self.tried += len(trials) ** 2 // 2
         # one made in one layer alone beside another one is far-fetched
         trials = [trial for trial in trials if not trial.made.way.alone]
@@ -289,20 +314,23 @@ class Search:
             and trials[i].replaced.isdisjoint(trials[j].replaced)
         ]
         pairs.sort(key=lambda pair: sum(trials[i].made.rank for i in pair))
-        most = int(WORK / self._operations())
-        for i, group in groupby(sorted(pairs[:most]), key=lambda pair: pair[0]):
-            one = trials[i].made
-            base = self.right.with_faults(one.way.faults)  # shared by the pairs
-            for _, j in group:
-                with contextlib.suppress(CannotPlantError):
-                    both = one, trials[j].made
-                    value = self._value(*both, base=base)
-                    fits = self._fits(value, equal=True)
-                    if fits and self._each_counts(both, value):
-                        self._keep(both, fits, value)
-        return max(0, len(pairs) - most)
+        done, surely = 0, int(AT_LEAST / self._operations())
+        while done < len(pairs) and (done < surely or perf_counter() < self.until):
+            # a share of them at a time, so that those with one mistake in common share its pass
+            some, done = sorted(pairs[done : done + SHARE]), done + SHARE
+            for i, group in groupby(some, key=lambda pair: pair[0]):
+                one = trials[i].made
+                base = self.right.with_faults(one.way.faults)
+                for _, j in group:
+                    with contextlib.suppress(CannotPlantError):
+                        both = one, trials[j].made
+                        value = self._value(*both, base=base)
+                        fits = self._fits(value, equal=True)
+                        if fits:
+                            self._keep(both, fits, value)
+        return Untried(max(0, len(pairs) - done), len(pairs))
 
-    def _each_counts(self, made: Sequence[Made], value: Value) -> bool:
+    def _each_counts(self, made: Sequence[Made], value: Given) -> bool:
         """Return whether the value of some mistakes is another one without any of them.
 
         One that changes nothing explains nothing.
@@ -321,7 +349,7 @@ class Search:
 
     def _fits(
         self,
-        value: Value,
+        value: Given,
         seen: tuple[Pass, Trial] | None = None,
         *,
         equal: bool = False,
@@ -342,47 +370,67 @@ class Search:
             fits[i] = fit
         return [fits[i] for i in range(len(self.parts))]
 
-    def _fit(self, i: int, value: Value, *, equal: bool = False) -> Fit | None:
+    def _fit(self, i: int, value: Given, *, equal: bool = False) -> Fit | None:
         """Return what a part is: the first result that it equals, or is a multiple of."""
         arrays = [(kind, l, value(kind, l)) for kind, l in self.candidates[i]]
         there = [(kind, l, array) for kind, l, array in arrays if array is not None]
         for kind, l, array in there:
-            if self.compare.off(self.parts[i], kind, l, array) is not None:
+            doubt = self._doubt(i, value, kind, l)
+            if self.compare.off(self.parts[i], kind, l, array, doubt=doubt) is not None:
                 return Fit(kind, l, nothing=self.compare.is_nothing(kind, l, array))
         for kind, l, array in () if equal else there:
-            span = self.compare.factors(self.parts[i], kind, l, array)
+            doubt = self._doubt(i, value, kind, l)
+            span = self.compare.factors(self.parts[i], kind, l, array, doubt)
             if span is not None:
                 return Fit(kind, l, span)
         return None
 
-    def _off(self, i: int, fit: Fit, value: Value, number: float = 1.0) -> float | None:
+    def _doubt(self, i: int, value: Given, kind: str, l: int) -> Array | float:
+        """Return how far the digits carried may move a value; 0 where it is far from the part."""
+        array = value(kind, l)
+        if self.carried is None or array is None or not self.parts[i].units.any():
+            return 0.0
+        shaped = self.parts[i].shaped(kind, array.shape)
+        near = shaped is not None and _residual(shaped[0], array) <= NEAR
+        return value.doubt(kind, l) if near else 0.0
+
+    def _off(self, i: int, fit: Fit, value: Given, number: float = 1.0) -> float | None:
         """Return how far a part is off a number of times a value; None where it differs."""
-        array = value(fit.kind, fit.layer)
+        kind, l = fit.kind, fit.layer
+        array = value(kind, l)
         if array is None:
             return None
-        return self.compare.off(self.parts[i], fit.kind, fit.layer, array, number)
+        doubt = self._doubt(i, value, kind, l)
+        return self.compare.off(self.parts[i], kind, l, array, number, doubt)
 
-    def _differs(self, one: Value, other: Value) -> bool:
-        """Return whether any result that the answer may stand for differs."""
+    def _differs(self, one: Given, other: Given) -> bool:
+        """Return whether any result that the answer may stand for differs, to the digits it has."""
+
+        def same(i: int, kind: str, l: int, here: Array) -> bool:
+            shaped = self.parts[i].shaped(kind, here.shape)
+            doubt = self._doubt(i, one, kind, l) + (0.0 if shaped is None else shaped[1])
+            return self.compare.same(kind, l, other(kind, l), here, doubt)
+
         return any(
-            not self.compare.same(kind, l, one(kind, l), other(kind, l))
+            not same(i, kind, l, here)
             for i in self.order
             for kind, l in self.candidates[i]
-            if one(kind, l) is not None
+            if (here := one(kind, l)) is not None
         )
 
     def _keep(
         self,
         made: Sequence[Made],
         fits: Sequence[Fit],
-        value: Value,
+        value: Given,
         numbers: Sequence[float] | None = None,
         *,
         unknown: int = 0,
     ) -> None:
         """Keep what explains the answer, in the first of the ways of the same mistakes.
 
-        Not what may be chance: where the answer has too few digits that speak for it.
+        Not what may be chance, where the answer has too few digits that speak for it, nor one that
+        changes nothing.
         """
         made = sorted(made, key=lambda one: one.rank)  # the commoner one is named first
         key = frozenset(one.mistake.name for one in made)
@@ -396,13 +444,31 @@ class Search:
             assert array is not None  # it fits
             if number:
                 worst = max(worst, self._off(i, fit, value, number) or 0.0)
-            if self._off(i, fit, self.right.value) is None:
-                expected = number * array if number else array
-                digits += self.compare.digits(self.parts[i], fit.kind, fit.layer, expected)
+            if self._off(i, fit, self.untouched) is None:
+                digits += self._digits(i, fit, value, number)
         certain = sum(sorted(digits)[: max(len(digits) - unknown, 0)])
-        if 10.0 ** -min(certain, 300) * max(self.tried, 1) <= CHANCE and math.isfinite(worst):
+        if (
+            10.0 ** -min(certain, 300) * max(self.tried, 1) <= CHANCE
+            and math.isfinite(worst)
+            and (
+                self._each_counts(made, value) if numbers is None
+                else value is self.untouched or self._differs(value, self.untouched)
+            )
+        ):  # fmt: skip
             results = tuple((fit.kind, fit.layer) for fit in fits)
             self.found[key] = Explanation(tuple(made), results, worst)
+
+    def _digits(self, i: int, fit: Fit, value: Given, number: float) -> list[float]:
+        """Return how many digits of a part speak for so many times a value."""
+        kind, l = fit.kind, fit.layer
+        array = value(kind, l)
+        assert array is not None  # it fits
+        doubt, spread = abs(number or 1) * self._doubt(i, value, kind, l), np.inf
+        if self.spread:
+            there = self.spread(kind, l)
+            if there is not None and there.shape == array.shape:
+                spread = self.spread.doubt(kind, l)
+        return self.compare.digits(self.parts[i], kind, l, (number or 1) * array, doubt, spread)
 
 
 def _rank(explanation: Explanation) -> tuple[int, bool, int]:
@@ -425,6 +491,8 @@ def _refuted(one: Trial, other: Trial) -> bool:
     )
 
 
-def _times(number: float, value: Value, kind: str, l: int) -> Array | None:
-    array = value(kind, l)
-    return None if array is None else number * array
+def _residual(theirs: Array, array: Array) -> float:
+    """Return how far an answer is from the nearest multiple of a value, in parts of its size."""
+    size, square = float(np.vdot(theirs, theirs)), float(np.vdot(array, array))
+    left = size - float(np.vdot(theirs, array)) ** 2 / square if square else size
+    return math.sqrt(max(left, 0.0) / size) if size else 0.0
