@@ -137,13 +137,22 @@ class Homework:
             return self._verdict(results)
         asked = self.right, self.compare, self.parts, self.candidates
         search = Search(*asked, may_be_right=self.digits if right else None, until=until)
-        explanations, untried = search.explain(alone=right)
-        if not explanations and self.digits:
-            search = Search(*asked, carried=self.digits, until=until)
-            explanations, untried = search.explain(alone=right)
-            if right:
-                untold = bool(explanations)
-                return self._verdict(results, explanations=tuple(explanations), untold=untold)
+        carried = Search(*asked, carried=self.digits, until=until)
+        # a number that is solved for is held to what carrying the digits may do
+        stages = [(search, 2, True)]
+        if self.digits:
+            one, two = (
+                [(search, 1, False), (carried, 1, False)],
+                [(search, 2, False), (carried, 2, True)],
+            )
+            stages = one if right else one + two
+        for search, most, solve in stages:
+            explanations, untried = search.explain(most, solve=solve)
+            if explanations:
+                break
+        if right and (search is carried):
+            untold = bool(explanations)
+            return self._verdict(results, explanations=tuple(explanations), untold=untold)
         of_interest = [i for i, result in enumerate(results) if right or not result.right]
         if explanations:
             if len(results) == 1:

@@ -89,20 +89,25 @@ class Search:
             for way in mistake.expanded(right)
         ]
         self.found: dict[frozenset[str], Explanation] = {}
+        self.trials: list[Trial] = []
         self.fitting: list[tuple[Any, ...]] = []  # two mistakes that fit, as _keep takes them
         self.multiples: list[tuple[tuple[Made, ...], Given, Sequence[Fit]]] = []
         self.tried = self.passes = 0
 
-    def explain(self, *, alone: bool = False) -> tuple[list[Explanation], Untried]:
+    def explain(self, most: int = 2, *, solve: bool = True) -> tuple[list[Explanation], Untried]:
         """Return what explains the answer, the likeliest first, and what was left out.
 
-        Fewest mistakes come first, then the commonest; with `alone`, one mistake each.
+        Fewest mistakes come first, then the commonest: at `most` so many, and with `solve` those
+        with a number that is not known, too.
         """
         untried = Untried()
         with np.errstate(all="ignore"):
-            trials = self._try_alone()
-            if not alone:
-                untried = self._try_several(trials)
+            if not self.trials:
+                self.trials = self._try_alone()
+            if most > 1 and not self._settled():
+                untried = self._try_pairs(self.trials)
+            if most > 1 and solve:
+                self._try_numbers(self.trials)
         found = sorted(self.found.values(), key=_rank)
         best = min((explanation.off for explanation in found), default=0.0)
         found = [e for e in found if e.off <= FARTHER * best + EXACT]
@@ -110,20 +115,14 @@ class Search:
         # what one mistake alone gives does not take two
         return [e for e in found if not any(n < frozenset(e.names) for n in names)], untried
 
-    def _try_several(self, trials: Sequence[Trial]) -> Untried:
-        """Try two mistakes, and those with a number; what is known comes before what is solved."""
-        untried = Untried()
-        if not self._settled():
-            for two in self.fitting:
-                self._keep(*two)
-            untried = self._try_pairs(trials)
+    def _try_numbers(self, trials: Sequence[Trial]) -> None:
+        """Solve for a number where nothing known fits."""
         if not self.found:
             self._try_constants(everywhere=True)
         if not self.found:
             self._try_unknown(trials)
         if not self.found:
             self._try_constants()
-        return untried
 
     def told_multiples(self) -> list[str]:
         """Return a sentence for each part that is a multiple of what is right."""
@@ -303,6 +302,8 @@ class Search:
 
     def _try_pairs(self, trials: Sequence[Trial]) -> Untried:
         """Try two mistakes together, the commonest first; say how many pairs time did not allow."""
+        for two in self.fitting:
+            self._keep(*two)
         self.tried += len(trials) ** 2 // 2
         # one made in one layer alone beside another one is far-fetched
         trials = [trial for trial in trials if not trial.made.way.alone]
