@@ -70,7 +70,7 @@ class Carried:
         self._set(name, l, through + own)
 
     def _range(self, name: str, l: int) -> Array:
-        """Return how far a rule gets where z and a move: all units at once, or each where they mix."""
+        """Return how far a rule gets where z and a move, each unit for itself where they mix."""
         L, here = self.w.L, self.w.do(name, l)
         mixed = l == L and not self.w.do("phi", L).elementwise
         total = np.zeros_like(here)
@@ -93,6 +93,7 @@ class Given:
         self.w, self.made, self.right, self.digits = w, made, right, digits
 
     def __call__(self, kind: str, l: int) -> Array | None:
+        """Return a result; None where there is no such layer."""
         return self._changed(self.w.value)(kind, l)
 
     def doubt(self, kind: str, l: int) -> Array | float:

@@ -10,10 +10,12 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.homework.answers import called, parts_of
+from backpass.derivatives.homework.beside import Beside, Candidates
 from backpass.derivatives.homework.carried import Given
 from backpass.derivatives.homework.comparison import EXACT, ROUGH, Tolerance, distance, rounding
 from backpass.derivatives.homework.faulty_pass import Pass
 from backpass.derivatives.homework.localise import located
+from backpass.derivatives.homework.mistake import Explanation
 from backpass.derivatives.homework.part import (
     KINDS,
     Digits,
@@ -22,7 +24,7 @@ from backpass.derivatives.homework.part import (
     title,
     written,
 )
-from backpass.derivatives.homework.search import Candidates, Search
+from backpass.derivatives.homework.search import Search, Untried
 from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
 from backpass.derivatives.notation import get_notation
 from backpass.engines.threads import blas_threads, threads_worth_using
@@ -126,7 +128,8 @@ class Homework:
         self.candidates = [_candidates(part, self.right) for part in parts]
         self.digits = _digits(parts)
         self.rough = "float32" if seen.single else "differences"
-        self.carried = Given(self.right, (), self.right, self.digits)
+        asked = self.right, self.exactly, parts, self.candidates
+        self.carried = Beside(*asked, carried=self.digits)
 
     def judge(self) -> Verdict:
         """Return the verdict."""
@@ -135,55 +138,75 @@ class Homework:
         right = all(result.right for result in results)
         if right and all(result.right != "carried" for result in results):
             return self._verdict(results)
-        asked = self.right, self.compare, self.parts, self.candidates
-        search = Search(*asked, may_be_right=self.digits if right else None, until=until)
-        carried = Search(*asked, carried=self.digits, until=until)
-        # a number that is solved for is held to what carrying the digits may do
-        stages = [(search, 2, True)]
-        if self.digits:
-            one, two = (
-                [(search, 1, False), (carried, 1, False)],
-                [(search, 2, False), (carried, 2, True)],
-            )
-            stages = one if right else one + two
-        for search, most, solve in stages:
-            explanations, untried = search.explain(most, solve=solve)
-            if explanations:
-                break
-        if right and (search is carried):
-            untold = bool(explanations)
-            return self._verdict(results, explanations=tuple(explanations), untold=untold)
-        of_interest = [i for i, result in enumerate(results) if right or not result.right]
+        search, explanations, untried = self._explained(right, until)
+        if right and search.answer.carried:
+            return self._verdict(results, explanations=explanations, untold=bool(explanations))
+        if right:  # a mistake gives it to the last digit
+            results = [
+                self._beside(p, r.kind, r.layer) for p, r in zip(self.parts, results, strict=True)
+            ]
+        wrong = [i for i, result in enumerate(results) if not result.right]
         if explanations:
             if len(results) == 1:
                 results = [self._beside(self.parts[0], *explanations[0].of[0])]
-            explanations = [
-                replace(e, of=tuple(e.of[i] for i in of_interest)) for e in explanations
-            ]
-            return self._verdict(results, explanations=tuple(explanations))
-        few = [has_too_few_digits(self.parts[i].numbers) for i in of_interest]
-        if all(few):
+            of = [replace(e, of=tuple(e.of[i] for i in wrong)) for e in explanations]
+            return self._verdict(results, explanations=of)
+        if all(self._has_one_digit(self.parts[i], results[i]) for i in wrong):
             return self._verdict(results, untold=True, too_few_digits=True)
         return self._verdict(
             results,
-            unexplained=tuple(results[i].title for i in of_interest),
+            unexplained=tuple(results[i].title for i in wrong),
             differences=tuple(
-                d for i in of_interest for d in self._differences(self.parts[i], results[i])
+                d for i in wrong for d in self._differences(self.parts[i], results[i])
             ),
             untried=untried.left,
             pairs=untried.pairs,
-            too_few_digits=any(few),
+            too_few_digits=any(has_too_few_digits(self.parts[i].numbers) for i in wrong),
             located=located({(r.kind, r.layer): bool(r.right) for r in results}, self.right.L),
-            multiples=tuple(search.told_multiples()),
+            multiples=tuple(search.answer.told_multiples()),
         )
 
-    def _verdict(self, results: Sequence[PartResult], **told: Any) -> Verdict:
+    def _explained(
+        self, right: bool, until: float
+    ) -> tuple[Search, Sequence[Explanation], Untried]:
+        """Return what explains the answer, and the last search that was tried for it.
+
+        Digits that were rounded are read as those of exact numbers first, then as carried in every
+        step; a number that is solved for is held to that.
+        """
+        asked = self.right, self.compare, self.parts, self.candidates
+        search = Search(Beside(*asked, may_be_right=self.digits if right else None), until)
+        if self.digits is None:
+            return search, *search.explain()
+        carried = Search(Beside(*asked, carried=self.digits), until)
+        alone, several = [(search, 1), (carried, 1)], [(search, 2), (carried, 2)]
+        for which, most in alone if right else alone + several:
+            explanations, untried = which.explain(most, solve=which is carried)
+            if explanations:
+                break
+        return which, explanations, untried
+
+    def _has_one_digit(self, part: Part, result: PartResult) -> bool:
+        """Return whether a part may be right, but for numbers of one digit."""
+        if part.digits is None or part.units.any() or not has_too_few_digits(part.numbers):
+            return False
+        kind, l = result.kind, result.layer
+        shaped, ours = part.shaped(kind, self._ours(kind, l).shape), self._ours(kind, l)
+        if shaped is None:
+            return False
+        doubt = Given(self.right, (), self.right, part.digits).doubt(kind, l)
+        doubt = doubt + part.digits.half_unit(shaped[0])
+        return self.compare.off(part, kind, l, ours, doubt=doubt) is not None
+
+    def _verdict(
+        self, results: Sequence[PartResult], explanations: Sequence[Explanation] = (), **told: Any
+    ) -> Verdict:
         """Return the verdict, with how many arrays the whole gradient has where some are left."""
-        right = all(r.right for r in results) and not told.get("explanations")
+        right = all(r.right for r in results) and not explanations
         given, whole = sum(r.kind in ("W", "b") for r in results), 2 * self.right.L
         asked_for = len(self.parts) == 1 and self.parts[0].kind and not self.parts[0].is_named
         of = whole if 0 < given < whole and not asked_for else 0
-        return Verdict(right, tuple(results), of=of, **told)
+        return Verdict(right, tuple(results), tuple(explanations), of=of, **told)
 
     def _ours(self, kind: str, l: int) -> Array:
         value = self.right.value(kind, l)
@@ -199,7 +222,7 @@ class Homework:
                     why = self.rough if compare is self.compare else _why(part, off)
                     return PartResult(part.name, kind, l, off, why)
         for kind, l in possible if self.digits and part.units.any() else ():
-            doubt = self.carried.doubt(kind, l)
+            doubt = self.carried.untouched.doubt(kind, l)
             off = self.exactly.off(part, kind, l, self._ours(kind, l), doubt=doubt)
             if off is not None:
                 return PartResult(part.name, kind, l, off, "carried")

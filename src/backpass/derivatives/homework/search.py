@@ -15,27 +15,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backpass.core.arrays import Array
+from backpass.derivatives.homework.beside import Beside
 from backpass.derivatives.homework.carried import Given
-from backpass.derivatives.homework.comparison import EXACT, Tolerance
+from backpass.derivatives.homework.comparison import EXACT
 from backpass.derivatives.homework.factors import Fit, explained, one_number, place
 from backpass.derivatives.homework.faulty_pass import CannotPlantError, Fault, Pass
 from backpass.derivatives.homework.known import MISTAKES
 from backpass.derivatives.homework.mistake import Explanation, Made, Way, printed
-from backpass.derivatives.homework.part import KINDS, Digits, Part
 from backpass.derivatives.homework.unknown import solve
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 CHANCE = 0.01  # how often one of the explanations tried may fit by chance
 AT_LEAST = 3e9  # operations, about, for pairs, however busy the machine: all of a small network
-SHARE = 200  # pairs between two looks at the clock: some hundredth of a second, or a tenth
-NEAR = 0.5  # of its size: what carrying few digits moves farther tells no mistake from another
+SHARE = 5e8  # operations between two looks at the clock: some twentieth of a second
 SOLVING = 3e9  # those that solving for a number beside another mistake may take
 
 CONSTANT = MISTAKES["constant factor"]
-
-Candidates = list[tuple[str, int]]
-"""The results, by kind and layer, that a part of an answer may stand for."""
 
 Places = set[tuple[str, int]]
 """Rules, each by its name and a layer."""
@@ -60,33 +55,14 @@ class Trial:
 
 
 class Search:
-    """The search for mistakes that give an answer, whose parts may stand for `candidates`."""
+    """The search for mistakes that give an answer."""
 
-    def __init__(
-        self,
-        right: Pass,
-        compare: Tolerance,
-        parts: Sequence[Part],
-        candidates: Sequence[Candidates],
-        *,
-        carried: Digits | None = None,
-        may_be_right: Digits | None = None,
-        until: float = math.inf,
-    ) -> None:
-        self.right, self.compare = right, compare
-        self.parts, self.candidates = parts, candidates
-        self.carried, self.until = carried, until  # digits in every step, and when to stop
-        self.untouched = self._given(right)
-        # what the answer is, but for the digits carried: an explanation has to be nearer
-        self.spread = may_be_right and Given(right, (), right, may_be_right)
-        # next to the output first: the least has to be computed to see that they differ
-        self.order = sorted(
-            range(len(parts)), key=lambda i: (-candidates[i][0][1], candidates[i][0][0] == "W")
-        )
+    def __init__(self, answer: Beside, until: float) -> None:
+        self.answer, self.until = answer, until  # until when pairs are tried
         self.every = [
             Made(mistake, way, common)
             for common, mistake in enumerate(MISTAKES.values())
-            for way in mistake.expanded(right)
+            for way in mistake.expanded(answer.right)
         ]
         self.found: dict[frozenset[str], Explanation] = {}
         self.trials: list[Trial] = []
@@ -124,20 +100,9 @@ class Search:
         if not self.found:
             self._try_constants()
 
-    def told_multiples(self) -> list[str]:
-        """Return a sentence for each part that is a multiple of what is right."""
-        several = [i for i, part in enumerate(self.parts) if part.numbers.size > 1]
-        fits = [fit for fit in (self._fit(i, self.untouched) for i in several) if fit]
-        return [
-            f"{{{KINDS[fit.kind]}[{fit.layer}]}} is "
-            + (f"{printed(fit.factor)} times the right one" if fit.factor else "0")
-            for fit in fits
-            if fit.span
-        ]
-
     def _settled(self) -> bool:
         """Return whether an explanation fits to the digits that the answer has."""
-        rounded = any(part.units.any() or part.eps > EXACT for part in self.parts)
+        rounded = any(part.units.any() or part.eps > EXACT for part in self.answer.parts)
         return any(rounded or e.off <= EXACT for e in self.found.values())
 
     # --- what mistakes give ----------------------------------------------------------------------
@@ -145,14 +110,10 @@ class Search:
     def _value(self, *made: Made, base: Pass | None = None) -> Given:
         """Return what is handed in with these mistakes; `base` has the first of their faults."""
         faults = [fault for one in made for fault in one.way.faults]
-        return self._given((base or self.right).with_faults(faults), *made)
-
-    def _given(self, w: Pass, *made: Made) -> Given:
-        """Return what is handed in of a pass with the faults of these mistakes."""
-        return Given(w, made, self.right, self.carried)
+        return self.answer.given((base or self.answer.right).with_faults(faults), *made)
 
     def _trial(self, made: Made, faults: Sequence[Fault]) -> Trial:
-        layers = range(self.right.L + 1)
+        layers = range(self.answer.right.L + 1)
         places = [(f.rule, (f.name, l)) for f in faults for l in layers if f.concerns(l)]
         return Trial(made, {at for _, at in places}, {at for rule, at in places if rule})
 
@@ -162,9 +123,9 @@ class Search:
         """Try each mistake; return those that change the passes, for pairs."""
         changes = [made for made in self.every if made.way.result is not None]
         trials = []
-        fits = self._fits(self.untouched)
+        fits = self._fits(self.answer.untouched)
         if fits:
-            self._try_scalars((), self.untouched, fits)
+            self._try_scalars((), self.answer.untouched, fits)
         for made in self.every:
             if made.way.factor is not None or made.way.family is not None:
                 continue
@@ -173,8 +134,8 @@ class Search:
             with contextlib.suppress(CannotPlantError):
                 if made.way.faults and not self._shows(trial):
                     continue
-                w = self.right.with_faults(made.way.faults)
-                value = self._given(w, made)
+                w = self.answer.right.with_faults(made.way.faults)
+                value = self.answer.given(w, made)
                 fits = self._fits(value, (w, trial))
                 if made.way.faults:
                     trials.append(trial)
@@ -184,7 +145,7 @@ class Search:
                     self._try_scalars((made,), value, fits)
                 for change in changes:
                     if change.mistake is not made.mistake:
-                        both = self._given(w, made, change)
+                        both = self.answer.given(w, made, change)
                         fits = self._fits(both, equal=True)
                         if fits:
                             self.fitting.append(((made, change), fits, both))
@@ -193,16 +154,16 @@ class Search:
     def _shows(self, trial: Trial) -> bool:
         """Return whether a part of the answer can show a mistake: one of its rules is used."""
         return any(
-            not trial.faults.isdisjoint(self.right.rules(kind, l))
-            for candidates in self.candidates
+            not trial.faults.isdisjoint(self.answer.right.rules(kind, l))
+            for candidates in self.answer.candidates
             for kind, l in candidates
         )
 
     def _try_scalars(self, made: tuple[Made, ...], value: Given, fits: Sequence[Fit]) -> None:
         """Say by which known numbers an answer is a multiple of a value, where it is one."""
         self.multiples.append((made, value, fits))
-        covers = partial(self._covered, fits, value)
-        for found, numbers in explained(self.right, fits, self.every, covers, two=not made):
+        covers = partial(self.answer.covered, fits, value)
+        for found, numbers in explained(self.answer.right, fits, self.every, covers, two=not made):
             told = (*made, *found)
             # beside another mistake one number for everything, or a part that is left out
             if made and (
@@ -213,17 +174,6 @@ class Search:
                 self._keep(told, fits, value, numbers)
             else:
                 self.fitting.append((told, fits, value, numbers))
-
-    def _covered(self, fits: Sequence[Fit], value: Given, number: float) -> set[int]:
-        """Return the parts that are so many times a value, and not the value itself."""
-        return {
-            i
-            for i, fit in enumerate(fits)
-            if fit.span is not None
-            and (fit.factor == 0 if number == 0 else self._off(i, fit, value, number) is not None)
-        }
-
-    # --- numbers that are not known --------------------------------------------------------------
 
     def _try_unknown(self, trials: Sequence[Trial]) -> None:
         """Solve for the number of the mistakes that have one, alone and beside another mistake."""
@@ -236,7 +186,8 @@ class Search:
         others = [
             Trial(made)
             for made in self.every
-            if made.way.result or (made.way.factor and made.way.factor(self.right) not in (0, 1))
+            if made.way.result
+            or (made.way.factor and made.way.factor(self.answer.right) not in (0, 1))
         ]
         others += [trial for trial in trials if not trial.made.way.alone]
         for family in families:
@@ -250,7 +201,7 @@ class Search:
         """Solve for the number of a mistake, beside another one or not."""
 
         def at(number: float) -> Made:
-            return replace(made, way=made.way.at(self.right, number))
+            return replace(made, way=made.way.at(self.answer.right, number))
 
         def value(number: float) -> Given:
             self.passes += 1
@@ -258,15 +209,18 @@ class Search:
 
         self.tried += 1
         with contextlib.suppress(CannotPlantError):
-            neutral = made.way.neutral(self.right)
+            neutral = made.way.neutral(self.answer.right)
             # the first part that is not right without it must be what the number makes it
             untouched = value(neutral)
-            first = next((i for i in self.order if not self._fit(i, untouched, equal=True)), None)
+            first = next(
+                (i for i in self.answer.order if not self.answer.fit(i, untouched, equal=True)),
+                None,
+            )
             if first is None:
                 return
-            kind, l = self.candidates[first][0]
+            kind, l = self.answer.candidates[first][0]
             start = untouched(kind, l)
-            wanted = None if start is None else self.parts[first].shaped(kind, start.shape)
+            wanted = None if start is None else self.answer.parts[first].shaped(kind, start.shape)
             if wanted is None:
                 return
             number = solve(lambda number: value(number)(kind, l), wanted[0], neutral)
@@ -315,13 +269,13 @@ class Search:
             and trials[i].replaced.isdisjoint(trials[j].replaced)
         ]
         pairs.sort(key=lambda pair: sum(trials[i].made.rank for i in pair))
-        done, surely = 0, int(AT_LEAST / self._operations())
+        done, surely, share = 0, *(int(work / self._operations()) for work in (AT_LEAST, SHARE))
         while done < len(pairs) and (done < surely or perf_counter() < self.until):
             # a share of them at a time, so that those with one mistake in common share its pass
-            some, done = sorted(pairs[done : done + SHARE]), done + SHARE
+            some, done = sorted(pairs[done : done + share]), done + share
             for i, group in groupby(some, key=lambda pair: pair[0]):
                 one = trials[i].made
-                base = self.right.with_faults(one.way.faults)
+                base = self.answer.right.with_faults(one.way.faults)
                 for _, j in group:
                     with contextlib.suppress(CannotPlantError):
                         both = one, trials[j].made
@@ -331,20 +285,23 @@ class Search:
                             self._keep(both, fits, value)
         return Untried(max(0, len(pairs) - done), len(pairs))
 
-    def _each_counts(self, made: Sequence[Made], value: Given) -> bool:
+    def _each_counts(
+        self, made: Sequence[Made], value: Given, numbers: Sequence[float] | None
+    ) -> bool:
         """Return whether the value of some mistakes is another one without any of them.
 
-        One that changes nothing explains nothing.
+        One that changes nothing explains nothing. Numbers that multiply it do.
         """
-        return all(
-            self._differs(value, self._value(*(other for other in made if other is not one)))
-            for one in made
-        )
+        if numbers is not None:
+            right = self.answer.untouched
+            return value is right or self.answer.differs(value, right)
+        without = (self._value(*(other for other in made if other is not one)) for one in made)
+        return all(self.answer.differs(value, other) for other in without)
 
     def _operations(self) -> float:
         """Return about how many operations a pass takes, its overhead included."""
-        weights = int(sum(W.size for W in self.right.W.values()))
-        return 4.0 * len(self.right.weights) * weights + 1e6
+        weights = int(sum(W.size for W in self.answer.right.W.values()))
+        return 4.0 * len(self.answer.right.weights) * weights + 1e6
 
     # --- the comparison --------------------------------------------------------------------------
 
@@ -360,64 +317,16 @@ class Search:
         What was `seen` of each part in a pass on the way is written into the trial.
         """
         fits: dict[int, Fit] = {}
-        for i in self.order:
-            fit = self._fit(i, value, equal=equal)
+        for i in self.answer.order:
+            fit = self.answer.fit(i, value, equal=equal)
             if seen is not None:
                 w, trial = seen
-                rules = set().union(*(w.rules(kind, l) for kind, l in self.candidates[i]))
+                rules = set().union(*(w.rules(kind, l) for kind, l in self.answer.candidates[i]))
                 trial.seen.append((fit is not None and fit.span is None, rules))
             if fit is None:
                 return []
             fits[i] = fit
-        return [fits[i] for i in range(len(self.parts))]
-
-    def _fit(self, i: int, value: Given, *, equal: bool = False) -> Fit | None:
-        """Return what a part is: the first result that it equals, or is a multiple of."""
-        arrays = [(kind, l, value(kind, l)) for kind, l in self.candidates[i]]
-        there = [(kind, l, array) for kind, l, array in arrays if array is not None]
-        for kind, l, array in there:
-            doubt = self._doubt(i, value, kind, l)
-            if self.compare.off(self.parts[i], kind, l, array, doubt=doubt) is not None:
-                return Fit(kind, l, nothing=self.compare.is_nothing(kind, l, array))
-        for kind, l, array in () if equal else there:
-            doubt = self._doubt(i, value, kind, l)
-            span = self.compare.factors(self.parts[i], kind, l, array, doubt)
-            if span is not None:
-                return Fit(kind, l, span)
-        return None
-
-    def _doubt(self, i: int, value: Given, kind: str, l: int) -> Array | float:
-        """Return how far the digits carried may move a value; 0 where it is far from the part."""
-        array = value(kind, l)
-        if self.carried is None or array is None or not self.parts[i].units.any():
-            return 0.0
-        shaped = self.parts[i].shaped(kind, array.shape)
-        near = shaped is not None and _residual(shaped[0], array) <= NEAR
-        return value.doubt(kind, l) if near else 0.0
-
-    def _off(self, i: int, fit: Fit, value: Given, number: float = 1.0) -> float | None:
-        """Return how far a part is off a number of times a value; None where it differs."""
-        kind, l = fit.kind, fit.layer
-        array = value(kind, l)
-        if array is None:
-            return None
-        doubt = self._doubt(i, value, kind, l)
-        return self.compare.off(self.parts[i], kind, l, array, number, doubt)
-
-    def _differs(self, one: Given, other: Given) -> bool:
-        """Return whether any result that the answer may stand for differs, to the digits it has."""
-
-        def same(i: int, kind: str, l: int, here: Array) -> bool:
-            shaped = self.parts[i].shaped(kind, here.shape)
-            doubt = self._doubt(i, one, kind, l) + (0.0 if shaped is None else shaped[1])
-            return self.compare.same(kind, l, other(kind, l), here, doubt)
-
-        return any(
-            not same(i, kind, l, here)
-            for i in self.order
-            for kind, l in self.candidates[i]
-            if (here := one(kind, l)) is not None
-        )
+        return [fits[i] for i in range(len(self.answer.parts))]
 
     def _keep(
         self,
@@ -444,32 +353,17 @@ class Search:
             array = value(fit.kind, fit.layer)
             assert array is not None  # it fits
             if number:
-                worst = max(worst, self._off(i, fit, value, number) or 0.0)
-            if self._off(i, fit, self.untouched) is None:
-                digits += self._digits(i, fit, value, number)
+                worst = max(worst, self.answer.off(i, fit, value, number) or 0.0)
+            if self.answer.off(i, fit, self.answer.untouched) is None:
+                digits += self.answer.digits(i, fit, value, number)
         certain = sum(sorted(digits)[: max(len(digits) - unknown, 0)])
         if (
             10.0 ** -min(certain, 300) * max(self.tried, 1) <= CHANCE
             and math.isfinite(worst)
-            and (
-                self._each_counts(made, value) if numbers is None
-                else value is self.untouched or self._differs(value, self.untouched)
-            )
-        ):  # fmt: skip
+            and self._each_counts(made, value, numbers)
+        ):
             results = tuple((fit.kind, fit.layer) for fit in fits)
             self.found[key] = Explanation(tuple(made), results, worst)
-
-    def _digits(self, i: int, fit: Fit, value: Given, number: float) -> list[float]:
-        """Return how many digits of a part speak for so many times a value."""
-        kind, l = fit.kind, fit.layer
-        array = value(kind, l)
-        assert array is not None  # it fits
-        doubt, spread = abs(number or 1) * self._doubt(i, value, kind, l), np.inf
-        if self.spread:
-            there = self.spread(kind, l)
-            if there is not None and there.shape == array.shape:
-                spread = self.spread.doubt(kind, l)
-        return self.compare.digits(self.parts[i], kind, l, (number or 1) * array, doubt, spread)
 
 
 def _rank(explanation: Explanation) -> tuple[int, bool, int]:
@@ -490,10 +384,3 @@ def _refuted(one: Trial, other: Trial) -> bool:
         for trial, others in ((one, other.faults), (other, one.faults))
         for fits, rules in trial.seen
     )
-
-
-def _residual(theirs: Array, array: Array) -> float:
-    """Return how far an answer is from the nearest multiple of a value, in parts of its size."""
-    size, square = float(np.vdot(theirs, theirs)), float(np.vdot(array, array))
-    left = size - float(np.vdot(theirs, array)) ** 2 / square if square else size
-    return math.sqrt(max(left, 0.0) / size) if size else 0.0

@@ -180,7 +180,7 @@ class Verdict:
         return self.outcome + digits + few
 
     def __repr__(self) -> str:
-        if self.right or self.too_few_digits and self.untold:
+        if self.right or (self.too_few_digits and self.untold):
             return f"Verdict({self.qualified})"
         names = [" and ".join(e.names) for e in self.explanations] or ["nothing fits"]
         return f"Verdict({self.outcome}: {names[0]}{'; …' if len(names) > 1 else ''})"
@@ -282,15 +282,9 @@ class Verdict:
 def _unexplained(verdict: Verdict, notation: Notation) -> Iterator[tuple[str, str]]:
     """Yield what can be said where nothing fits."""
     wrong = ", ".join(title(p.kind, p.layer, notation) for p in verdict.parts if not p.right)
-    pairs = verdict.pairs
-    together = (
-        "nor two together"
-        if not verdict.untried
-        else (
-            f"nor two together of the {pairs - verdict.untried} pairs of {pairs} that time allowed to try"
-        )
-    )
-    yield "text", f"No known mistake, {together}, gives {wrong}."
+    tried, pairs = verdict.pairs - verdict.untried, verdict.pairs
+    of = f" of the {tried} pairs of {pairs} that were tried in the time" if tried < pairs else ""
+    yield "text", f"No known mistake, nor two together{of}, gives {wrong}."
     if verdict.located:
         yield "item", _sentence(verdict.located, notation)
     for multiple in verdict.multiples:
