@@ -209,15 +209,9 @@ def default_model(table: str) -> Path:
 
 
 class Output:
-    """A file to be written.
+    """A file to be written, the option that named it, and the suffixes that it may have.
 
-    Parameters
-    ----------
-    option : str
-        Where its name came from: ``"--json"``.
-    path : str or Path
-    suffixes : tuple of str
-        One of which its name must end in; none for any that is not a table's.
+    Without suffixes it may have any that is not a table's.
     """
 
     def __init__(self, option: str, path: str | Path, suffixes: tuple[str, ...] = ()) -> None:

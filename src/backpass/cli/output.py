@@ -43,13 +43,7 @@ def write_found(found: Any, json: str | None, page: str | None, **origin: Any) -
 
 
 class Messages:
-    """Warnings, kept until they are wanted and said once each.
-
-    Parameters
-    ----------
-    stream : file, optional
-        Standard error.
-    """
+    """Warnings, kept until they are wanted and said once each, on standard error by default."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr

@@ -12,56 +12,26 @@ Place = Literal["up", "low", "bracket", "none"]
 
 @dataclass(frozen=True)
 class Symbol:
-    """The symbol of one quantity.
+    """The symbol of one quantity."""
 
-    Parameters
-    ----------
-    letter : str
-        In Unicode: ``"δ"``, ``"𝒫"``.
-    place : {"up", "low", "bracket", "none"}
-        Where the layer stands: z², z₂, z⁽²⁾, or nowhere.
-    bold : bool
-    shift : int
-        Added to the layer: note 4's 𝒫^{j+1} is the derivative to a^j.
-    transposed : bool
-        Whether it is written with a transposition sign: note 4's [𝒫^{j+1}]ᵀ.
-    of : tuple of Symbol
-        One for a gradient ∇_x of x, two for a derivative ∂x/∂y; `letter` is then ∇ or ∂.
-    prefix : bool
-        Whether ∇ stands before its symbol (∇W) and not under it (∇_a).
-    element : str
-        The letter of one of its elements, where it is another: w of W.
-    indices : str
-        Which symbols of ∂x/∂y an element's indices stand at: the ``"last"``, the ``"first"``,
-        ``"both"``, ``"none"``, or one each, ``"split"``.
-    of_elements : Symbol, optional
-        The symbol that one of its elements is written with, where it is another.
-    between : str
-        What stands between its indices: 𝟙_{k=i}.
-    """
-
-    letter: str
-    place: Place = "none"
+    letter: str  # in Unicode: "δ", "𝒫"
+    place: Place = "none"  # where the layer stands: z², z₂, z⁽²⁾, or nowhere
     bold: bool = False
-    shift: int = 0
-    transposed: bool = False
+    shift: int = 0  # added to the layer: note 4's 𝒫^{j+1} is the derivative to a^j
+    transposed: bool = False  # whether with a transposition sign: note 4's [𝒫^{j+1}]ᵀ
+    # one for a gradient ∇_x of x, two for a derivative ∂x/∂y; the letter is then ∇ or ∂
     of: tuple["Symbol", ...] = ()
-    prefix: bool = False
-    element: str = ""
+    prefix: bool = False  # whether ∇ stands before its symbol (∇W) and not under it (∇_a)
+    element: str = ""  # the letter of one of its elements, where it is another: w of W
+    # which symbols of ∂x/∂y an element's indices stand at; "split" is one each
     indices: Literal["last", "first", "both", "none", "split"] = "last"
-    of_elements: "Symbol | None" = None
-    between: str = ""
+    of_elements: "Symbol | None" = None  # what an element is written with, where it is another
+    between: str = ""  # what stands between its indices: 𝟙_{k=i}
 
     def placed(self, layer: int | None, entry: Sequence[int | str], first: int) -> tuple[str, str]:
         """Return what stands above and what below the letter: the layer, and an element's indices.
 
-        Parameters
-        ----------
-        layer : int or None
-        entry : sequence of int or str
-            From 0, or a letter; empty for the whole array.
-        first : int
-            What the notation counts from.
+        These count from 0, or are letters; the notation counts from `first`.
         """
         below, above = [i if isinstance(i, str) else str(i + first) for i in entry], ""
         if layer is not None and self.place != "none":
@@ -207,19 +177,9 @@ def symbols_of(
 ) -> dict[str, tuple[Symbol, Symbol]]:
     """Return the symbol of every quantity, for one sample and for a batch.
 
-    Parameters
-    ----------
-    place : str
-        Where the layer stands.
-    letters : mapping
-        Small and capital letter of z, a, W, delta, y and f, as ``{"z": "zZ"}``, and those that
-        differ from :data:`USUAL_LETTERS`.
-    cost, sample_cost : str
-        J over a batch, C of one sample.
-    bold : bool
-        Whether vectors and matrices are bold.
-    others
-        What is not written as a derivative of the cost, or is written otherwise.
+    `letters` are the small and the capital one of z, a, W, delta, y and f, as ``{"z": "zZ"}``, and
+    those that differ from :data:`USUAL_LETTERS`; the costs are J over a batch and C of one sample;
+    `others` are the symbols that are no derivatives of the cost, or are written otherwise.
     """
     letters = USUAL_LETTERS | dict(letters)
     small, capital = (

@@ -10,12 +10,11 @@ from backpass.derivatives.tracing.formulas import (
     Applied,
     Equation,
     Leaf,
-    More,
     Node,
     Row,
     Written,
 )
-from backpass.derivatives.tracing.record_formulas import Sum, Variable, filled, formulas_of
+from backpass.derivatives.tracing.record_formulas import Sum, Variable, added, filled, formulas_of
 from backpass.derivatives.tracing.recording import Line, Values
 
 
@@ -150,14 +149,10 @@ def cost_line(values: Values, sample: int | None = None) -> Line | None:
     if formula is None:
         return None
     whole = isinstance(formula, Row) and any(isinstance(part, Sum) for part in formula.parts)
-    terms: list[Any] = []
-    for k in range(1 if whole else min(units, SHOWN_TERMS)):
-        term = _filled_at(formula, values, last, sample, k=k)
-        terms += [Written("+", sign=True)] * bool(terms)
-        terms.append(_apart(term) if units > 1 and not whole else term)
-    if not whole and units > SHOWN_TERMS:
-        terms += [Written("+", sign=True), More(units - SHOWN_TERMS)]
-    return Line(Equation(Leaf("costs", None, sample), Row(tuple(terms))), values)
+    count = 1 if whole else units
+    terms = [_filled_at(formula, values, last, sample, k=k) for k in range(min(count, SHOWN_TERMS))]
+    total = added(map(_apart, terms) if count > 1 else terms, count)
+    return Line(Equation(Leaf("costs", None, sample), total), values)
 
 
 def _apart(term: Any) -> Any:

@@ -7,7 +7,7 @@ record meets another meaning in a note.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -306,10 +306,11 @@ def _written_out(tree: Sum, variable: Callable[[Variable], Node], units: int) ->
             replace(seen, index=str(unit)) if seen.index == tree.index else seen
         )
 
-    parts: list[Any] = []
-    for unit in range(min(units, SHOWN_TERMS)):
-        parts += [Written("+", sign=True)] * bool(parts)
-        parts.append(filled(tree.inner, bound(unit), units))
-    if units > SHOWN_TERMS:
-        parts += [Written("+", sign=True), More(units - SHOWN_TERMS)]
-    return Row(tuple(parts), grouped=units > 1)
+    terms = [filled(tree.inner, bound(unit), units) for unit in range(min(units, SHOWN_TERMS))]
+    return replace(added(terms, units), grouped=units > 1)
+
+
+def added(terms: Iterable[Any], count: int) -> Row:
+    """Return a sum of `count` terms, of which these are written out."""
+    every = [*terms, More(count - SHOWN_TERMS)] if count > SHOWN_TERMS else terms
+    return Row(tuple(part for term in every for part in (Written("+", sign=True), term))[1:])

@@ -36,8 +36,10 @@ class MathPainter(Painter[str]):
     def _sign(self, text: str) -> str:
         return f"<mo>{html.escape(text)}</mo>"
 
-    def _group(self, piece: str) -> str:
-        return f"<mrow><mo>(</mo>{piece}<mo>)</mo></mrow>"
+    _group = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>".format
+    _fraction = "<mfrac>{}{}</mfrac>".format
+    _of_sample = "<msub><mrow><mo>[</mo>{}<mo>]</mo></mrow><mn>{}</mn></msub>".format
+    _under = "<munder>{}<mtext>{}</mtext></munder>".format
 
     def _transposed(self, piece: str, brackets: str) -> str:
         if self.operators.transpose.startswith("."):
@@ -45,9 +47,6 @@ class MathPainter(Painter[str]):
         if brackets:
             piece = f"<mrow><mo>{brackets[0]}</mo>{piece}<mo>{brackets[1]}</mo></mrow>"
         return f"<msup>{piece}<mi mathvariant='normal'>T</mi></msup>"
-
-    def _fraction(self, top: str, bottom: str) -> str:
-        return f"<mfrac>{top}{bottom}</mfrac>"
 
     def _power(self, base: str, exponent: str) -> str:
         simple = base.startswith(("<mi>", "<mn>")) or base.endswith("<mo>)</mo></mrow>")
@@ -76,12 +75,6 @@ class MathPainter(Painter[str]):
             return f"<mrow><mo>∇</mo>{by}</mrow>"
         sign = f"<msub><mo>∇</mo>{by}</msub>"
         return sign if of is None else f"<mrow>{sign}{of}</mrow>"
-
-    def _of_sample(self, piece: str, number: int) -> str:
-        return f"<msub><mrow><mo>[</mo>{piece}<mo>]</mo></mrow><mn>{number}</mn></msub>"
-
-    def _under(self, piece: str, text: str) -> str:
-        return f"<munder>{piece}<mtext>{text}</mtext></munder>"
 
     def _brace(self, piece: str, text: str) -> str:
         under = f"<munder>{piece}<mo stretchy='true'>⏟</mo></munder>"

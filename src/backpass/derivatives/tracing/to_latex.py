@@ -55,8 +55,10 @@ class LatexPainter(Painter[str]):
     def _sign(self, text: str) -> str:
         return _SIGNS.get(text, text)
 
-    def _group(self, piece: str) -> str:
-        return rf"\left( {piece} \right)"
+    _group = r"\left( {} \right)".format
+    _fraction = r"\frac{{{}}}{{{}}}".format
+    _in_brackets_transposed = r"\left[{}\right]^T".format
+    _of_sample = r"\left[{}\right]_{{{}}}".format
 
     def _transposed(self, piece: str, brackets: str) -> str:
         if self.operators.transpose.startswith("."):
@@ -64,9 +66,6 @@ class LatexPainter(Painter[str]):
         if brackets:
             return rf"\left{brackets[0]}{piece}\right{brackets[1]}^T"
         return f"{piece}^T"
-
-    def _fraction(self, top: str, bottom: str) -> str:
-        return rf"\frac{{{top}}}{{{bottom}}}"
 
     def _power(self, base: str, exponent: str) -> str:
         simple = len(base) == 1 or base.endswith(r"\right)") or base.replace(".", "").isdigit()
@@ -84,18 +83,12 @@ class LatexPainter(Painter[str]):
         letter = rf"\mathbf{{{letter}}}" if symbol.bold else letter
         return letter + (f"_{{{below}}}" if below else "") + (f"^{{{above}}}" if above else "")
 
-    def _in_brackets_transposed(self, piece: str) -> str:
-        return rf"\left[{piece}\right]^T"
-
     def _derivative(self, of: str, by: str) -> str:
         return self._fraction(rf"\partial {of}", rf"\partial {by}")
 
     def _nabla(self, by: str, of: str | None, prefix: bool) -> str:
         sign = rf"\nabla {by}" if prefix else rf"\nabla_{{{by}}}"
         return sign if of is None else f"{sign} {of}"
-
-    def _of_sample(self, piece: str, number: int) -> str:
-        return rf"\left[{piece}\right]_{{{number}}}"
 
     def _under(self, piece: str, text: str) -> str:
         return rf"\underset{{{text.replace('×', chr(92) + 'times ')}}}{{{piece}}}"
