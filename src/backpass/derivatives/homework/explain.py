@@ -30,7 +30,8 @@ from backpass.derivatives.notation import get_notation
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError
 
-SECONDS = 1.5  # for the search, of the two that a verdict may take
+SECONDS = 1.2  # for the search, of the two that a verdict may take
+BY_HAND = 1e5  # products of a pass: of more, nobody has rounded every one in a mistaken pass
 
 
 def explain_mismatch(
@@ -139,7 +140,7 @@ class Homework:
         if right and all(result.right != "carried" for result in results):
             return self._verdict(results)
         search, explanations, untried = self._explained(right, until)
-        if right and search.answer.carried:
+        if right and (search.answer.carried or not explanations):
             return self._verdict(results, explanations=explanations, untold=bool(explanations))
         if right:  # a mistake gives it to the last digit
             results = [
@@ -161,7 +162,10 @@ class Homework:
             ),
             untried=untried.left,
             pairs=untried.pairs,
-            too_few_digits=any(has_too_few_digits(self.parts[i].numbers) for i in wrong),
+            too_few_digits=any(
+                np.isfinite(results[i].off) and has_too_few_digits(self.parts[i].numbers)
+                for i in wrong
+            ),
             located=located({(r.kind, r.layer): bool(r.right) for r in results}, self.right.L),
             multiples=tuple(search.answer.told_multiples()),
         )
@@ -176,8 +180,9 @@ class Homework:
         """
         asked = self.right, self.compare, self.parts, self.candidates
         search = Search(Beside(*asked, may_be_right=self.digits if right else None), until)
-        if self.digits is None:
-            return search, *search.explain()
+        by_hand = len(self.right.X) * self.right.model.parameters.flat.size <= BY_HAND
+        if self.digits is None or not by_hand:
+            return search, *search.explain(1 if right else 2)
         carried = Search(Beside(*asked, carried=self.digits), until)
         alone, several = [(search, 1), (carried, 1)], [(search, 2), (carried, 2)]
         for which, most in alone if right else alone + several:
@@ -295,7 +300,7 @@ def _candidates(part: Part, right: Pass) -> Candidates:
         return fitting
     told = ", ".join(f"{title(*c)} {shapes[c]}" for c in asked)
     raise InputError(
-        f"{part.name}: shape {part.numbers.shape} fits nothing in layout {part.notation.name!r}, "
+        f"{part.name}: shape {part.numbers.shape} fits nothing in layout {part.notation.name}, "
         f"where it could be {told}, or a transpose"
     )
 

@@ -26,7 +26,7 @@ from backpass.derivatives.homework.unknown import solve
 
 FARTHER = 100  # times off, at which an explanation that fits is a chance hit
 CHANCE = 0.01  # how often one of the explanations tried may fit by chance
-AT_LEAST = 3e9  # operations, about, for pairs, however busy the machine: all of a small network
+AT_LEAST = 1.5e9  # operations, about, for pairs, however busy the machine: all of a small one
 SHARE = 5e8  # operations between two looks at the clock: some twentieth of a second
 SOLVING = 3e9  # those that solving for a number beside another mistake may take
 
@@ -61,7 +61,8 @@ class Search:
         self.answer, self.until = answer, until  # until when pairs are tried
         self.every = [
             Made(mistake, way, common)
-            for common, mistake in enumerate(MISTAKES.values())
+            for common, known in enumerate(MISTAKES.values())
+            for mistake in [known.in_network(answer.right)]
             for way in mistake.expanded(answer.right)
         ]
         self.found: dict[frozenset[str], Explanation] = {}
@@ -194,6 +195,8 @@ class Search:
             for other in others:
                 if self.found or self.passes > SOLVING / self._operations():
                     return
+                if self._is_late(self.passes):
+                    return
                 if other.made.mistake is not family.made.mistake and not _refuted(family, other):
                     self._solve(family.made, other.made)
 
@@ -224,9 +227,9 @@ class Search:
             if wanted is None:
                 return
             number = solve(lambda number: value(number)(kind, l), wanted[0], neutral)
-            if number is None or (number <= 0 and made.mistake is not CONSTANT):
+            if number is None or (number <= 0 and made.mistake.name != CONSTANT.name):
                 return  # a rate, a strength, a slope are positive
-            if made.mistake is CONSTANT and self._fits(value(-1.0), equal=True):
+            if made.mistake.name == CONSTANT.name and self._fits(value(-1.0), equal=True):
                 return  # that is a sign
             found = *others, at(number)
             came = self._value(*found)
@@ -269,8 +272,8 @@ class Search:
             and trials[i].replaced.isdisjoint(trials[j].replaced)
         ]
         pairs.sort(key=lambda pair: sum(trials[i].made.rank for i in pair))
-        done, surely, share = 0, *(int(work / self._operations()) for work in (AT_LEAST, SHARE))
-        while done < len(pairs) and (done < surely or perf_counter() < self.until):
+        done, share = 0, int(SHARE / self._operations())
+        while done < len(pairs) and not self._is_late(done):
             # a share of them at a time, so that those with one mistake in common share its pass
             some, done = sorted(pairs[done : done + share]), done + share
             for i, group in groupby(some, key=lambda pair: pair[0]):
@@ -298,10 +301,14 @@ class Search:
         without = (self._value(*(other for other in made if other is not one)) for one in made)
         return all(self.answer.differs(value, other) for other in without)
 
+    def _is_late(self, passes: int) -> bool:
+        return passes > AT_LEAST / self._operations() and perf_counter() > self.until
+
     def _operations(self) -> float:
-        """Return about how many operations a pass takes, its overhead included."""
+        """Return about how many operations a pass takes, its overhead and a bound included."""
         weights = int(sum(W.size for W in self.answer.right.W.values()))
-        return 4.0 * len(self.answer.right.weights) * weights + 1e6
+        passes = 10 if self.answer.carried else 1  # some 30 for a bound, few of which are needed
+        return passes * (4.0 * len(self.answer.right.weights) * weights + 1e6)
 
     # --- the comparison --------------------------------------------------------------------------
 

@@ -283,7 +283,7 @@ def _unexplained(verdict: Verdict, notation: Notation) -> Iterator[tuple[str, st
     """Yield what can be said where nothing fits."""
     wrong = ", ".join(title(p.kind, p.layer, notation) for p in verdict.parts if not p.right)
     tried, pairs = verdict.pairs - verdict.untried, verdict.pairs
-    of = f" of the {tried} pairs of {pairs} that were tried in the time" if tried < pairs else ""
+    of = f" ({tried} of {pairs} pairs were tried in the time)" if tried < pairs else ""
     yield "text", f"No known mistake, nor two together{of}, gives {wrong}."
     if verdict.located:
         yield "item", _sentence(verdict.located, notation)
