@@ -89,7 +89,7 @@ def explain_mismatch(
     >>> X, y = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0, 2.0])
     >>> gradients = network.loss_and_gradients(X, y)[1]
     >>> print(explain_mismatch(network, X, y, gradients.weights[1].T))
-    ∂J/∂W_2 is wrong: not of its shape
+    ∂J/∂W_2 is wrong: its shape is (1, 3), not (3, 1)
     What explains it:
       1. transposed: ∂J/∂W_2
          this is the transpose, the layout of another notation.
