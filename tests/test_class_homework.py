@@ -42,6 +42,7 @@ def school(tmp_path_factory):
     (folder / "Cem.json").write_text(json.dumps({k: x.tolist() for k, x in odd.items()}))
     (folder / "Dora.csv").write_text("Dora,0.5\n")
     (folder / "Falk.docx").write_bytes(b"PK")
+    (folder / "Gil").mkdir()
     (folder / ".hidden").write_text("left by a system")
     return place
 
@@ -54,12 +55,13 @@ def run(school, monkeypatch, capsys, *arguments):
 
 
 EXPECTED = {
-    "Anna": ("right", 2, ""),
-    "Eva 1234_file": ("right", 2, ""),
+    "Anna": ("right", 1, ""),
+    "Eva 1234_file": ("right", 1, "1 of 4 arrays"),
     "Bo": ("wrong", 2, "1/N missing"),
     "'=1+1": ("wrong", 2, "1/N missing"),
     "Cem": ("wrong", 1, "no known mistake: "),
     "Dora": ("not judged", 1, "line 1: 'Dora' is not a number"),
+    "Gil": ("not judged", 1, "holds no file"),
     "Falk": ("not judged", 1, "an answer is a .npy, .npz, .csv, .json file"),
 }
 
@@ -68,7 +70,7 @@ def test_one_line_each_in_terminal_csv_and_page(school, monkeypatch, capsys, tmp
     file, page = tmp_path / "class.csv", tmp_path / "class.html"
     code, out, err = run(school, monkeypatch, capsys, "--answers", "answers", "-o", str(file))
     assert (code, err) == (1, "")
-    assert "7 answers: 2 right, 3 wrong, 2 not judged" in out
+    assert "8 answers: 2 right, 3 wrong, 3 not judged" in out
     told = {who: rest for who, *rest in pl.read_csv(file).rows()}
     assert told.keys() == EXPECTED.keys()  # the formula is a text for a spreadsheet
     for who, (answer, count, mistake) in EXPECTED.items():
@@ -109,7 +111,7 @@ def test_ctrl_c_keeps_what_is_finished(school, monkeypatch, capsys, tmp_path):
     file = tmp_path / "class.csv"
     code, out, err = run(school, monkeypatch, capsys, "--answers", "answers", "-o", str(file))
     assert code == 130
-    assert err == "interrupted: 2 of 7 answers were judged\n"
+    assert err == "interrupted: 2 of 8 answers were judged\n"
     assert pl.read_csv(file).height == 2
     assert "2 answers: 1 right, 1 wrong" in out
 

@@ -238,7 +238,8 @@ def test_a_verdict_is_shown_everywhere():
     assert json.loads(json.dumps(ask(WEIGHTS[1].T).to_dict(), allow_nan=False))["parts"]
     assert str(verdict) == verdict.text
     assert repr(verdict).startswith("Verdict(wrong: sign")
-    assert repr(ask(WEIGHTS[0])) == "Verdict(right)"
+    assert repr(ask(WEIGHTS[0], what="W", layer=1)) == "Verdict(right)"
+    assert repr(ask(WEIGHTS[0])) == "Verdict(right, 1 of 6 arrays)"
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -247,11 +248,11 @@ NAN = WEIGHTS[1].copy()
 NAN[2, 3] = np.nan
 
 BAD = {
-    "shape": (np.ones((7, 9)), {}, r"shape \(7, 9\) fits nothing in layout 'code', .*∂J/∂W_1 \(3"),
+    "shape": (np.ones((7, 9)), {}, r"shape \(7, 9\) fits nothing in layout code, .*∂J/∂W_1 \(3"),
     "shape of a layer": (
         np.ones((9, 9)),
         {"layer": 3},
-        r"fits nothing in layout 'code', where it could be ∂J/∂W_3 \(4, 2\), ∂J/∂b_3 \(2,\)",
+        r"fits nothing in layout code, where it could be ∂J/∂W_3 \(4, 2\), ∂J/∂b_3 \(2,\)",
     ),
     "NaN": (NAN, {}, r"the answer\[2, 3\] is nan, not a finite number; look for"),
     "infinite": ({"b1": [1, np.inf, 2, -np.inf, 0]}, {}, r"b1\[1\] is inf.*and 1 more are not"),
@@ -263,6 +264,7 @@ BAD = {
     "named layer": ({"W7": WEIGHTS[0]}, {}, "W7: there is no layer 7"),
     "layer of many": (NAMED, {"layer": 2}, "what and layer are for a single array"),
     "nothing": ({}, {}, "the answer is empty"),
+    "twice": ({"W1": WEIGHTS[0], "w1": WEIGHTS[0]}, {}, "W1 and w1 name the same array"),
     "no numbers": (np.zeros((0, 3)), {}, "has no numbers in it"),
     "text": ("W1", {}, "the answer must be an array, a mapping"),
     "complex": (WEIGHTS[1] * 1j, {}, "real numbers, not an array of complex128 with 2 dimensions"),
@@ -316,7 +318,7 @@ BAD_FILES = {
     "short.npy": (npy(np.ones(9))[:-8], r"damaged: its header says \(9,\) of float64"),
     "huge.npy": (npy(np.ones(9)).replace(b"(9,), ", b"(9**9,)"), "not an .npy file|damaged"),
     "not.npy": (b"hello", "not an .npy file"),
-    "empty.npy": (b"", "not an .npy file"),
+    "empty.npy": (b"", "the file is empty"),
     "not.npz": (b"hello", "not an .npz file"),
     "text.csv": (b"a,b\n1,2\n", "line 1: 'a' is not a number; give numbers only"),
     "ragged.csv": (b"1,2\n3\n", "line 2 has 1 numbers, the first has 2"),
@@ -325,9 +327,9 @@ BAD_FILES = {
     "latin.csv": (b"\xff1\n", "byte 0 is not UTF-8"),
     "bad.json": (b"{", "invalid JSON"),
     "nan.json": (b"[[NaN]]", "NaN is not allowed"),
-    "ragged.json": (b"[[1, 2], [3]]", "the matrix: its rows have different lengths"),
-    "text.json": (b'{"W1": "x"}', "W1: not a matrix of numbers"),
-    "number.json": (b"3", "not a matrix of numbers"),
+    "ragged.json": (b"[[1, 2], [3]]", "the answer: its rows have different lengths"),
+    "text.json": (b'{"W1": "x"}', "W1: not a number, a vector or a matrix of numbers"),
+    "word.json": (b"true", "the answer: not a number, a vector or a matrix"),
 }
 
 

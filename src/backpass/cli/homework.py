@@ -65,7 +65,7 @@ def run_homework(options: HomeworkOptions) -> int:
     """Say whether a gradient worked out by hand is right, or which mistake explains it.
 
     With --answers: those of a whole class, in one table. The exit code is 0 for right answers, 1
-    where one is wrong and 2 for bad input.
+    where one is wrong, and 2 for bad input, or digits too few to tell.
 
     \b
     Examples:
@@ -103,7 +103,7 @@ def run_homework(options: HomeworkOptions) -> int:
         verdict = judge(answer)
     render.output().print(verdict, soft_wrap=True)
     write_found(verdict, options.json, options.output)
-    return 0 if verdict.right else 1
+    return ("right", "wrong", "cannot be told").index(verdict.outcome)
 
 
 def _check(options: HomeworkOptions) -> None:

@@ -88,15 +88,21 @@ def one_hot(labels: Array, k: int, xp: Any, dtype: Any) -> Array:
     kind = dtype_name(labels.dtype)
     if kind.startswith("float"):
         whole = xp.isfinite(labels) & (labels == xp.floor(labels))
-        kind = "int" if bool(xp.all(whole)) else kind
-    if not kind.startswith(("int", "uint", "bool")):
+        if not bool(xp.all(whole)):
+            row = int(xp.argmin(xp.astype(whole, xp.int8)))
+            raise InputError(
+                f"cross_entropy: labels must be integers 0 … {k - 1}; row {row} is "
+                f"{float(labels[row]):g}"
+            )
+    elif not kind.startswith(("int", "uint", "bool")):
         raise InputError(f"cross_entropy: labels must be integers 0 … {k - 1}, not {kind}")
     if kind == "bool":  # the standard has no minimum of booleans
         labels = xp.astype(labels, xp.uint8)
     if labels.shape[0] and not (int(xp.min(labels)) >= 0 and int(xp.max(labels)) < k):
+        found = " … ".join(map(str, sorted({int(xp.min(labels)), int(xp.max(labels))})))
         raise InputError(
-            f"cross_entropy: labels must lie in 0 … {k - 1} (one of {k} outputs each); found "
-            f"{int(xp.min(labels))} … {int(xp.max(labels))}"
+            f"cross_entropy: labels must lie in 0 … {k - 1} (one of {k} outputs each); "
+            f"found {found}"
         )
     columns = xp.arange(k)
     labels = xp.astype(labels, columns.dtype, copy=False)

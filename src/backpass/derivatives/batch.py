@@ -22,6 +22,7 @@ class Subject:
     y: Array  # encoded targets, (N, k)
     s: Array  # sample weights, (N,)
     alpha: float = 0.0  # L2 strength
+    single: bool = False  # whether the model's own numbers are float32
 
     def rows(self, start: int, stop: int) -> "Subject":
         """Return the same with rows `start` … `stop` − 1 only."""
@@ -34,7 +35,7 @@ class Subject:
         flat = to_numpy(theta.flat).astype(np.float64)
         model = self.network.model.with_parameters(Parameters(theta.sizes, flat))
         X, y, s = (to_numpy(x).astype(np.float64) for x in (self.X, self.y, self.s))
-        return Subject(Network.from_model(model), X, y, s, self.alpha)
+        return replace(self, network=Network.from_model(model), X=X, y=y, s=s)
 
 
 def subject(
@@ -91,6 +92,7 @@ def subject(
         )
     if y is None:
         raise InputError("y is missing: give the targets of the rows")
+    single = str(network.parameters.flat.dtype).endswith("float32")
     if double:
         network = _in_double(network)
     X, y, s = check_batch(network.model, X.toarray() if is_sparse(X) else X, y, sample_weight)
@@ -98,7 +100,7 @@ def subject(
     alpha = 0.0 if alpha is None else float(alpha)
     if not 0 <= alpha < math.inf:
         raise InputError(f"alpha must be a finite number of at least 0, not {alpha:g}")
-    return Subject(network, X, y, s, alpha)
+    return Subject(network, X, y, s, alpha, single)
 
 
 def _in_double(network: Network) -> Network:

@@ -81,10 +81,7 @@ def read_header(file: io.BufferedReader, size: int) -> tuple[int, str]:
         raise ModelFileError(f"it has {size} bytes, too few for a model file")
     length = int.from_bytes(file.read(8), "little")
     if length > _LONGEST_HEADER:
-        raise ModelFileError(
-            "not a file that backpass wrote; its first 8 bytes announce "
-            f"a header of {length} bytes, more than {_LONGEST_HEADER}"
-        )
+        raise ModelFileError("not a file that backpass wrote")
     if 8 + length > size:
         raise ModelFileError(
             f"it is cut short: the header needs {8 + length} bytes, the file has {size}"

@@ -52,6 +52,8 @@ def read_answer(path: str | Path) -> Any:
         size = path.stat().st_size
         if size > LARGEST:
             raise InputError(f"{size >> 20} MiB; answers of at most {LARGEST >> 20} MiB are read")
+        if size == 0:
+            raise InputError("the file is empty")
         return READERS[path.suffix.lower()](path.read_bytes())
     except OSError as error:
         raise InputError(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
@@ -128,7 +130,7 @@ def _number(text: str, line: int) -> float:
 def _json(data: bytes) -> Any:
     found = parse_json(_text(data))
     named = isinstance(found, dict)
-    return {k: _matrix(x, k) for k, x in found.items()} if named else _matrix(found, "the matrix")
+    return {k: _matrix(x, k) for k, x in found.items()} if named else _matrix(found, "the answer")
 
 
 def _matrix(value: Any, name: str) -> Array:
@@ -136,8 +138,8 @@ def _matrix(value: Any, name: str) -> Array:
         array = np.asarray(value)
     except ValueError:
         raise InputError(f"{name}: its rows have different lengths") from None
-    if array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
-        raise InputError(f"{name}: not a matrix of numbers")
+    if array.dtype.kind not in "fiu" or array.ndim > 2:
+        raise InputError(f"{name}: not a number, a vector or a matrix of numbers")
     return array
 
 

@@ -82,6 +82,9 @@ def _from_names(named: Mapping[str, Any], sizes: Sequence[int], notation: Notati
     if not named:
         raise InputError("the answer is empty; give at least one array")
     read = {name: _read_name(name) for name in named}
+    twice = [name for name, what in read.items() if [*read.values()].count(what) > 1]
+    if twice:
+        raise InputError(f"{' and '.join(twice[:2])} name the same array; give it once")
     # W0 … counts the layers from 0, as lists in code do; X and a have a layer 0 of their own
     from_zero = ("W", 0) in read.values() or ("b", 0) in read.values()
     parts = []
@@ -142,7 +145,7 @@ def _from_lists(answer: Any, sizes: Sequence[int]) -> dict[str, Any]:
             f"{answer.dtype} with {answer.ndim} dimensions"
         )
     raise InputError(
-        "the answer must be an array, a mapping such as {'W1': …, 'b1': …}, a flat vector, or "
+        "the answer must be an array, a mapping of W1, b1, … to arrays, a flat vector, or "
         f"lists (weights, biases) of {n} each"
     )
 

@@ -32,10 +32,18 @@ class Tolerance:
     length: int  # of the longest sum, for answers in float32
     relative: float = EXACT  # how much of the largest entry an answer may be off
 
-    def off(self, part: Part, kind: str, l: int, value: Array, factor: float = 1.0) -> float | None:
+    def off(
+        self,
+        part: Part,
+        kind: str,
+        l: int,
+        value: Array,
+        factor: float = 1.0,
+        doubt: Array | float = 0.0,
+    ) -> float | None:
         """Return how far `part` is off `factor` times a value; None where it differs.
 
-        In parts of the largest entry.
+        In parts of the largest entry. The value itself may be off by `doubt`.
         """
         shaped = part.shaped(kind, value.shape)
         if shaped is None or not np.isfinite(value).all():
@@ -44,12 +52,14 @@ class Tolerance:
         expected = value if factor == 1 else factor * value
         gap, size = np.abs(numbers - expected), float(np.abs(expected).max(initial=0.0))
         allowed = self.allowed(kind, l, size, part.eps, abs(factor) or 1.0)
-        if (gap <= allowed + units * (1 + 1e-6)).all():
+        if (gap <= allowed + abs(factor) * doubt + units * (1 + 1e-6)).all():
             # of what is itself but rounding, no part can be said
             return 0.0 if self.is_nothing(kind, l, expected) else float(gap.max() / size)
         return None
 
-    def factors(self, part: Part, kind: str, l: int, value: Array) -> Span | None:
+    def factors(
+        self, part: Part, kind: str, l: int, value: Array, doubt: Array | float = 0.0
+    ) -> Span | None:
         """Return the numbers that `part` may be a multiple of a value by; None where none is.
 
         Least squares say about which, and every entry, as far as it may be off, says how far from
@@ -63,8 +73,8 @@ class Tolerance:
         theirs, units = shaped
         number = float(np.vdot(value, theirs) / np.vdot(value, value))
         size = abs(number) * float(np.abs(value).max())
-        doubt = self.allowed(kind, l, size, part.eps, abs(number) or 1.0) + units * (1 + 1e-6)
-        doubt = np.broadcast_to(doubt, value.shape)
+        allowed = self.allowed(kind, l, size, part.eps, abs(number) or 1.0) + units * (1 + 1e-6)
+        doubt = np.broadcast_to(allowed + abs(number) * doubt, value.shape)
         told = value != 0
         if number == 0 or (np.abs(theirs[~told]) > doubt[~told]).any():
             return None
@@ -77,21 +87,31 @@ class Tolerance:
         noise = SAFETY * np.finfo(float).eps * self.bounds[kind, l]
         return bool((np.abs(value) <= noise).all())
 
-    def digits(self, part: Part, kind: str, l: int, value: Array) -> list[float]:
+    def digits(
+        self,
+        part: Part,
+        kind: str,
+        l: int,
+        value: Array,
+        doubt: Array | float = 0.0,
+        spread: Array | float = np.inf,
+    ) -> list[float]:
         """Return how many digits of a part a value explains, entry by entry, 0s left out.
 
         An answer that agrees in so many digits does so by chance once in 10 to the power of their
-        sum.
+        sum. Where it may be `spread` about, no more digits speak than tell it from that.
         """
         shaped = part.shaped(kind, value.shape)
         if shaped is None:
             return []
         size = float(np.abs(value).max(initial=0.0))
         doubt = np.broadcast_to(
-            np.maximum(self.allowed(kind, l, size, part.eps) + shaped[1], 1e-300), value.shape
+            np.maximum(self.allowed(kind, l, size, part.eps) + shaped[1] + doubt, 1e-300),
+            value.shape,
         )
         told = np.abs(value) > doubt
-        found: list[float] = np.log10(np.maximum(size / doubt[told], 1.0)).tolist()
+        width = np.broadcast_to(np.minimum(size, spread), value.shape)
+        found: list[float] = np.log10(np.maximum(width[told] / doubt[told], 1.0)).tolist()
         return found
 
     def allowed(self, kind: str, l: int, size: float, eps: float, scale: float = 1.0) -> float:
@@ -106,13 +126,20 @@ class Tolerance:
             return noise
         return min(relative * size + noise, max(relative, MOST_NOISE) * size)
 
-    def same(self, kind: str, l: int, one: Array | None, other: Array | None) -> bool:
-        """Return whether two results are the same up to rounding."""
+    def same(
+        self,
+        kind: str,
+        l: int,
+        one: Array | None,
+        other: Array | None,
+        doubt: Array | float = 0.0,
+    ) -> bool:
+        """Return whether two results are the same up to rounding, and to a doubt."""
         if one is None or other is None or one.shape != other.shape:
             return False
         size = float(np.abs(other).max(initial=0.0))
         allowed = self.allowed(kind, l, size, float(np.finfo(float).eps))
-        return bool((np.abs(one - other) <= allowed).all())
+        return bool((np.abs(one - other) <= allowed + doubt).all())
 
 
 def distance(part: Part, kind: str, value: Array) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,28 @@ import numpy as np
 from backpass.core.arrays import Array
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.homework.answers import called, parts_of
+from backpass.derivatives.homework.beside import Beside, Candidates
+from backpass.derivatives.homework.carried import Given
 from backpass.derivatives.homework.comparison import EXACT, ROUGH, Tolerance, distance, rounding
 from backpass.derivatives.homework.faulty_pass import Pass
 from backpass.derivatives.homework.localise import located
-from backpass.derivatives.homework.part import KINDS, Part, has_too_few_digits, title
-from backpass.derivatives.homework.search import Candidates, Search
+from backpass.derivatives.homework.mistake import Explanation
+from backpass.derivatives.homework.part import (
+    KINDS,
+    Digits,
+    Part,
+    has_too_few_digits,
+    title,
+    written,
+)
+from backpass.derivatives.homework.search import Search, Untried
 from backpass.derivatives.homework.verdict import MOST_SHOWN, Difference, PartResult, Verdict
 from backpass.derivatives.notation import get_notation
 from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError
+
+SECONDS = 1.2  # for the search, of the two that a verdict may take
+BY_HAND = 1e5  # products of a pass: of more, nobody has rounded every one in a mistaken pass
 
 
 def explain_mismatch(
@@ -75,7 +89,7 @@ def explain_mismatch(
     >>> X, y = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0, 2.0])
     >>> gradients = network.loss_and_gradients(X, y)[1]
     >>> print(explain_mismatch(network, X, y, gradients.weights[1].T))
-    ∂J/∂W_2 is wrong: not of its shape
+    ∂J/∂W_2 is wrong: its shape is (1, 3), not (3, 1)
     What explains it:
       1. transposed: ∂J/∂W_2
          this is the transpose, the layout of another notation.
@@ -87,6 +101,10 @@ def explain_mismatch(
     get_notation(notation)
     theirs = called(answer, seen, y, get_notation(layout))
     parts = parts_of(theirs, seen.network.sizes, get_notation(layout), what, layer)
+    read = [digits for part in parts if (digits := written(part.numbers))]
+    if read:
+        digits = Digits(*map(max, zip(*read, strict=True)))
+        parts = [replace(part, digits=digits) for part in parts]
     with blas_threads(threads_worth_using(seen.network.sizes, len(seen.s))):
         verdict = Homework(seen, parts).judge()
     return replace(verdict, notation=notation)
@@ -109,32 +127,91 @@ class Homework:
         length = len(seen.s) + max(seen.network.sizes)
         self.exactly, self.compare = Tolerance(bounds, length), Tolerance(bounds, length, ROUGH)
         self.candidates = [_candidates(part, self.right) for part in parts]
+        self.digits = _digits(parts)
+        self.rough = "float32" if seen.single else "differences"
+        asked = self.right, self.exactly, parts, self.candidates
+        self.carried = Beside(*asked, carried=self.digits)
 
     def judge(self) -> Verdict:
         """Return the verdict."""
+        until = perf_counter() + SECONDS
         results = [*map(self._result, self.parts, self.candidates)]
+        right = all(result.right for result in results)
+        if right and all(result.right != "carried" for result in results):
+            return self._verdict(results)
+        search, explanations, untried = self._explained(right, until)
+        if right and (search.answer.carried or not explanations):
+            return self._verdict(results, explanations=explanations, untold=bool(explanations))
+        if right:  # a mistake gives it to the last digit
+            results = [
+                self._beside(p, r.kind, r.layer) for p, r in zip(self.parts, results, strict=True)
+            ]
         wrong = [i for i, result in enumerate(results) if not result.right]
-        if not wrong:
-            return Verdict(True, tuple(results))
-        search = Search(self.right, self.compare, self.parts, self.candidates)
-        explanations, untried = search.explain()
         if explanations:
             if len(results) == 1:
                 results = [self._beside(self.parts[0], *explanations[0].of[0])]
-            explanations = [replace(e, of=tuple(e.of[i] for i in wrong)) for e in explanations]
-            return Verdict(False, tuple(results), tuple(explanations), untried=untried)
-        return Verdict(
-            False,
-            tuple(results),
+            of = [replace(e, of=tuple(e.of[i] for i in wrong)) for e in explanations]
+            return self._verdict(results, explanations=of)
+        if all(self._has_one_digit(self.parts[i], results[i]) for i in wrong):
+            return self._verdict(results, untold=True, too_few_digits=True)
+        return self._verdict(
+            results,
             unexplained=tuple(results[i].title for i in wrong),
             differences=tuple(
                 d for i in wrong for d in self._differences(self.parts[i], results[i])
             ),
-            untried=untried,
-            too_few_digits=any(has_too_few_digits(self.parts[i].numbers) for i in wrong),
+            untried=untried.left,
+            pairs=untried.pairs,
+            too_few_digits=any(
+                np.isfinite(results[i].off) and has_too_few_digits(self.parts[i].numbers)
+                for i in wrong
+            ),
             located=located({(r.kind, r.layer): bool(r.right) for r in results}, self.right.L),
-            multiples=tuple(search.told_multiples()),
+            multiples=tuple(search.answer.told_multiples()),
         )
+
+    def _explained(
+        self, right: bool, until: float
+    ) -> tuple[Search, Sequence[Explanation], Untried]:
+        """Return what explains the answer, and the last search that was tried for it.
+
+        Digits that were rounded are read as those of exact numbers first, then as carried in every
+        step; a number that is solved for is held to that.
+        """
+        asked = self.right, self.compare, self.parts, self.candidates
+        search = Search(Beside(*asked, may_be_right=self.digits if right else None), until)
+        by_hand = len(self.right.X) * self.right.model.parameters.flat.size <= BY_HAND
+        if self.digits is None or not by_hand:
+            return search, *search.explain(1 if right else 2)
+        carried = Search(Beside(*asked, carried=self.digits), until)
+        alone, several = [(search, 1), (carried, 1)], [(search, 2), (carried, 2)]
+        for which, most in alone if right else alone + several:
+            explanations, untried = which.explain(most, solve=which is carried)
+            if explanations:
+                break
+        return which, explanations, untried
+
+    def _has_one_digit(self, part: Part, result: PartResult) -> bool:
+        """Return whether a part may be right, but for numbers of one digit."""
+        if part.digits is None or part.units.any() or not has_too_few_digits(part.numbers):
+            return False
+        kind, l = result.kind, result.layer
+        shaped, ours = part.shaped(kind, self._ours(kind, l).shape), self._ours(kind, l)
+        if shaped is None:
+            return False
+        doubt = Given(self.right, (), self.right, part.digits).doubt(kind, l)
+        doubt = doubt + part.digits.half_unit(shaped[0])
+        return self.compare.off(part, kind, l, ours, doubt=doubt) is not None
+
+    def _verdict(
+        self, results: Sequence[PartResult], explanations: Sequence[Explanation] = (), **told: Any
+    ) -> Verdict:
+        """Return the verdict, with how many arrays the whole gradient has where some are left."""
+        right = all(r.right for r in results) and not explanations
+        given, whole = sum(r.kind in ("W", "b") for r in results), 2 * self.right.L
+        asked_for = len(self.parts) == 1 and self.parts[0].kind and not self.parts[0].is_named
+        of = whole if 0 < given < whole and not asked_for else 0
+        return Verdict(right, tuple(results), tuple(explanations), of=of, **told)
 
     def _ours(self, kind: str, l: int) -> Array:
         value = self.right.value(kind, l)
@@ -147,14 +224,25 @@ class Homework:
             for kind, l in possible:
                 off = compare.off(part, kind, l, self._ours(kind, l))
                 if off is not None:
-                    why = _why(part, off) if compare is self.exactly else "differences"
+                    why = self.rough if compare is self.compare else _why(part, off)
                     return PartResult(part.name, kind, l, off, why)
+        for kind, l in possible if self.digits and part.units.any() else ():
+            doubt = self.carried.untouched.doubt(kind, l)
+            off = self.exactly.off(part, kind, l, self._ours(kind, l), doubt=doubt)
+            if off is not None:
+                return PartResult(part.name, kind, l, off, "carried")
         gradients = [c for c in possible if c[0] in ("W", "b")] or possible
         return min((self._beside(part, *c) for c in gradients), key=lambda result: result.off)
 
     def _beside(self, part: Part, kind: str, l: int) -> PartResult:
         """Return a part that is wrong beside a result."""
-        return PartResult(part.name, kind, l, distance(part, kind, self._ours(kind, l)), "")
+        ours = self._ours(kind, l)
+        off = distance(part, kind, ours)
+        instead = "it should be 0" if np.isinf(off) else ""
+        if part.shaped(kind, ours.shape) is None:
+            shape = ours.shape[::-1] if part.lies_turned(kind) else ours.shape
+            instead = f"its shape is {part.numbers.shape}, not {shape}"
+        return PartResult(part.name, kind, l, off, "", instead)
 
     def _differences(self, part: Part, result: PartResult) -> list[Difference]:
         """Return the entries that differ most."""
@@ -164,6 +252,7 @@ class Homework:
         if shaped is None:
             return []
         theirs, gap = shaped[0], np.abs(shaped[0] - ours)
+        allowed = self.compare.allowed(kind, l, float(np.abs(ours).max()), part.eps) + shaped[1]
         most = MOST_SHOWN if len(self.parts) == 1 else 2
         worst = np.argsort(-gap, axis=None, kind="stable")[:most]
         places = [tuple(int(i) for i in np.unravel_index(w, gap.shape)) for w in worst]
@@ -172,8 +261,14 @@ class Homework:
                 kind, l, part.index(kind, ours.shape, at), float(theirs[at]), float(ours[at])
             )
             for at in places
-            if gap[at] > 0
+            if gap[at] > np.broadcast_to(allowed, gap.shape)[at]
         ]
+
+
+def _digits(parts: Sequence[Part]) -> Digits | None:
+    """Return the digits of an answer that was rounded, the most that any part of it has."""
+    found = [part.digits for part in parts if part.digits and part.units.any()]
+    return found[0] if found else None
 
 
 def _why(part: Part, off: float) -> str:
@@ -205,7 +300,7 @@ def _candidates(part: Part, right: Pass) -> Candidates:
         return fitting
     told = ", ".join(f"{title(*c)} {shapes[c]}" for c in asked)
     raise InputError(
-        f"{part.name}: shape {part.numbers.shape} fits nothing in layout {part.notation.name!r}, "
+        f"{part.name}: shape {part.numbers.shape} fits nothing in layout {part.notation.name}, "
         f"where it could be {told}, or a transpose"
     )
 

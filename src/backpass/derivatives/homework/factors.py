@@ -106,6 +106,8 @@ def explained(
 def one_number(fits: Sequence[Fit]) -> float | None:
     """Return the one number that may be the factor of all parts that have one; None: there is none.
 
+    Nor is a number that may be 1, or −1, a factor of its own.
+
     Examples
     --------
     >>> one, other = Fit("W", 1, Span(1.4, 1.39, 1.41)), Fit("W", 2)
@@ -116,6 +118,8 @@ def one_number(fits: Sequence[Fit]) -> float | None:
     least = max((span.least for span in spans), default=1.0)
     most = min((span.most for span in spans), default=0.0)
     if least > most or least == most == 0:
+        return None
+    if any(least <= one <= most for one in (-1, 1)):  # no mistake, or that of a sign
         return None
     surest = min(spans, key=lambda span: span.most - span.least)
     return min(max(surest.number, least), most)

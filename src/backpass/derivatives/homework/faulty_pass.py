@@ -8,7 +8,7 @@ the numbers are those of :mod:`backpass.core.backprop`, bit for bit.
 Numbering follows the notes: layers are 1 … L, ``w.W[l]`` is W_l, ``w.a[0]`` is X.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -127,19 +127,30 @@ class Pass:
         """Return the pass over the same batch with faults, the first of which are this one's."""
         return Pass(self.model, self.X, self.targets, self.weights, self.alpha, faults, self)
 
+    def with_numbers(self, numbers: Mapping[tuple[str, int], Any]) -> "Pass":
+        """Return the pass with the same faults, in which rules have given other numbers."""
+        other = Pass(self.model, self.X, self.targets, self.weights, self.alpha, self.faults)
+        for place, value in numbers.items():
+            other.put(*place, value)
+        return other
+
+    def put(self, name: str, l: int, value: Any) -> None:
+        """Take a number for what a rule has given."""
+        self.known[name, l], self.read[name, l] = value, {(name, l)}
+
     def do(self, name: str, l: int) -> Any:
         """Return what a rule gives for layer `l`, faults included."""
         place = name, l
         if place not in self.known:
             self.reading.append({place})
             try:
-                self.known[place] = self._taken(name, l)
+                self.known[place] = self.compute(name, l)
             finally:
                 self.read[place] = self.reading.pop()
         self._reads(self.read[place])
         return self.known[place]
 
-    def _taken(self, name: str, l: int) -> Any:
+    def compute(self, name: str, l: int) -> Any:
         """Return what a rule gives, from the pass below where no new fault touches it."""
         if self.base is not None:
             theirs = self.base.do(name, l)

@@ -35,6 +35,13 @@ NETWORKS: dict[str, Callable[[Pass], bool]] = {
 }
 """In which networks, on which rows, a mistake can be made."""
 
+SLOPES = {
+    "tanh": "1 − {a}²",
+    "logistic": "{a}(1 − {a})",
+    "relu": "1 where {z} > 0 and 0 elsewhere",
+}
+"""The derivatives that learners write from memory; ``{slopes}`` in a mend is those in use."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -141,6 +148,13 @@ class Mistake:
     source: str
     mend: str
     ways: tuple[Way, ...]
+
+    def in_network(self, w: Pass) -> "Mistake":
+        """Return it with the derivatives of the network's own activations in what is to mend."""
+        names = dict.fromkeys(phi.name for phi in w.phi.values())
+        told = [f"{SLOPES[name]} for {name}" for name in names if name in SLOPES]
+        slopes = ", ".join(told) or "the activation's own"
+        return replace(self, mend=self.mend.replace("{slopes}", slopes))
 
     def expanded(self, w: Pass) -> Iterator[Way]:
         """Yield every way in which it can be made in a network, the commonest first."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,17 +11,33 @@ from backpass.derivatives.notation import CODE, Notation
 from backpass.derivatives.notation.in_line import in_line
 
 FULL = 15  # significant digits from which a number was not rounded for printing
+ENOUGH = 3  # digits of an answer by which a number of one digit beside them is read
 FEWEST = 10.0  # units of the last place in the largest number: two digits
 
 
-def half_units(numbers: Array) -> Array:
+class Digits(NamedTuple):
+    """To how many significant digits, or to how many decimals, numbers are rounded."""
+
+    significant: int
+    decimals: int
+
+    def half_unit(self, x: Array) -> Array:
+        """Return how far rounding moves a number, by the rule that moves it farther."""
+        x = x.astype(np.float64)
+        exponent = np.floor(np.log10(np.where(x == 0, 1.0, np.abs(x))))
+        unit = np.maximum(10.0 ** (exponent + 1 - self.significant), 10.0**-self.decimals)
+        return np.where(x == 0, 10.0**-self.decimals, unit) / 2
+
+
+def half_units(numbers: Array, digits: Digits | None = None) -> Array:
     """Return the half unit in the last place of every number, 0 where they were not rounded.
 
     Numbers printed with a fixed number of decimals share the unit of the last decimal; those
     printed with a fixed number of significant digits have one each. Which it was cannot be told
     from one number; of the two units, that of the other rule is the smaller unless digits end in
     zeros, so the larger is taken. Numbers of a single digit are not taken for rounded: they would
-    agree with anything.
+    agree with anything. They are where the rest of the answer has more `digits`, as 0.5 beside
+    0.1234 is 0.5000.
 
     Examples
     --------
@@ -31,10 +48,10 @@ def half_units(numbers: Array) -> Array:
     >>> half_units(np.array([1 / 3, 0.5]))
     array([0., 0.])
     """
-    units = _units(numbers)
-    if units is None or has_too_few_digits(numbers):
+    own = written(numbers)
+    if own is None or (has_too_few_digits(numbers) and (digits is None or digits[0] < ENOUGH)):
         return np.zeros(numbers.shape)
-    return units / 2
+    return (digits if digits and has_too_few_digits(numbers) else own).half_unit(numbers)
 
 
 def has_too_few_digits(numbers: Array) -> bool:
@@ -45,27 +62,23 @@ def has_too_few_digits(numbers: Array) -> bool:
     >>> has_too_few_digits(np.array([0.01, 0.03])), has_too_few_digits(np.array([0.012, 0.03]))
     (True, False)
     """
-    units = _units(numbers)
-    if units is None:
+    digits = written(numbers)
+    if digits is None:
         return False
-    return bool(np.abs(numbers).max() < FEWEST * units.max() * (1 - 1e-9))
+    return bool(np.abs(numbers).max() < 2 * FEWEST * digits.half_unit(numbers).max() * (1 - 1e-9))
 
 
-def _units(numbers: Array) -> Array | None:
-    """Return the unit in the last place of every number; None where they were not rounded."""
+def written(numbers: Array) -> Digits | None:
+    """Return to how many digits and decimals numbers were rounded; None where they were not."""
     full = 7 if numbers.dtype == np.float32 else FULL
     found: list[tuple[int, int]] = []
     for x in numbers.ravel():
         found.append(_digits(x))
         if found[-1][0] >= full:
             return None
-    size = np.abs(numbers.astype(np.float64))
-    if not size.any():
+    if not numbers.any():
         return None
-    significant, decimals = max(s for s, _ in found), max(d for s, d in found if s)
-    exponents = np.floor(np.log10(np.where(size > 0, size, size.max())))
-    units = np.where(size > 0, 10.0 ** (exponents - significant + 1), 0.0)
-    return np.maximum(units, 10.0**-decimals)
+    return Digits(max(s for s, _ in found), max(d for s, d in found if s))
 
 
 def _digits(x: float) -> tuple[int, int]:
@@ -106,11 +119,17 @@ class Part:
     layer: int | None = None  # where it was said
     name: str = "the answer"  # in messages
     flat: bool = False  # whether it is a piece of a flat vector, whose shape is not known
+    digits: Digits | None = None  # the most that a part of the answer has, where any was rounded
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the answer calls it by a name of its own."""
+        return self.name != "the answer"
 
     @cached_property
     def units(self) -> Array:
         """Half a unit in the last place of each number, 0 where they were not rounded."""
-        return half_units(self.numbers)
+        return half_units(self.numbers, self.digits)
 
     @cached_property
     def eps(self) -> float:
@@ -124,11 +143,13 @@ class Part:
         numbers = self._turned(self.numbers, kind, shape)
         return None if numbers is None else (numbers, self._turned(self.units, kind, shape))
 
+    def lies_turned(self, kind: str) -> bool:
+        """Return whether matrices of a kind lie the other way round than ours."""
+        turned = self.notation
+        return turned.weights_transposed if kind == "W" else turned.samples_in_columns
+
     def _turned(self, x: Array, kind: str, shape: tuple[int, ...]) -> Array | None:
-        other = (
-            self.notation.weights_transposed if kind == "W"
-            else self.notation.samples_in_columns
-        )  # fmt: skip
+        other = self.lies_turned(kind)
         if self.flat and len(shape) == 2:
             if x.size != shape[0] * shape[1]:
                 return None

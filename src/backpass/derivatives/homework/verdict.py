@@ -17,9 +17,13 @@ HOW = {
     "digits": ", within the digits that were given",
     "single": ", within single precision",
     "cancelling": ", as much as rounding may change where terms cancel",
-    "differences": ", as finite differences are; a formula comes to 1e-9",
+    "carried": ", which rounding every step to the digits given may do",
+    "float32": ", within single precision, which the network's numbers have",
+    "differences": ", as near as finite differences come; a formula comes to 1e-9",
 }
 """Why a part counts as right, after how far it is off."""
+
+ONE_DIGIT = "Numbers of one digit cannot be judged; give three or more."
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class PartResult:
         Its largest difference, in parts of the largest entry.
     right : str
         Why it is right, a key of :data:`HOW`; empty where it is wrong.
+    instead : str
+        What its shape should be, or that it should be 0, where it has no distance.
     """
 
     name: str
@@ -44,6 +50,7 @@ class PartResult:
     layer: int
     off: float
     right: str
+    instead: str = ""
 
     @property
     def title(self) -> str:
@@ -53,15 +60,14 @@ class PartResult:
     def __str__(self) -> str:
         return self.told(NOTATIONS["code"])
 
-    def told(self, notation: Notation) -> str:
+    def told(self, notation: Notation, *, untold: bool = False) -> str:
         """Return whether it is right, and how far off, in the symbols of a notation."""
-        name = title(self.kind, self.layer, notation)
-        if math.isinf(self.off):
-            return f"{name} is wrong: not of its shape"
-        off = f"off by {self.off:.2g} of its largest entry"
-        if self.right:
-            return f"{name} is right: {off}{HOW[self.right]}"
-        return f"{name} is wrong: {off}"
+        off = self.instead or f"off by {self.off:.2g} of its largest entry"
+        may_be = "may be" if untold and self.right in ("", "carried") else "is"
+        which = "right" if self.right or untold else "wrong"
+        return f"{title(self.kind, self.layer, notation)} {may_be} {which}: {off}" + (
+            HOW[self.right] if self.right else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -116,10 +122,15 @@ class Verdict:
         The wrong parts, where nothing gives the whole answer.
     differences : tuple of Difference
         Of these parts, the entries that differ most.
-    untried : int
-        Pairs of mistakes that were left out, to save time in a large network.
+    untried, pairs : int
+        Pairs of mistakes that were left out, to save time in a large network, and of how many.
+    untold : bool
+        Whether it may be right or not: its digits are too few to tell it from the explanations, or
+        from anything.
     too_few_digits : bool
         Whether a part that nothing fits has numbers of one digit, which rounding may explain.
+    of : int
+        How many arrays the whole gradient has, where fewer were given; else 0.
     located : str
         Where nothing fits: between which results the error enters, quantities in braces.
     multiples : tuple of str
@@ -135,7 +146,7 @@ class Verdict:
     >>> X, y = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]), np.array([1.0, 0.0, 2.0])
     >>> W = network.loss_and_gradients(X, y)[1].weights[0]
     >>> explain_mismatch(network, X, y, W)
-    Verdict(right)
+    Verdict(right, 1 of 4 arrays)
     >>> explain_mismatch(network, X, y, -3 * W)
     Verdict(wrong: sign and 1/N missing; …)
     """
@@ -146,16 +157,33 @@ class Verdict:
     unexplained: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     untried: int = 0
+    pairs: int = 0
+    untold: bool = False
     too_few_digits: bool = False
+    of: int = 0
     located: str = ""
     multiples: tuple[str, ...] = ()
     notation: str = "code"
 
+    @property
+    def outcome(self) -> str:
+        """``"right"``, ``"wrong"`` or ``"cannot be told"``."""
+        return "right" if self.right else "cannot be told" if self.untold else "wrong"
+
+    @property
+    def qualified(self) -> str:
+        """The outcome; of a right answer, how right: to the digits carried, so many arrays."""
+        carried = any(part.right == "carried" for part in self.parts)
+        digits = ", to the digits carried" if self.right and carried else ""
+        given = sum(part.kind in ("W", "b") for part in self.parts)
+        few = f", {given} of {self.of} arrays" if self.right and self.of else ""
+        return self.outcome + digits + few
+
     def __repr__(self) -> str:
-        if self.right:
-            return "Verdict(right)"
+        if self.right or (self.too_few_digits and self.untold):
+            return f"Verdict({self.qualified})"
         names = [" and ".join(e.names) for e in self.explanations] or ["nothing fits"]
-        return f"Verdict(wrong: {names[0]}{'; …' if len(names) > 1 else ''})"
+        return f"Verdict({self.outcome}: {names[0]}{'; …' if len(names) > 1 else ''})"
 
     @property
     def text(self) -> str:
@@ -169,10 +197,16 @@ class Verdict:
         """Yield what is said, line by line, each with its role: head, item, detail, text."""
         notation, more = get_notation(self.notation), len(self.explanations) - MOST_SHOWN
         for part in self.parts:
-            yield ("right" if part.right else "wrong"), part.told(notation)
+            role = "right" if part.right else "text" if self.untold else "wrong"
+            yield role, part.told(notation, untold=self.untold)
+        if self.right and self.of:
+            yield "text", f"{self.qualified.capitalize()}."
+        if self.untold and self.too_few_digits:
+            yield "text", ONE_DIGIT
         if self.explanations:
             likeliest = ", likeliest first" * (len(self.explanations) > 1)
-            yield "text", f"What explains it{likeliest}:"
+            told = "So few digits do not tell it from" if self.untold else "What explains it"
+            yield "text", f"{told}{likeliest}:"
         for number, explanation in enumerate(self.explanations[:MOST_SHOWN], start=1):
             yield from _explained(number, explanation, notation)
         if more > 0:
@@ -207,7 +241,7 @@ class Verdict:
         marks = {"right": "✓ ", "wrong": "✗ "}
         wrong = sum(not part.right for part in self.parts)
         several = f": {wrong} of {len(self.parts)} results" * (len(self.parts) > 1)
-        told = "Right" if self.right else f"Wrong{several}"
+        told = self.outcome.capitalize() + several * (self.outcome == "wrong")
         parts = [f'<h2 class="bp-verdict{" bp-no" * (not self.right)}">{told}</h2>']
         for role, line in self._lines():
             text = marks.get(role, "") + html.escape(line.strip())
@@ -228,6 +262,7 @@ class Verdict:
         ]
         return {
             **vars(self),
+            "outcome": self.outcome,
             "parts": parts,
             "explanations": [
                 {
@@ -238,6 +273,7 @@ class Verdict:
                 for e in self.explanations
             ],
             "unexplained": list(self.unexplained),
+            "carried": ", as far as it may be with so few digits in every step",
             "differences": differences,
             "located": spoken(self.located, notation),
             "multiples": [spoken(told, notation) for told in self.multiples],
@@ -247,16 +283,17 @@ class Verdict:
 def _unexplained(verdict: Verdict, notation: Notation) -> Iterator[tuple[str, str]]:
     """Yield what can be said where nothing fits."""
     wrong = ", ".join(title(p.kind, p.layer, notation) for p in verdict.parts if not p.right)
-    yield "text", f"No known mistake, nor two together, gives {wrong}."
+    tried, pairs = verdict.pairs - verdict.untried, verdict.pairs
+    of = f" ({tried} of {pairs} pairs were tried in the time)" if tried < pairs else ""
+    yield "text", f"No known mistake, nor two together{of}, gives {wrong}."
     if verdict.located:
         yield "item", _sentence(verdict.located, notation)
     for multiple in verdict.multiples:
         yield "text", _sentence(multiple, notation)
-    if verdict.untried:
-        yield "text", f"{verdict.untried} pairs of mistakes were not tried, to save time."
     if verdict.too_few_digits:
-        yield "text", "Numbers of one digit cannot be judged; give three or more."
-    yield "text", "The entries that differ most:"
+        yield "text", ONE_DIGIT
+    if verdict.differences:
+        yield "text", "The entries that differ most:"
 
 
 def _sentence(text: str, notation: Notation) -> str:

@@ -17,7 +17,7 @@ from backpass.errors import InputError, ModelFileError
 from backpass.storage.atomic_write import shown_path
 
 MOST_TOLD = 3  # explanations of one answer
-OUTCOMES = ("right", "wrong", "not judged")
+OUTCOMES = ("right", "wrong", "cannot be told", "not judged")
 
 
 class Outcome(NamedTuple):
@@ -67,24 +67,26 @@ def judged(
     for who, path in answers:
         shown = who if word is None else pseudonym(who, word)
         try:
+            if path.is_dir():
+                raise InputError("holds no file")
             verdict = judge(read_answer(path))
         except (InputError, ModelFileError) as error:
             reason = str(error).removeprefix(f"{shown_path(path)}: ")
             reason = reason if word is None else re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", reason)
             yield Outcome(shown, "not judged", reason)
         else:
-            yield Outcome(shown, "right" if verdict.right else "wrong", _mistake(verdict))
+            yield Outcome(shown, verdict.outcome, _mistake(verdict))
 
 
 def _mistake(verdict: Verdict) -> str:
-    """Return what explains a wrong answer: the fewest mistakes, all that give these numbers."""
+    """Return what explains an answer: the fewest mistakes, all that give these numbers."""
     notation, explained = get_notation(verdict.notation), verdict.explanations
     fewest = min((len(one.made) for one in explained), default=0)
     told = [*dict.fromkeys(one.told(notation) for one in explained if len(one.made) == fewest)]
     if len(told) > MOST_TOLD:
         told[MOST_TOLD:] = [f"{len(told) - MOST_TOLD} more"]
-    if verdict.right or told:
-        return " or ".join(told)
+    if verdict.right or told or verdict.untold:
+        return verdict.qualified.removeprefix(verdict.outcome).lstrip(", ") or "; or ".join(told)
     where = verdict.to_dict()["located"]
     return "no known mistake" + (f": {where}" if where else "")
 

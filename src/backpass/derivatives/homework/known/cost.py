@@ -248,7 +248,7 @@ PENALTY = (
     ),
     Mistake(
         "constant factor",
-        "it is the gradient times one number everywhere, such as a learning rate",
+        "it is the right one times a number, such as a learning rate",
         equation="U",
         source="note 4, slide Gradient descent (η stands in the update)",
         mend="leave η and other factors to the update, θ ← θ − η ∂J/∂θ",

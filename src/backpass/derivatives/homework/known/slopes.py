@@ -117,7 +117,7 @@ SLOPES = (
         "the derivative of the activation has a wrong sign in it",
         equation="B2b",
         source="note 3, appendix 6.1 (tanh′ = 1 − tanh², σ′ = σ(1 − σ))",
-        mend="1 − {a}² for tanh, {a}(1 − {a}) for the logistic function: both are positive",
+        mend="keep the sign that the derivation gives: {dphi} is {slopes}",
         ways=(
             Way(
                 "−{dphi}, as {a}² − 1 for 1 − {a}², in the hidden layers",
