@@ -1,14 +1,11 @@
 """A person before the page of ``backpass play``, in Chromium: with a mouse, fingers or keys."""
 
-import itertools
 import json
 import re
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
 
 AXE = Path(__file__).parent / "browser/node_modules/axe-core/axe.min.js"
 
@@ -40,18 +37,19 @@ def served(*arguments):
             process.kill()
 
 
-def visited(net_log):
-    """Return where a browser has sent requests to, or has asked for the address of: its own log."""
+def asked(net_log):
+    """Return the origins that pages have asked for something, by the browser's own log.
+
+    What the browser asks its makers for by itself has no origin, and is not the page's.
+    """
     log = json.loads(net_log.read_text())
-    kinds = {number: name for name, number in log["constants"]["logEventTypes"].items()}
-    told = ((kinds[event["type"]], event.get("params", {})) for event in log["events"])
-    return {
-        re.sub(r"^(https?://[^/:]+).*", r"\1", str(place))
-        for kind, told in told
-        if kind in ("URL_REQUEST_START_JOB", "HOST_RESOLVER_MANAGER_REQUEST")
-        for place in [told.get("url") or told.get("host")]
-        if place and not place.startswith(("data:", "about:", "chrome:"))
-    }
+    kind = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    told = [event.get("params", {}) for event in log["events"] if event["type"] == kind]
+    pages = [
+        one["url"] for one in told if "url" in one
+        if one["initiator"] != "not an origin" or one["request_type"] == "main frame"
+    ]  # fmt: skip
+    return {re.sub(r"^(\w+://[^/:]+).*", r"\1", url) for url in pages if "://" in url}
 
 
 def shown(value):
@@ -66,7 +64,9 @@ class Person:
         self.page, self.size, self.keys = page, size, keys
         self.problems = []
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("console", lambda told: self.problems.append(told.text) if told.type == "error" else 0)
+        page.on(
+            "console", lambda told: self.problems.append(told.text) if told.type == "error" else 0
+        )
 
     def open(self, address):
         self.does(lambda: self.page.goto(address))
@@ -111,12 +111,41 @@ class Person:
         """Open the panel that a part of the page is in."""
         self.activate(f"details:has(#{part}) > summary")
 
+    def go(self, where):
+        """Go a step on or back, or over the whole update."""
+        if self.keys:
+            key = {"next": "ArrowRight", "back": "ArrowLeft", "update": "u"}[where]
+            self.does(lambda: self.page.keyboard.press(key))
+        else:
+            self.press(f"#go-{where}")
+
     def choose(self, where, value):
+        """Choose an option; with the arrow keys every one on the way is chosen, too."""
         if not self.keys:
-            return self.does(lambda: self.page.select_option(where, value))
+            self.does(lambda: self.page.select_option(where, value))
+            return
         self.reach(where)
-        text = self.page.locator(f"{where} option[value='{value}']").inner_text()
-        self.does(lambda: self.page.keyboard.type(text, delay=0))
+        read = "(options) => options.map((option) => option.value)"
+        values = self.page.locator(f"{where} option").evaluate_all(read)
+        way = values.index(value) - values.index(self.page.input_value(where))
+        for _ in range(abs(way)):
+            self.does(lambda: self.page.keyboard.press("ArrowDown" if way > 0 else "ArrowUp"))
+
+    def slide(self, where, part):
+        """Move a slider to a part of its length, by its ends with keys."""
+        if self.keys:
+            self.reach(where)
+            self.page.keyboard.press("End" if part > 0.5 else "Home")
+            return
+        box = self.page.locator(where).bounding_box()
+        at = {"x": 2 + part * (box["width"] - 4), "y": box["height"] / 2}
+        (self.page.tap if self.size == "phone" else self.page.click)(where, position=at)
+
+    def give(self, where, path):
+        """Give a file to a field that asks for one."""
+        with self.page.expect_file_chooser() as asked:
+            self.activate(where)
+        self.does(lambda: asked.value.set_files(path))
 
     def write(self, where, text):
         """Write into a field, in place of what is there."""
@@ -155,13 +184,12 @@ class Person:
         return self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
     def violations(self):
-        """Return what axe finds, light and dark."""
+        """Return what axe finds; of the dark page by colours only, since all else is the same."""
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = []
-        for scheme in ("light", "dark"):
+        for scheme, rules in ("light", ""), ("dark", "runOnly: ['color-contrast'],"):
             self.page.emulate_media(color_scheme=scheme)
-            run = "axe.run(document, {resultTypes: ['violations']}).then(told => told.violations)"
-            found += [
-                (scheme, one["id"], [node["target"] for node in one["nodes"]][:5])
-                for one in self.page.evaluate(run)
-            ]
+            run = f"axe.run({{{rules} resultTypes: ['violations']}})"
+            for one in self.page.evaluate(run)["violations"]:
+                found.append((scheme, one["id"], [node["target"] for node in one["nodes"]]))
         return found
