@@ -6,6 +6,13 @@ export default [
   {
     languageOptions: { globals: globals.browser },
     linterOptions: { reportUnusedDisableDirectives: "error" },
-    rules: { eqeqeq: "error", "no-eval": "error", "no-implied-eval": "error", "prefer-const": "error", "no-var": "error" },
+    rules: {
+      eqeqeq: "error",
+      "max-lines": ["error", 250],
+      "no-eval": "error",
+      "no-implied-eval": "error",
+      "no-var": "error",
+      "prefer-const": "error",
+    },
   },
 ];
