@@ -3,7 +3,7 @@
 SCIPY_ARRAY_API must be set before SciPy is first imported: scikit-learn skips some of its
 estimator checks without it. With BACKPASS_REQUIRE_NATIVE=1 or BACKPASS_REQUIRE_TORCH=1 nothing runs
 unless the native engine or PyTorch is there, whose tests would be skipped otherwise, and with
-BACKPASS_REQUIRE_TEX=1 unless pdflatex is.
+BACKPASS_REQUIRE_TEX=1 unless pdflatex is, with BACKPASS_REQUIRE_BROWSER=1 unless a browser is.
 """
 
 import collections
@@ -33,16 +33,22 @@ settings.load_profile("ci" if os.environ.get("CI") else "backpass")
 NO_TORCH = None if importlib.util.find_spec("torch") else "PyTorch is not installed"
 NO_TEX = None if shutil.which("pdflatex") else "pdflatex is not installed"
 NO_RAY = None if importlib.util.find_spec("ray") else "Ray is not installed"
-WITHOUT = {"torch": NO_TORCH, "tex": NO_TEX, "ray": NO_RAY}
+AXE = Path(__file__).parent / "browser/node_modules/axe-core/axe.min.js"
+THERE = {
+    "Playwright is not installed": importlib.util.find_spec("playwright"),
+    "Chromium is not installed": shutil.which("chromium"),
+    "axe is not installed (npm ci in tests/browser)": AXE.exists(),
+}
+NO_BROWSER = next((reason for reason, there in THERE.items() if not there), None)
+WITHOUT = {"torch": NO_TORCH, "tex": NO_TEX, "ray": NO_RAY, "browser": NO_BROWSER}
 
 
 def pytest_configure():
     from backpass.engines.extension import missing
 
     for name, reason in {"native": missing(), **WITHOUT}.items():
-        name = name.upper()
-        if reason and os.environ.get(f"BACKPASS_REQUIRE_{name}"):
-            raise pytest.UsageError(f"BACKPASS_REQUIRE_{name} is set, but {reason}")
+        if reason and os.environ.get(f"BACKPASS_REQUIRE_{name.upper()}"):
+            raise pytest.UsageError(f"BACKPASS_REQUIRE_{name.upper()} is set, but {reason}")
 
 
 def pytest_collection_modifyitems(items):

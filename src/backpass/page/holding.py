@@ -52,8 +52,6 @@ class Held:
 
     def why(self) -> str:
         """Return why the derivative has its sign, in words."""
-        if self.derivative == 0:
-            return "The derivative is 0: moving it a little does not change the cost."
         a, delta, sign = (_sign(x) for x in (*self.factors, self.derivative))
         up, down = self.pulls[self.pulls > 0], self.pulls[self.pulls < 0]
         told = f"{len(up)} rows add {up.sum():.3g}, {len(down)} rows {down.sum():.3g}"
@@ -64,8 +62,8 @@ class Held:
             )
             told = f"The derivative is a product: {starts}, the error signal where it ends {delta}"
         told += f"; the L2 penalty adds {self.penalty:.3g}" if self.penalty else ""
-        moves = "raises" if self.derivative > 0 else "lowers"
-        return f"{told}. So it is {sign}: more of it {moves} the cost."
+        moves = {"positive": "raises", "negative": "lowers"}.get(sign, "does not change")
+        return f"{told}. So it is {sign}: a little more of it {moves} the cost."
 
 
 def _sign(value: float) -> str:

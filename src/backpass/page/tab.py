@@ -42,6 +42,7 @@ class Tab:
     def __init__(self, setup: Setup, rows: Rows) -> None:
         self.lock, self.message, self.pace = threading.RLock(), "", "full"
         self.table: RawTable | None = None  # that was dropped, and whose target is asked for
+        self.target = ""
         self._build(setup, rows)
 
     def _build(self, setup: Setup, rows: Rows) -> tuple[str, ...]:
@@ -161,7 +162,7 @@ class Tab:
             path = Path(folder) / (plain or "table.csv")
             path.write_bytes(data)
             try:
-                self.table = replace(open_table(path), label=path.name)
+                self.table, self.target = replace(open_table(path), label=path.name), ""
             except InputError as error:
                 raise InputError(str(error).replace(f"{folder}/", "")) from None
             self.message = f"{path.name}: choose the column that is to be predicted"
@@ -175,7 +176,7 @@ class Tab:
         with rewording(lambda text: notes.setdefault(text, text)):
             rows = table_rows(self.table, value, self.setup.seed)
         told = self._build(replace(self.setup, **start_for(rows)), rows)
-        self.message = "; ".join(notes)
+        self.message, self.target = "; ".join(notes), value
         return told
 
     # --- step ----------------------------------------------------------------------------------
