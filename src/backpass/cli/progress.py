@@ -96,6 +96,10 @@ class TerminalHooks(Hooks):
         with ctrl_c.waiting():
             self.progress.stop()
 
+    def caching(self, doing: str, done: int, of: int) -> None:
+        """Show how far the table is read."""
+        self.progress.update(self.bar, description=doing, total=of or None, completed=done)
+
     def understood(self, table: Understanding) -> None:
         """Show the table and the warnings, then the bar."""
         self._hide()
@@ -103,7 +107,7 @@ class TerminalHooks(Hooks):
         self.messages.flush()
         self.started, self.metric = time.monotonic(), MAIN_METRIC[table.task]
         total = self.question.recipe.epochs
-        self.progress.update(self.bar, description="training", total=total)
+        self.progress.update(self.bar, description="training", total=total, completed=0)
         self._show()
 
     def epoch(self, history: History) -> None:

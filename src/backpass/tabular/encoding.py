@@ -208,25 +208,33 @@ class TableEncoding:
         return whole
 
     def encode_in_parts(
-        self, frame: pl.DataFrame, rows: int = PART, *, named: bool = True
+        self,
+        frame: pl.DataFrame,
+        rows: int = PART,
+        *,
+        named: bool = True,
+        remarks: Remarks | None = None,
     ) -> Iterator[NDArray[Any]]:
-        """Encode the rows of a polars frame so many at a time, in order; none make one part."""
+        """Encode the rows of a polars frame so many at a time, in order; none make one part.
+
+        What is odd about them is added to `remarks`, where given, and else told in the end.
+        """
         self._check_fitted()
         frame = self.understood(self._matched(frame, named=named))
         rules = replace(self._rules(), convention=self.convention_ or PLAIN)
-        width = self.width
-        remarks = Remarks()
+        width, found = self.width, Remarks() if remarks is None else remarks
         for begin in range(0, max(1, frame.height), rows):
             part = frame.slice(begin, rows) if rows < frame.height else frame
             out = np.zeros((part.height, width), dtype=self.dtype)
             try:
-                remarks.add(encode_rows(self.columns_, part, rules, out, self.bins_))
+                found.add(encode_rows(self.columns_, part, rules, out, self.bins_))
             except TableError:  # which names a row of a part: of the whole, it names the table's
                 whole = np.zeros((frame.height, width), dtype=self.dtype)
                 encode_piece(self.columns_, frame, rules, whole, self.bins_)
                 raise
             yield out
-        remarks.tell()
+        if remarks is None:
+            found.tell()
 
     def understood(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a table without the marks for missing that training was told, numbers too.

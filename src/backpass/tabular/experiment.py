@@ -26,6 +26,7 @@ from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.blending import row_losses
 from backpass.tabular.pack.training import PackTraining
+from backpass.tabular.preparation import Encoded
 from backpass.tabular.question import Question
 from backpass.tabular.setup import Arrangement, Understanding, arrange
 from backpass.tabular.targets import NumberTarget
@@ -45,6 +46,9 @@ class Hooks:
     """
 
     scores: Sequence[float] = ()
+
+    def caching(self, doing: str, done: int, of: int) -> None:
+        """Learn how far a table is read that is larger than memory; `of` is 0 where unknown."""
 
     def understood(self, table: Understanding) -> None:
         """Learn what the table holds, before training."""
@@ -152,14 +156,14 @@ def run_experiment(
     """
     started, hooks = time.monotonic(), hooks or Hooks()
     notes: list[str] = []
-    with _noted(notes):
+    with noted(notes):
         raw = raw_table(table, question.texts())
         question = question.named(raw.frame.columns)
         arranged = arrange(raw, question, test)
     hooks.understood(arranged.table)
     curve: list[float] = []
     hooks.scores = curve
-    with _noted(notes):
+    with noted(notes):
         model = TabularModel.train(
             arranged.prepared, hooks.epoch, checkpoints, curve, hooks.packing
         )
@@ -174,7 +178,7 @@ def run_experiment(
         model.save(save_to)
     experiment.gap = _gap(model.training, arranged, output)
     if not interrupted:
-        _explain(experiment, arranged, output, hooks)
+        explain_to(experiment, arranged.test, output, hooks)
     if not experiment.interrupted:
         _compare(experiment, arranged, hooks)
     experiment.seconds = time.monotonic() - started
@@ -196,16 +200,14 @@ def _gap(training: PackTraining | None, arranged: Arrangement, output: NDArray[A
     return float(losses.mean() - before.mean()) / error if error > 0 else 0.0
 
 
-def _explain(
-    experiment: Experiment, arranged: Arrangement, output: NDArray[Any], hooks: Hooks
-) -> None:
+def explain_to(experiment: Experiment, test: Encoded, output: NDArray[Any], hooks: Hooks) -> None:
     """Find what mattered; Ctrl-C leaves it out."""
     hooks.comparing("what mattered")
     model, target = experiment.model, experiment.model.target
     unit = (target.center, target.scale) if isinstance(target, NumberTarget) else (0.0, 1.0)
     try:
         experiment.explanation = explain(
-            model.predictor, model.encoder, arranged.test, output, unit=unit, seed=model.seed
+            model.predictor, model.encoder, test, output, unit=unit, seed=model.seed
         )
     except KeyboardInterrupt:
         experiment.interrupted = True
@@ -231,7 +233,7 @@ def _compare(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> Non
 
 
 @contextmanager
-def _noted(notes: list[str]) -> Iterator[None]:
+def noted(notes: list[str]) -> Iterator[None]:
     """Collect the warnings, each once, and let them go on to whoever listens."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TableWarning)

@@ -23,8 +23,8 @@ from backpass.training.history import History
 
 if TYPE_CHECKING:
     from backpass.derivatives.tracing.table_columns import TableColumn
-    from backpass.tabular.files import RawTable
     from backpass.tabular.pack.training import OnProgress, PackTraining
+    from backpass.tabular.raw_table import RawTable
     from backpass.training.checkpoints import Checkpoints
 
 

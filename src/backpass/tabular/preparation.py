@@ -17,9 +17,10 @@ from backpass.tabular.conventions import (
     without_missing,
 )
 from backpass.tabular.encoding import TableEncoding
-from backpass.tabular.files import RawTable, raw_table
+from backpass.tabular.files import raw_table
 from backpass.tabular.frames import columns_named
 from backpass.tabular.question import Question
+from backpass.tabular.raw_table import RawTable
 from backpass.tabular.recipe import Recipe
 from backpass.tabular.relations import Relations, relations_of
 from backpass.tabular.selection import (
@@ -228,7 +229,7 @@ class PreparedTable(LearntColumns):
         told : Understood
             The whole table.
         """
-        _check_loss(question.recipe.loss, target)
+        check_loss(question.recipe.loss, target)
         relations = relations_of(frame, question.group, question.time)
         none = [*question.drop, *filter(None, [question.group])]
         inputs = input_columns(frame, target.name, question.sample_weight, none)
@@ -285,7 +286,7 @@ class PreparedTable(LearntColumns):
         )
 
 
-def _check_loss(loss: str | None, target: Target) -> None:
+def check_loss(loss: str | None, target: Target) -> None:
     """Refuse a loss that does not go with what the target is."""
     classes = isinstance(target, ClassTarget)
 

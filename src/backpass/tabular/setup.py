@@ -12,7 +12,6 @@ from backpass.errors import TableError, TableWarning, warn_caller
 from backpass.tabular.column_values import as_numbers
 from backpass.tabular.columns import ColumnSummary
 from backpass.tabular.conventions import PLAIN
-from backpass.tabular.files import RawTable
 from backpass.tabular.frames import columns_named
 from backpass.tabular.leakage import suspicious_columns
 from backpass.tabular.preparation import (
@@ -22,6 +21,7 @@ from backpass.tabular.preparation import (
     target_column,
 )
 from backpass.tabular.question import Question
+from backpass.tabular.raw_table import RawTable
 from backpass.tabular.relations import relations_of, split
 from backpass.tabular.selection import known_column, original_rows, usable_rows
 from backpass.tabular.targets import ClassTarget, explain_task

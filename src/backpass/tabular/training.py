@@ -21,7 +21,7 @@ from backpass.training.trainer import Trainer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from backpass.tabular.preparation import PreparedTable
+    from backpass.tabular.preparation import Encoded, PreparedTable
     from backpass.training.checkpoints import Checkpoints
 
 DEAD_ROWS = 8192  # a unit that is 0 on that many rows is called dead; more take time, tell no more
@@ -73,7 +73,7 @@ def train_one(
         settings=prepared.settings(recipe, len(kept)),
         rows=kept,
         rng=rng,
-        validation=_validation(prepared, targets, held_out, curve),
+        validation=validation_of(prepared, prepared.rows, targets, held_out, curve),
         checkpoints=checkpoints,
     )
     with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
@@ -88,12 +88,17 @@ def train_one(
     return Trained(network, recipe, history, seconds, curve)
 
 
-def _validation(
-    prepared: PreparedTable, targets: NDArray[Any], held_out: NDArray[np.intp], curve: list[float]
+def validation_of(
+    prepared: PreparedTable,
+    rows: Encoded,
+    targets: NDArray[Any],
+    held_out: NDArray[np.intp] | None,
+    curve: list[float],
 ) -> Validation:
-    """Return how epochs are judged: by loss or metric on the rows held out for it."""
-    X, y, s = prepared.rows
-    judged_y, judged_s = y[held_out], None if s is None else s[held_out]
+    """Return how epochs are judged: by loss or metric on rows held out for it; None for all."""
+    X, y, s = rows
+    kept = slice(None) if held_out is None else held_out
+    judged_y, judged_s = y[kept], None if s is None else s[kept]
 
     def score(output: Any, loss: float) -> float:
         if prepared.classes:

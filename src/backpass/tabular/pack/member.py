@@ -93,7 +93,7 @@ def train_member(
         checkpoints.start(rng, seed)
         checkpoints.note(effort=prepared.question.effort)
     settings = prepared.settings(recipe, len(kept))
-    an_epoch = _operations_of_an_epoch(network, settings, len(kept))
+    an_epoch = operations_of_an_epoch(network, settings, len(kept))
     settings = replace(
         settings,
         epochs=max(1, min(recipe.epochs, int(most / an_epoch))),
@@ -119,7 +119,7 @@ def train_member(
     return Member(network, output_of(network, X[held_out]), history, history.epochs * an_epoch)
 
 
-def _operations_of_an_epoch(network: Network, settings: Settings, n_rows: int) -> float:
+def operations_of_an_epoch(network: Network, settings: Settings, n_rows: int) -> float:
     """Return the operations that a network's pass over so many rows takes."""
     batch_size = settings.batch_size or n_rows
     return operations(parameter_count(network.sizes), n_rows, batch_size, 1)
