@@ -64,24 +64,33 @@ def predict(
         place = Output("--output", output, (Path(output).suffix.lower(),))
         check_table_suffix(output)
         check_outputs([place], [model, table])
-    from backpass.tabular.files import table_bytes, write_table
+    from backpass.tabular.large.source import in_pieces
+    from backpass.tabular.large.streaming import csv_in_pieces, predict_in_pieces, write_in_pieces
     from backpass.tabular.model import TabularModel
 
     messages = Messages()
     with messages.catching():
         loaded = TabularModel.load(model)
-        if explain:
-            predictions = loaded.explain_table(table)
-        elif interval is None:
-            predictions = loaded.predict_table(table, proba=proba)
+
+        def predicted(rows: Any) -> Any:
+            if explain:
+                return loaded.explain_table(rows)
+            if interval is None:
+                return loaded.predict_table(rows, proba=proba)
+            return loaded.predict_interval(rows, interval)
+
+        source = in_pieces(table)
+        if source is None:
+            frames = iter([predicted(table)])
         else:
-            predictions = loaded.predict_interval(table, interval)
-    if output is not None:
-        write_table(predictions, output)
-        return 0
-    sys.stdout.flush()
-    sys.stdout.buffer.write(table_bytes(predictions))
-    sys.stdout.buffer.flush()
+            frames = predict_in_pieces(loaded, source, predicted)
+        if output is not None:
+            write_in_pieces(frames, output)
+            return 0
+        sys.stdout.flush()
+        for chunk in csv_in_pieces(frames):
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
     return 0
 
 
@@ -96,14 +105,21 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
     if json is not None:
         check_outputs([Output("--json", json, JSON)], [model, table])
     from backpass.cli import tables as render
+    from backpass.tabular.large.source import in_pieces
+    from backpass.tabular.large.streaming import evaluate_in_pieces
     from backpass.tabular.model import TabularModel
 
     messages = Messages()
     with messages.catching():
         loaded = TabularModel.load(model)
-        raw = loaded.read(table)
-        evaluation = loaded.judge(loaded.encode(raw))
-        if left_out := raw.frame.height - evaluation.rows:
+        source = in_pieces(table)
+        if source is None:
+            raw = loaded.read(table)
+            evaluation = loaded.judge(loaded.encode(raw))
+            left_out = raw.frame.height - evaluation.rows
+        else:
+            evaluation, left_out = evaluate_in_pieces(loaded, source)
+        if left_out:
             messages.add(f"{left_out} row(s) without target {loaded.target.name!r} are left out")
     render.output().print(render.evaluation(evaluation, loaded, table))
     if json:

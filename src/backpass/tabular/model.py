@@ -12,6 +12,7 @@ from backpass.core.hints import closest, hint
 from backpass.errors import InputError, TableError
 from backpass.network.network import Network
 from backpass.tabular.conventions import Convention, as_convention
+from backpass.tabular.large.source import Source, too_large
 from backpass.tabular.model_file import read_model, write_model
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.prediction import TabularPredictor
@@ -114,6 +115,7 @@ class TabularModel(TabularPredictor):
         checkpoint: str | Path | None = None,
         resume: bool = False,
         checkpoint_every: float | None = None,
+        cache: str | Path | None = None,
         **unknown: Any,
     ) -> TabularModel:
         """Train a network that predicts the column `target` of `table` from the others.
@@ -122,7 +124,9 @@ class TabularModel(TabularPredictor):
         ----------
         table : table, or name of a file
             What :func:`~backpass.tabular.frames.as_frame` takes. All its rows are used for
-            training, a part of them to judge epochs.
+            training, a part of them to judge epochs. A lazy frame, and files too large for
+            memory, are read in pieces: a fifth of the rows, a million at most, then judge the
+            model in :func:`~backpass.tabular.large.fitting.fit_large` and are not trained on.
         target : str, int or tuple
             The column to predict, by its name or, where there are no names, its position; rows
             without a value there are left out.
@@ -176,6 +180,9 @@ class TabularModel(TabularPredictor):
         checkpoint_every : float, optional
             Seconds between two checkpoints; see
             :class:`~backpass.training.checkpoints.Checkpoints`.
+        cache : str or Path, optional
+            A folder of its own for the encoded rows of a table that is read in pieces, from where
+            the same call goes on; given, every file is read so. By default one that is removed.
         **unknown
             Nothing else is taken; the error says what was probably meant.
 
@@ -217,6 +224,11 @@ class TabularModel(TabularPredictor):
             gradient_norms=gradient_norms,
             convention=as_convention(convention),
         )
+        source = too_large(table) if cache is None else Source.of(table)
+        if source is not None:
+            from backpass.tabular.large.fitting import fit_in_folder  # not to predict
+
+            return fit_in_folder(source, question, cache)
         checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
         return cls.train(PreparedTable.of(table, question), on_epoch, checkpoints)
 

@@ -62,13 +62,16 @@ def usable_rows(
     TableError
         When a column is not in the table or empty, or a weight cannot be used.
     """
-    present, keep = usable_part(frame, target, sample_weight)
+    if target == sample_weight:
+        raise TableError(f"column {target!r} is the target; it cannot hold the sample weights, too")
+    present = with_target(frame, target)
     if not present.any():
         raise TableError(
             f"target {target!r} has no values; give rows that have one, or choose another"
         )
+    keep = present.to_numpy()
     if sample_weight is not None:
-        _refuse_no_weight(frame[sample_weight])
+        keep = keep & (_checked_weights(frame, sample_weight) > 0)
     if not keep.any():
         raise TableError(
             f"no row has both a target {target!r} and a weight {sample_weight!r} above 0"
@@ -76,21 +79,12 @@ def usable_rows(
     return np.flatnonzero(keep)
 
 
-def usable_part(
-    frame: pl.DataFrame, target: str, sample_weight: str | None = None
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which rows have a target, and which of them a weight above 0, too: maybe none."""
+def with_target(frame: pl.DataFrame, target: str) -> pl.Series:
+    """Return which rows have a target; there may be none."""
     column = known_column(frame, target, "to predict")
-    if target == sample_weight:
-        raise TableError(f"column {target!r} is the target; it cannot hold the sample weights, too")
     refuse_other_types(column, "target", "choose another")
     present = column.is_not_null()
-    if column.dtype.is_float():
-        present = present & column.is_not_nan()
-    keep: NDArray[np.bool_] = present.to_numpy()
-    if sample_weight is None:
-        return keep, keep
-    return keep, keep & (checked_weights(frame, sample_weight) > 0)
+    return present & column.is_not_nan() if column.dtype.is_float() else present
 
 
 def input_columns(
@@ -115,13 +109,7 @@ def input_columns(
     return inputs
 
 
-def _refuse_no_weight(weights: pl.Series) -> None:
-    if not as_numbers(weights).any():
-        raise TableError(f"column {weights.name!r}: all weights are 0; give some rows more")
-
-
-def checked_weights(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
-    """Return a column of weights (N,), each at least 0."""
+def _checked_weights(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
     column = known_column(frame, name, "to take sample weights from")
     refuse_other_types(column, "sample weight", "choose another")
     s = as_numbers(column)
@@ -133,6 +121,8 @@ def checked_weights(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
             f"column {name!r}, row {row}: the weight is {found}; "
             "weights must be numbers of at least 0"
         )
+    if not s.any():
+        raise TableError(f"column {name!r}: all weights are 0; give some rows more")
     return s
 
 
@@ -149,8 +139,7 @@ def sample_weights(frame: pl.DataFrame, name: str | None) -> NDArray[np.float64]
     """
     if name is None:
         return None
-    s = checked_weights(frame, name)
-    _refuse_no_weight(frame[name])
+    s = _checked_weights(frame, name)
     shares = s / s.max()
     mean: NDArray[np.float64] = shares / shares.mean()
     lost = (s > 0) & (mean < np.finfo(np.float32).smallest_normal)

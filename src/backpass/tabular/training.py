@@ -14,14 +14,13 @@ from backpass.tabular.metrics import accuracy, r_squared
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.pack.training import OnProgress, PackTraining, train_pack
 from backpass.tabular.recipe import Recipe
-from backpass.tabular.relations import split
 from backpass.training.history import History, Validation
 from backpass.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from backpass.tabular.preparation import Encoded, PreparedTable
+    from backpass.tabular.preparation import PreparedTable
     from backpass.training.checkpoints import Checkpoints
 
 DEAD_ROWS = 8192  # a unit that is 0 on that many rows is called dead; more take time, tell no more
@@ -56,8 +55,7 @@ def train_one(
     (X, y, s), question = prepared.rows, prepared.question
     recipe, seed = question.recipe, question.seed
     curve = [] if metric_curve is None else metric_curve
-    part, classes = recipe.validation_fraction, prepared.classes or None
-    kept, held_out = split(y, part, seed, prepared.relations, classes=classes, quiet=True)
+    kept, held_out = prepared.split()
     network = prepared.new_network(recipe, X.shape[1], seed)
     targets = prepared.targets(y, network.model.loss)
     started, rng = time.monotonic(), np.random.default_rng(seed)
@@ -73,7 +71,7 @@ def train_one(
         settings=prepared.settings(recipe, len(kept)),
         rows=kept,
         rng=rng,
-        validation=validation_of(prepared, prepared.rows, targets, held_out, curve),
+        validation=_validation(prepared, targets, held_out, curve),
         checkpoints=checkpoints,
     )
     with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
@@ -88,17 +86,12 @@ def train_one(
     return Trained(network, recipe, history, seconds, curve)
 
 
-def validation_of(
-    prepared: PreparedTable,
-    rows: Encoded,
-    targets: NDArray[Any],
-    held_out: NDArray[np.intp] | None,
-    curve: list[float],
+def _validation(
+    prepared: PreparedTable, targets: NDArray[Any], held_out: NDArray[np.intp], curve: list[float]
 ) -> Validation:
-    """Return how epochs are judged: by loss or metric on rows held out for it; None for all."""
-    X, y, s = rows
-    kept = slice(None) if held_out is None else held_out
-    judged_y, judged_s = y[kept], None if s is None else s[kept]
+    """Return how epochs are judged: by loss or metric on the rows held out for it."""
+    X, y, s = prepared.rows
+    judged_y, judged_s = y[held_out], None if s is None else s[held_out]
 
     def score(output: Any, loss: float) -> float:
         if prepared.classes:
@@ -126,7 +119,7 @@ def train_several(
     """
     pack, training = train_pack(
         prepared,
-        prepared.question.work,
+        prepared.work,
         checkpoints=checkpoints,
         on_progress=on_progress or (lambda *told: None),
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import bz2
-import contextlib
 import glob
 import gzip
 import hashlib
 import lzma
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from backpass.storage.atomic_write import shown_path
 from backpass.tabular.csv_header import find_header
 from backpass.tabular.csv_lines import Lines
 from backpass.tabular.csv_text import split_delimited
-from backpass.tabular.file_formats import damage_named, read_content
+from backpass.tabular.file_formats import damage_named
 from backpass.tabular.frames import check_not_forked
 from backpass.tabular.raw_table import RawTable
 from backpass.tabular.rows import refuse_patterns
@@ -28,13 +28,12 @@ from backpass.tabular.rows import refuse_patterns
 if TYPE_CHECKING:
     import polars as pl
 
-PIECE_CELLS = 1 << 22  # of a piece: 32 MB of numbers, and some times that while they are encoded
+PIECE = 1 << 22  # cells of a piece: 32 MB of numbers, and some times that while they are encoded
 BLOCK = 1 << 24  # bytes of text that are parsed at a time: about as many cells
 LONGEST = 4 * BLOCK  # bytes in which a row must end: a quote that is never closed is told by then
-CELL = 128  # bytes that a fit in memory takes for a cell: a float64, 24 bins of float32, a copy
-_PATTERN = re.compile(r"[*?\[]")
-_TABLES = (".parquet", ".pq", ".csv", ".tsv", ".tab", ".txt", ".arrow", ".feather", ".ipc")
-_COMPRESSED: dict[bytes, Callable[..., Any]] = {
+SPREAD = 16  # bytes of memory that a fit there takes for one of a file, all bins of numbers counted
+_TABLES = {".parquet", ".pq", ".csv", ".tsv", ".tab", ".txt", ".arrow", ".feather", ".ipc"}
+_OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
@@ -43,11 +42,28 @@ _COMPRESSED: dict[bytes, Callable[..., Any]] = {
 
 def is_several(label: str) -> bool:
     """Return whether a name means many files: a pattern, or a folder."""
-    try:
-        path = Path(label)
-        return path.is_dir() or (bool(_PATTERN.search(label)) and not path.exists())
-    except (OSError, ValueError):  # a name that no file can have
-        return False
+    path = Path(label)
+    # not pathlib's: a name may be one that no file can have
+    return os.path.isdir(path) or (bool(re.search(r"[*?\[]", label)) and not os.path.exists(path))  # noqa: PTH110, PTH112
+
+
+def too_large(table: Any) -> Source | None:
+    """Return the source of a table that a fit in memory has no room for; None of any other.
+
+    Of a lazy frame only reading it would tell: it counts as such.
+    """
+    if not isinstance(table, str | Path):
+        return Source.of(table) if hasattr(table, "collect_batches") else None
+    if not (is_several(str(table)) or os.path.isfile(table)):  # noqa: PTH113 (as above)
+        return None
+    source = Source.of(table)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return source if sum(f.stat().st_size for f in source.files) * SPREAD > memory else None
+
+
+def in_pieces(table: str) -> Source | None:
+    """Return the source of a table whose predictions are made in pieces: large, or many files."""
+    return Source.of(table) if is_several(table) else too_large(table)
 
 
 @dataclass(frozen=True)
@@ -60,176 +76,107 @@ class Source:
         What to call it in messages.
     files : tuple of Path
         In the order in which they are read; none of a lazy frame.
-    lazy : polars.LazyFrame, optional
     told : dict of str to str
         What identifies it: of each file its size and when it was changed.
+    lazy : polars.LazyFrame, optional
     """
 
     label: str
-    files: tuple[Path, ...] = ()
+    files: tuple[Path, ...]
+    told: dict[str, str]
     lazy: pl.LazyFrame | None = None
-    told: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: Any) -> Source:
-        """Return the source that a name or a lazy frame means.
-
-        Raises
-        ------
-        TableError
-            When no file matches.
-        """
+        """Return the source that a name or a lazy frame means; a `TableError` where none is."""
         check_not_forked()
         if not isinstance(table, str | Path):
             plan = hashlib.sha256(table.explain(optimized=False).encode()).hexdigest()
-            return cls("the lazy frame", lazy=table, told={"the lazy frame": plan})
-        label, path = str(table), Path(table)
+            return cls("the lazy frame", (), {"the lazy frame": plan}, table)
+        path = Path(table)
         if path.is_dir():
-            found = [p for p in path.rglob("*") if p.is_file() and _is_table(p.relative_to(path))]
+            inside = (p for p in path.rglob("*") if {*map(str.lower, p.suffixes)} & _TABLES)
+            found = [p for p in inside if not re.search(r"(^|/)[._]", str(p.relative_to(path)))]
+        elif path.is_file():
+            found = [path]
         else:
-            found = [Path(p) for p in glob.glob(label, recursive=True) if Path(p).is_file()]  # noqa: PTH207 (which takes none from /)
-            found = [path] if path.is_file() else found
-        if not found:
+            found = [Path(p) for p in glob.glob(str(table), recursive=True)]  # noqa: PTH207 (from / on, too)
+        files = tuple(sorted(p for p in found if p.is_file()))
+        if not files:
             none = "a directory without a table in it" if path.is_dir() else "no such file"
-            raise TableError(f"{shown_path(label)}: {none}; check the path")
-        files = tuple(sorted(found))
-        return cls(label, files, told={str(file): _identity(file) for file in files})
-
-    @property
-    def cells(self) -> int:
-        """About how many cells there are: exactly of Parquet, else as its files' first rows say."""
-        return sum(map(_cells_of, self.files))
+            raise TableError(f"{shown_path(table)}: {none}; check the path")
+        return cls(str(table), files, {str(file): _identity(file) for file in files})
 
     def whole(self) -> RawTable:
-        """Return the table in memory, of texts where its files hold texts."""
+        """Return the table in memory."""
         import polars as pl
 
         pieces = [*self.pieces()]
         frame = pl.concat([piece.frame for piece in pieces], how="diagonal_relaxed")
         return RawTable(frame, self.label, pieces[0].separator)
 
-    def pieces(self, skip: int = 0) -> Iterator[RawTable]:
+    def pieces(self) -> Iterator[RawTable]:
         """Yield the rows piece by piece, in order, each with its file as label.
-
-        Parameters
-        ----------
-        skip : int
-            Rows that are left out at the beginning.
 
         Raises
         ------
         TableError
             When a file is damaged, vanishes, changes, or has other columns than the first.
         """
-        first: RawTable | None = None
-        for piece in self._all_pieces():
+        first = None
+        for piece in self._pieces():
             first = first or piece
-            if piece is not first:
-                _refuse_other_columns(first, piece)
-            height = piece.frame.height
-            if skip < height:
-                yield _without_first(piece, skip) if skip else piece
-            skip = max(0, skip - height)
+            _refuse_other_columns(first, piece)
+            yield piece
         if first is None:
             raise TableError(f"{self.label}: no rows below the header; give a table with rows")
 
-    def _all_pieces(self) -> Iterator[RawTable]:
+    def _pieces(self) -> Iterator[RawTable]:
         if self.lazy is not None:
-            yield from _batches(self.lazy, self.label)
+            yield from _batches(self.lazy, self.label, "lazy frame")
         for file in self.files:
-            self._refuse_changed(file)
-            pieces = _pieces_of(file, str(file))
-            while True:
-                try:
-                    piece = next(pieces, None)
-                except (TableError, OSError):
-                    self._refuse_changed(file)  # which would be the cause
-                    raise
-                if piece is None:
-                    break
-                yield _with_partitions(piece, file)
-            self._refuse_changed(file)
-
-    def _refuse_changed(self, file: Path) -> None:
-        if _identity(file) != self.told[str(file)]:
-            raise TableError(
-                f"{shown_path(file)}: it was changed or removed while the table was read; put it "
-                "back, or start again with the files as they are"
-            )
-
-
-def _without_first(piece: RawTable, rows: int) -> RawTable:
-    line_of = piece.line_of
-
-    def line(row: int) -> int:
-        assert line_of is not None  # else nobody asks
-        return line_of(row + rows)
-
-    return replace(piece, frame=piece.frame.slice(rows), line_of=line if line_of else None)
-
-
-def _is_table(path: Path) -> bool:
-    hidden = any(part.startswith((".", "_")) for part in path.parts)
-    return not hidden and any(suffix in _TABLES for suffix in map(str.lower, path.suffixes))
+            folders = [part.partition("=") for part in file.parts[:-1] if "=" in part]
+            try:
+                for piece in _pieces_of(file):
+                    yield _with_partitions(piece, folders)
+            finally:  # whatever went wrong, this would be the cause
+                if _identity(file) != self.told[str(file)]:
+                    raise TableError(
+                        f"{shown_path(file)}: changed or removed while the table was read; put it"
+                        " back, or start again with the files as they are"
+                    )
 
 
 def _identity(file: Path) -> str:
     try:
-        found = file.stat()
+        return f"{file.stat().st_size} bytes of {file.stat().st_mtime_ns}"
     except OSError:
         return "gone"
-    return f"{found.st_size} bytes of {found.st_mtime_ns}"
 
 
-def _head(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(6)
-    except OSError as error:
-        raise TableError(
-            f"{shown_path(file)}: cannot be read: {error.strerror}; check the path"
-        ) from None
-
-
-def _cells_of(file: Path) -> int:
+def _pieces_of(file: Path) -> Iterator[RawTable]:
+    """Yield the pieces of a file of Parquet, Arrow or text."""
     import polars as pl
 
-    if _head(file).startswith(b"PAR1"):
-        with damage_named(str(file), "Parquet file"):
-            lazy = pl.scan_parquet(file, hive_partitioning=False)
-            return len(lazy.collect_schema()) * int(lazy.select(pl.len()).collect().item())
-    return file.stat().st_size // 6  # bytes of a usual cell of text, with its separator
-
-
-def _pieces_of(file: Path, label: str) -> Iterator[RawTable]:
-    """Yield the pieces of a file: of Parquet, Arrow or text; any other is read whole."""
-    import polars as pl
-
-    head = _head(file)
+    with file.open("rb") as opened:
+        head = opened.read(6)
     if head.startswith(b"PAR1"):
-        yield from _batches(pl.scan_parquet(file, hive_partitioning=False), label, "Parquet file")
+        yield from _batches(
+            pl.scan_parquet(file, hive_partitioning=False), str(file), "Parquet file"
+        )
     elif head == b"ARROW1":
-        yield from _batches(pl.scan_ipc(file), label, "Arrow file")
-    elif {".csv", ".tsv", ".tab", ".txt"} & {suffix.lower() for suffix in file.suffixes}:
-        opener = next((o for magic, o in _COMPRESSED.items() if head.startswith(magic)), open)
-        with opener(file, "rb") as opened:
-            yield from _text_pieces(opened, label, tabs=bool({".tsv", ".tab"} & {*file.suffixes}))
+        yield from _batches(pl.scan_ipc(file), str(file), "Arrow file")
     else:
-        content = read_content(label)
-        if isinstance(content, bytes):
-            raise TableError(
-                f"{label}: no kind of table is told by its name; call it .csv if it is"
-            )
-        yield RawTable(content, label)
+        opener = next((o for magic, o in _OPENERS.items() if head.startswith(magic)), open)
+        with opener(file, "rb") as opened:
+            yield from _text_pieces(opened, str(file))
 
 
-def _batches(lazy: pl.LazyFrame, label: str, kind: str = "lazy frame") -> Iterator[RawTable]:
+def _batches(lazy: pl.LazyFrame, label: str, kind: str) -> Iterator[RawTable]:
     with damage_named(label, kind):
         columns = lazy.collect_schema().names()
-        refuse_patterns(columns, label)
-        batches = lazy.collect_batches(
-            chunk_size=max(1, PIECE_CELLS // max(1, len(columns))), maintain_order=True
-        )
+        batches = lazy.collect_batches(chunk_size=max(1, PIECE // len(columns)))
+    refuse_patterns(columns, label)
     while True:
         with damage_named(label, kind):
             frame = next(batches, None)
@@ -239,46 +186,40 @@ def _batches(lazy: pl.LazyFrame, label: str, kind: str = "lazy frame") -> Iterat
             yield RawTable(frame, label)
 
 
-# --- text --------------------------------------------------------------------------------------
-
-
-def _text_pieces(file: IO[bytes], label: str, *, tabs: bool) -> Iterator[RawTable]:
+def _text_pieces(file: IO[bytes], label: str) -> Iterator[RawTable]:
     """Yield delimited text block by block, each read as a file with the same header would be."""
-    head, rest, lines_before, ended = b"", b"", 0, False
-    while not ended:
+    tabs = bool({".tsv", ".tab"} & {*Path(label.lower()).suffixes})
+    head, rest, line, block = b"", b"", 0, b"."  # line: how many came before
+    while block:
         with damage_named(label, "compressed file"):
             block = file.read(BLOCK)
-        ended = not block
         data = rest + block
-        cut = len(data) if ended else _end_of_rows(data, label)
-        rest, data = data[cut:], data[:cut]
+        end = _end_of_rows(data, label) if block else len(data)
+        rest, data = data[end:], _as_text(data[:end], label)
         if not head and data:
-            data = _checked_text(data, label).removeprefix(b"\xef\xbb\xbf")
             lines = Lines.of(data, label)
             end = int(lines.ends[find_header(lines, "\t" if tabs else None).record])
             head, data = data[:end], data[end:]
-            lines_before = head.count(b"\n")
-        if not data.strip():
-            continue
-        yield _parsed(head, _checked_text(data, label), label, lines_before, tabs=tabs)
-        lines_before += data.count(b"\n")
+            line = head.count(b"\n")
+        if data.strip():
+            yield _parsed(head, data, label, line - head.count(b"\n"), tabs)
+        line += data.count(b"\n")
 
 
-def _parsed(head: bytes, data: bytes, label: str, before: int, *, tabs: bool) -> RawTable:
-    """Return the rows of a block, whose lines are counted from the beginning of the file."""
-    offset = before - head.count(b"\n")
+def _parsed(head: bytes, data: bytes, label: str, before: int, tabs: bool) -> RawTable:
+    """Return the rows of a block, before which so many lines were left out."""
     try:
         with warnings.catch_warnings():
-            if offset:  # the first block has told
+            if before:  # the first block has told
                 warnings.simplefilter("ignore")
             split = split_delimited(head + data, label, tabs=tabs)
     except TableError as error:
-        told = re.sub(
-            r", line (\d+)", lambda m: f", line {int(m[1]) + offset}", str(error), count=1
+        line = re.sub(
+            r", line (\d+)", lambda m: f", line {int(m[1]) + before}", str(error), count=1
         )
-        raise TableError(told) from None
+        raise TableError(line) from None
     refuse_patterns(split.frame.columns, label)
-    return RawTable(split.frame, label, split.separator, lambda row: split.line_of(row) + offset)
+    return RawTable(split.frame, label, split.separator, lambda row: split.line_of(row) + before)
 
 
 def _end_of_rows(data: bytes, label: str) -> int:
@@ -288,93 +229,42 @@ def _end_of_rows(data: bytes, label: str) -> int:
         end = data.rfind(b"\n", 0, end - 1) + 1
     if not end and len(data) > LONGEST:
         raise TableError(
-            f"{label}: no row ends within {len(data)} bytes; a quote may be open, which must be "
-            "closed, or lines may not end in a newline"
+            f"{label}: no row ends within {len(data)} bytes; close the quote that may be open, and"
+            " end lines in a newline"
         )
     return end
 
 
-def _checked_text(data: bytes, label: str) -> bytes:
+def _as_text(data: bytes, label: str) -> bytes:
     try:
-        data.decode("utf-8")
+        if b"\0" not in data.removeprefix(b"\xef\xbb\xbf") and data.decode() is not None:
+            return data.removeprefix(b"\xef\xbb\xbf")
     except UnicodeDecodeError:
-        raise TableError(
-            f"{label}: not UTF-8, which a table must be that is read in pieces; save it so, as "
-            "with 'iconv -f WINDOWS-1252 -t UTF-8'"
-        ) from None
-    if b"\0" in data:
-        raise TableError(f"{label}: holds NUL bytes, so it is no text table; export it as CSV")
-    return data
+        pass
+    raise TableError(
+        f"{label}: no Parquet, no Arrow and no text in UTF-8, which is what is read in pieces; save"
+        " it so, as with 'iconv -f WINDOWS-1252 -t UTF-8'"
+    )
 
 
-# --- many files --------------------------------------------------------------------------------
-
-
-def _with_partitions(piece: RawTable, file: Path) -> RawTable:
+def _with_partitions(piece: RawTable, folders: list[tuple[str, str, str]]) -> RawTable:
     """Return a piece with the columns that its folders name, as in ``year=2024/a.parquet``."""
     import polars as pl
 
-    parts = [part.partition("=") for part in file.parts[:-1] if "=" in part]
-    columns = [pl.lit(value).alias(name) for name, _, value in parts]
+    columns = [pl.lit(value).alias(name) for name, _, value in folders]
     return replace(piece, frame=piece.frame.with_columns(columns)) if columns else piece
 
 
 def _refuse_other_columns(first: RawTable, piece: RawTable) -> None:
     """Refuse a file whose columns are not those of the first, or hold text where they did not."""
-    there, here = first.frame.schema, piece.frame.schema
-    for name in [*here, *there]:
-        if (name in there) != (name in here):
-            has, lacks = (piece, first) if name in here else (first, piece)
-            raise TableError(
-                f"{piece.label}: its columns are not those of {first.label}: {has.label} has "
-                f"{name!r}, which {lacks.label} has not; give files of one kind"
-            )
-        if not _alike(there[name], here[name]):
-            raise TableError(
-                f"{piece.label}: column {name!r} holds {here[name]} where {first.label} has "
-                f"{there[name]}; mend that file, or leave the column out of all"
-            )
-
-
-def _alike(one: pl.DataType, other: pl.DataType) -> bool:
     import polars as pl
 
-    empty = pl.Null in (one, other)
-    return empty or one == other or (one.is_numeric() and other.is_numeric())
-
-
-# --- which tables are too large ------------------------------------------------------------------
-
-
-def too_large(table: Any) -> Source | None:
-    """Return the source of a table that a fit in memory has no room for, None of any other.
-
-    Lazy frames count as such, since only reading them would tell.
-    """
-    if hasattr(table, "collect_schema") and hasattr(table, "explain"):
-        return Source.of(table)
-    named = isinstance(table, str | Path) and str(table)
-    if not named or not (is_several(str(table)) or _is_file(Path(table))):
-        return None
-    source = Source.of(table)
-    return source if source.cells * CELL > _available_memory() else None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file() and path.stat().st_size > LONGEST  # of less nobody need ask
-    except (OSError, ValueError):
-        return False
-
-
-def _available_memory() -> float:
-    """Return the bytes that may still be used: of the machine, or of this process's group."""
-    limits = [float("inf")]
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        told = next(line for line in lines if line.startswith("MemAvailable"))
-        limits.append(int(told.split()[1]) * 1024)
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError):  # "max" is no limit
-            limits.append(int(Path("/sys/fs/cgroup", name).read_text()))
-    return min(limits)
+    there, here = first.frame.schema, piece.frame.schema
+    for name in [*there, *here]:
+        one, other = there.get(name, "no such column"), here.get(name, "no such column")
+        numeric = all(isinstance(d, pl.DataType) and d.is_numeric() for d in (one, other))
+        if one != other and not numeric and pl.Null not in (one, other):
+            raise TableError(
+                f"{piece.label}: column {name!r}: {other}, where {first.label} has {one}; mend"
+                " that file, or leave it out"
+            )
