@@ -64,8 +64,8 @@ def predict(
         place = Output("--output", output, (Path(output).suffix.lower(),))
         check_table_suffix(output)
         check_outputs([place], [model, table])
-    from backpass.tabular.large.source import in_pieces
-    from backpass.tabular.large.streaming import csv_in_pieces, predict_in_pieces, write_in_pieces
+    from backpass.tabular.large.source import too_large
+    from backpass.tabular.large.writing import csv_in_pieces, write_in_pieces
     from backpass.tabular.model import TabularModel
 
     messages = Messages()
@@ -79,11 +79,8 @@ def predict(
                 return loaded.predict_table(rows, proba=proba)
             return loaded.predict_interval(rows, interval)
 
-        source = in_pieces(table)
-        if source is None:
-            frames = iter([predicted(table)])
-        else:
-            frames = predict_in_pieces(loaded, source, predicted)
+        source = too_large(table)
+        frames = map(predicted, [table] if source is None else source.pieces())
         if output is not None:
             write_in_pieces(frames, output)
             return 0
@@ -105,20 +102,21 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
     if json is not None:
         check_outputs([Output("--json", json, JSON)], [model, table])
     from backpass.cli import tables as render
-    from backpass.tabular.large.source import in_pieces
-    from backpass.tabular.large.streaming import evaluate_in_pieces
+    from backpass.tabular.large.learning import sample_of
+    from backpass.tabular.large.source import too_large
     from backpass.tabular.model import TabularModel
 
     messages = Messages()
     with messages.catching():
         loaded = TabularModel.load(model)
-        source = in_pieces(table)
-        if source is None:
-            raw = loaded.read(table)
-            evaluation = loaded.judge(loaded.encode(raw))
-            left_out = raw.frame.height - evaluation.rows
-        else:
-            evaluation, left_out = evaluate_in_pieces(loaded, source)
+        source = too_large(table)
+        raw = loaded.read(table if source is None else sample_of(source, 0)[0])
+        if source is not None:
+            messages.add(
+                f"{source.label}: judged on {raw.frame.height} rows drawn by chance, not on all"
+            )
+        evaluation = loaded.judge(loaded.encode(raw))
+        left_out = raw.frame.height - evaluation.rows
         if left_out:
             messages.add(f"{left_out} row(s) without target {loaded.target.name!r} are left out")
     render.output().print(render.evaluation(evaluation, loaded, table))

@@ -322,13 +322,14 @@ def _fit_large(
             )
     from backpass.cli.progress import TerminalHooks
     from backpass.cli.tables import patient_output
-    from backpass.tabular.large.fitting import asked_in_pieces, fit_large
+    from backpass.tabular.large.cached_table import asked_in_pieces
+    from backpass.tabular.large.experiment import run_large_experiment
 
     columns = next(source.pieces()).frame.columns
     question = asked_in_pieces(_question(options, convention, columns))
     out = patient_output()
     with TerminalHooks(out, messages, options.table, question) as hooks:
-        experiment = fit_large(
+        experiment = run_large_experiment(
             source,
             question,
             Path(options.cache or f"{model_path}.cache"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from inspect import signature
@@ -125,8 +126,8 @@ class TabularModel(TabularPredictor):
         table : table, or name of a file
             What :func:`~backpass.tabular.frames.as_frame` takes. All its rows are used for
             training, a part of them to judge epochs. A lazy frame, and files too large for
-            memory, are read in pieces: a fifth of the rows, a million at most, then judge the
-            model in :func:`~backpass.tabular.large.fitting.fit_large` and are not trained on.
+            memory, are read in pieces: a fifth of the rows, a million at most, judge the model
+            in the command ``backpass fit``, and are not trained on here either.
         target : str, int or tuple
             The column to predict, by its name or, where there are no names, its position; rows
             without a value there are left out.
@@ -226,11 +227,14 @@ class TabularModel(TabularPredictor):
         )
         source = too_large(table) if cache is None else Source.of(table)
         if source is not None:
-            from backpass.tabular.large.fitting import fit_in_folder  # not to predict
+            from backpass.tabular.large.cached_table import cached  # not to predict
 
-            return fit_in_folder(source, question, cache)
-        checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
-        return cls.train(PreparedTable.of(table, question), on_epoch, checkpoints)
+            folder = Path(tempfile.mkdtemp() if cache is None else cache)
+            giving = cached(source, question, folder, keep=cache is not None)
+            with giving as (prepared, checkpoints):
+                return cls.train(prepared, on_epoch, checkpoints)
+        in_memory = Checkpoints.of(checkpoint, resume, checkpoint_every)
+        return cls.train(PreparedTable.of(table, question), on_epoch, in_memory)
 
     @classmethod
     def train(

@@ -120,7 +120,7 @@ def survey(source: Source, question: Question) -> Survey:
     TableError
         When the table cannot be used; the message says which file, column and row, and why.
     """
-    sample, keys, rows = _sample(source, question.seed)
+    sample, keys, rows = sample_of(source, question.seed)
     question = question.named(sample.frame.columns)
     told = sample.understand(question.convention, question.categorical)
     share = min(question.test_fraction, TEST_ROWS / rows)
@@ -159,7 +159,7 @@ def _encoder(told: Understood, question: Question) -> TableEncoding:
         return encoder.learn(told)
 
 
-def _sample(source: Source, seed: int) -> tuple[RawTable, NDArray[np.uint64], int]:
+def sample_of(source: Source, seed: int) -> tuple[RawTable, NDArray[np.uint64], int]:
     """Return the rows with the highest keys, in their order, their keys, and how many there are."""
     import polars as pl
 

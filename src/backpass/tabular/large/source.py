@@ -61,11 +61,6 @@ def too_large(table: Any) -> Source | None:
     return source if sum(f.stat().st_size for f in source.files) * SPREAD > memory else None
 
 
-def in_pieces(table: str) -> Source | None:
-    """Return the source of a table whose predictions are made in pieces: large, or many files."""
-    return Source.of(table) if is_several(table) else too_large(table)
-
-
 @dataclass(frozen=True)
 class Source:
     """A table that is read piece by piece, as often as it takes, in the same order.

@@ -6,9 +6,7 @@ the cache, none more than a window ahead of the others: what one has read they f
 
 from __future__ import annotations
 
-import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,23 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.core.parameters import parameter_count
 from backpass.core.settings import Settings
 from backpass.engines.threads import available_threads
 from backpass.errors import InputError, TableError
 from backpass.storage.folder_lock import folder_lock
-from backpass.tabular.conventions import PLAIN
-from backpass.tabular.experiment import Experiment, Hooks, explain_to, noted
-from backpass.tabular.large.cache import Cache, check_place, remove
-from backpass.tabular.large.learning import SAMPLE_ROWS
+from backpass.tabular.large.cache import Cache, OnProgress, check_place, remove
 from backpass.tabular.large.source import Source
-from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.folds import INNER, Folds
 from backpass.tabular.pack.recipes import Effort
 from backpass.tabular.preparation import PreparedTable
 from backpass.tabular.question import Question
 from backpass.tabular.recipe import Recipe
-from backpass.tabular.setup import Understanding
 from backpass.training.batches import WINDOW, row_numbers
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.side_by_side import Halt
@@ -43,7 +35,6 @@ from backpass.training.trainer import Trainer
 
 JUDGING_ROWS = 1 << 17  # that judge an epoch at most: their loss is right to 0.3 % of its spread
 TOLD_ROWS = 1 << 16  # of each fold that are predicted, for the blend and the intervals
-EXPLAINED = 1 << 15  # test rows that say what mattered: no more would be looked at
 
 
 class Pace:
@@ -92,6 +83,7 @@ class CachedTable(PreparedTable):
     """A table whose rows are in a cache, scattered: any range of them is drawn by chance."""
 
     cache: Cache = field(kw_only=True)
+    windows: int = 0  # of all epochs, at most
 
     @property
     def work(self) -> Effort:
@@ -138,7 +130,7 @@ class CachedTable(PreparedTable):
         """Have a network keep pace with the others, and hear a halt within an epoch."""
         sampler, checkpoints = trainer.state.sampler, trainer.checkpoints
         windows = -(-len(self.rows.y) // (sampler.block * WINDOW))
-        self.most = trainer.settings.epochs * windows
+        self.windows = trainer.settings.epochs * windows
 
         def begin(window: int) -> None:
             if halt.called and checkpoints is not None:
@@ -176,28 +168,27 @@ def asked_in_pieces(question: Question) -> Question:
     return replace(question, bins="none", recipes=1, n_threads=threads)
 
 
-def fit_large(
+@contextmanager
+def cached(
     source: Source,
     question: Question,
     folder: Path,
     *,
-    keep: bool = True,
-    save_to: str | Path | None = None,
-    hooks: Hooks | None = None,
+    keep: bool,
+    on_progress: OnProgress = lambda doing, done, of: None,
     every: float | None = None,
-) -> Experiment:
-    """Train on a table that is read in pieces, and judge on rows of it that are held out.
+) -> Iterator[tuple[CachedTable, Checkpoints]]:
+    """Give a table to train on, and the checkpoints from which the same call goes on.
 
     Parameters
     ----------
     source : Source
     question : Question
     folder : Path
-        Of the cache, and of the checkpoints: from there the same call goes on.
+        Of the cache and the checkpoints.
     keep : bool
-        Whether the folder stays in the end.
-    save_to, hooks
-        As of :func:`~backpass.tabular.experiment.run_experiment`.
+        Whether it stays in the end; it does after a crash and after Ctrl-C.
+    on_progress : callable
     every : float, optional
         Seconds between two checkpoints.
 
@@ -208,92 +199,19 @@ def fit_large(
     InputError
         When the folder cannot be used, or the question not be asked of a table of that size.
     """
-    hooks, notes, began = hooks or Hooks(), list[str](), time.monotonic()
     question = asked_in_pieces(question)
     check_place(folder)
     with folder_lock(folder):
         try:
-            with noted(notes):
-                cache = Cache.of(folder, source, question, hooks.caching)
+            cache = Cache.of(folder, source, question, on_progress)
         except TableError:
             if not keep:
                 remove(folder)
             raise
-        experiment = _experiment(cache, save_to, hooks, every)
-    experiment.warnings, experiment.seconds = notes, time.monotonic() - began
-    if not (keep or experiment.interrupted):
+        checkpoints = Checkpoints(folder / "training", resume=True, every=every)
+        checkpoints.data = str(cache.sums())
+        found, rows = cache.survey, cache.encoded(slice(cache.survey.n_train))
+        told = vars(found.learnt) | {"rows": rows, "question": found.question}
+        yield CachedTable(**told, cache=cache), checkpoints
+    if not (keep or checkpoints.interrupted):
         remove(folder)
-    return experiment
-
-
-def fit_in_folder(source: Source, question: Question, folder: str | Path | None) -> TabularModel:
-    """Return a model of a table that is read in pieces, cached in a folder or in one for now."""
-    if folder is not None:
-        return fit_large(source, question, Path(folder)).model
-    with tempfile.TemporaryDirectory() as now:
-        return fit_large(source, question, Path(now)).model
-
-
-def _experiment(
-    cache: Cache, save_to: str | Path | None, hooks: Hooks, every: float | None
-) -> Experiment:
-    found, curve = cache.survey, list[float]()
-    summary, hooks.scores = _understanding(cache), curve
-    hooks.understood(summary)
-    checkpoints = Checkpoints(cache.folder / "training", resume=True, every=every)
-    checkpoints.data = str(cache.sums())
-    rows = cache.encoded(slice(found.n_train))
-    table = CachedTable(**vars(found.learnt), rows=rows, question=found.question, cache=cache)
-    model = TabularModel.train(
-        table,
-        hooks.epoch,
-        checkpoints,
-        curve,
-        lambda *told: hooks.caching("training", table.pace.slowest, getattr(table, "most", 0)),
-    )
-    hooks.trained(model)
-    interrupted = model.stop_reason == "interrupted"
-    if interrupted and not model.history.best_epoch:
-        raise KeyboardInterrupt("before the first epoch was over; the same command goes on")
-    test = cache.encoded(slice(found.n_train, None))
-    output = model.outputs_of(test.X)
-    experiment = Experiment(found.question, summary, model, model.scored(test, output))
-    experiment.interrupted = interrupted
-    if save_to is not None:
-        model.save(save_to)
-    if not interrupted:
-        explain_to(experiment, test.of(slice(EXPLAINED)), output[:EXPLAINED], hooks)
-    return experiment
-
-
-def _understanding(cache: Cache) -> Understanding:
-    """Return the summary of a cached table."""
-    found, learnt = cache.survey, cache.survey.learnt
-    sizes = (cache.width, *found.question.recipe.hidden_layer_sizes, len(learnt.classes) or 1)
-    quantiles = list[float]()
-    if not learnt.classes:
-        y = np.quantile(cache.encoded(slice(SAMPLE_ROWS)).y, [0, 0.25, 0.5, 0.75, 1])
-        quantiles = learnt.target.decode(y).to_list()
-    convention = (learnt.encoder.convention_ or PLAIN).words()
-    if found.bound:
-        convention.append(
-            f"quantiles of {found.sampled:,} rows drawn by chance, right to {found.bound:.1%} of"
-            " the rows; missing values, levels and classes are counted in all"
-        )
-    return Understanding(
-        rows=cache.rows,
-        left_out=found.rows - cache.rows,
-        target=learnt.target.name,
-        task=learnt.task,
-        why=found.why,
-        columns=learnt.encoder.describe(),
-        dropped=list(found.question.drop),
-        sample_weight=None,
-        n_train=found.n_train,
-        n_test=found.n_test,
-        sizes=sizes,
-        parameters=parameter_count(sizes),
-        classes={name: found.classes[name] for name in learnt.classes},
-        quantiles=quantiles,
-        convention=convention,
-    )
