@@ -264,11 +264,11 @@ def fit(options: FitOptions) -> int:
 
     messages = Messages()
     with messages.catching():
-        checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
-        # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         source = _source(options)
         if source is not None:
             return _fit_large(options, convention, source, model_path, messages)
+        checkpoints = Checkpoints.of(options.checkpoint, options.resume, options.checkpoint_every)
+        # read first: a wrong path is told before scikit-learn is loaded, which takes seconds
         texts = possible_names([*(options.categorical or []), *filter(None, [options.target])])
         table = open_table(options.table, texts if convention.allows_points() else None)
         from backpass.cli.progress import TerminalHooks
@@ -313,12 +313,11 @@ def _fit_large(
     messages: Messages,
 ) -> int:
     """Fit a table that is read in pieces."""
-    given = {"--test": options.test, "--report": options.report, "--checkpoint": options.checkpoint}
-    for name, value in given.items():
-        if value is not None:
+    for name in ("test", "report", "checkpoint", "resume"):
+        if getattr(options, name):
             raise InputError(
-                f"{name}: not of a table that is read in pieces, which holds out some of its rows"
-                " and writes checkpoints beside its cache; leave it out"
+                f"--{name}: not of a table that is read in pieces, which holds out some of its rows"
+                " and goes on by itself from its cache; leave it out"
             )
     from backpass.cli.progress import TerminalHooks
     from backpass.cli.tables import patient_output
