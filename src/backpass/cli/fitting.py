@@ -322,19 +322,19 @@ def _fit_large(
     from backpass.cli.progress import TerminalHooks
     from backpass.cli.tables import patient_output
     from backpass.tabular.large.cached_table import asked_in_pieces
-    from backpass.tabular.large.experiment import run_large_experiment
+    from backpass.tabular.large.experiment import run_in_pieces
 
     columns = next(source.pieces()).frame.columns
     question = asked_in_pieces(_question(options, convention, columns))
     out = patient_output()
     with TerminalHooks(out, messages, options.table, question) as hooks:
-        experiment = run_large_experiment(
+        experiment = run_in_pieces(
             source,
             question,
             Path(options.cache or f"{model_path}.cache"),
+            hooks,
             keep=options.cache is not None,
             save_to=model_path,
-            hooks=hooks,
             every=options.checkpoint_every,
         )
     return _present(options, experiment, model_path, out)

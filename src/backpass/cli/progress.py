@@ -79,6 +79,7 @@ class TerminalHooks(Hooks):
         self.progress = progress_bar()
         self.bar = self.progress.add_task("preparing", total=None, told="")
         self.started, self.metric, self.before = 0.0, "", -1  # epochs before this run
+        self.read = ""  # how much of a cache was, in words
 
     def __enter__(self) -> Self:
         ctrl_c.before_the_end(self._hide)  # Ctrl-C may come where this returns
@@ -98,6 +99,7 @@ class TerminalHooks(Hooks):
 
     def caching(self, doing: str, done: int, of: int) -> None:
         """Show how far the table is read."""
+        self.read = f"{done / max(1, of):.0%} of all blocks, " if doing == "training" else ""
         self.progress.update(self.bar, description=doing, total=of or None, completed=done)
 
     def understood(self, table: Understanding) -> None:
@@ -131,7 +133,7 @@ class TerminalHooks(Hooks):
             max(effort.recipes, len(training.recipes)),
             self.question.time_limit,
         )
-        told = f"{done}/{of} networks"
+        told = f"{self.read}{done}/{of} networks"
         if training.losses:
             told += f"  loss out of fold {training.losses[-1]:.4f}  ≤ {clock(left)} left"
         round_ = f"round {len(training.losses) + 1}"

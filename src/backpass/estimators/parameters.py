@@ -40,7 +40,10 @@ CHECKS = {
     "learning_rate_init": POSITIVE,
     "power_t": SIZE,
     "max_iter": COUNT,
-    "shuffle": FLAG,
+    "shuffle": Requirement(
+        lambda v: FLAG.met_by(v) or (isinstance(v, str) and v == "blocks"),
+        "True, False or 'blocks'",
+    ),
     "tol": NOT_NEGATIVE,
     "verbose": Requirement(
         lambda v: FLAG.met_by(v) or NOT_NEGATIVE.met_by(v), "True, False or an integer ≥ 0"

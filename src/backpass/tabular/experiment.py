@@ -26,7 +26,6 @@ from backpass.tabular.metrics import Evaluation
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.blending import row_losses
 from backpass.tabular.pack.training import PackTraining
-from backpass.tabular.preparation import Encoded
 from backpass.tabular.question import Question
 from backpass.tabular.setup import Arrangement, Understanding, arrange
 from backpass.tabular.targets import NumberTarget
@@ -160,8 +159,21 @@ def run_experiment(
         raw = raw_table(table, question.texts())
         question = question.named(raw.frame.columns)
         arranged = arrange(raw, question, test)
+    experiment = carry_out(arranged, notes, hooks, save_to, checkpoints)
+    experiment.seconds = time.monotonic() - started
+    return experiment
+
+
+def carry_out(
+    arranged: Arrangement,
+    notes: list[str],
+    hooks: Hooks,
+    save_to: str | Path | None,
+    checkpoints: Checkpoints | None,
+) -> Experiment:
+    """Train on the one part of a table and judge on the other; see :func:`run_experiment`."""
     hooks.understood(arranged.table)
-    curve: list[float] = []
+    question, curve = arranged.prepared.question, list[float]()
     hooks.scores = curve
     with noted(notes):
         model = TabularModel.train(
@@ -178,10 +190,9 @@ def run_experiment(
         model.save(save_to)
     experiment.gap = _gap(model.training, arranged, output)
     if not interrupted:
-        explain_to(experiment, arranged.test, output, hooks)
+        _explain(experiment, arranged, output, hooks)
     if not experiment.interrupted:
         _compare(experiment, arranged, hooks)
-    experiment.seconds = time.monotonic() - started
     return experiment
 
 
@@ -200,14 +211,16 @@ def _gap(training: PackTraining | None, arranged: Arrangement, output: NDArray[A
     return float(losses.mean() - before.mean()) / error if error > 0 else 0.0
 
 
-def explain_to(experiment: Experiment, test: Encoded, output: NDArray[Any], hooks: Hooks) -> None:
+def _explain(
+    experiment: Experiment, arranged: Arrangement, output: NDArray[Any], hooks: Hooks
+) -> None:
     """Find what mattered; Ctrl-C leaves it out."""
     hooks.comparing("what mattered")
     model, target = experiment.model, experiment.model.target
     unit = (target.center, target.scale) if isinstance(target, NumberTarget) else (0.0, 1.0)
     try:
         experiment.explanation = explain(
-            model.predictor, model.encoder, test, output, unit=unit, seed=model.seed
+            model.predictor, model.encoder, arranged.test, output, unit=unit, seed=model.seed
         )
     except KeyboardInterrupt:
         experiment.interrupted = True

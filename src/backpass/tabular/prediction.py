@@ -10,7 +10,6 @@ import numpy as np
 from backpass.errors import InputError
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
-from backpass.tabular.encoding import PART
 from backpass.tabular.metrics import (
     MAIN_METRIC,
     Evaluation,
@@ -189,11 +188,6 @@ class TabularPredictor(LearntColumns, ABC):
     def judge(self, rows: Encoded) -> Evaluation:
         """Return the metrics on encoded rows, and where the predictions err."""
         return self.scored(rows, refuse_overflow(self.predictor.predict(rows.X)))
-
-    def outputs_of(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return what the network makes of encoded rows, so many at a time."""
-        parts = [self.predictor.predict(X[i : i + PART]) for i in range(0, len(X), PART)]
-        return np.asarray(refuse_overflow(np.concatenate(parts)))
 
     def scored(self, rows: Encoded, output: NDArray[Any]) -> Evaluation:
         """Return the metrics of outputs (N, k) for encoded rows."""

@@ -7,13 +7,14 @@ each other: so after a crash those since the last note are written once more, to
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,10 +52,13 @@ class Cache:
     folder : Path
     survey : Survey
         What was learnt of the table.
+    sums : list of int
+        Checksums of the files: what training on them depends on.
     """
 
     folder: Path
     survey: Survey
+    sums: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, folder: Path, source: Source, question: Question, on_progress: OnProgress) -> Cache:
@@ -85,10 +89,10 @@ class Cache:
             )
         if not told["sums"]:
             cache._encode(source, told, on_progress)
-            told["sums"] = cache.sums()
-            _write(path, told)
-        elif cache.sums() != told["sums"]:
+        cache.sums = cache._checksums()
+        if told["sums"] not in ([], cache.sums):
             raise _damaged(folder)
+        _write(path, {**told, "sums": cache.sums})
         return cache
 
     @cached_property
@@ -117,8 +121,7 @@ class Cache:
         kinds = {"X": np.float32, "y": np.int32 if self.survey.learnt.classes else np.float64}
         return [np.memmap(self.folder / n, kinds[n], mode, shape=shapes[n]) for n in shapes]
 
-    def sums(self) -> list[int]:
-        """Return the checksums of the files: what training on them depends on."""
+    def _checksums(self) -> list[int]:
         found = []
         for values in self._arrays("r"):
             total, flat = 0, values.reshape(-1).view(np.uint8)
@@ -146,6 +149,8 @@ class Cache:
 
     def _encode(self, source: Source, told: dict[str, Any], on_progress: OnProgress) -> None:
         X, y = self._arrays("r+")
+        if hasattr(mmap, "MADV_RANDOM"):  # else the system reads 32 pages for each that is written
+            X._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]
         counts = self.survey.parts.reshape(self.parts, -1).sum(axis=1)[::-1]
         begins, filled = np.cumsum(counts) - counts, np.array(told["filled"])
         encoder, target, noted = (

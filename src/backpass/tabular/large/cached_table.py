@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +37,13 @@ TOLD_ROWS = 1 << 16  # of each fold that are predicted, for the blend and the in
 
 
 class Pace:
-    """Keeps several trainings within a window of each other, and tells how far all have come."""
+    """Keeps several trainings within a window of each other, and tells how far all have come.
 
-    def __init__(self, count: int) -> None:
-        self._at, self._moved = dict.fromkeys(range(count), 0), threading.Condition()
+    One that never begins, since another of its recipe has diverged, keeps nobody.
+    """
+
+    def __init__(self) -> None:
+        self._at, self._moved = dict[int, int](), threading.Condition()
 
     def enter(self, number: int, window: int, halt: Halt) -> None:
         """Wait until the others have come to the window before this one."""
@@ -83,17 +85,13 @@ class CachedTable(PreparedTable):
     """A table whose rows are in a cache, scattered: any range of them is drawn by chance."""
 
     cache: Cache = field(kw_only=True)
-    windows: int = 0  # of all epochs, at most
+    on_progress: OnProgress = field(kw_only=True)
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def work(self) -> Effort:
         """How much work the pack may take: one recipe of it."""
         return replace(self.question.work, first=(self.question.recipe,))
-
-    @cached_property
-    def pace(self) -> Pace:
-        """What the networks keep."""
-        return Pace(self.work.folds if self.question.effort else 1)
 
     def folds(self, wanted: int) -> Folds:
         """Return ranges of rows."""
@@ -130,14 +128,16 @@ class CachedTable(PreparedTable):
         """Have a network keep pace with the others, and hear a halt within an epoch."""
         sampler, checkpoints = trainer.state.sampler, trainer.checkpoints
         windows = -(-len(self.rows.y) // (sampler.block * WINDOW))
-        self.windows = trainer.settings.epochs * windows
+        most = trainer.settings.epochs * windows
 
         def begin(window: int) -> None:
             if halt.called and checkpoints is not None:
                 checkpoints.interrupted = True
             self.pace.enter(number, trainer.history.epochs * windows + window, halt)
+            self.on_progress("training", self.pace.slowest, most)
 
         sampler.on_window = begin
+        begin(0)
         try:
             yield
         finally:
@@ -162,6 +162,7 @@ def asked_in_pieces(question: Question) -> Question:
             )
     if question.recipe.bins:
         raise InputError("recipe: a table that is read in pieces has no bins; leave them out")
+    question = replace(question, compare="none")  # baselines are trained in memory
     if not question.effort:
         return question
     threads = max(question.work.folds, question.n_threads or available_threads())
@@ -173,9 +174,9 @@ def cached(
     source: Source,
     question: Question,
     folder: Path,
+    on_progress: OnProgress = lambda doing, done, of: None,
     *,
     keep: bool,
-    on_progress: OnProgress = lambda doing, done, of: None,
     every: float | None = None,
 ) -> Iterator[tuple[CachedTable, Checkpoints]]:
     """Give a table to train on, and the checkpoints from which the same call goes on.
@@ -186,9 +187,9 @@ def cached(
     question : Question
     folder : Path
         Of the cache and the checkpoints.
-    keep : bool
-        Whether it stays in the end; it does after a crash and after Ctrl-C.
     on_progress : callable
+    keep : bool
+        Whether the folder stays in the end; it does after a crash and after Ctrl-C.
     every : float, optional
         Seconds between two checkpoints.
 
@@ -209,9 +210,9 @@ def cached(
                 remove(folder)
             raise
         checkpoints = Checkpoints(folder / "training", resume=True, every=every)
-        checkpoints.data = str(cache.sums())
+        checkpoints.data = str(cache.sums)
         found, rows = cache.survey, cache.encoded(slice(cache.survey.n_train))
         told = vars(found.learnt) | {"rows": rows, "question": found.question}
-        yield CachedTable(**told, cache=cache), checkpoints
+        yield CachedTable(**told, cache=cache, on_progress=on_progress), checkpoints
     if not (keep or checkpoints.interrupted):
         remove(folder)

@@ -9,27 +9,23 @@ import numpy as np
 
 from backpass.core.parameters import parameter_count
 from backpass.tabular.conventions import PLAIN
-from backpass.tabular.experiment import Experiment, Hooks, explain_to, noted
+from backpass.tabular.experiment import Experiment, Hooks, carry_out
 from backpass.tabular.large.cache import Cache
-from backpass.tabular.large.cached_table import CachedTable, cached
+from backpass.tabular.large.cached_table import cached
 from backpass.tabular.large.learning import SAMPLE_ROWS
 from backpass.tabular.large.source import Source
-from backpass.tabular.model import TabularModel
 from backpass.tabular.question import Question
-from backpass.tabular.setup import Understanding
-from backpass.training.checkpoints import Checkpoints
-
-EXPLAINED = 1 << 15  # test rows that say what mattered: no more would be looked at
+from backpass.tabular.setup import Arrangement, Understanding
 
 
-def run_large_experiment(
+def run_in_pieces(
     source: Source,
     question: Question,
     folder: Path,
+    hooks: Hooks,
     *,
     keep: bool,
     save_to: str | Path,
-    hooks: Hooks,
     every: float | None = None,
 ) -> Experiment:
     """Train on a table that is read in pieces, and judge on rows of it that are held out.
@@ -38,41 +34,18 @@ def run_large_experiment(
     ----------
     source, question, folder, keep, every
         As of :func:`~backpass.tabular.large.cached_table.cached`, which says what is raised.
-    save_to, hooks
+    hooks, save_to
         As of :func:`~backpass.tabular.experiment.run_experiment`.
     """
     notes, began = list[str](), time.monotonic()
-    giving = cached(source, question, folder, keep=keep, on_progress=hooks.caching, every=every)
-    with noted(notes), giving as (table, checkpoints):
-        experiment = _experiment(table, checkpoints, save_to, hooks)
-    experiment.warnings, experiment.seconds = notes, time.monotonic() - began
-    return experiment
-
-
-def _experiment(
-    table: CachedTable, checkpoints: Checkpoints, save_to: str | Path, hooks: Hooks
-) -> Experiment:
-    cache, curve = table.cache, list[float]()
-    summary, hooks.scores = _understanding(cache), curve
-    hooks.understood(summary)
-    model = TabularModel.train(
+    with cached(source, question, folder, hooks.caching, keep=keep, every=every) as (
         table,
-        hooks.epoch,
         checkpoints,
-        curve,
-        lambda *told: hooks.caching("training", table.pace.slowest, table.windows),
-    )
-    hooks.trained(model)
-    interrupted = model.stop_reason == "interrupted"
-    if interrupted and not model.history.best_epoch:
-        raise KeyboardInterrupt("before the first epoch was over; the same command goes on")
-    test = cache.encoded(slice(cache.survey.n_train, None))
-    output = model.outputs_of(test.X)
-    experiment = Experiment(table.question, summary, model, model.scored(test, output))
-    experiment.interrupted = interrupted
-    model.save(save_to)
-    if not interrupted:
-        explain_to(experiment, test.of(slice(EXPLAINED)), output[:EXPLAINED], hooks)
+    ):
+        test = table.cache.encoded(slice(table.cache.survey.n_train, None))
+        arranged = Arrangement(_understanding(table.cache), table, test)
+        experiment = carry_out(arranged, notes, hooks, save_to, checkpoints)
+    experiment.seconds = time.monotonic() - began
     return experiment
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 1 << 18  # whose quantiles are right to 0.4 % of the rows
 SAMPLE_CELLS = 1 << 23  # of wide tables fewer rows: 64 MB of numbers, and as much encoded
-TEST_ROWS = 1_000_000  # that judge at most: an accuracy is then right to 0.1 %
+TEST_ROWS = 1 << 18  # that judge at most: an accuracy is then right to 0.2 %
 PARTS = 1 << 16  # of all keys: into how many the rows are counted
 COARSEST = 1 << 10  # parts, where the rows are few: what is held out is right to a thousandth
 MOST_LEVELS = 1 << 18  # of a category, of which 64 have an output: more would fill the memory
