@@ -25,6 +25,7 @@ from backpass.tabular.model import TabularModel
 from backpass.tabular.preparation import PreparedTable
 from backpass.tabular.question import Question
 from backpass.tabular.recipe import Recipe
+from backpass.training import trainer
 from backpass.training.trainer import train
 
 COLUMNS, FILES = 50, 10
@@ -98,6 +99,7 @@ def orders(tables: Path) -> None:
         prepared = PreparedTable.of(table, Question(target))
         X, y, _ = prepared.rows
         kept, held = prepared.split()
+        trainer.BLOCK = 16 * 4 * X.shape[1]  # of 16 rows: as small beside the table as 1 MB is
         scattered = np.random.default_rng(0).permutation(kept)
         for name, rows, order in [(o, kept, o) for o in ORDERS] + [("cache", scattered, "blocks")]:
             network = prepared.new_network(prepared.question.recipe, X.shape[1], 0)

@@ -23,9 +23,8 @@ from backpass.storage.strict_json import parse_json
 from backpass.tabular.large.cache import remove
 from backpass.tabular.model import TabularModel
 
-FIT = (
-    ["-m", "backpass", "fit", "data/*.parquet", "-t", "y", "--effort", "quick", "--cache", "cache", "--checkpoint-every", "0"]
-)
+FIT = ["fit", "data/*.parquet", "-t", "y", "--effort", "quick", "--cache", "cache"]
+OFTEN = ["--checkpoint-every", "0.05"]  # seconds: many kills meet one that is written
 EARLY = "import backpass.tabular.large.cache as cache; cache.EVERY = 0; "  # a note after each piece
 RUN = "import sys; from backpass.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -54,7 +53,7 @@ def write_data(folder: Path) -> None:
 
 def fit(folder: Path) -> Any:
     """Start a fit."""
-    return start("-c", EARLY + RUN, *FIT[2:], folder=folder)
+    return start("-c", EARLY + RUN, *FIT, *OFTEN, folder=folder)
 
 
 def parameters(folder: Path) -> bytes:
@@ -86,8 +85,7 @@ def count_kills(asked: Any) -> tuple[dict[str, Any], bool]:
         ended(fit(folder))
         longest, whole = time.monotonic() - began, parameters(folder)
         while counts.kills < asked.times:
-            for path in ("cache",):
-                remove(folder / path)
+            remove(folder / "cache")
             while counts.kills < asked.times and rng.random() < 0.8:
                 process = fit(folder)
                 time.sleep(rng.uniform(0.5, longest))
