@@ -17,15 +17,14 @@ import numpy as np
 import polars as pl
 
 from backpass.network.network import Network
-from backpass.tabular.files import read_table
+from backpass.tabular.files import read_table, write_table
 from backpass.tabular.large.cache import Cache
 from backpass.tabular.large.source import Source
-from backpass.tabular.large.writing import write_in_pieces
 from backpass.tabular.model import TabularModel
 from backpass.tabular.preparation import PreparedTable
 from backpass.tabular.question import Question
 from backpass.tabular.recipe import Recipe
-from backpass.training import trainer
+from backpass.training import batches
 from backpass.training.trainer import train
 
 COLUMNS, FILES = 50, 10
@@ -80,10 +79,10 @@ def rates(folder: Path, rows: int) -> None:
     model = TabularModel.fit(part, "y", recipe=Recipe(epochs=1))
     source = Source.of(folder / "parquet")
     pieces = map(model.predict_table, source.pieces())
-    took, _ = seconds(write_in_pieces, pieces, folder / "p.parquet")
+    took, _ = seconds(write_table, pieces, folder / "p.parquet")
     print(f"predicted in pieces at {rows / took:,.0f} rows/s")
     took, _ = seconds(
-        lambda: write_in_pieces(iter([model.predict_table(source.whole())]), folder / "q.parquet")
+        lambda: write_table(iter([model.predict_table(source.whole())]), folder / "q.parquet")
     )
     print(f"predicted in memory at {rows / took:,.0f} rows/s")
 
@@ -99,7 +98,7 @@ def orders(tables: Path) -> None:
         prepared = PreparedTable.of(table, Question(target))
         X, y, _ = prepared.rows
         kept, held = prepared.split()
-        trainer.BLOCK = 16 * 4 * X.shape[1]  # of 16 rows: as small beside the table as 1 MB is
+        batches.BLOCK = 16 * 4 * X.shape[1]  # of 16 rows: as small beside the table as 1 MB is
         scattered = np.random.default_rng(0).permutation(kept)
         for name, rows, order in [(o, kept, o) for o in ORDERS] + [("cache", scattered, "blocks")]:
             network = prepared.new_network(prepared.question.recipe, X.shape[1], 0)

@@ -69,7 +69,7 @@ def stage(folder: Path, counts: Fits) -> None:
     manifest = folder / "cache" / "manifest.json"
     if not manifest.exists():
         counts.before += 1
-    elif parse_json(manifest.read_text())["sums"]:
+    elif parse_json(parse_json(manifest.read_text())[0])["sums"]:
         counts.training += 1
     else:
         counts.encoding += 1

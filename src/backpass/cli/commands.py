@@ -64,8 +64,8 @@ def predict(
         place = Output("--output", output, (Path(output).suffix.lower(),))
         check_table_suffix(output)
         check_outputs([place], [model, table])
+    from backpass.tabular.files import csv_pieces, write_table
     from backpass.tabular.large.source import too_large
-    from backpass.tabular.large.writing import csv_in_pieces, write_in_pieces
     from backpass.tabular.model import TabularModel
 
     messages = Messages()
@@ -82,10 +82,10 @@ def predict(
         source = too_large(table)
         frames = map(predicted, [table] if source is None else source.pieces())
         if output is not None:
-            write_in_pieces(frames, output)
+            write_table(frames, output)
             return 0
         sys.stdout.flush()
-        for chunk in csv_in_pieces(frames):
+        for chunk in csv_pieces(frames):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
     return 0

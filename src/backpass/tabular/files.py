@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Collection
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -253,15 +254,36 @@ def table_bytes(frame: pl.DataFrame, suffix: str = ".csv") -> bytes:
     return buffer.getvalue()
 
 
-def write_table(frame: pl.DataFrame, path: str | Path) -> None:
-    """Write a table so that the file is all there, or as it was before.
+def csv_pieces(frames: Iterable[pl.DataFrame], suffix: str = ".csv") -> Iterator[bytes]:
+    """Yield the bytes of a file of delimited text frame by frame, its header first."""
+    for number, frame in enumerate(frames):
+        data = table_bytes(frame, suffix)
+        yield data if number == 0 else data.split(b"\n", 1)[1]
+
+
+def write_table(frames: Iterable[pl.DataFrame], path: str | Path) -> None:
+    """Write a table, given in one piece or more, so that the file is all there or as it was.
 
     Raises
     ------
     InputError
         When the suffix is unknown or the file cannot be written.
     """
-    data = table_bytes(frame, check_table_suffix(path))
-    if Path(path).suffix.lower() == ".gz":
-        data = gzip.compress(data, mtime=0)
-    durable_write(path, [data])
+    suffix = check_table_suffix(path)
+    compressed = Path(path).suffix.lower() == ".gz"
+    pieces = csv_pieces(frames, suffix) if _FORMATS[suffix] else _parquet_bytes(frames)
+    # several compressed files in a row are one
+    durable_write(path, (gzip.compress(p, mtime=0) if compressed else p for p in pieces))
+
+
+def _parquet_bytes(frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """Yield the bytes of one Parquet file of frames that need not be in memory together."""
+    import polars as pl
+
+    with tempfile.TemporaryDirectory() as folder:
+        for number, frame in enumerate(frames):
+            frame.write_parquet(Path(folder, f"{number:09}.parquet"))
+        whole = Path(folder, "whole")
+        pl.scan_parquet(Path(folder, "*.parquet")).sink_parquet(whole)
+        with whole.open("rb") as file:
+            yield from iter(lambda: file.read(1 << 24), b"")

@@ -47,6 +47,18 @@ def steps_per_epoch(n_samples: int, batch_size: int) -> int:
     return -(-n_samples // batch_size)
 
 
+def block_edges(n: int, row_bytes: int) -> Rows:
+    """Return the numbers of the rows with which blocks begin, and that with which the last ends.
+
+    Examples
+    --------
+    >>> block_edges(5, BLOCK // 2)
+    array([0, 2, 4, 6])
+    """
+    rows = max(1, BLOCK // row_bytes)
+    return np.arange(0, n + rows, rows)
+
+
 def row_numbers(n: int) -> Rows:
     """Return 0 … n−1 in four bytes each where they suffice: 5 million rows are 20 MB, not 40."""
     return np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
@@ -73,8 +85,8 @@ class Sampler:
         ``"shuffle"`` reorders the previous epoch's order, as scikit-learn does.
     rng : Generator or RandomState
         What the order is drawn from.
-    block : int
-        Rows of a block, of ``"blocks"``: those numbered from a multiple of it on.
+    edges : array of int, optional
+        The numbers of the rows with which blocks begin and the last one ends, of ``"blocks"``.
 
     Examples
     --------
@@ -84,7 +96,7 @@ class Sampler:
     """
 
     def __init__(
-        self, rows: Rows, batch_size: int, sampling: str, rng: Any, block: int = 1
+        self, rows: Rows, batch_size: int, sampling: str, rng: Any, edges: Rows | None = None
     ) -> None:
         if sampling not in SAMPLINGS:
             raise InputError(f"sampling must be one of {', '.join(SAMPLINGS)}, not {sampling!r}")
@@ -93,7 +105,7 @@ class Sampler:
         if sampling == "blocks" and (rows[1:] < rows[:-1]).any():
             rows = np.sort(rows)
         self.rows, self.batch_size, self.sampling, self.rng = rows, batch_size, sampling, rng
-        self.block = block
+        self.edges = np.array([0, len(rows)]) if edges is None else edges
         self.on_window: Callable[[int], object] = lambda window: None
         """Called with the number of each window of ``"blocks"`` before its rows are given."""
         # of the present epoch: places in `rows`, or the key of all that its blocks are drawn by
@@ -119,39 +131,28 @@ class Sampler:
     def again(self) -> Any:
         """Return the order of the present epoch without drawing another."""
         if self.sampling == "blocks":
-            return BlockOrder(self.rows, self.block, int(self.order[0]), self.on_window)
+            return BlockOrder(self.rows, self.edges, int(self.order[0]), self.on_window)
         order: Rows = self.rows[self.order]
         return order
 
 
 class BlockOrder:
-    """The rows of an epoch in blocks: read window by window, none of them kept.
+    """The rows of an epoch in blocks, of which no more than a window is looked up at a time.
 
-    Parameters
-    ----------
-    rows : array of int
-        In ascending order.
-    block : int
-        Rows of a block.
-    key : int
-        What blocks and rows are shuffled by.
-    on_window : callable
-        Called with the number of a window before its rows are given.
+    Blocks are of all rows of a table, whichever are in `rows`, which ascend: networks on other
+    rows of it take the same blocks at the same time.
 
     Examples
     --------
-    >>> order = BlockOrder(np.arange(8), 2, key=0, on_window=lambda window: None)
+    >>> order = BlockOrder(np.arange(8), np.arange(0, 10, 2), 0, lambda window: None)
     >>> len(order), sorted(order[0:8].tolist())
     (8, [0, 1, 2, 3, 4, 5, 6, 7])
     """
 
     def __init__(
-        self, rows: Rows, block: int, key: int, on_window: Callable[[int], object]
+        self, rows: Rows, edges: Any, key: int, on_window: Callable[[int], object]
     ) -> None:
         self.rows, self.key, self.on_window = rows, key, on_window
-        # of all rows up to the last, whichever are in `rows`: networks on other rows of the same
-        # table take the same blocks at the same time
-        edges = np.arange(0, int(rows[-1]) + 1 + block, block)
         self.bounds = np.searchsorted(rows, edges)
         self.blocks = np.random.Generator(np.random.Philox(key)).permutation(len(edges) - 1)
         sizes = np.diff(self.bounds)[self.blocks]

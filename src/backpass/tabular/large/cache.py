@@ -153,25 +153,17 @@ class Cache:
             X._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]
         counts = self.survey.parts.reshape(self.parts, -1).sum(axis=1)[::-1]
         begins, filled = np.cumsum(counts) - counts, np.array(told["filled"])
-        encoder, target, noted = (
-            self.survey.learnt.encoder,
-            self.survey.learnt.target,
-            time.monotonic(),
-        )
+        learnt, noted = self.survey.learnt, time.monotonic()
 
         def look(frame: pl.DataFrame, keys: NDArray[np.uint64], last: int) -> None:
             nonlocal noted
-            if last <= told["rows"]:
-                return  # it was done before a crash
             on_progress("encoding", last, self.survey.rows)
             part = self.parts - 1 - part_of(keys, self.parts)
             order, own = np.argsort(part, kind="stable"), np.bincount(part, minlength=self.parts)
             within = np.arange(len(part)) - np.repeat(np.cumsum(own) - own, own)
             places = np.repeat(begins + filled, own) + within
-            X[places], y[places] = (
-                encoder.encode(frame)[order],
-                target.encode(frame[target.name])[order],
-            )
+            X[places] = learnt.encoder.encode(frame)[order]
+            y[places] = learnt.target.encode(frame[learnt.target.name])[order]
             filled[...] += own
             if time.monotonic() - noted > EVERY:
                 X.flush()
@@ -179,18 +171,16 @@ class Cache:
                 _write(self.folder / MANIFEST, {**told, "rows": last, "filled": filled.tolist()})
                 noted = time.monotonic()
 
-        with encoder.telling_once():
-            self.survey.look_at(source, look)
+        with learnt.encoder.telling_once():
+            self.survey.look_at(source, look, told["rows"])
 
     def _identity(self, source: Source) -> dict[str, str]:
         """Return what the cache is of, in texts that are compared one by one."""
         names = ["target", "task", "categorical", "drop", "test_fraction", "seed", "convention"]
         asked = {name: str(getattr(self.survey.question, name)) for name in names}
-        learnt = canonical_json(
-            [self.survey.learnt.encoder.to_state(), self.survey.learnt.target.state()]
-        )
-        encoding = f"{zlib.crc32(learnt.encode()):08x}"
-        return {"version": VERSION, **asked, **source.told, "encoding": encoding}
+        learnt = self.survey.learnt
+        state = canonical_json([learnt.encoder.to_state(), learnt.target.state()])
+        return {"version": VERSION, **asked, **source.told, "encoding": f"{_crc(state):08x}"}
 
 
 def check_place(folder: Path) -> None:
@@ -215,15 +205,19 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
+def _crc(text: str) -> int:
+    return zlib.crc32(text.encode())
+
+
 def _write(path: Path, told: dict[str, Any]) -> None:
     text = canonical_json(told)
-    durable_write(path, [canonical_json([text, zlib.crc32(text.encode())]).encode()])
+    durable_write(path, [canonical_json([text, _crc(text)]).encode()])
 
 
 def _read(path: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError, TypeError, AttributeError):
         text, total = parse_json(path.read_text())
-        if zlib.crc32(text.encode()) == total:
+        if _crc(text) == total:
             told: dict[str, Any] = parse_json(text)
             return told
     raise _damaged(path.parent)

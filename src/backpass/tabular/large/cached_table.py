@@ -127,7 +127,7 @@ class CachedTable(PreparedTable):
     def in_step(self, trainer: Trainer, number: int, halt: Halt) -> Iterator[None]:
         """Have a network keep pace with the others, and hear a halt within an epoch."""
         sampler, checkpoints = trainer.state.sampler, trainer.checkpoints
-        windows = -(-len(self.rows.y) // (sampler.block * WINDOW))
+        windows = -(-len(sampler.edges) // WINDOW)
         most = trainer.settings.epochs * windows
 
         def begin(window: int) -> None:
@@ -181,17 +181,8 @@ def cached(
 ) -> Iterator[tuple[CachedTable, Checkpoints]]:
     """Give a table to train on, and the checkpoints from which the same call goes on.
 
-    Parameters
-    ----------
-    source : Source
-    question : Question
-    folder : Path
-        Of the cache and the checkpoints.
-    on_progress : callable
-    keep : bool
-        Whether the folder stays in the end; it does after a crash and after Ctrl-C.
-    every : float, optional
-        Seconds between two checkpoints.
+    Both are in the folder, which stays after a crash and after Ctrl-C, and in the end if that is
+    asked for; `every` is seconds between two checkpoints.
 
     Raises
     ------

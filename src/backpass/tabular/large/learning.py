@@ -92,18 +92,22 @@ class Survey:
         exact = self.sampled == self.n_train
         return 0.0 if exact else math.sqrt(math.log(2000) / (2 * self.sampled))
 
-    def look_at(self, source: Source, look: Look) -> None:
-        """Have the rows of each piece that have a target looked at.
+    def look_at(self, source: Source, look: Look, skipped: int = 0) -> None:
+        """Have the rows of each piece that have a target looked at, but for the first ones.
 
         What is said of them meanwhile names their file and line.
         """
         first = 0
         for piece in source.pieces():
-            with original_rows(range(piece.frame.height), piece.label, piece.line_of):
+            height, first = piece.frame.height, first + piece.frame.height
+            if first <= skipped:
+                continue
+            left_out = max(0, skipped - (first - height))
+            piece = replace(piece, frame=piece.frame.slice(left_out))
+            with original_rows(range(left_out, height), piece.label, piece.line_of):
                 frame = self.learnt.encoder.understood(self.learnt.read(piece).frame)
                 kept = np.flatnonzero(with_target(frame, self.learnt.target.name).to_numpy())
-                keys = keys_of(first, frame.height, self.question.seed)
-                first += frame.height
+                keys = keys_of(first - frame.height, frame.height, self.question.seed)
                 with original_rows(kept):
                     look(frame[kept], keys[kept], first)
 
