@@ -365,3 +365,49 @@ def test_a_full_disk_is_told_in_a_line(folder):
     assert "--cache" in told.stderr
     assert told.stderr.count("\n") == 1
     assert backpass(*FIT).returncode == 0
+
+
+def cell():
+    """Return the folder of a memory cgroup of 1 GB, None where none may be made."""
+    group = Path("/sys/fs/cgroup/memory/backpass-test")
+    try:
+        group.mkdir(exist_ok=True)
+        (group / "memory.limit_in_bytes").write_text(str(2**30))
+    except OSError:
+        return None
+    return group
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of a process")
+def test_two_gigabytes_are_fitted_in_one(folder):
+    Path("big").mkdir()
+    for i in range(25):  # 2.5 million rows of 100 numbers: 2 GB
+        X = np.random.default_rng(i).normal(size=(100_000, 100))
+        frame = pl.DataFrame(X).with_columns(y=pl.Series(X[:, 0] > 0))
+        frame.write_parquet(f"big/{i:02}.parquet", row_group_size=50_000, compression="lz4")
+    group = cell()
+    fit = [
+        "fit",
+        "big",
+        "-t",
+        "y",
+        "-m",
+        "m.backpass",
+        "--plain",
+        "--epochs",
+        "1",
+        "--cache",
+        "cache",
+    ]
+    child = subprocess.Popen([sys.executable, "-m", "backpass", *fit], stdout=subprocess.DEVNULL)
+    if group is not None:
+        (group / "cgroup.procs").write_text(str(child.pid))
+    most = 0
+    while child.poll() is None:
+        told = Path(f"/proc/{child.pid}/status").read_text().partition("RssAnon:")[2].split()
+        most, _ = max(most, int(told[0]) if told else 0), time.sleep(0.05)
+    if group is not None:
+        group.rmdir()
+    assert child.returncode == 0
+    assert most < 2**20  # KiB
