@@ -11,6 +11,7 @@ import gzip
 import io
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -271,6 +272,8 @@ def write_table(frames: Iterable[pl.DataFrame], path: str | Path) -> None:
     """
     suffix = check_table_suffix(path)
     compressed = Path(path).suffix.lower() == ".gz"
+    rest = iter(frames)
+    frames = chain([next(rest)], rest)  # where the first fails no file has been begun
     pieces = csv_pieces(frames, suffix) if _FORMATS[suffix] else _parquet_bytes(frames)
     # several compressed files in a row are one
     durable_write(path, (gzip.compress(p, mtime=0) if compressed else p for p in pieces))
