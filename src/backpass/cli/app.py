@@ -16,7 +16,8 @@ import typer
 from backpass import __version__
 from backpass.cli.checking import run_check
 from backpass.cli.commands import evaluate, export, predict
-from backpass.cli.fitting import FitOptions, fit
+from backpass.cli.fit_options import FitOptions
+from backpass.cli.fitting import fit
 from backpass.cli.homework import HomeworkOptions, run_homework
 from backpass.cli.tracing import TraceOptions, run_trace
 from backpass.cli.worksheet import WorksheetOptions, run_worksheet
