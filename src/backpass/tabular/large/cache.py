@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MANIFEST, VERSION = "manifest.json", "1"
 EVERY = 10.0  # seconds between two notes of how far it has come: that much is done again
-CHECKED = 1 << 24  # bytes whose checksum is taken at a time
+CHECKED = 1 << 24  # bytes of a file that are read, or written, at a time
 
 OnProgress = Callable[[str, int, int], object]
 """Called with what is being done, how many rows are, and of how many (0: not known)."""
@@ -78,7 +78,6 @@ class Cache:
         cache = cls(folder, survey(source, question))
         identity = cache._identity(source)
         if not told:
-            cache._make_room()
             told = {"identity": identity, "rows": 0, "filled": [0] * cache.parts, "sums": []}
             _write(path, told)
         elif different := differences(told["identity"], identity):
@@ -88,6 +87,7 @@ class Cache:
                 f"{' and more' * bool(more)}; remove it, or give another folder with --cache"
             )
         if not told["sums"]:
+            cache._make_room()
             cache._encode(source, told, on_progress)
         cache.sums = cache._checksums()
         if told["sums"] not in ([], cache.sums):
@@ -135,9 +135,12 @@ class Cache:
         sizes = {"X": 4 * self.width, "y": 4 if self.survey.learnt.classes else 8}
         try:
             for name, size in sizes.items():
-                with (self.folder / name).open("wb") as file:
+                with (self.folder / name).open("ab") as file:
                     # a map of a file with holes would end the process where the disk is full
-                    os.posix_fallocate(file.fileno(), 0, self.rows * size)
+                    if hasattr(os, "posix_fallocate"):
+                        os.posix_fallocate(file.fileno(), 0, self.rows * size)
+                    while (rest := self.rows * size - file.tell()) > 0:
+                        file.write(bytes(min(rest, CHECKED)))
         except OSError as error:
             for name in sizes:
                 (self.folder / name).unlink(missing_ok=True)
@@ -187,13 +190,13 @@ def check_place(folder: Path) -> None:
     """Make the folder of a cache; an `InputError` where that fails, or it holds something else."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = {path.name for path in folder.iterdir()} - {".lock"}
+        others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     except OSError as error:
         raise InputError(
             f"{shown_path(folder)}: no cache can be made there: {error.strerror}; give another "
             "folder with --cache"
         ) from None
-    if others and not others & {MANIFEST, "X"}:
+    if others and MANIFEST not in others:
         raise InputError(
             f"{shown_path(folder)}: holds other files and no cache of a table; give another folder"
         )

@@ -29,6 +29,7 @@ from backpass.tabular.preparation import LearntColumns, check_loss, learn_target
 from backpass.tabular.question import Question
 from backpass.tabular.raw_table import RawTable
 from backpass.tabular.selection import input_columns, original_rows, with_target
+from backpass.tabular.setup import check_names, warn_of_suspects
 from backpass.tabular.targets import ClassTarget, explain_task
 from backpass.tabular.text_columns import Understood
 
@@ -130,6 +131,7 @@ def survey(source: Source, question: Question) -> Survey:
     share = min(question.test_fraction, TEST_ROWS / rows)
     test_parts = max(1, round(share * COARSEST)) * (PARTS // COARSEST)
     with original_rows(range(rows), source.label):
+        check_names(told.frame, question)
         usable = np.flatnonzero(with_target(told.frame, question.target).to_numpy())
         if len(usable) < FEWEST:
             raise TableError(f"{len(usable)} row(s) with a target are too few; give {FEWEST}")
@@ -140,19 +142,21 @@ def survey(source: Source, question: Question) -> Survey:
         of_target = usable if task == "classification" else used
         target = learn_target(sample, told, of_target, task, question)
         check_loss(question.recipe.loss, target)
-        column = target_column(sample, told, target.name, task)[usable]
+        column = target_column(sample, told, target.name, task)
+        known = told.frame.with_columns(column)[used]
         told = replace(
             told, frame=input_columns(told.frame, target.name, None, question.drop)[used]
         )
         learnt = LearntColumns(target, _encoder(told, question), None)
     found = Survey(learnt, question, why, len(used), rows, test_parts)
-    counts = _look_at_all(source, found, told, column)
+    counts = _look_at_all(source, found, told, column[usable])
     if found.bound:
         told = replace(told, frame=told.frame.with_columns(c.completed() for c in counts))
         learnt.encoder = _encoder(told, question)
         columns = zip(counts, learnt.encoder.columns_, strict=True)
         learnt.encoder.columns_ = [counted.corrected(column) for counted, column in columns]
     warn_of_columns(learnt.encoder.columns_, found.n_train)
+    warn_of_suspects(known, learnt, question)
     return found
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ PIECE = 1 << 22  # cells of a piece: 32 MB of numbers, and some times that while
 BLOCK = 1 << 24  # bytes of text that are parsed at a time: about as many cells
 LONGEST = 4 * BLOCK  # bytes in which a row must end: a quote that is never closed is told by then
 SPREAD = 16  # bytes of memory that a fit there takes for one of a file, all bins of numbers counted
+USUAL = 1 << 34  # bytes of memory where the system does not tell them to Python: Windows
 _TABLES = {".parquet", ".pq", ".csv", ".tsv", ".tab", ".txt", ".arrow", ".feather", ".ipc"}
 _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -57,8 +59,16 @@ def too_large(table: Any) -> Source | None:
     if not (is_several(str(table)) or os.path.isfile(table)):  # noqa: PTH113 (as above)
         return None
     source = Source.of(table)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return source if sum(f.stat().st_size for f in source.files) * SPREAD > memory else None
+    return source if sum(f.stat().st_size for f in source.files) * SPREAD > _memory() else None
+
+
+def _memory() -> int:
+    """Return the bytes of memory that the process may have, in a container, too."""
+    if not hasattr(os, "sysconf"):
+        return USUAL
+    with suppress(OSError, ValueError):  # no such file, or "max"
+        return int(Path("/sys/fs/cgroup/memory.max").read_text())
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
