@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backpass.tabular.column_values import as_levels
 from backpass.tabular.conventions import Convention
@@ -27,13 +27,18 @@ class RawTable:
     separator : str or None
         What separates the fields, of a text file.
     line_of : callable or None
-        From the number of a row, from 0, to its line in the file, from 1, where it has one.
+        From the number of a row, from 0, to its line in the file, from 1, where it has one; of
+        several files followed by which.
     """
 
     frame: pl.DataFrame
     label: str = ""
     separator: str | None = None
-    line_of: Callable[[int], int] | None = None
+    line_of: Callable[[int], Any] | None = None
+
+    def named_line(self, row: int) -> str:
+        """Return the line of a row, and in which file: what several files are named by."""
+        return f"{self.line_of(row) if self.line_of else row + 1} of {self.label}"
 
     def understand(
         self, wish: Convention | None = None, as_text: Collection[str] = ()

@@ -130,7 +130,7 @@ def survey(source: Source, question: Question) -> Survey:
     told = sample.understand(question.convention, question.categorical)
     share = min(question.test_fraction, TEST_ROWS / rows)
     test_parts = max(1, round(share * COARSEST)) * (PARTS // COARSEST)
-    with original_rows(range(rows), source.label):
+    with original_rows(range(rows), source.label, sample.line_of):
         check_names(told.frame, question)
         usable = np.flatnonzero(with_target(told.frame, question.target).to_numpy())
         if len(usable) < FEWEST:
@@ -171,11 +171,13 @@ def sample_of(source: Source, seed: int) -> tuple[RawTable, NDArray[np.uint64], 
     """Return the rows with the highest keys, in their order, their keys, and how many there are."""
     import polars as pl
 
-    frames, found, rows, floor = list[Any](), list[Any](), 0, np.uint64(0)
+    frames, found, lines = list[Any](), list[Any](), list[Any]()
+    rows, floor = 0, np.uint64(0)
     for piece in source.pieces():
         keys = keys_of(rows, piece.frame.height, seed)
         high = np.flatnonzero(keys >= floor)
         frames, found = [*frames, piece.frame[high]], [*found, keys[high]]
+        lines += map(piece.named_line, high.tolist())
         rows += len(keys)
         size = min(SAMPLE_ROWS, max(1, SAMPLE_CELLS // piece.frame.width))
         if (count := sum(map(len, found))) > size:
@@ -183,8 +185,10 @@ def sample_of(source: Source, seed: int) -> tuple[RawTable, NDArray[np.uint64], 
             highest = np.sort(np.argpartition(keys, count - size)[count - size :])
             frames = [pl.concat(frames, how="vertical_relaxed")[highest]]
             found, floor = [keys[highest]], keys[highest].min()
+            lines = [lines[i] for i in highest]
     frame = pl.concat(frames, how="vertical_relaxed")
-    return RawTable(frame, source.label, piece.separator), np.concatenate(found), rows
+    sample = RawTable(frame, source.label, piece.separator, lines.__getitem__)
+    return sample, np.concatenate(found), rows
 
 
 @dataclass

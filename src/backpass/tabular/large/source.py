@@ -10,9 +10,13 @@ import lzma
 import os
 import re
 import warnings
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate
+from operator import add
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -118,7 +122,13 @@ class Source:
 
         pieces = [*self.pieces()]
         frame = pl.concat([piece.frame for piece in pieces], how="diagonal_relaxed")
-        return RawTable(frame, self.label, pieces[0].separator)
+        begins = list(accumulate((piece.frame.height for piece in pieces), initial=0))
+
+        def line_of(row: int) -> Any:
+            i = bisect(begins, row) - 1
+            return pieces[i].named_line(row - begins[i])
+
+        return RawTable(frame, self.label, pieces[0].separator, line_of)
 
     def pieces(self) -> Iterator[RawTable]:
         """Yield the rows piece by piece, in order, each with its file as label.
@@ -182,13 +192,15 @@ def _batches(lazy: pl.LazyFrame, label: str, kind: str) -> Iterator[RawTable]:
         columns = lazy.collect_schema().names()
         batches = lazy.collect_batches(chunk_size=max(1, PIECE // len(columns)))
     refuse_patterns(columns, label)
+    before = 0
     while True:
         with damage_named(label, kind):
             frame = next(batches, None)
         if frame is None:
             return
         if frame.height:
-            yield RawTable(frame, label)
+            yield RawTable(frame, label, line_of=partial(add, before + 1))
+            before += frame.height
 
 
 def _text_pieces(file: IO[bytes], label: str) -> Iterator[RawTable]:
