@@ -146,7 +146,8 @@ BAD = [
     ("--answers answers -o t.csv", "is read as input, too"),
     ("--answers answers --json a.json", "--json is of one answer"),
     ("--answers answers --notation greek", "unknown notation 'greek'"),
-    ("--answer a.csv -o class.csv", "--output and --anonymous are of a class"),
+    ("--answer a.csv -o class.csv", "--output class.csv: the name must end in .html"),
+    ("--answer a.csv --anonymous word", "--anonymous is of a class"),
 ]
 
 

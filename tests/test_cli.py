@@ -22,6 +22,7 @@ from backpass.errors import NonFiniteError
 from backpass.tabular.baselines import BASELINES, Baseline
 from backpass.tabular.experiment import Question, run_experiment
 from backpass.tabular.model import TabularModel
+from backpass.tabular.recipe import Recipe
 
 MAIN = "import sys; from backpass.cli import main; sys.exit(main())"
 FAST = ["--epochs", "2", "--hidden", "4"]
@@ -255,6 +256,18 @@ def test_default_model_names():
 
 
 # --- predict and evaluate --------------------------------------------------------------------
+
+
+def test_classes_that_look_like_formulas_are_predicted_as_the_table_has_them(tmp_path, capfdbinary):
+    classes = ["=1+1", "-2 to 3"]
+    table = pl.DataFrame({"x": ["a", "b"] * 20, "y": classes * 20})
+    table.write_csv(tmp_path / "t.csv")
+    recipe = Recipe(hidden_layer_sizes=(4,), epochs=2)
+    TabularModel.fit(table, "y", recipe=recipe, seed=0).save(tmp_path / "m.backpass")
+    assert cli.main(["predict", str(tmp_path / "m.backpass"), str(tmp_path / "t.csv")]) == 0
+    told = capfdbinary.readouterr().out.decode().split("\n")[1:-1]
+    assert len(told) == 40
+    assert set(told) <= set(classes)
 
 
 def test_predict_gives_a_row_for_a_row_in_order(model, capfdbinary):

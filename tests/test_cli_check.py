@@ -64,7 +64,19 @@ def test_a_trained_model_passes(folder, capsys, model):
     assert told["passed"] is True
     assert told["rows"] == 32
     assert told["model"] == f"{model}.backpass"
+    assert told["data"] == "people.csv"
+    assert len(told["table"]) > 10  # a row for every array
     (folder / "c.json").unlink()
+
+
+def test_the_certificate_is_written_as_a_page_beside_what_is_shown(folder, capsys):
+    _, alone, _ = run(capsys, "classes.backpass", "people.csv", "--rows", 3)
+    code, out, _ = run(capsys, "classes.backpass", "people.csv", "--rows", 3, "-o", "c.html")
+    page = (folder / "c.html").read_text(encoding="utf-8")
+    assert (code, out) == (0, alone)
+    assert "Every derivative agrees (backpropagation, 3 rows)" in page
+    assert "<script" not in page
+    (folder / "c.html").unlink()
 
 
 def test_rows_and_entries_are_those_that_were_asked_for(folder, capsys):

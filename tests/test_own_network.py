@@ -50,6 +50,14 @@ def test_rows_typed_or_in_a_table_are_the_same_to_trace_check_and_homework(rows,
     assert main(["homework", "net.backpass", *rows, "-a", "half.npy", "--layer", "1"]) == 1
 
 
+def test_a_verdict_is_written_as_a_page_beside_what_is_shown(capsys):
+    line = ["homework", "net.backpass", *ROWS["typed"], "-a", "half.npy", "--layer", "1"]
+    assert main([*line, "--notation", "omega", "-o", "verdict.html"]) == 1
+    page = Path("verdict.html").read_text(encoding="utf-8")
+    for text in (capsys.readouterr().out, page):
+        assert "∇W¹ ℰ is wrong" in text  # as a trace writes it: no ∇_W¹
+
+
 def test_a_row_of_a_table_is_chosen_for_a_network(capsys):
     assert main(["trace", "net.backpass", "t.csv", "--row", "2", "--layer", "1"]) == 0
     assert "[ -1 0.5 2 ]" in capsys.readouterr().out

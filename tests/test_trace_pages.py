@@ -14,7 +14,7 @@ from backpass.derivatives.notation import NOTATIONS
 from backpass.derivatives.notation.table import QUANTITIES
 from backpass.derivatives.tracing import FORMS, example
 from backpass.derivatives.tracing.formulas import leaves
-from backpass.derivatives.tracing.meanings import MEANINGS, sentence, words
+from backpass.derivatives.tracing.meanings import sentence, words
 from backpass.errors import InputError
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -50,6 +50,14 @@ def test_every_step_has_a_sentence_and_a_place_in_its_picture(notation, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_a_page_has_the_derivations_that_the_text_has(form):
+    seen = traced(form, derivations=True)
+    derived = sum(not any(line.quantities()) for step in steps_of(seen) for line in step.lines)
+    assert derived
+    assert seen.to_html().count("<math") > traced(form).to_html().count("<math")
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_the_legend_says_what_every_symbol_is_in_words(notation, form):
     seen = traced(form, notation)
@@ -63,8 +71,8 @@ def test_the_legend_says_what_every_symbol_is_in_words(notation, form):
     assert not re.search("[∂δ∇φ]", " ".join(told))
 
 
-def test_a_quantity_without_a_meaning_of_its_own_has_the_tables():
-    for key in QUANTITIES.keys() - MEANINGS.keys():
+def test_every_quantity_is_told_in_words_without_its_shape():
+    for key in QUANTITIES:
         assert words(key)
         assert "(" not in words(key)
 

@@ -7,6 +7,7 @@ arguments are answered at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from inspect import signature
 from typing import Annotated, Any
@@ -54,15 +55,16 @@ def _backpass(
 def _declare(name: str, work: Callable[..., int], options: Any = None) -> None:
     """Make a command of its work, which waits until typer, which catches Ctrl-C, has ended.
 
-    Parameters
-    ----------
-    name : str
-    work : callable
-        Its documentation is the help; it returns the exit code.
-    options : dataclass, optional
-        Whose fields are the arguments, and which `work` takes; by default they are those of `work`.
+    Its documentation is the help; it returns the exit code. The arguments are its own, or the
+    fields of `options`, a dataclass that it takes.
     """
     declared = signature(options or work, eval_str=True)
+    parameters = dict(declared.parameters)
+    for one in fields(options) if options else ():
+        if one.metadata:
+            plain, given = parameters[one.name], one.metadata["option"]
+            parameters[one.name] = plain.replace(annotation=Annotated[plain.annotation, given])
+    declared = declared.replace(parameters=[*parameters.values()])
 
     def command(**given: Any) -> Callable[[], int]:
         return partial(work, options(**given)) if options else partial(work, **given)

@@ -7,8 +7,9 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 from typer import Argument, Option
 
@@ -23,6 +24,18 @@ MaybeText = Optional[str]  # noqa: UP045
 MaybeTexts = Optional[list[str]]  # noqa: UP045
 MaybeWhole = Optional[int]  # noqa: UP045
 MaybeNumber = Optional[float]  # noqa: UP045
+
+
+def option(metavar: str | None, told: str, *names: str, default: Any = None, **more: Any) -> Any:
+    """Return a field of a command's options: what ``--help`` says, and how it is typed."""
+    given = Option(*names, metavar=metavar, help=told, **more)
+    return field(default=default, metadata={"option": given})
+
+
+def switch(name: str, told: str) -> Any:
+    """Return a field that is false until its name is given."""
+    return option(None, told, name, default=False)
+
 
 TABLE_HELP = (
     "CSV, TSV, JSON lines, Excel, OpenDocument, Parquet or Arrow file, compressed or not; - for "
@@ -49,6 +62,9 @@ Inputs = Annotated[
     Option("--x", metavar="1,0,2", help="A row of inputs in place of TABLE, or rows: 1,0,2;0,1,1."),
 ]
 Targets = Annotated[MaybeTexts, Option("--y", metavar="1", help="Their targets, likewise.")]
+Form = Annotated[
+    str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
+]
 Json = Annotated[
     MaybeText, Option("--json", metavar="FILE.json", help="Write all results as JSON.")
 ]
@@ -62,6 +78,7 @@ Network = Annotated[
     ),
 ]
 
+JSON, PAGES = (".json",), (".html", ".htm")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _TABLES = (
     *(".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json"),
@@ -197,15 +214,9 @@ def default_model(table: str) -> Path:
 
 
 class Output:
-    """A file to be written.
+    """A file to be written, the option that named it, and the suffixes that it may have.
 
-    Parameters
-    ----------
-    option : str
-        Where its name came from: ``"--json"``.
-    path : str or Path
-    suffixes : tuple of str
-        One of which its name must end in; none for any that is not a table's.
+    Without suffixes it may have any that is not a table's.
     """
 
     def __init__(self, option: str, path: str | Path, suffixes: tuple[str, ...] = ()) -> None:
@@ -240,6 +251,11 @@ class Output:
             raise InputError(f"{shown}: there is no folder {shown_path(folder)!r}; make it first")
         if not os.access(folder, os.W_OK):
             raise InputError(f"{shown}: you may not write in its folder; choose another")
+
+
+def outputs(*told: tuple[str, str | None, tuple[str, ...]]) -> list[Output]:
+    """Return the files that were asked for: of each its option, its name and its suffixes."""
+    return [Output(option, path, suffixes) for option, path, suffixes in told if path is not None]
 
 
 def check_outputs(outputs: Sequence[Output], inputs: Iterable[str]) -> None:

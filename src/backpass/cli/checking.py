@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from backpass.cli.arguments import (
+    JSON,
+    PAGES,
     Inputs,
     Json,
     MaybeTable,
+    MaybeText,
     MaybeWhole,
     ModelOrNetwork,
     Network,
-    Output,
     Targets,
     check_outputs,
+    outputs,
 )
 from backpass.cli.network_rows import NetworkRows, network_rows
-from backpass.cli.output import Messages
+from backpass.cli.output import Messages, write_found
 from backpass.errors import InputError, TableError
 
 if TYPE_CHECKING:
@@ -45,6 +48,10 @@ def run_check(
         Option(metavar="N|all", help="Entries of each weight matrix to check, drawn at random."),
     ] = "100",
     network: Network = None,
+    output: Annotated[
+        MaybeText,
+        Option("--output", "-o", metavar="FILE", help="Write it there as a page, .html, too."),
+    ] = None,
     json: Json = None,
 ) -> int:
     """Check every derivative of MODEL on rows of TABLE, or on those of --x and --y.
@@ -55,20 +62,17 @@ def run_check(
     Examples:
       backpass check churn.backpass churn.csv
       backpass check churn.backpass churn.csv --rows 8 --entries all --json check.json
-      backpass check net.backpass --x 1,0,2 --y 1
+      backpass check net.backpass --x 1,0,2 --y 1 -o certificate.html
     """  # noqa: D301
     wanted = _entries(entries)
-    if json is not None:
-        check_outputs([Output("--json", json, (".json",))], filter(None, [model, table]))
+    places = outputs(("--json", json, JSON), ("--output", output, PAGES))
+    check_outputs(places, filter(None, [model, table]))
     from backpass.cli import tables as render
 
     with Messages().catching():
         check = _check(network_rows(model, table, x, y, network), rows, wanted)
     render.output().print(check)
-    if json:
-        from backpass.tabular.report.as_json import write_json  # loads what writes pages
-
-        write_json({"model": model, "table": table, **check.to_dict()}, json)
+    write_found(check, json, output, model=model, data=table)
     return 0 if check.passed else WRONG
 
 

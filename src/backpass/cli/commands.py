@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from typer import Option
 
 from backpass.cli.arguments import (
+    JSON,
     Json,
     MaybeNumber,
     MaybeText,
@@ -21,11 +22,10 @@ from backpass.cli.arguments import (
     Table,
     check_is_file,
     check_outputs,
+    outputs,
 )
 from backpass.cli.output import Messages
 from backpass.errors import InputError
-
-JSON = (".json",)
 
 
 def predict(
@@ -99,8 +99,7 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
       backpass evaluate churn.backpass last_month.csv
     """  # noqa: D301
     check_is_file(model)
-    if json is not None:
-        check_outputs([Output("--json", json, JSON)], [model, table])
+    check_outputs(outputs(("--json", json, JSON)), [model, table])
     from backpass.cli import tables as render
     from backpass.tabular.large.learning import sample_of
     from backpass.tabular.large.source import too_large

@@ -1,13 +1,11 @@
-"""The options of ``backpass fit``, of which Typer makes its command line and its help."""
+"""The options of ``backpass fit``: Typer makes the command line from the types here."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Annotated, Optional
-
-from typer import Option
+from typing import Optional
 
 from backpass.cli.arguments import (
     Json,
@@ -16,6 +14,8 @@ from backpass.cli.arguments import (
     MaybeTexts,
     MaybeWhole,
     Table,
+    option,
+    switch,
 )
 
 
@@ -54,135 +54,64 @@ class FitOptions:
     """The arguments of ``backpass fit``: their types, their help, and what was given."""
 
     table: Table
-    target: Annotated[
-        MaybeText,
-        Option("--target", "-t", metavar="COLUMN", help="Column to predict; examples know theirs."),
-    ] = None
-    model: Annotated[
-        MaybeText,
-        Option(
-            "--model",
-            "-m",
-            metavar="FILE",
-            help="Where the model goes; by default TABLE's name with .backpass, here.",
-        ),
-    ] = None
-    test: Annotated[
-        MaybeText, Option(metavar="FILE", help="Judge the model on this table instead.")
-    ] = None
-    test_fraction: Annotated[
-        MaybeNumber, Option(metavar="PART", help="Part of the rows to judge on. [default: 0.2]")
-    ] = None
-    task: Annotated[Task, Option(help="What the target is.")] = Task.auto
-    sample_weight: Annotated[
-        MaybeText, Option(metavar="COLUMN", help="Column of sample weights, at least 0.")
-    ] = None
-    group: Annotated[
-        MaybeText,
-        Option(metavar="COLUMN", help="Rows of equal values stay together in every split."),
-    ] = None
-    time: Annotated[
-        MaybeText,
-        Option(metavar="COLUMN", help="When rows were: later ones judge, and are tested on."),
-    ] = None
-    class_weight: Annotated[
-        Optional[ClassWeight],  # noqa: UP045 (as in arguments)
-        Option(help="Rare classes count as much as frequent ones in training."),
-    ] = None
-    cost: Annotated[
-        MaybeTexts,
-        Option(metavar="CLASS=COST,…", help="What it costs not to find a row of a class; else 1."),
-    ] = None
-    categorical: Annotated[
-        MaybeTexts, Option(metavar="COLUMN,…", help="Number columns that are categories.")
-    ] = None
-    drop: Annotated[MaybeTexts, Option(metavar="COLUMN,…", help="Columns to leave out.")] = None
-    decimal: Annotated[
-        MaybeText, Option(metavar="MARK", help="Decimal mark, . or ,  [default: told from TABLE]")
-    ] = None
-    thousands: Annotated[
-        MaybeText,
-        Option(metavar="MARK", help="Thousands mark: , . ' blank or none. [default: told]"),
-    ] = None
-    dates: Annotated[
-        MaybeText,
-        Option(metavar="ORDER", help="day-first, month-first or iso. [default: told from TABLE]"),
-    ] = None
-    missing: Annotated[
-        MaybeTexts, Option(metavar="TEXT,…", help="Cells that are missing, beside NA, ?, …")
-    ] = None
-    effort: Annotated[
-        Optional[Effort],  # noqa: UP045 (as in arguments)
-        Option(help="Work that a pack of networks may take. [default: default]"),
-    ] = None
-    recipes: Annotated[
-        MaybeWhole,
-        Option(min=1, metavar="N", help="Most recipes of the pack. [default: 5; quick 3, best 12]"),
-    ] = None
-    plain: Annotated[
-        bool, Option("--plain", help="Train a single network, in a fraction of the time.")
-    ] = False
-    hidden: Annotated[
-        MaybeText,
-        Option(
-            metavar="WIDTH,…",
-            help="Units of a single network's hidden layers. [default: 128,128]",
-        ),
-    ] = None
-    activation: Annotated[
-        MaybeText,
-        Option(metavar="NAME", help="Of a single network's hidden layers. [default: mish]"),
-    ] = None
-    loss: Annotated[
-        MaybeText,
-        Option(
-            metavar="NAME",
-            help="Of a single network: squared_error, absolute_error, huber:delta=1.35, pinball, … "
-            "[default: cross_entropy for classes, squared_error for a quantity]",
-        ),
-    ] = None
-    epochs: Annotated[
-        MaybeWhole,
-        Option(
-            min=1,
-            max=1_000_000,
-            metavar="N",
-            help="Most passes of a single network over the table. [default: 60]",
-        ),
-    ] = None
-    time_limit: Annotated[
-        MaybeNumber, Option(metavar="SECONDS", help="Most seconds of training. [default: none]")
-    ] = None
-    compare: Annotated[
-        Compare,
-        Option(
-            help="Other models to compare with: fast ones, for no longer than the training, or all"
-            " that are installed."
-        ),
-    ] = Compare.fast
-    seed: Annotated[
-        int, Option(min=0, max=2**32 - 1, metavar="N", help="Of the split and of the network.")
-    ] = 0
+    target: MaybeText = option(
+        "COLUMN", "Column to predict; examples know theirs.", "--target", "-t"
+    )
+    model: MaybeText = option(
+        "FILE",
+        "Where the model goes; by default TABLE's name with .backpass, here.",
+        "--model",
+        "-m",
+    )
+    test: MaybeText = option("FILE", "Judge the model on this table instead.")
+    test_fraction: MaybeNumber = option("PART", "Part of the rows to judge on. [default: 0.2]")
+    task: Task = option(None, "What the target is.", default=Task.auto)
+    sample_weight: MaybeText = option("COLUMN", "Column of sample weights, at least 0.")
+    group: MaybeText = option("COLUMN", "Rows of equal values stay together in every split.")
+    time: MaybeText = option("COLUMN", "When rows were: later ones judge, and are tested on.")
+    class_weight: Optional[ClassWeight] = option(  # noqa: UP045 (as in arguments)
+        None, "Rare classes count as much as frequent ones in training."
+    )
+    cost: MaybeTexts = option("CLASS=COST,…", "What it costs not to find a row of a class; else 1.")
+    categorical: MaybeTexts = option("COLUMN,…", "Number columns that are categories.")
+    drop: MaybeTexts = option("COLUMN,…", "Columns to leave out.")
+    decimal: MaybeText = option("MARK", "Decimal mark, . or ,  [default: told from TABLE]")
+    thousands: MaybeText = option("MARK", "Thousands mark: , . ' blank or none. [default: told]")
+    dates: MaybeText = option("ORDER", "day-first, month-first or iso. [default: told from TABLE]")
+    missing: MaybeTexts = option("TEXT,…", "Cells that are missing, beside NA, ?, …")
+    effort: Optional[Effort] = option(  # noqa: UP045 (as in arguments)
+        None, "Work that a pack of networks may take. [default: default]"
+    )
+    recipes: MaybeWhole = option(
+        "N", "Most recipes of the pack. [default: 5; quick 3, best 12]", min=1
+    )
+    plain: bool = switch("--plain", "Train a single network, in a fraction of the time.")
+    hidden: MaybeText = option(
+        "WIDTH,…", "Units of a single network's hidden layers. [default: 128,128]"
+    )
+    activation: MaybeText = option("NAME", "Of a single network's hidden layers. [default: mish]")
+    loss: MaybeText = option(
+        "NAME",
+        "Of a single network: squared_error, absolute_error, huber:delta=1.35, pinball, … "
+        "[default: cross_entropy for classes, squared_error for a quantity]",
+    )
+    epochs: MaybeWhole = option(
+        "N", "Most passes of a single network over the table. [default: 60]", min=1, max=1000000
+    )
+    time_limit: MaybeNumber = option("SECONDS", "Most seconds of training. [default: none]")
+    compare: Compare = option(
+        None,
+        "Other models to compare with: fast ones, for no longer than the training, or all that "
+        "are installed.",
+        default=Compare.fast,
+    )
+    seed: int = option("N", "Of the split and of the network.", default=0, min=0, max=2**32 - 1)
     json: Json = None
-    report: Annotated[
-        MaybeText, Option(metavar="FILE.html", help="Write a page with the curves.")
-    ] = None
-    checkpoint: Annotated[
-        MaybeText, Option(metavar="FOLDER", help="Write the training down here while it runs.")
-    ] = None
-    resume: Annotated[
-        bool, Option("--resume", help="Go on from the last checkpoint, if there is one.")
-    ] = False
-    cache: Annotated[
-        MaybeText,
-        Option(
-            metavar="FOLDER",
-            help="Read TABLE in pieces, encode it to files here and keep them.",
-        ),
-    ] = None
-    checkpoint_every: Annotated[
-        MaybeNumber, Option(metavar="SECONDS", help="Between checkpoints. [default: 60]")
-    ] = None
+    report: MaybeText = option("FILE.html", "Write a page with the curves.")
+    checkpoint: MaybeText = option("FOLDER", "Write the training down here while it runs.")
+    resume: bool = switch("--resume", "Go on from the last checkpoint, if there is one.")
+    cache: MaybeText = option("FOLDER", "Read TABLE in pieces, encode it to files here, keep them.")
+    checkpoint_every: MaybeNumber = option("SECONDS", "Between checkpoints. [default: 60]")
 
     @property
     def single(self) -> bool:

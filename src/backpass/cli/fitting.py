@@ -1,4 +1,4 @@
-"""The command ``backpass fit``: what it does.
+"""What the command ``backpass fit`` does.
 
 What needs more than a moment to load is imported where it is used, so that ``--help`` and wrong
 arguments are answered at once.
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backpass.cli.arguments import (
+    JSON,
+    PAGES,
     Output,
     check_folder,
     check_model_place,
@@ -23,6 +25,7 @@ from backpass.cli.arguments import (
     default_model,
     hidden_sizes,
     label_of,
+    outputs,
     possible_names,
 )
 from backpass.cli.fit_options import Effort, FitOptions
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     from backpass.tabular.conventions import Convention
     from backpass.tabular.experiment import Experiment, Question
     from backpass.tabular.large.source import Source
-
-HTML, JSON = (".html", ".htm"), (".json",)
 
 
 def fit(options: FitOptions) -> int:
@@ -196,13 +197,12 @@ def _check(options: FitOptions) -> Path:
             " --epochs of a single network; give one of the two"
         )
     model_path = Path(options.model) if options.model is not None else default_model(options.table)
-    outputs = [Output("--model", model_path)]
-    outputs += [Output("--json", options.json, JSON)] if options.json is not None else []
-    outputs += [Output("--report", options.report, HTML)] if options.report is not None else []
-    check_outputs(outputs, filter(None, [options.table, options.test]))
+    wanted = outputs(("--json", options.json, JSON), ("--report", options.report, PAGES))
+    places = [Output("--model", model_path), *wanted]
+    check_outputs(places, filter(None, [options.table, options.test]))
     check_model_place(model_path)
     if options.checkpoint is not None:
-        check_folder("--checkpoint", options.checkpoint, outputs)
+        check_folder("--checkpoint", options.checkpoint, places)
     return model_path
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
-
-from typer import Option
+from typing import Any
 
 from backpass.cli.arguments import (
+    JSON,
+    PAGES,
     Inputs,
     Json,
     MaybeTable,
@@ -15,12 +15,13 @@ from backpass.cli.arguments import (
     MaybeWhole,
     ModelOrNetwork,
     Network,
-    Output,
     Targets,
     check_outputs,
+    option,
+    outputs,
 )
 from backpass.cli.network_rows import NetworkRows, network_rows
-from backpass.cli.output import Messages
+from backpass.cli.output import Messages, write_found
 from backpass.errors import InputError
 
 
@@ -29,63 +30,35 @@ class HomeworkOptions:
     """The arguments of ``backpass homework``: their types, their help, and what was given."""
 
     model: ModelOrNetwork
-    answer: Annotated[
-        MaybeText,
-        Option(
-            "--answer",
-            "-a",
-            metavar="FILE",
-            help="Your gradient: .npy, .npz, .csv (one matrix) or .json.",
-        ),
-    ] = None
+    answer: MaybeText = option(
+        "FILE", "Your gradient: .npy, .npz, .csv (one matrix) or .json.", "--answer", "-a"
+    )
     table: MaybeTable = None
     x: Inputs = None
     y: Targets = None
-    answers: Annotated[
-        MaybeText,
-        Option("--answers", metavar="FOLDER", help="Those of a class, a file or a folder each."),
-    ] = None
-    output: Annotated[
-        MaybeText,
-        Option("--output", "-o", metavar="FILE", help="Write the class as .csv, … or .html, too."),
-    ] = None
-    anonymous: Annotated[
-        MaybeText,
-        Option(
-            "--anonymous",
-            metavar="WORD",
-            help="Replace the names of a class by pseudonyms, which stay the same for this WORD.",
-        ),
-    ] = None
+    answers: MaybeText = option("FOLDER", "Those of a class, a file or a folder each.")
+    output: MaybeText = option(
+        "FILE", "Write it there as a page, .html, too; of a class also as .csv, …", "--output", "-o"
+    )
+    anonymous: MaybeText = option(
+        "WORD",
+        "Replace the names of a class by pseudonyms, which stay the same for this WORD.",
+    )
     network: Network = None
-    rows: Annotated[
-        MaybeWhole, Option("--rows", metavar="N", help="The first N rows of TABLE. [default: all]")
-    ] = None
-    row: Annotated[
-        MaybeWhole, Option("--row", metavar="I", help="One row of TABLE, counted from 1.")
-    ] = None
-    layer: Annotated[
-        MaybeWhole, Option("--layer", metavar="L", help="Layer of a single array, from 1.")
-    ] = None
-    what: Annotated[
-        MaybeText, Option("--what", metavar="W|b|delta|g|X|z|a", help="What a single array is.")
-    ] = None
-    layout: Annotated[
-        str,
-        Option(
-            "--layout",
-            metavar="NOTATION",
-            help="How it lies: code, error, chain, nabla, omega or bracket.",
-        ),
-    ] = "code"
-    notation: Annotated[
-        str,
-        Option("--notation", metavar="NOTATION", help="The notation that the verdict speaks."),
-    ] = "code"
-    alpha: Annotated[
-        float, Option("--alpha", min=0, metavar="NUMBER", help="L2 strength of the cost.")
-    ] = 0.0
+    rows: MaybeWhole = option("N", "The first N rows of TABLE. [default: all]")
+    row: MaybeWhole = option("I", "One row of TABLE, counted from 1.")
+    layer: MaybeWhole = option("L", "Layer of a single array, from 1.")
+    what: MaybeText = option("W|b|delta|g|X|z|a", "What a single array is.")
+    layout: str = option(
+        "NOTATION", "How it lies: code, error, chain, nabla, omega or bracket.", default="code"
+    )
+    notation: str = option("NOTATION", "The notation that the verdict speaks.", default="code")
+    alpha: float = option("NUMBER", "L2 strength of the cost.", default=0.0, min=0)
     json: Json = None
+
+
+PASSED_ON = ("alpha", "what", "layer", "layout", "notation")  # as they are, to explain_mismatch
+CLASS_TABLES = (".csv", ".tsv", ".parquet")
 
 
 def run_homework(options: HomeworkOptions) -> int:
@@ -98,7 +71,7 @@ def run_homework(options: HomeworkOptions) -> int:
     Examples:
       backpass homework iris.backpass example:iris --answer dW2.csv --what W --layer 2
       backpass homework iris.backpass example:iris --answer all.npz --rows 10 --layout nabla
-      backpass homework net.backpass --x 1,0,2 --y 1 --answer all.json
+      backpass homework net.backpass --x 1,0,2 --y 1 --answer all.json -o verdict.html
       backpass homework example:small --answer dW1.csv --what W --layer 1
       backpass homework iris.backpass example:iris --rows 10 --answers handed-in/ -o class.html
     """  # noqa: D301
@@ -116,18 +89,9 @@ def run_homework(options: HomeworkOptions) -> int:
         rows = range(*_rows(told, options))
 
         def judge(answer: Any) -> Verdict:
+            asked = {name: getattr(options, name) for name in PASSED_ON}
             with told.taken(rows) as (X, y):
-                return explain_mismatch(
-                    told.model,
-                    X,
-                    y,
-                    answer,
-                    alpha=options.alpha,
-                    what=options.what,
-                    layer=options.layer,
-                    layout=options.layout,
-                    notation=options.notation,
-                )
+                return explain_mismatch(told.model, X, y, answer, **asked)
 
         if options.answers is not None:
             from backpass.cli.whole_class import run_class
@@ -138,10 +102,7 @@ def run_homework(options: HomeworkOptions) -> int:
             return run_class(options.answers, judge, options.output, options.anonymous)
         verdict = judge(answer)
     render.output().print(verdict, soft_wrap=True)
-    if options.json:
-        from backpass.tabular.report.as_json import write_json
-
-        write_json(verdict.to_dict(), options.json)
+    write_found(verdict, options.json, options.output)
     return 0 if verdict.right else 1
 
 
@@ -151,19 +112,15 @@ def _check(options: HomeworkOptions) -> None:
         raise InputError("give --rows or --row, not both")
     if (options.answer is None) == (options.answers is None):
         raise InputError("give --answer FILE, or --answers FOLDER for those of a class")
-    if options.answers is None and (options.output or options.anonymous) is not None:
-        raise InputError("--output and --anonymous are of a class; give --answers FOLDER, too")
+    if options.answers is None and options.anonymous is not None:
+        raise InputError("--anonymous is of a class; give --answers FOLDER, too")
     if options.answers is not None and options.json is not None:
         raise InputError("--json is of one answer; of a class, write --output class.csv")
     if options.anonymous == "":
         raise InputError("--anonymous '': give a word that the class does not know")
-    inputs = [*filter(None, [options.model, options.table, options.answer])]
-    if options.json is not None:
-        check_outputs([Output("--json", options.json, (".json",))], inputs)
-    if options.output is not None:
-        from backpass.cli.whole_class import SUFFIXES
-
-        check_outputs([Output("--output", options.output, SUFFIXES)], inputs)
+    suffixes = PAGES if options.answers is None else (*CLASS_TABLES, *PAGES)
+    places = outputs(("--json", options.json, JSON), ("--output", options.output, suffixes))
+    check_outputs(places, filter(None, [options.model, options.table, options.answer]))
 
 
 def _rows(told: NetworkRows, options: HomeworkOptions) -> tuple[int, int]:

@@ -98,10 +98,7 @@ class CtrlC:
     def before_the_end(self, duty: Callable[[], object]) -> None:
         """Have something done before the program ends, whenever Ctrl-C came.
 
-        Parameters
-        ----------
-        duty : callable
-            Does no harm where it was done before.
+        It does no harm where it was done before.
         """
         self._last_duties.append(duty)
 

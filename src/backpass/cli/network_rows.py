@@ -16,36 +16,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backpass.network.network import Network
+    from backpass.tabular.model import TabularModel
 
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
 class NetworkRows:
-    """A network, or a model of a table, with rows for it.
-
-    Parameters
-    ----------
-    model : Network or TabularModel
-    X, y : arrays of shapes (N, n_0) and (N,) or (N, k), or a data frame and None
-        A model's targets stand in the frame.
-    label : str
-        What the rows are called in messages.
-    line_of : callable or None
-        From the number of a row to its line in the file.
-    names : dict
-        What the units stand for: ``input_names``, ``output_names``.
-    given : bool
-        Whether the rows were written out or are an example's, rather than a table's.
-    """
+    """A network, or a model of a table, with rows for it."""
 
     model: Any
-    X: Any
-    y: Any
-    label: str
-    line_of: Callable[[int], int] | None = None
-    names: Mapping[str, Any] = field(default_factory=dict)
-    given: bool = False
+    X: Any  # an array, or the data frame of a model
+    y: Any  # an array; None: the targets stand in the frame
+    label: str  # what the rows are called in messages
+    line_of: Callable[[int], int] | None = None  # from the number of a row to its line
+    names: Mapping[str, Any] = field(default_factory=dict)  # input_names, output_names
+    given: bool = False  # whether the rows were written out or are an example's
 
     def __len__(self) -> int:
         return len(self.X)
@@ -72,32 +58,17 @@ def network_rows(
 ) -> NetworkRows:
     """Return what a command line names: a model with a table, or a network with rows of numbers.
 
-    Parameters
-    ----------
-    model : str
-        ``example:NAME``, a file of ``Network.save``, or one of ``fit``.
-    table : str or None
-        For a network, of its inputs and then the targets.
-    x, y : list of str or None
-        The rows in place of a table, as ``["1,0", "0,1"]`` or ``["1,0; 0,1"]``.
-    network : int or None
-        Which of a pack.
+    These stand in a table, the inputs and then the targets, or in x and y, as ``["1,0", "0,1"]``
+    or ``["1,0; 0,1"]``. `network` says which of a pack.
     """
     from backpass.network.network import Network
-    from backpass.storage.container import container_kind
 
     _ensure(not (x and table), f"give --x and --y, or the TABLE {table!r}, not both")
     _ensure(x or not y, "--y goes with --x; the targets of a TABLE are in its last column(s)")
-    X = targets = None
-    if model.startswith("example:"):
-        from backpass.derivatives.tracing import example
-
-        found, X, targets = example(model.removeprefix("example:"))
-        _ensure(table is None, f"{model} has rows of its own; leave {table!r} out")
-    elif container_kind(model) == "network":
-        found = Network.load(model)
-    else:
-        return _of_model(model, table, x, network)
+    found, X, targets = loaded(model)
+    if not isinstance(found, Network):
+        return _of_model(found, model, table, x, network)
+    _ensure(X is None or table is None, f"{model} has rows of its own; leave {table!r} out")
     _ensure(network is None, f"{model} is one network; leave --network out")
     if x:
         return _written_out(found, x, y)
@@ -108,18 +79,34 @@ def network_rows(
     return NetworkRows(found, X, targets, model, given=True)
 
 
+def loaded(model: str) -> tuple[Network | TabularModel, Any, Any]:
+    """Return what ``example:NAME``, a file of ``Network.save`` or one of ``fit`` names.
+
+    With it come the rows and targets of an example.
+    """
+    from backpass.network.network import Network
+    from backpass.storage.container import container_kind
+
+    if model.startswith("example:"):
+        from backpass.derivatives.tracing import example
+
+        return example(model.removeprefix("example:"))
+    if container_kind(model) == "network":
+        return Network.load(model), None, None
+    from backpass.tabular.model import TabularModel
+
+    return TabularModel.load(model), None, None
+
+
 def _ensure(good: Any, otherwise: str) -> None:
     if not good:
         raise InputError(otherwise)
 
 
 def _of_model(
-    path: str, table: str | None, x: Sequence[str] | None, network: int | None
+    model: TabularModel, path: str, table: str | None, x: Sequence[str] | None, network: int | None
 ) -> NetworkRows:
     """Return a model that was trained on a table, and another one of the same columns."""
-    from backpass.tabular.model import TabularModel
-
-    model = TabularModel.load(path)
     _ensure(not x, f"--x: {path} takes columns as they stand in a table; give a TABLE")
     if table is None:
         raise InputError("give the TABLE whose rows are to be taken (or MODEL as example:xor)")

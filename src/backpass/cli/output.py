@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from backpass.tabular.formatting import one_line
 
@@ -30,14 +30,20 @@ def tolerate_encodings() -> None:
             stream.reconfigure(errors="backpass")
 
 
-class Messages:
-    """Warnings, kept until they are wanted and said once each.
+def write_found(found: Any, json: str | None, page: str | None, **origin: Any) -> None:
+    """Write what was found as JSON, with where it comes from, and as a page, where asked for."""
+    if json is not None:
+        from backpass.tabular.report.as_json import write_json  # loads what writes reports
 
-    Parameters
-    ----------
-    stream : file, optional
-        Standard error.
-    """
+        write_json(origin | found.to_dict(), json)
+    if page is not None:
+        from backpass.storage.atomic_write import durable_write
+
+        durable_write(page, [found.to_html().encode()])
+
+
+class Messages:
+    """Warnings, kept until they are wanted and said once each, on standard error by default."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr

@@ -53,17 +53,8 @@ def progress_bar() -> Progress:
 class TerminalHooks(Hooks):
     """Shows what an experiment does; a context, so that the bar is gone whatever happens.
 
-    Parameters
-    ----------
-    out : rich.console.Console
-        Where the tables go.
-    messages : Messages
-        Warnings to be said once the table was shown.
-    source : str
-        The table's name.
-    question : Question
-    checkpoints : Checkpoints, optional
-        Which tell where training went on from.
+    `messages` are said once the table was shown; `source` is its name; `checkpoints` tell where
+    training went on from.
     """
 
     def __init__(

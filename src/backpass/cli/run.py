@@ -25,13 +25,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 def run(arguments: list[str]) -> int:
-    """Read the arguments, then do what they ask for where typer does not catch Ctrl-C first.
-
-    Parameters
-    ----------
-    arguments : list of str
-        Without the name of the program.
-    """
+    """Read the arguments, then do what they ask for where typer does not catch Ctrl-C first."""
     tolerate_encodings()
     command = typer.main.get_command(app)
     try:

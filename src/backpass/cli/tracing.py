@@ -6,11 +6,10 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from typer import Option
+from typing import TYPE_CHECKING, Any
 
 from backpass.cli.arguments import (
+    Form,
     Inputs,
     MaybeNumber,
     MaybeTable,
@@ -18,9 +17,11 @@ from backpass.cli.arguments import (
     MaybeWhole,
     ModelOrNetwork,
     Network,
-    Output,
     Targets,
     check_outputs,
+    option,
+    outputs,
+    switch,
 )
 from backpass.cli.network_rows import network_rows
 from backpass.cli.output import Messages
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from backpass.derivatives.tracing import Trace
 
 MOST_ROWS = 1000
+PASSED_ON = ("notation", "form", "layer", "digits", "update", "derivations")  # as they are
 
 
 @dataclass(frozen=True)
@@ -40,57 +42,35 @@ class TraceOptions:
     table: MaybeTable = None
     x: Inputs = None
     y: Targets = None
-    row: Annotated[
-        MaybeText,
-        Option(metavar="N", help="Row of TABLE, from 1; or several: 1,3 or 2-5. [default: 1]"),
-    ] = None
+    row: MaybeText = option("N", "Row of TABLE, from 1; or several: 1,3 or 2-5. [default: 1]")
     network: Network = None
-    notation: Annotated[
-        str,
-        Option(
-            metavar="NAME",
-            help="Symbols and layout: code, or those of a note: error (1), chain (2), nabla (3), "
-            "omega (4), bracket (5).",
-        ),
-    ] = "code"
-    form: Annotated[
-        str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
-    ] = "batch"
-    layer: Annotated[MaybeWhole, Option(metavar="L", help="This layer only, from 1.")] = None
-    format: Annotated[
-        MaybeText,
-        Option(
-            metavar="NAME", help="text, html, latex or json. [default: that of the suffix, or text]"
-        ),
-    ] = None
-    output: Annotated[
-        MaybeText, Option("--output", "-o", metavar="FILE", help="Write it there instead.")
-    ] = None
-    interactive: Annotated[
-        bool, Option("--interactive", help="A page that goes step by step, by one script in it.")
-    ] = False
-    max_elements: Annotated[
-        int,
-        Option("--max-elements", min=0, metavar="N", help="Most entries of an array; 0 shows all."),
-    ] = 64
-    digits: Annotated[int, Option(min=1, max=17, metavar="N", help="Significant digits.")] = 4
-    update: Annotated[
-        MaybeText, Option(metavar="OPTIMISER", help="Show its first step, too: sgd, adam, …")
-    ] = None
-    nudge: Annotated[
-        MaybeText,
-        Option(
-            metavar="W1[0,2]",
-            help="Move this weight (or bias: b1[2]; units from 0) by a little, and show the cost "
-            "it gives and the paths of its derivative.",
-        ),
-    ] = None
-    derivations: Annotated[
-        bool, Option("--derivations", help="Derive the functions' derivatives line by line, too.")
-    ] = False
-    learning_rate: Annotated[
-        MaybeNumber, Option("--learning-rate", metavar="RATE", help="Of that step. [default: 0.1]")
-    ] = None
+    notation: str = option(
+        "NAME",
+        "Symbols and layout: code, or those of a note: error (1), chain (2), nabla (3), omega "
+        "(4), bracket (5).",
+        default="code",
+    )
+    form: Form = "batch"
+    layer: MaybeWhole = option("L", "This layer only, from 1.")
+    format: MaybeText = option(
+        "NAME", "text, html, latex or json. [default: that of the suffix, or text]"
+    )
+    output: MaybeText = option("FILE", "Write it there instead.", "--output", "-o")
+    interactive: bool = switch(
+        "--interactive", "A page that goes step by step, by one script in it."
+    )
+    max_elements: int = option("N", "Most entries of an array; 0 shows all.", default=64, min=0)
+    digits: int = option("N", "Significant digits.", default=4, min=1, max=17)
+    update: MaybeText = option("OPTIMISER", "Show its first step, too: sgd, adam, …")
+    nudge: MaybeText = option(
+        "W1[0,2]",
+        "Move this weight (or bias: b1[2]; units from 0) by a little, and show the cost it "
+        "gives and the paths of its derivative.",
+    )
+    derivations: bool = switch(
+        "--derivations", "Derive the functions' derivatives line by line, too."
+    )
+    learning_rate: MaybeNumber = option("RATE", "Of that step. [default: 0.1]")
 
 
 def run_trace(options: TraceOptions) -> int:
@@ -112,10 +92,9 @@ def run_trace(options: TraceOptions) -> int:
         raise InputError("--interactive makes a page; give -o page.html, or --format html")
     if options.learning_rate is not None and options.update is None:
         raise InputError("--learning-rate is that of --update; give --update sgd, too")
-    if options.output is not None:
-        suffixes = (*FORMATS[kind], Path(options.output).suffix.lower())
-        places = [Output("--output", options.output, suffixes)]
-        check_outputs(places, filter(None, [options.model, options.table]))
+    suffixes = (*FORMATS[kind], Path(options.output or "").suffix.lower())
+    places = outputs(("--output", options.output, suffixes))
+    check_outputs(places, filter(None, [options.model, options.table]))
     messages = Messages()
     with messages.catching():
         text = _trace(options).written(kind, interactive=options.interactive)
@@ -149,15 +128,10 @@ def _traced(options: TraceOptions, model: Any, X: Any, y: Any = None, **names: A
         model,
         X,
         y,
-        notation=options.notation,
-        form=options.form,
-        layer=options.layer,
         max_elements=options.max_elements or None,
-        digits=options.digits,
-        update=options.update,
         learning_rate=0.1 if options.learning_rate is None else options.learning_rate,
         nudge=None if options.nudge is None else _nudge(options.nudge),
-        derivations=options.derivations,
+        **{name: getattr(options, name) for name in PASSED_ON},
         **names,
     )
 

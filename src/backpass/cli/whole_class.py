@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backpass.cli.arguments import PAGES
 from backpass.cli.interrupts import INTERRUPTED, ctrl_c
 from backpass.errors import InputError
 from backpass.tabular.formatting import Cell, Grid
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from backpass.derivatives.homework import Verdict
     from backpass.derivatives.homework.whole_class import Outcome
 
-PAGES = (".html", ".htm")
-SUFFIXES = (".csv", ".tsv", ".parquet", *PAGES)
 COLUMNS = (("who", "name"), ("answer", "text"), ("how many", "number"), ("mistake", "name"))
 A_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -26,20 +25,8 @@ def run_class(
 ) -> int:
     """Judge every answer in a folder, show the table, and write it where that was asked for.
 
-    Parameters
-    ----------
-    folder : str
-    judge : callable
-        Returns the verdict on one answer.
-    output : str or None
-        A page or a table, by its suffix.
-    word : str or None
-        For the pseudonyms that replace names, if they are to.
-
-    Returns
-    -------
-    int
-        0 where every answer is right, 1 where one is not.
+    `word` is for the pseudonyms that replace names, if they are to. Returns 0 where every answer
+    is right, 1 where one is not.
     """
     from backpass.cli import tables as render
     from backpass.derivatives.homework.whole_class import answers_in, judged

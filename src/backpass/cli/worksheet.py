@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
+from typer import Argument
 
-from backpass.cli.arguments import MaybeText, Output, check_outputs, hidden_sizes
+from backpass.cli.arguments import Form, MaybeText, check_outputs, hidden_sizes, option, outputs
+from backpass.cli.network_rows import loaded
 from backpass.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,38 +28,23 @@ class WorksheetOptions:
             "written, whose layers and loss are taken.",
         ),
     ]
-    output: Annotated[
-        str, Option("--output", "-o", metavar="FILE", help="The sheet: .html, .tex or .pdf.")
-    ]
-    solution: Annotated[
-        MaybeText, Option(metavar="FILE", help="Write the solution there, too.")
-    ] = None
-    notation: Annotated[
-        str,
-        Option(metavar="NAME", help="code, or a note's: error, chain, nabla, omega, bracket."),
-    ] = "code"
-    form: Annotated[
-        str, Option(metavar="NAME", help="batch, sample, parameter, jacobian, neuron or chain.")
-    ] = "batch"
-    seed: Annotated[
-        int, Option(min=0, metavar="N", help="Another seed: the same exercise, other numbers.")
-    ] = 0
-    sizes: Annotated[
-        MaybeText,
-        Option(metavar="N,…,N", help="Units of every layer, as 2,3,2. [default: MODEL's]"),
-    ] = None
-    activation: Annotated[
-        MaybeText, Option(metavar="NAME", help="Of the hidden layers. [default: MODEL's]")
-    ] = None
-    rows: Annotated[int, Option(metavar="N", help="How many samples.")] = 1
-    blank: Annotated[
-        MaybeText,
-        Option(
-            metavar="IDS",
-            help="Steps to compute, by the beginning of their ids: F1 or B1,B2b,B3; B is the "
-            "backward pass. [default: all]",
-        ),
-    ] = None
+    output: str = option(
+        "FILE", "The sheet: .html, .tex or .pdf.", "--output", "-o", default=MISSING
+    )
+    solution: MaybeText = option("FILE", "Write the solution there, too.")
+    notation: str = option(
+        "NAME", "code, or a note's: error, chain, nabla, omega, bracket.", default="code"
+    )
+    form: Form = "batch"
+    seed: int = option("N", "Another seed: the same exercise, other numbers.", default=0, min=0)
+    sizes: MaybeText = option("N,…,N", "Units of every layer, as 2,3,2. [default: MODEL's]")
+    activation: MaybeText = option("NAME", "Of the hidden layers. [default: MODEL's]")
+    rows: int = option("N", "How many samples.", default=1)
+    blank: MaybeText = option(
+        "IDS",
+        "Steps to compute, by the beginning of their ids: F1 or B1,B2b,B3; B is the backward "
+        "pass. [default: all]",
+    )
 
 
 def run_worksheet(options: WorksheetOptions) -> int:
@@ -75,12 +61,12 @@ def run_worksheet(options: WorksheetOptions) -> int:
     from backpass.derivatives.worksheets import worksheet
     from backpass.derivatives.worksheets.files import SUFFIXES, check_format
 
-    outputs = [Output("--output", options.output, SUFFIXES)]
-    if options.solution is not None:
-        outputs.append(Output("--solution", options.solution, SUFFIXES))
-    check_outputs(outputs, [options.model])
-    for output in outputs:
-        check_format(output.path)
+    places = outputs(
+        ("--output", options.output, SUFFIXES), ("--solution", options.solution, SUFFIXES)
+    )
+    check_outputs(places, [options.model])
+    for place in places:
+        check_format(place.path)
     sheet = worksheet(
         _network(options),
         notation=options.notation,
@@ -95,18 +81,10 @@ def run_worksheet(options: WorksheetOptions) -> int:
 
 def _network(options: WorksheetOptions) -> Network:
     """Return a network with the layers and the loss that were asked for."""
-    from backpass.derivatives.tracing import example
     from backpass.network.network import Network
-    from backpass.storage.container import container_kind
 
-    if options.model.startswith("example:"):
-        network = example(options.model.removeprefix("example:"))[0]
-    elif container_kind(options.model) == "network":
-        network = Network.load(options.model)
-    else:
-        from backpass.tabular.model import TabularModel
-
-        network = TabularModel.load(options.model).network
+    found = loaded(options.model)[0]
+    network = found if isinstance(found, Network) else found.network
     if options.sizes is None and options.activation is None:
         return network
     sizes = network.sizes if options.sizes is None else hidden_sizes(options.sizes, "--sizes")

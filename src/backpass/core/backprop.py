@@ -51,21 +51,11 @@ def drop(a: Array, mask: Array, p: float) -> Array:  # D, forward and backward a
 
 
 class Cost(NamedTuple):
-    """The cost of a batch in its two terms.
+    """The cost of a batch in its two terms."""
 
-    Parameters
-    ----------
-    total : array of shape ()
-        J, the sum of both.
-    data : array of shape ()
-        The mean of the samples' costs.
-    penalty : array of shape ()
-        The L2 penalty α Σ‖W‖² / (2 S).
-    """
-
-    total: Array
-    data: Array
-    penalty: Array
+    total: Array  # J, the sum of both
+    data: Array  # the mean of the samples' costs
+    penalty: Array  # the L2 penalty α Σ‖W‖² / (2 S)
 
 
 def mean_cost(terms: Array, s: Array, alpha: float, penalty: Array) -> Cost:  # C

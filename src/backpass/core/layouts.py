@@ -10,17 +10,10 @@ from backpass.errors import InputError
 
 
 class Layout(NamedTuple):
-    """The layout of a weight matrix in one notation.
+    """The layout of a weight matrix in one notation."""
 
-    Parameters
-    ----------
-    note : int
-        The number of the lecture note; 0 is our own.
-    weights_transposed : bool
-        Whether its W has one row a unit of the layer above, (out, in), where ours is (in, out).
-    """
-
-    note: int
+    note: int  # the number of the lecture note; 0 is our own
+    # whether its W has one row a unit of the layer above, (out, in), where ours is (in, out)
     weights_transposed: bool
 
 

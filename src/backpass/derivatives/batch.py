@@ -15,26 +15,13 @@ from backpass.network.network import Network
 
 @dataclass(frozen=True)
 class Subject:
-    """A network, and a batch that its loss can be evaluated on.
-
-    Parameters
-    ----------
-    network : Network
-    X : array of shape (N, n_0)
-        In the dtype of the parameters, dense.
-    y : array of shape (N, k)
-        Encoded targets.
-    s : array of shape (N,)
-        Sample weights.
-    alpha : float
-        L2 strength.
-    """
+    """A network, and a batch that its loss can be evaluated on."""
 
     network: Network
-    X: Array
-    y: Array
-    s: Array
-    alpha: float = 0.0
+    X: Array  # in the dtype of the parameters, dense, (N, n_0)
+    y: Array  # encoded targets, (N, k)
+    s: Array  # sample weights, (N,)
+    alpha: float = 0.0  # L2 strength
 
     def rows(self, start: int, stop: int) -> "Subject":
         """Return the same with rows `start` … `stop` − 1 only."""

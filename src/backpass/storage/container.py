@@ -174,10 +174,6 @@ def read_container(
 def container_kind(path: str | os.PathLike[str]) -> str:
     """Return what a file holds, "model", "network" or another, by its header alone.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-
     Raises
     ------
     ModelFileError

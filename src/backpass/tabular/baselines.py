@@ -62,21 +62,14 @@ def tree_matrix(encoder: TableEncoding, encoded: Matrix) -> tuple[Matrix, list[b
 
 @dataclass(frozen=True)
 class Baseline:
-    """A model to compare with.
+    """A model to compare with."""
 
-    Parameters
-    ----------
-    make : callable
-        From the task, a seed and which columns are categories to a model of scikit-learn's kind.
-    trees : bool
-        Whether it takes the matrix for trees: a column each, categories as numbers of levels.
-    package : str
-        What it comes from, where that is not installed with backpass: it is compared with where
-        all are asked for and the package is there.
-    """
-
+    # from the task, a seed and which columns are categories to a model of scikit-learn's kind
     make: Callable[[str, int, list[bool]], Any]
+    # whether it takes the matrix for trees: a column each, categories as numbers of levels
     trees: bool = False
+    # what it comes from, where that is not installed with backpass: it is compared with where all
+    # are asked for and the package is there
     package: str = ""
 
     @property

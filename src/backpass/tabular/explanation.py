@@ -36,71 +36,41 @@ CALIBRATION_BINS = 10
 
 @dataclass(frozen=True)
 class Importance:
-    """How much a model relies on a column.
-
-    Parameters
-    ----------
-    name : str
-    rise : float
-        Of the log-loss (nats) where the column is shuffled among the rows; of a regression the R²
-        that is lost.
-    spread : float
-        Standard deviation of that over the shuffles.
-    effect : float
-        Mean of |∂ŷ/∂x · (x − reference)|, in units of the target or of probability.
-    """
+    """How much a model relies on a column."""
 
     name: str
+    # of the log-loss (nats) where the column is shuffled among the rows; of a regression the R²
+    # that is lost
     rise: float
-    spread: float
-    effect: float
+    spread: float  # standard deviation of that over the shuffles
+    effect: float  # mean of |∂ŷ/∂x · (x − reference)|, in units of the target or of probability
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """What is predicted on average where a column has some value in all rows.
-
-    Parameters
-    ----------
-    name : str
-    values : list of str
-    numbers : list of float
-        Of a column of numbers or dates, the same values (days since 1970); empty of categories.
-    dates : bool
-        Whether they are dates.
-    predictions : list of float
-        In units of the target, or the probability of the last class.
-    """
+    """What is predicted on average where a column has some value in all rows."""
 
     name: str
     values: list[str]
+    # of a column of numbers or dates, the same values (days since 1970); empty of categories
     numbers: list[float]
-    predictions: list[float]
-    dates: bool = False
+    predictions: list[float]  # in units of the target, or the probability of the last class
+    dates: bool = False  # whether they are dates
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the table in which a model errs more than elsewhere.
+    """A part of the table in which a model errs more than elsewhere."""
 
-    Parameters
-    ----------
-    name, value : str
-        The column, and what it is there.
-    rows : int
-    loss, elsewhere : float
-        There and in all other rows: the log-loss (nats), or the root of the mean squared error in
-        units of the target.
-    measure : str
-        Which of the two.
-    """
-
+    # the column, and what it is there
     name: str
     value: str
     rows: int
+    # there and in all other rows: the log-loss (nats), or the root of the mean squared error in
+    # units of the target
     loss: float
     elsewhere: float
-    measure: str = "log-loss"
+    measure: str = "log-loss"  # which of the two
 
 
 @dataclass(frozen=True)

@@ -120,37 +120,22 @@ def clock(value: float) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """A text in a table, and what is to be seen of it at a glance.
-
-    Parameters
-    ----------
-    text : str
-    mark : {"", "ours", "best", "right", "wrong", "dropped"}
-        This network's row; the best in its column; rows given their class, or another; a column
-        that was dropped.
-    part : float
-        Of a confusion matrix: the part of the actual class, which the page shades.
-    """
+    """A text in a table, and what is to be seen of it at a glance."""
 
     text: str
+    # this network's row; the best in its column; rows given their class, or another; a column that
+    # was dropped; one of "", "ours", "best", "right", "wrong", "dropped"
     mark: str = ""
-    part: float = 0.0
+    part: float = 0.0  # of a confusion matrix: the part of the actual class, which the page shades
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table as terminal and page show it, each in its own way.
-
-    Parameters
-    ----------
-    title : str
-    columns : sequence of (str, str)
-        The head of each column, and what it holds: "text", "name" (which may be long), "note",
-        "metric", "share" (of the row) or "number".
-    rows : list of list of Cell
-    """
+    """A table as terminal and page show it, each in its own way."""
 
     title: str
+    # the head of each column, and what it holds: "text", "name" (which may be long), "note",
+    # "metric", "share" (of the row) or "number"
     columns: Sequence[tuple[str, str]]
     rows: list[list[Cell]] = field(default_factory=list)
 

@@ -54,13 +54,6 @@ _BELOW, _BEYOND = -1.0, 2.0  # how far the outermost bins go on, in their own wi
 class NumberBins:
     """Which outputs of an encoding are cut into bins, and where.
 
-    Parameters
-    ----------
-    places : tuple of int
-        Columns of the encoded matrix.
-    edges : tuple of tuple of float
-        Of each, in ascending order: one more than it has bins.
-
     Examples
     --------
     >>> bins = NumberBins((0,), ((0.0, 1.0, 3.0),))
@@ -71,7 +64,8 @@ class NumberBins:
     [[-1.0, 0.0], [0.5, 0.0], [1.0, 0.5], [1.0, 2.0]]
     """
 
-    places: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()  # columns of the encoded matrix
+    # of each, in ascending order: one more than it has bins
     edges: tuple[tuple[float, ...], ...] = ()
 
     @property

@@ -61,20 +61,11 @@ class Encoded(NamedTuple):
 
 @dataclass
 class LearntColumns:
-    """What was learnt of a table's columns: how rows become numbers, and numbers predictions.
-
-    Parameters
-    ----------
-    target : ClassTarget or NumberTarget
-    encoder : TableEncoding
-        Fitted.
-    sample_weight : str or None
-        The column of sample weights, which is not an input.
-    """
+    """What was learnt of a table's columns: how rows become numbers, and numbers predictions."""
 
     target: Target
-    encoder: TableEncoding
-    sample_weight: str | None
+    encoder: TableEncoding  # fitted
+    sample_weight: str | None  # the column of sample weights, which is not an input
 
     @property
     def task(self) -> str:
@@ -125,10 +116,6 @@ class LearntColumns:
         """Return a table whose targets and weights are read as those of training were.
 
         Its inputs may be texts: the encoder reads them.
-
-        Parameters
-        ----------
-        table : DataFrame of polars or pandas, mapping of columns, or name of a file
 
         Raises
         ------

@@ -16,24 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table before its texts are understood.
+    """A table before its texts are understood."""
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Columns of texts, and of types where the file has some.
-    label : str
-        What to call it in messages.
-    separator : str or None
-        What separates the fields, of a text file.
-    line_of : callable or None
-        From the number of a row, from 0, to its line in the file, from 1, where it has one; of
-        several files followed by which.
-    """
-
-    frame: pl.DataFrame
-    label: str = ""
-    separator: str | None = None
+    frame: pl.DataFrame  # columns of texts, and of types where the file has some
+    label: str = ""  # what to call it in messages
+    separator: str | None = None  # what separates the fields, of a text file
+    # from the number of a row, from 0, to its line in the file, from 1, where it has one; of
+    # several files followed by which
     line_of: Callable[[int], Any] | None = None
 
     def named_line(self, row: int) -> str:

@@ -20,18 +20,10 @@ if TYPE_CHECKING:
 
 
 class Relations(NamedTuple):
-    """How the rows of a table are related; both None where they are not.
+    """How the rows of a table are related; both None where they are not."""
 
-    Parameters
-    ----------
-    groups : array of int of shape (N,), optional
-        The number of each row's group.
-    times : array of float of shape (N,), optional
-        When each row was.
-    """
-
-    groups: NDArray[np.int64] | None = None
-    times: NDArray[np.float64] | None = None
+    groups: NDArray[np.int64] | None = None  # the number of each row's group, (N,)
+    times: NDArray[np.float64] | None = None  # when each row was, (N,)
 
     def __bool__(self) -> bool:
         return self.groups is not None or self.times is not None

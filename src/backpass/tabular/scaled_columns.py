@@ -21,17 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Remarks:
-    """What is odd about the rows of a table, noted while they are encoded and told once.
+    """What is odd about the rows of a table, noted while they are encoded and told once."""
 
-    Parameters
-    ----------
-    missing : counter of str
-        Rows without a value, where training had none without.
-    strange : dict of str to tuple
-        Levels that training had not, None for a missing one, and the rows that have them.
-    """
-
+    # rows without a value, where training had none without
     missing: Counter[str] = field(default_factory=Counter)
+    # levels that training had not, None for a missing one, and the rows that have them
     strange: dict[str, tuple[list[str | None], int]] = field(default_factory=dict)
 
     def add(self, other: Remarks) -> None:

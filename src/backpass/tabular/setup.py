@@ -34,20 +34,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The parts of a table before training, and a summary of it.
-
-    Parameters
-    ----------
-    table : Understanding
-    prepared : PreparedTable
-        The training part.
-    test : Encoded
-        The rows that the model will be judged on.
-    """
+    """The parts of a table before training, and a summary of it."""
 
     table: Understanding
-    prepared: PreparedTable
-    test: Encoded
+    prepared: PreparedTable  # the training part
+    test: Encoded  # the rows that the model will be judged on
 
 
 def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
@@ -154,51 +145,28 @@ def _warn_of_rows(target: pl.Series, used: NDArray[np.int64], question: Question
 
 @dataclass(frozen=True)
 class Understanding:
-    """A summary of a table, for a person to check before trusting a score.
+    """A summary of a table, for a person to check before trusting a score."""
 
-    Parameters
-    ----------
-    rows : int
-        With a target, and used.
-    left_out : int
-        Without a target, or with a weight of 0.
-    target, task, why : str
-        The column predicted, ``"classification"`` or ``"regression"``, and the reason for it.
-    columns : list of ColumnSummary
-        The inputs, as the encoder learnt them from the training part; what is missing is
-        counted in all rows.
-    dropped : list of str
-        Columns left out because the caller said so.
-    sample_weight : str or None
-        The column of sample weights.
-    classes : dict of str to int
-        Rows of each class, of a classification.
-    quantiles : list of float
-        Smallest, lower quartile, median, upper quartile and largest target, of a regression.
-    convention : list of str
-        What is not plain in how the table is written.
-    n_train, n_test : int
-        Rows of the two parts.
-    sizes : tuple of int
-        Units of each layer, inputs first.
-    parameters : int
-        Weights and biases.
-    """
-
-    rows: int
-    left_out: int
+    rows: int  # with a target, and used
+    left_out: int  # without a target, or with a weight of 0
+    # the column predicted, "classification" or "regression", and the reason for it
     target: str
     task: str
     why: str
+    # the inputs, as the encoder learnt them from the training part; what is missing is counted in
+    # all rows
     columns: list[ColumnSummary]
-    dropped: list[str]
-    sample_weight: str | None
+    dropped: list[str]  # columns left out because the caller said so
+    sample_weight: str | None  # the column of sample weights
+    # rows of the two parts
     n_train: int
     n_test: int
-    sizes: tuple[int, ...]
-    parameters: int
-    classes: dict[str, int] = field(default_factory=dict)
+    sizes: tuple[int, ...]  # units of each layer, inputs first
+    parameters: int  # weights and biases
+    classes: dict[str, int] = field(default_factory=dict)  # rows of each class, of a classification
+    # smallest, lower quartile, median, upper quartile and largest target, of a regression
     quantiles: list[float] = field(default_factory=list)
+    # what is not plain in how the table is written
     convention: list[str] = field(default_factory=list)
 
     @property

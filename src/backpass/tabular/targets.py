@@ -71,26 +71,14 @@ def are_few(values: pl.Series) -> bool:
 
 @dataclass(frozen=True)
 class ClassTarget:
-    """Classes, each by its text.
+    """Classes, each by its text."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    classes : tuple of str
-        In sorted order, numbers by value; class i is output i.
-    values : {"text", "integer", "float", "boolean"}
-        How predictions are given back.
-    dtype : str
-        The narrower type of such numbers in the table, as ``"Int8"`` or ``"Float32"``.
-    costs : tuple of float
-        What it costs not to find a row of each class; empty where all cost the same.
-    """
-
-    name: str
-    classes: tuple[str, ...]
+    name: str  # the column
+    classes: tuple[str, ...]  # in sorted order, numbers by value; class i is output i
+    # how predictions are given back; one of "text", "integer", "float", "boolean"
     values: str = "text"
-    dtype: str = ""
+    dtype: str = ""  # the narrower type of such numbers in the table, as "Int8" or "Float32"
+    # what it costs not to find a row of each class; empty where all cost the same
     costs: tuple[float, ...] = ()
     task: ClassVar[str] = "classification"
     formula: ClassVar[str] = "one-hot: 1 for its class, 0 for the others"
@@ -250,17 +238,10 @@ def _by_number(text: str) -> tuple[bool, float, str]:
 
 @dataclass(frozen=True)
 class NumberTarget:
-    """A quantity, scaled so that the network sees numbers around 0 and of size 1.
+    """A quantity, scaled so that the network sees numbers around 0 and of size 1."""
 
-    Parameters
-    ----------
-    name : str
-        The column.
-    center, scale : float
-        The network learns (y − center) / scale.
-    """
-
-    name: str
+    name: str  # the column
+    # the network learns (y − center) / scale
     center: float
     scale: float
     task: ClassVar[str] = "regression"

@@ -55,20 +55,12 @@ _EITHER_CENTURY = (31, 68)  # years that births and plans both have
 
 @dataclass(frozen=True)
 class Understood:
-    """A table whose texts were understood.
+    """A table whose texts were understood."""
 
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Numbers, truth values, dates and times where every cell of a column is one.
-    convention : Convention
-        How they were written.
-    reasons : mapping of str to str
-        Why a column is text that was meant to be more.
-    """
-
+    # numbers, truth values, dates and times where every cell of a column is one
     frame: pl.DataFrame
-    convention: Convention
+    convention: Convention  # how they were written
+    # why a column is text that was meant to be more
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -23,16 +23,7 @@ _IN_BINS = (
 def traced_columns(
     learnt: LearntColumns, raw: RawTable, network: Network
 ) -> tuple[TableColumn, ...]:
-    """Return the columns of the rows that the network is given: inputs, target and weight.
-
-    Parameters
-    ----------
-    learnt : LearntColumns
-    raw : RawTable
-        As :meth:`~backpass.tabular.preparation.LearntColumns.read` returns it.
-    network : Network
-        Which takes the bins, or none.
-    """
+    """Return the columns of the rows that the network is given: inputs, target and weight."""
     target, encoder, frame = learnt.target, learnt.encoder, raw.frame
     weight = learnt.sample_weight if learnt.sample_weight in frame.columns else None
     frame = frame[usable_rows(frame, target.name, weight).tolist()]

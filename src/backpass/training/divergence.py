@@ -27,10 +27,6 @@ def check_numbers(problem: Problem) -> None:
     √v, a mean of squares, is then 0 for gradients below the root of that number, and divided by a
     smaller ε they would make enormous steps.
 
-    Parameters
-    ----------
-    problem : Problem
-
     Examples
     --------
     >>> from backpass.core.settings import Settings

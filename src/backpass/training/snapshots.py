@@ -31,10 +31,6 @@ GENERATOR_SCHEMA: Schema = MapOf(AnyOf(Text(), _VALUE, MapOf(_VALUE)))
 def generator_state(rng: Any) -> dict[str, Any]:
     """Return the state of a ``Generator`` or ``RandomState`` as JSON values.
 
-    Parameters
-    ----------
-    rng : Generator or RandomState
-
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -124,38 +120,17 @@ SNAPSHOT_SCHEMA: dict[str, Schema] = {
 
 @dataclass
 class TrainingState:
-    """Where a training run stands between two steps: all that the rest of it depends on.
+    """Where a training run stands between two steps: all that the rest of it depends on."""
 
-    Parameters
-    ----------
-    parameters : array of shape (P,)
-        The flat buffer of the network that is trained.
-    history : History
-    sampler : Sampler
-        With the order of the present epoch and the random generator.
-    last_rate : float
-        The learning rate of the last step.
-    optimizer : dict of str to array (P,), optional
-        The optimiser's state; None where it begins.
-    steps : int
-        Steps that led to it.
-    first_epoch : int
-        Epochs that the history had when training began.
-    done : int
-        Rows of the present epoch that were trained on.
-    costs : list of array (steps, 2)
-        What the present epoch's steps reported.
-    """
-
-    parameters: Array
+    parameters: Array  # the flat buffer of the network that is trained, (P,)
     history: History
-    sampler: Sampler
-    last_rate: float
-    optimizer: dict[str, Array] | None = None
-    steps: int = 0
-    first_epoch: int = 0
-    done: int = 0
-    costs: list[Any] = field(default_factory=list)
+    sampler: Sampler  # with the order of the present epoch and the random generator
+    last_rate: float  # the learning rate of the last step
+    optimizer: dict[str, Array] | None = None  # the optimiser's state; None where it begins
+    steps: int = 0  # steps that led to it
+    first_epoch: int = 0  # epochs that the history had when training began
+    done: int = 0  # rows of the present epoch that were trained on
+    costs: list[Any] = field(default_factory=list)  # what the present epoch's steps reported
 
     @property
     def epoch(self) -> int:

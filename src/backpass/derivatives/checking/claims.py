@@ -19,21 +19,13 @@ from backpass.errors import InputError
 
 @dataclass(frozen=True)
 class Claim:
-    """Derivatives that somebody says are right.
+    """Derivatives that somebody says are right."""
 
-    Parameters
-    ----------
-    arrays : dict
-        By kind and layer: ``"W"``, ``"b"``, ``"delta"``, ``"g"`` (layer 0: the inputs),
-        ``"W data"``, which leaves the L2 penalty out, and ``"dz"``, the output's ∂C/∂z.
-    source : str
-        Whose they are.
-    eps : float
-        Of the floating-point numbers they were computed in.
-    """
-
+    # by kind and layer: "W", "b", "delta", "g" (layer 0: the inputs), "W data", which leaves the L2
+    # penalty out, and "dz", the output's ∂C/∂z
     arrays: Mapping[tuple[str, int], Array]
-    source: str
+    source: str  # whose they are
+    # of the floating-point numbers they were computed in
     eps: float = float(np.finfo(np.float64).eps)
 
 
@@ -103,18 +95,8 @@ def claim_of_engine(name: str, given: Subject, dtype: Any) -> Claim:
 def claim_of_somebody(claimed: Any, theta: Parameters, layout: str = "code") -> Claim:
     """Return gradients in any of the forms that :func:`backpass.check_gradients` takes.
 
-    Parameters
-    ----------
-    claimed : Gradients, Parameters, array (P,), or a pair or dict of weights and biases
-    theta : Parameters
-        Whose gradient it is said to be.
-    layout : str
-        The notation whose layout the weights have: ``"nabla"`` has (out, in).
-
-    Raises
-    ------
-    InputError
-        When the form is unknown, or a shape does not fit.
+    It is said to be the gradient of `theta`, with weights in the layout of a notation: ``"nabla"``
+    has (out, in).
     """
     notation = get_notation(layout)
     weights, biases = _parts(claimed, theta)

@@ -189,14 +189,7 @@ STENCIL = 1.5  # sum of the weights of the five points
 
 
 class Rounding:
-    """Error bounds of every derivative of a batch.
-
-    Parameters
-    ----------
-    costs : Costs
-    output_delta : array of shape (N, k)
-        δ_L, found without backpropagation.
-    """
+    """Error bounds of every derivative of a batch, from δ_L found without backpropagation."""
 
     def __init__(self, costs: Costs, output_delta: Array) -> None:
         slopes = _slopes(costs)
@@ -233,12 +226,7 @@ class Rounding:
     def of(self, kind: str, layer: int, eps: float = EPS) -> Array:
         """Return the error that an exact method and backpropagation may differ by.
 
-        Parameters
-        ----------
-        kind, layer
-            As in :class:`~backpass.derivatives.checking.numerical.Costs`.
-        eps : float
-            Of the floating-point numbers that the gradient was computed in.
+        `eps` is that of the numbers that the gradient was computed in.
         """
         if kind in ("delta", "g"):
             e = self.delta[layer - 1] if kind == "delta" else self.g[layer]

@@ -31,21 +31,11 @@ MOST_NUMBERS = 1 << 17  # of the largest array that is computed at a time: it st
 
 
 class Derivative(NamedTuple):
-    """Derivatives of J to some entries of a quantity.
+    """Derivatives of J to some entries of a quantity."""
 
-    Parameters
-    ----------
-    values : array of shape (m,), or (m, N) for what has a row a sample
-        Without the L2 penalty.
-    penalty : array of shape (m,)
-        What the L2 penalty adds.
-    crossed : array of bool, as `values`
-        Whether a kink lay between the ends of the difference.
-    """
-
-    values: Array
-    penalty: Array
-    crossed: Array
+    values: Array  # without the L2 penalty, (m,)
+    penalty: Array  # what the L2 penalty adds, (m,)
+    crossed: Array  # whether a kink lay between the ends of the difference
 
 
 @dataclass
@@ -63,19 +53,10 @@ def threads_for_costs(given: Subject) -> int | None:
 
 
 class Costs:
-    """J of one batch as a function of any quantity.
+    """J of one batch, NumPy arrays of float64, as a function of any quantity.
 
-    Parameters
-    ----------
-    given : Subject
-        NumPy arrays of float64.
-
-    Attributes
-    ----------
-    passed : Forward
-        The forward pass, without dropout.
-    share : array of shape (N, k)
-        What C makes of one more unit of cost of a sample and output: s_n / S.
+    `passed` is the forward pass, without dropout; `share`, (N, k), what C makes of one more unit of
+    cost of a sample and output: s_n / S.
     """
 
     def __init__(self, given: Subject) -> None:
@@ -116,16 +97,8 @@ class Costs:
     ) -> Derivative:
         """Return the derivative of J to some `entries`, without the backward pass.
 
-        Parameters
-        ----------
-        kind : {"W", "b", "delta", "g"}
-        layer : int
-            1 … L; ``"g"`` has 0 … L − 1.
-        entries : array of int
-            Indices into the flattened weights; units for the other kinds, all rows at once.
-        method : {"differences", "complex step"}
-        step : float
-            h of the differences.
+        They are indices into the flattened weights, or units of the other kinds, all rows at once;
+        layers are 1 … L, of ``"g"`` 0 … L − 1. `step` is h of the differences.
         """
         size = max(1, MOST_NUMBERS // self._largest(kind, layer))
         blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
@@ -233,14 +206,8 @@ class Costs:
     ) -> tuple[int, Array]:
         """Return the first layer whose z moves, and its z in one copy an entry, (B, N, n_l).
 
-        Parameters
-        ----------
-        kind, layer, entries
-            As in :meth:`derivative`.
-        by : array of shape (B,) or (B, N)
-            How far each entry is moved.
-        alone : bool
-            Whether only what the moves add is wanted: F1 is linear.
+        `by` is how far each entry is moved, (B,) or (B, N); `alone` gives only what the moves add:
+        F1 is linear.
         """
         layer = layer + 1 if kind == "g" else layer
         a, z = self.passed.a[layer - 1], self.passed.z[layer - 1]

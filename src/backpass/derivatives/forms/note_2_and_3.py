@@ -143,15 +143,7 @@ def thin_chain(model: Model, x: float, y: float) -> tuple[list[Factor], float]:
 
 
 class Path(NamedTuple):
-    """One way from a unit to the cost.
-
-    Parameters
-    ----------
-    units : tuple of int
-        The unit of every layer on the way, the starting layer's first.
-    product : float
-        The product of the derivatives on the way.
-    """
+    """One way from a unit to the cost: its units, the first layer's first, and their product."""
 
     units: tuple[int, ...]
     product: float
@@ -168,19 +160,8 @@ def strongest_paths(
 
     Note 3, section 4.3.2, "Chain Rule along multiple paths": the products of all paths sum to the
     derivative. Of the many, each unit needs to keep the `most` strongest of those above it.
-
-    Parameters
-    ----------
-    start : int
-        The unit.
-    slopes : sequence of arrays (n_m,)
-        g'(a_m) of the unit's layer and all hidden ones above it; none for an output.
-    weights : sequence of arrays (n_m, n_{m+1})
-        W_{m+1} above each of them.
-    error : array of shape (k,)
-        ∂ℒ/∂a_L.
-    most : int
-        How many are returned at most.
+    `slopes` are g'(a_m) of the unit's layer and all hidden ones above it, `weights` W_{m+1} above
+    each of them, and `error` is ∂ℒ/∂a_L.
 
     Examples
     --------

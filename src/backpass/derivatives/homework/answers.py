@@ -22,20 +22,9 @@ SPELT = {"w": "W", "x": "X", "δ": "delta"}
 def called(answer: Any, seen: Subject, y: Any, notation: Notation) -> Any:
     """Return what a function ``gradients(W, b, X, y)`` gives; any other answer as it is.
 
-    Parameters
-    ----------
-    answer : callable, or anything else
-        Weights and biases are given as lists, everything as copies in the layout of `notation`.
-    seen : Subject
-        Network and rows.
-    y : array or None
-        The targets as they were given; None: as the loss takes them.
-    notation : Notation
-
-    Raises
-    ------
-    InputError
-        When it returns nothing. What it raises itself comes out as it is.
+    Weights and biases are given as lists, everything as copies in the layout of `notation`; the
+    targets as they were given, where they were, else as the loss takes them. What the function
+    raises comes out as it is.
     """
     if not callable(answer) or hasattr(answer, "__array__") or hasattr(answer, "weights"):
         return answer
@@ -58,24 +47,10 @@ def parts_of(
     what: str | None = None,
     layer: int | None = None,
 ) -> list[Part]:
-    """Return the arrays of an answer.
+    """Return the arrays of an answer, whose matrices lie as in `notation`.
 
-    Parameters
-    ----------
-    answer : array, mapping, Gradients, flat vector, or lists
-        Lists of weights and of biases, ``[W1, b1, W2, …]``, or pairs ``[(W1, b1), …]``; also
-        behind a loss, ``(loss, gradients)``.
-    sizes : sequence of int
-        Units of every layer.
-    notation : Notation
-        In whose layout the matrices are.
-    what, layer
-        What a single array is, where it is known.
-
-    Raises
-    ------
-    InputError
-        When it is none of these, or has other than finite numbers in it.
+    It is an array, a mapping, Gradients, a flat vector, or lists: of weights and of biases,
+    ``[W1, b1, W2, …]``, or pairs ``[(W1, b1), …]``; also behind a loss, ``(loss, gradients)``.
     """
     if isinstance(answer, tuple) and len(answer) == 2:
         loss = None if isinstance(answer[0], list | tuple) else _as_array(answer[0])

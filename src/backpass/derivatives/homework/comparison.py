@@ -26,21 +26,11 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The comparison of an answer with right numbers.
+    """The comparison of an answer with right numbers."""
 
-    Parameters
-    ----------
-    bounds : dict
-        Of every result by kind and layer: what rounding may change, in units of eps.
-    length : int
-        Of the longest sum, for answers in float32.
-    relative : float
-        How much of the largest entry an answer may be off.
-    """
-
-    bounds: dict[tuple[str, int], float]
-    length: int
-    relative: float = EXACT
+    bounds: dict[tuple[str, int], float]  # what rounding may change in each result, in eps
+    length: int  # of the longest sum, for answers in float32
+    relative: float = EXACT  # how much of the largest entry an answer may be off
 
     def off(self, part: Part, kind: str, l: int, value: Array, factor: float = 1.0) -> float | None:
         """Return how far `part` is off `factor` times a value; None where it differs.

@@ -93,19 +93,7 @@ def explain_mismatch(
 
 
 class Homework:
-    """An answer beside the pass that is right.
-
-    Parameters
-    ----------
-    seen : Subject
-        In float64.
-    parts : sequence of Part
-
-    Raises
-    ------
-    InputError
-        When the right gradient is not finite, or a part's shape fits nothing.
-    """
+    """An answer beside the pass that is right, computed in float64."""
 
     def __init__(self, seen: Subject, parts: Sequence[Part]) -> None:
         self.parts = parts

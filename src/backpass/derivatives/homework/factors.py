@@ -11,22 +11,12 @@ from backpass.derivatives.homework.part import KINDS
 
 
 class Fit(NamedTuple):
-    """What a part of an answer is, beside a result.
-
-    Parameters
-    ----------
-    kind, layer
-        Which result.
-    span : Span, optional
-        The number of times that it is the result; None where it is the result itself.
-    nothing : bool
-        Whether the result is 0, and so any multiple of itself.
-    """
+    """What a part of an answer is, beside a result."""
 
     kind: str
     layer: int
-    span: Span | None = None
-    nothing: bool = False
+    span: Span | None = None  # how many times it is the result; None where it is that itself
+    nothing: bool = False  # whether the result is 0, and so any multiple of itself
 
     @property
     def factor(self) -> float:
@@ -80,25 +70,11 @@ def explained(
     *,
     two: bool = True,
 ) -> Iterator[tuple[list[Made], list[float]]]:
-    """Yield the known numbers, one or two, that say by what an answer is multiplied.
+    """Yield the known numbers, one or `two`, that say by what an answer is multiplied.
 
-    Parameters
-    ----------
-    w : Pass
-        The pass that is right.
-    fits : sequence of Fit
-        What each part is.
-    every : sequence of Made
-        Of which those that multiply by a number are tried.
-    covers : callable
-        ``covers(number)``: the wrong parts that are so many times what they should be.
-    two : bool
-        Whether two numbers are tried, too.
-
-    Yields
-    ------
-    list of Made, list of float
-        Mistakes, each with its place, and what they multiply each part by.
+    They come as mistakes, each with its place, and what they multiply each part by. Those of
+    `every` that multiply by a number are tried; ``covers(number)`` are the wrong parts that are so
+    many times what they should be.
     """
     wrong = [i for i, fit in enumerate(fits) if fit.span]
     numbers = [(made, made.way.factor(w)) for made in every if made.way.factor is not None]

@@ -31,17 +31,6 @@ class CannotPlantError(Exception):
 class Fault:
     """One rule taken wrongly.
 
-    Parameters
-    ----------
-    name : str
-        Its name in :data:`RULES`.
-    rule : callable, optional
-        ``rule(w, l)`` instead of the right one.
-    factor : callable, optional
-        ``factor(w, l)``, by which the rule's result is multiplied.
-    layers : collection of int, optional
-        Only in these layers.
-
     Examples
     --------
     >>> no_bias = Fault("F1", lambda w, l: w.a[l - 1] @ w.W[l], layers=[2])
@@ -49,10 +38,10 @@ class Fault:
     (False, True)
     """
 
-    name: str
-    rule: Rule | None = None
-    factor: Callable[["Pass", int], float] | None = None
-    layers: Collection[int] | None = None
+    name: str  # in RULES
+    rule: Rule | None = None  # instead of the right one
+    factor: Callable[["Pass", int], float] | None = None  # its result is multiplied by this
+    layers: Collection[int] | None = None  # only in these
 
     def concerns(self, l: int) -> bool:
         """Return whether layer `l` is computed wrongly."""
@@ -62,13 +51,7 @@ class Fault:
 class Layers:
     """A quantity of a pass by layer, ``w.z[l]``: what its rule gives there.
 
-    Parameters
-    ----------
-    w : Pass
-    layers : range
-        Those that it has.
-    rule : callable
-        ``rule(l)``: the name of the rule that gives it in a layer.
+    ``rule(l)`` is the name of the rule that gives it in a layer.
     """
 
     def __init__(self, w: "Pass", layers: range, rule: Callable[[int], str]) -> None:
@@ -88,28 +71,11 @@ class Layers:
 class Pass:
     """One forward and one backward pass over a batch, with faults.
 
-    Parameters
-    ----------
-    model : Model
-        Its parameters are NumPy arrays.
-    X, y, s : arrays of shapes (N, n_0), (N, k) and (N,)
-        Rows, encoded targets and sample weights.
-    alpha : float
-        L2 strength.
-    faults : sequence of Fault
-        Of those that replace the same rule in the same layer, the first counts.
-    base : Pass, optional
-        A pass over the same batch with the first of these faults, or with none. What no other
-        fault touches is taken from it.
-
-    Attributes
-    ----------
-    z, a, delta, g, dW, db : Layers
-        Pre-activations, activations, error signals ∂J/∂z, ∂J/∂a, ∂J/∂W and ∂J/∂b by layer, each
-        computed when it is first asked for. A fault that makes no sense in this network raises
-        :class:`CannotPlantError` then.
-    y, s, S : arrays of shapes (N, k) and (N,), float
-        Targets, sample weights and their sum, as the passes take them.
+    Of faults that replace the same rule in the same layer, the first counts. `base` is a pass over
+    the same batch with the first of these faults, or with none: what no other fault touches is
+    taken from it. The quantities z, a, delta, g, dW and db by layer, and y, s and S, are computed
+    when they are first asked for; a fault that makes no sense in this network raises
+    :class:`CannotPlantError` then.
 
     Examples
     --------

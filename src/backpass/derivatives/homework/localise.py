@@ -16,13 +16,6 @@ Known: TypeAlias = Mapping[tuple[str, int], bool]
 def located(known: Known, L: int) -> str:
     """Return where the error enters, quantities in braces; empty where the answer cannot tell.
 
-    Parameters
-    ----------
-    known : mapping
-        Whether each part of the answer is right, by kind and layer.
-    L : int
-        The number of layers.
-
     Examples
     --------
     >>> located({("W", 3): True, ("b", 3): True, ("W", 2): False, ("b", 2): False}, 3)

@@ -150,19 +150,11 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Made:
-    """A mistake in one of its ways.
-
-    Parameters
-    ----------
-    mistake : Mistake
-    way : Way
-    rank : int
-        How common the mistake is; 0 is the commonest.
-    """
+    """A mistake in one of its ways."""
 
     mistake: Mistake
     way: Way
-    rank: int
+    rank: int  # how common the mistake is; 0 is the commonest
 
     @property
     def where(self) -> str:

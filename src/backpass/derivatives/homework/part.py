@@ -22,10 +22,6 @@ def half_units(numbers: Array) -> Array:
     zeros, so the larger is taken. Numbers of a single digit are not taken for rounded: they would
     agree with anything.
 
-    Parameters
-    ----------
-    numbers : array of float64 or float32
-
     Examples
     --------
     >>> half_units(np.array([0.1234, -1.5678]))
@@ -102,30 +98,14 @@ def title(kind: str, layer: int, notation: Notation = CODE) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """One array of an answer.
+    """One array of an answer."""
 
-    Parameters
-    ----------
-    numbers : array
-        As it was given.
-    notation : Notation
-        In whose layout.
-    kind : str, optional
-        One of :data:`KINDS`, where it was said.
-    layer : int, optional
-        The layer, where it was said.
-    name : str
-        What it is called in messages.
-    flat : bool
-        Whether it is a piece of a flat vector, the shape of which is not known.
-    """
-
-    numbers: Array
-    notation: Notation
-    kind: str | None = None
-    layer: int | None = None
-    name: str = "the answer"
-    flat: bool = False
+    numbers: Array  # as it was given
+    notation: Notation  # in whose layout
+    kind: str | None = None  # one of KINDS, where it was said
+    layer: int | None = None  # where it was said
+    name: str = "the answer"  # in messages
+    flat: bool = False  # whether it is a piece of a flat vector, whose shape is not known
 
     @cached_property
     def units(self) -> Array:

@@ -39,36 +39,17 @@ Places = set[tuple[str, int]]
 
 @dataclass
 class Trial:
-    """A mistake that is tried, and what came of it.
-
-    Parameters
-    ----------
-    made : Made
-    faults, replaced : set
-        The rules that it takes wrongly, and those of them that it does not just multiply.
-    seen : list of (bool, set)
-        Of the parts that were compared, whether each fits, and the rules behind it.
-    """
+    """A mistake that is tried, and what came of it."""
 
     made: Made
-    faults: Places = field(default_factory=set)
-    replaced: Places = field(default_factory=set)
+    faults: Places = field(default_factory=set)  # the rules that it takes wrongly,
+    replaced: Places = field(default_factory=set)  # and those that it does not just multiply
+    # of the parts that were compared, whether each fits, and the rules behind it
     seen: list[tuple[bool, Places]] = field(default_factory=list)
 
 
 class Search:
-    """The search for mistakes that give an answer.
-
-    Parameters
-    ----------
-    right : Pass
-        The one without faults.
-    compare : Tolerance
-    parts : sequence of Part
-        The answer.
-    candidates : sequence of Candidates
-        The results that each part may stand for.
-    """
+    """The search for mistakes that give an answer, whose parts may stand for `candidates`."""
 
     def __init__(
         self,

@@ -21,19 +21,7 @@ def solve(value: Callable[[float], Any], wanted: Array, neutral: float) -> float
     :math:`B = (v(t_2) - v(t_1)) / (t_2 - t_1)`, the next t is
     :math:`t_2 + B \cdot (y - v(t_2)) / B \cdot B`.
 
-    Parameters
-    ----------
-    value : callable
-        ``value(number)``: what comes out.
-    wanted : array
-        The answer, in the same shape.
-    neutral : float
-        The number that changes nothing.
-
-    Raises
-    ------
-    CannotPlantError
-        When the mistake makes no sense in this network.
+    The search begins at `neutral`, the number that changes nothing.
 
     Examples
     --------

@@ -34,11 +34,6 @@ def answers_in(folder: str | Path) -> list[tuple[str, Path]]:
     A file is an answer, and so is every file of a folder inside: under that folder's name where it
     lies there alone, as teaching platforms hand answers out. Names that begin with a point or with
     ``__`` are passed over, as systems leave them behind.
-
-    Raises
-    ------
-    InputError
-        When there is no such folder, or nothing in it.
     """
     place = Path(folder)
     if not place.is_dir():
@@ -66,14 +61,8 @@ def judged(
 ) -> Iterator[Outcome]:
     """Yield what became of each answer; one that cannot be read is told like the others.
 
-    Parameters
-    ----------
-    answers : iterable of (str, Path)
-        As :func:`answers_in` returns them.
-    judge : callable
-        Returns the verdict on what was read from a file.
-    word : str, optional
-        Replace names by the :func:`pseudonym` of this word, and leave out what files are quoted by.
+    With a `word`, names are replaced by its :func:`pseudonym`, and what files are quoted by is left
+    out.
     """
     for who, path in answers:
         shown = who if word is None else pseudonym(who, word)

@@ -8,23 +8,25 @@ import re
 
 from backpass.derivatives.notation.table import Notation, Symbol
 
-_UP = str.maketrans("0123456789+-()lL", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᴸ")
-_LOW = str.maketrans("0123456789+-()l", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₗ")
+_UP = str.maketrans("0123456789+-()lLkjinm", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᴸᵏʲⁱⁿᵐ")
+_LOW = str.maketrans("0123456789+-()=lkjinma", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎₌ₗₖⱼᵢₙₘₐ")
 _QUANTITY = re.compile(r"\{(\w+)(?:\[([^\]]+)\])?\}")
 
 
-def in_line(notation: Notation, key: str, layer: str = "", *, batch: bool = True) -> str:
-    """Return the symbol of a quantity, ``φ′`` (key ``dphi``) included.
+def upper(text: str) -> str:
+    """Return a text as superscript."""
+    return text.translate(_UP)
 
-    Parameters
-    ----------
-    notation : Notation
-    key : str
-        A key of :data:`~backpass.derivatives.notation.table.QUANTITIES`, or ``"dphi"``.
-    layer : str
-        As it is written: ``"2"``, ``"l"``, ``"l+1"``, ``"L"``; empty for none.
-    batch : bool
-        Whether the symbol for a batch is asked for, not that for one sample.
+
+def lower(text: str) -> str:
+    """Return a text as subscript; a comma stays."""
+    return text.translate(_LOW)
+
+
+def in_line(notation: Notation, key: str, layer: str = "", *, batch: bool = True) -> str:
+    """Return the symbol of a quantity, ``φ′`` (key ``dphi``) included, for a batch or one sample.
+
+    The layer is as it is written: ``"2"``, ``"l"``, ``"l+1"``, ``"L"``; empty for none.
 
     Examples
     --------
@@ -71,8 +73,7 @@ def _symbol(symbol: Symbol, layer: str, *, plain: bool) -> str:
     if symbol.letter == "∂" and parts:
         return f"∂{parts[0]}/∂{parts[1]}"
     if parts:
-        named = f" {parts[1]}" if len(parts) > 1 else ""
-        return f"∇{parts[0]}" if symbol.prefix else f"∇_{parts[0]}{named}"
+        return f"∇{' '.join(parts)}"  # as in a trace: there are no small capitals to stand below
     told = symbol.letter
     number = _shifted(layer, symbol.shift)
     if number and symbol.place != "none":
@@ -87,8 +88,8 @@ def _placed(number: str, place: str, *, plain: bool) -> str:
         return f"_{{{number.replace('-', '−')}}}" if long else f"_{number}"
     told = f"({number})" if place == "bracket" or long else number
     if place == "low":  # there is no small L to stand below
-        return told.translate(_LOW) if "L" not in told else f"_{told}"
-    return told.translate(_UP)
+        return lower(told) if "L" not in told else f"_{told}"
+    return upper(told)
 
 
 def _shifted(layer: str, shift: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from backpass.core.arrays import Array
 from backpass.errors import InputError
@@ -12,56 +12,26 @@ Place = Literal["up", "low", "bracket", "none"]
 
 @dataclass(frozen=True)
 class Symbol:
-    """The symbol of one quantity.
+    """The symbol of one quantity."""
 
-    Parameters
-    ----------
-    letter : str
-        In Unicode: ``"δ"``, ``"𝒫"``.
-    place : {"up", "low", "bracket", "none"}
-        Where the layer stands: z², z₂, z⁽²⁾, or nowhere.
-    bold : bool
-    shift : int
-        Added to the layer: note 4's 𝒫^{j+1} is the derivative to a^j.
-    transposed : bool
-        Whether it is written with a transposition sign: note 4's [𝒫^{j+1}]ᵀ.
-    of : tuple of Symbol
-        One for a gradient ∇_x of x, two for a derivative ∂x/∂y; `letter` is then ∇ or ∂.
-    prefix : bool
-        Whether ∇ stands before its symbol (∇W) and not under it (∇_a).
-    element : str
-        The letter of one of its elements, where it is another: w of W.
-    indices : str
-        Which symbols of ∂x/∂y an element's indices stand at: the ``"last"``, the ``"first"``,
-        ``"both"``, ``"none"``, or one each, ``"split"``.
-    of_elements : Symbol, optional
-        The symbol that one of its elements is written with, where it is another.
-    between : str
-        What stands between its indices: 𝟙_{k=i}.
-    """
-
-    letter: str
-    place: Place = "none"
+    letter: str  # in Unicode: "δ", "𝒫"
+    place: Place = "none"  # where the layer stands: z², z₂, z⁽²⁾, or nowhere
     bold: bool = False
-    shift: int = 0
-    transposed: bool = False
+    shift: int = 0  # added to the layer: note 4's 𝒫^{j+1} is the derivative to a^j
+    transposed: bool = False  # whether with a transposition sign: note 4's [𝒫^{j+1}]ᵀ
+    # one for a gradient ∇_x of x, two for a derivative ∂x/∂y; the letter is then ∇ or ∂
     of: tuple["Symbol", ...] = ()
-    prefix: bool = False
-    element: str = ""
+    prefix: bool = False  # whether ∇ stands before its symbol (∇W) and not under it (∇_a)
+    element: str = ""  # the letter of one of its elements, where it is another: w of W
+    # which symbols of ∂x/∂y an element's indices stand at; "split" is one each
     indices: Literal["last", "first", "both", "none", "split"] = "last"
-    of_elements: "Symbol | None" = None
-    between: str = ""
+    of_elements: "Symbol | None" = None  # what an element is written with, where it is another
+    between: str = ""  # what stands between its indices: 𝟙_{k=i}
 
     def placed(self, layer: int | None, entry: Sequence[int | str], first: int) -> tuple[str, str]:
         """Return what stands above and what below the letter: the layer, and an element's indices.
 
-        Parameters
-        ----------
-        layer : int or None
-        entry : sequence of int or str
-            From 0, or a letter; empty for the whole array.
-        first : int
-            What the notation counts from.
+        These count from 0, or are letters; the notation counts from `first`.
         """
         below, above = [i if isinstance(i, str) else str(i + first) for i in entry], ""
         if layer is not None and self.place != "none":
@@ -104,9 +74,9 @@ def plain(letter: str, *, bold: bool = False) -> Symbol:
     return Symbol(letter, bold=bold)
 
 
-def derivative(top: Symbol, bottom: Symbol) -> Symbol:
+def derivative(top: Symbol, bottom: Symbol, indices: Any = "last") -> Symbol:
     """Return ∂top/∂bottom."""
-    return Symbol("∂", of=(top, bottom))
+    return Symbol("∂", of=(top, bottom), indices=indices)
 
 
 def nabla(of: Symbol, cost: Symbol, *, prefix: bool = False, named: bool = False) -> Symbol:
@@ -119,43 +89,43 @@ def nabla(of: Symbol, cost: Symbol, *, prefix: bool = False, named: bool = False
 
 
 QUANTITIES = {
-    "z": "pre-activations (N, n_l)",
-    "a": "activations (N, n_l); layer 0 is the input",
+    "z": "pre-activation (N, n_l)",
+    "a": "activation; layer 0 is the input (N, n_l)",
     "W": "weights (in, out)",
     "b": "biases (out,)",
     "bs": "the bias, once for every sample: note 5's B",
-    "jac": "∂a/∂z of one sample (k, k), for softmax",
-    "y": "encoded targets (N, k)",
-    "costs": "cost of a sample, its outputs' costs added up",
+    "jac": "derivatives of every output to every pre-activation (N, k, k)",
+    "y": "target (N, k)",
+    "costs": "cost of one sample",
     "J": "cost",
-    "dC": "∂C/∂a_L (N, k), before any mean",
-    "dz": "∂C/∂z_L (N, k), before any mean",
-    "delta": "error signals ∂J/∂z_l (N, n_l)",
-    "g": "∂J/∂a_l (N, n_l)",
-    "dW": "weight gradients (in, out)",
-    "db": "bias gradients (out,)",
+    "dC": "derivative of a sample's cost to the outputs (N, k)",
+    "dz": "derivative of a sample's cost to the pre-activations of the outputs (N, k)",
+    "delta": "error signal: derivative of the cost to the pre-activations (N, n_l)",
+    "g": "derivative of the cost to the activations (N, n_l)",
+    "dW": "weight gradient (in, out)",
+    "db": "bias gradient (out,)",
     "dW_n": "weight gradients of one sample's cost (in, out)",
     "db_n": "bias gradients of one sample's cost (out,)",
     "ones": "a vector of N ones",
     "s": "sample weights (N,)",
     "same": "1 where two units are the same, else 0",
     "unit": "a column of zeros but for one 1",
-    "dak": "∂a_l/∂z_k of one unit's z_k, a column (n_l, 1)",
-    "dab": "∂a_l/∂b_k of one unit's b_k, a column (n_l, 1)",
-    "dz_db": "∂z_k/∂b_j of two units",
-    "P": "∂C/∂a_l of one sample, a row (1, n_l)",
-    "dfa": "∂a_l/∂a_{l-1} of one sample (n_l, n_{l-1})",
-    "dfw": "∂a_l/∂w_1, w_1 the weights of the first unit (n_l, n_{l-1})",
-    "dfb": "∂a_l/∂b_l (n_l, n_l)",
-    "Pw": "∂C/∂w_1 as a product with P, a row (1, n_{l-1})",
-    "Pb": "∂C/∂b_l as a product with P, a row (1, n_l)",
-    "w": "the weights of one unit, a column (n_{l-1}, 1)",
-    "dha": "∂h/∂a of one neuron h, a row (1, n_{l-1})",
-    "dhw": "∂h/∂w of one neuron, a row (1, n_{l-1})",
-    "dhb": "∂h/∂b of one neuron",
-    "da_dz": "∂a_l/∂z_l in a thin network",
-    "dz_da": "∂z_l/∂a_{l-1} in a thin network",
-    "dz_dW": "∂z_1/∂W_1 in a thin network",
+    "dak": "derivative of a layer's activations to one pre-activation, a column (n_l, 1)",
+    "dab": "derivative of a layer's activations to one bias, a column (n_l, 1)",
+    "dz_db": "derivative of a pre-activation to a bias",
+    "P": "derivative of the cost to the activations, a row (1, n_l)",
+    "dfa": "Jacobian of a layer to its input (n_l, n_{l-1})",
+    "dfw": "Jacobian of a layer to the weights of one unit (n_l, n_{l-1})",
+    "dfb": "Jacobian of a layer to its biases (n_l, n_l)",
+    "Pw": "weight gradient of one unit, a row (1, n_{l-1})",
+    "Pb": "bias gradient, a row (1, n_l)",
+    "w": "weights of one unit (n_{l-1}, 1)",
+    "dha": "derivative of one neuron to its inputs (1, n_{l-1})",
+    "dhw": "derivative of one neuron to its weights (1, n_{l-1})",
+    "dhb": "derivative of one neuron to its bias",
+    "da_dz": "derivative of an activation to its pre-activation",
+    "dz_da": "derivative of a pre-activation to the activation below",
+    "dz_dW": "derivative of a pre-activation to its weight",
     "W_new": "weights after the update (in, out)",
     "b_new": "biases after the update (out,)",
     "moved": "one parameter, moved by ε",
@@ -172,11 +142,28 @@ QUANTITIES = {
     "rate": "learning rate",
     "f": "activation function",
 }
-"""Every quantity that a notation has a symbol for; the keys are the names in its formulas."""
+"""Every quantity that a notation has a symbol for, in words, with its shape where it is an array.
 
+The keys are the names in the notations' formulas.
+"""
 
-USUAL_LETTERS = {"b": "b", "ones": "𝟏", "N": "N", "lambda": "λ", "rate": "η"}
-"""The usual letters of the bias, a vector of ones, N, the L2 strength and the learning rate."""
+USUAL_LETTERS = {
+    "b": "b", "ones": "𝟏", "s": "s", "N": "N", "S": "S", "lambda": "λ", "rate": "η",
+    "penalty": "Σ‖W‖²", "moved": "w\u0303", "epsilon": "ε", "path": "p", "rest": "r",
+}  # fmt: skip
+"""The letters of what has no layer, and of the bias, unless a notation has others."""
+
+DERIVATIVES = {
+    "jac": "a z split", "dC": "C a", "dz": "C z", "g": "J a", "dW": "J W", "db": "J b",
+    "dW_n": "C W", "db_n": "C b", "P": "C a", "Pw": "C w", "Pb": "C b", "dfa": "a below",
+    "dfw": "a w", "dfb": "a b", "dak": "a z", "dab": "a b", "dz_db": "z b split",
+    "dha": "a below first", "dhw": "a w both", "dhb": "a b both", "da_dz": "a z",
+    "dz_da": "z below", "dz_dW": "z W",
+}  # fmt: skip
+"""The derivatives by what stands above and below the bar, and where an element has its indices."""
+
+FOR_A_BATCH = ("dC", "dz", "g")
+"""The derivatives that are written with the capitals of a batch."""
 
 
 def symbols_of(
@@ -190,92 +177,43 @@ def symbols_of(
 ) -> dict[str, tuple[Symbol, Symbol]]:
     """Return the symbol of every quantity, for one sample and for a batch.
 
-    Parameters
-    ----------
-    place : str
-        Where the layer stands.
-    letters : mapping
-        Small and capital letter of z, a, W, delta, y and f, as ``{"z": "zZ"}``, and those that
-        differ from :data:`USUAL_LETTERS`.
-    cost, sample_cost : str
-        J over a batch, C of one sample.
-    bold : bool
-        Whether vectors and matrices are bold.
-    others
-        What is not written as a derivative of the cost, or is written otherwise.
+    `letters` are the small and the capital one of z, a, W, delta, y and f, as ``{"z": "zZ"}``, and
+    those that differ from :data:`USUAL_LETTERS`; the costs are J over a batch and C of one sample;
+    `others` are the symbols that are no derivatives of the cost, or are written otherwise.
     """
     letters = USUAL_LETTERS | dict(letters)
-
-    def pair(key: str) -> tuple[Symbol, Symbol]:
-        small, capital = letters[key][0], letters[key][-1]
-        element = letters[key][0]
-        return (
-            symbol(small, place, bold=bold, element=element),
-            symbol(capital, place, bold=bold, element=element),
-        )
-
-    both = {key: pair(key) for key in ("z", "a", "delta")}
-    W = symbol(letters["W"][-1], place, bold=bold, element=letters["W"][0])
-    w = symbol(letters["W"][0], place, bold=bold)  # of one unit
-    b = symbol(letters["b"], place, bold=bold)
-    J, C = plain(cost), plain(sample_cost)
-    f = symbol(letters["f"], "none")
-    z, a = both["z"], both["a"]
-    found: dict[str, tuple[Symbol, Symbol]] = {
-        **both,
-        "W": (W, W),
-        "b": (b, b),
-        "bs": (symbol("B", place, bold=bold),) * 2,
-        "f": (f, f),
-        "jac": (replace(derivative(a[0], z[0]), indices="split"),) * 2,
-        "y": (
-            plain(letters["y"][0], bold=bold),
-            Symbol(letters["y"][-1], bold=bold, element=letters["y"][0]),
-        ),
-        "costs": (C, C),
-        "J": (J, J),
-        "dC": (derivative(C, a[0]), derivative(C, a[1])),
-        "dz": (derivative(C, z[0]), derivative(C, z[1])),
-        "g": (derivative(J, a[0]), derivative(J, a[1])),
-        "dW": (derivative(J, W),) * 2,
-        "db": (derivative(J, b),) * 2,
-        "dW_n": (derivative(C, W),) * 2,
-        "db_n": (derivative(C, b),) * 2,
-        "ones": (plain(letters["ones"]),) * 2,
-        "s": (plain("s"),) * 2,
-        "same": (Symbol("𝟙", between="="),) * 2,
-        "unit": (plain("e", bold=bold),) * 2,
-        "P": (derivative(C, a[0]),) * 2,
-        "dfa": (derivative(a[0], replace(a[0], shift=-1)),) * 2,
-        "dfw": (derivative(a[0], w),) * 2,
-        "dfb": (derivative(a[0], b),) * 2,
-        "Pw": (derivative(C, w),) * 2,
-        "w": (w,) * 2,
-        "dak": (derivative(a[0], z[0]),) * 2,
-        "dab": (derivative(a[0], b),) * 2,
-        "dz_db": (replace(derivative(z[0], b), indices="split"),) * 2,
-        "dha": (replace(derivative(a[0], replace(a[0], shift=-1)), indices="first"),) * 2,
-        "dhw": (replace(derivative(a[0], w), indices="both"),) * 2,
-        "dhb": (replace(derivative(a[0], b), indices="both"),) * 2,
-        "Pb": (derivative(C, b),) * 2,
-        "da_dz": (derivative(a[0], z[0]),) * 2,
-        "dz_da": (derivative(z[0], replace(a[0], shift=-1)),) * 2,
-        "dz_dW": (derivative(z[0], W),) * 2,
-        "W_new": (W, W),
-        "b_new": (b, b),
-        "moved": (plain("w\u0303"),) * 2,
-        "epsilon": (plain("ε"),) * 2,
-        "J_moved": (plain(f"{cost}\u0303"),) * 2,
-        "change": (plain(f"Δ{cost}"),) * 2,
-        "promised": (plain(f"d{cost}"),) * 2,
-        "path": (plain("p"),) * 2,
-        "rest": (plain("r"),) * 2,
-        "penalty": (plain("Σ‖W‖²"),) * 2,
-        "N": (plain(letters["N"]),) * 2,
-        "S": (plain("S"),) * 2,
-        "lambda": (plain(letters["lambda"]),) * 2,
-        "rate": (plain(letters["rate"]),) * 2,
+    small, capital = (
+        {
+            key: symbol(letters[key][case], place, bold=bold, element=letters[key][0])
+            for key in ("z", "a", "delta", "W")
+        }
+        for case in (0, -1)
+    )
+    alike = {key: plain(letters[key]) for key in USUAL_LETTERS if key != "b"} | {
+        "W": capital["W"],
+        "w": symbol(letters["W"][0], place, bold=bold),  # of one unit
+        "b": symbol(letters["b"], place, bold=bold),
+        "bs": symbol("B", place, bold=bold),
+        "f": symbol(letters["f"], "none"),
+        "costs": plain(sample_cost),
+        "J": plain(cost),
+        "same": Symbol("𝟙", between="="),
+        "unit": plain("e", bold=bold),
+        "J_moved": plain(f"{cost}\u0303"),
+        "change": plain(f"Δ{cost}"),
+        "promised": plain(f"d{cost}"),
     }
+    alike |= {"W_new": alike["W"], "b_new": alike["b"]}
+    y = Symbol(letters["y"][-1], bold=bold, element=letters["y"][0])
+    found = {key: (told, told) for key, told in alike.items()}
+    found |= {key: (small[key], capital[key]) for key in ("z", "a", "delta")}
+    found["y"] = plain(letters["y"][0], bold=bold), y
+    one = small | alike | {"C": alike["costs"], "below": replace(small["a"], shift=-1)}
+    for key, told in DERIVATIVES.items():
+        top, bottom, *indices = told.split()
+        of_batch = one | capital if key in FOR_A_BATCH else one
+        first, second = (derivative(x[top], x[bottom], *indices) for x in (one, of_batch))
+        found[key] = first, second
     return found | others
 
 

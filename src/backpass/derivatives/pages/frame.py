@@ -29,17 +29,8 @@ def page(title: str, content: str, style: str = "", *, steps: bool = False) -> s
     """Return a whole page, which loads nothing.
 
     Its Content-Security-Policy allows the style and the script in it, by their hashes, and nothing
-    else; without `steps` there is no script to allow.
-
-    Parameters
-    ----------
-    title : str
-    content : str
-        HTML.
-    style : str
-        Rules beside those of ``page.css``.
-    steps : bool
-        Whether the page has ``stepping.js``, which goes from step to step.
+    else: with `steps`, ``stepping.js``, which goes from step to step. `content` is HTML, `style`
+    has rules beside those of ``page.css``.
     """
     style = packaged("page.css") + packaged("picture.css") + PLACED + style
     script = packaged("stepping.js") if steps else ""

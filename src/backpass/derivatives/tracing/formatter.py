@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from numbers import Integral
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +29,6 @@ from backpass.derivatives.tracing.formulas import (
     Row,
     Transposed,
     Written,
-    leaves,
 )
 from backpass.derivatives.tracing.recording import Line
 from backpass.errors import InputError
@@ -36,15 +36,7 @@ from backpass.errors import InputError
 
 @dataclass(frozen=True)
 class Cut:
-    """An array as it is shown.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the whole array.
-    texts : list of list of str
-        The entries that are shown, of its upper left corner; the others are left out.
-    """
+    """An array as it is shown: its shape, and the entries of its upper left corner."""
 
     shape: tuple[int, int]
     texts: list[list[str]]
@@ -131,18 +123,13 @@ class Shown(Generic[P]):
     result: P | None
 
 
-_FUNCTIONS = {"diag": "diag", "total": "Σ", "residual": "∂C/∂z"}
+_FUNCTIONS = {"total": "Σ", "residual": "∂C/∂z"}
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "@": 2, "/": 3}
 
 
 class Painter(Generic[P]):
-    """Writes lines in one notation; a subclass draws the pieces, which are of its type P.
-
-    Parameters
-    ----------
-    notation : Notation
-    """
+    """Writes lines in one notation; a subclass draws the pieces, which are of its type P."""
 
     # how a subclass draws the pieces
     _row: Callable[[Sequence[P]], P]  # pieces beside one another
@@ -167,15 +154,7 @@ class Painter(Generic[P]):
         self.notation, self.operators = notation, notation.operators
 
     def show(self, line: Line, limits: Limits, *, batch: bool) -> Shown[P]:
-        """Return the pieces of one line.
-
-        Parameters
-        ----------
-        line : Line
-        limits : Limits
-        batch : bool
-            Whether the symbols are those of a batch.
-        """
+        """Return the pieces of one line, in the symbols of a batch or of one sample."""
         values, last = line.values, line.values.last
         limits = replace(limits, digits=max(limits.digits, line.digits))
 
@@ -294,8 +273,10 @@ class Painter(Generic[P]):
         if isinstance(node, Written):
             return self._written(node)
         if isinstance(node, Applied):
-            known = _FUNCTIONS.get(node.function, node.function.partition("update ")[2])
-            name = self._words(known) if known else function(node.layer)
+            if node.function in ("f", "slope"):
+                name = function(node.layer)
+            else:
+                name = self._words(_FUNCTIONS.get(node.function, node.function))
             if node.function == "slope":
                 name = self._row([name, self._words("′")])
             return self._apply(name, inner(node.inner))
@@ -363,7 +344,7 @@ def cuts(line: Line, limits: Limits) -> Iterator[tuple[Leaf, Cut]]:
     """Yield what is not shown whole: the quantity, and how it was cut."""
     if line.defines:
         return
-    for leaf in dict.fromkeys([*leaves(line.equation.left), *leaves(line.equation.right)]):
+    for leaf in dict.fromkeys(chain(*line.quantities())):
         value = line.values(leaf)
         if np.ndim(value) == 2 and limits.cut(value).left_out:
             yield leaf, limits.cut(value)

@@ -4,9 +4,10 @@ A tree holds no numbers: its leaves name quantities, which are looked up when it
 """
 
 import ast
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -21,6 +22,9 @@ VECTORS = {"w", "dha", "dhw", "Pw", "dfw", "unit", "dak", "dab"}
 
 THIN = {"da_dz", "dz_da", "dz_dW"}
 """Fractions of a thin network, which are numbers."""
+
+SHOWN_TERMS = 8
+"""The most terms of a sum over units that are written out."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,11 @@ _OPERATORS: dict[type, str] = {
 }  # fmt: skip
 
 
-def parse(text: str, layer: int | None = None) -> Equation:
+def parse(text: str, layer: int | None = None, **at: int | range) -> Equation:
     """Return the tree of a table's formula, for the given layer l.
+
+    ``W[l][i, j]`` is an element, ``same[i, j]`` one of what has no layer, and ``Σ(i, …)`` the sum
+    over i; `at` says which one an index is, or over which ones to add up.
 
     Examples
     --------
@@ -152,44 +159,65 @@ def parse(text: str, layer: int | None = None) -> Equation:
     Equation(left=Leaf(key='delta', layer=2, sample=None, entry=()), right=Binary(operator='/', \
 left=Leaf(key='dz', layer=2, sample=None, entry=()), \
 right=Leaf(key='N', layer=None, sample=None, entry=())), sign='=')
+    >>> parse("b = Σ(i, W[l][i, j])", 1, i=range(2), j=3).right == joined(
+    ...     "+", [Leaf("W", 1, entry=(0, 3)), Leaf("W", 1, entry=(1, 3))]
+    ... )
+    True
     """
-    left, right = (_node(ast.parse(side, mode="eval").body, layer) for side in text.split(" = "))
-    return Equation(left, right)
+    left, sign, right = re.split(" ([=←]) ", text)
+    return Equation(_node(_read(left), layer, at), _node(_read(right), layer, at), sign)
 
 
-def _node(part: ast.expr, layer: int | None) -> Node:
-    if isinstance(part, ast.Name):
-        return Leaf(part.id)
-    if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name):
-        return Leaf(part.value.id, _index(part.slice, layer))
-    if isinstance(part, ast.Constant) and isinstance(part.value, int | float):
-        return Constant(part.value)
-    if isinstance(part, ast.UnaryOp):
-        return Negative(_node(part.operand, layer))
-    if isinstance(part, ast.BinOp):
-        operator = _OPERATORS[type(part.op)]
-        return Binary(operator, _node(part.left, layer), _node(part.right, layer))
-    if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
-        inner = _node(part.args[0], layer)
-        if len(part.args) == 2:
-            both = Binary(",", inner, _node(part.args[1], layer))
-            return Applied(part.func.id, None, both)
-        if part.func.id == "T" and isinstance(inner, Leaf):
-            return Transposed(inner)
-        return Applied(part.func.id, getattr(inner, "layer", None), inner)
+@cache
+def _read(side: str) -> ast.expr:
+    return ast.parse(side, mode="eval").body
+
+
+def _node(part: ast.expr, layer: int | None, at: Mapping[str, Any]) -> Node:
+    match part:
+        case ast.Name(name):
+            return Leaf(name)
+        case ast.Subscript(ast.Subscript(ast.Name(name), slice=place), slice=entry):
+            return Leaf(name, _number(place, {"l": layer}), entry=_entry(entry, at))
+        case ast.Subscript(ast.Name(name), slice=ast.Tuple() as entry):
+            return Leaf(name, entry=_entry(entry, at))
+        case ast.Subscript(ast.Name(name), slice=place):
+            return Leaf(name, _number(place, {"l": layer}))
+        case ast.Constant(int() | float() as value):
+            return Constant(value)
+        case ast.UnaryOp(operand=inner):
+            return Negative(_node(inner, layer, at))
+        case ast.BinOp(left, operator, right):
+            joint = _OPERATORS[type(operator)]
+            return Binary(joint, _node(left, layer, at), _node(right, layer, at))
+        case ast.Call(ast.Name("Σ"), [ast.Name(index), term]):
+            terms = (_node(term, layer, {**at, index: n}) for n in at[index])
+            return summed(terms, len(at[index]), SHOWN_TERMS)
+        case ast.Call(ast.Name(name), [one, other]):
+            both = Binary(",", _node(one, layer, at), _node(other, layer, at))
+            return Applied(name, None, both)
+        case ast.Call(ast.Name(name), [one]):
+            argument = _node(one, layer, at)
+            if name == "T" and isinstance(argument, Leaf):
+                return Transposed(argument)
+            return Applied(name, getattr(argument, "layer", None), argument)
     raise ValueError(f"a formula cannot hold {ast.unparse(part)!r}")
 
 
-def _index(part: ast.expr, layer: int | None) -> int:
-    """Return the number of a layer: ``l``, ``l-1`` or ``l+1``, or a number itself."""
-    if isinstance(part, ast.Constant) and isinstance(part.value, int):
-        return part.value
-    if layer is None:
-        raise ValueError(f"{ast.unparse(part)} is the number of no layer here")
-    if isinstance(part, ast.BinOp) and isinstance(part.right, ast.Constant):
-        step = int(str(part.right.value))
-        return layer + step if isinstance(part.op, ast.Add) else layer - step
-    return layer
+def _number(part: ast.expr, known: Mapping[str, Any]) -> int:
+    """Return a number of a layer or a unit: a letter, one more or less, or the number itself."""
+    match part:
+        case ast.Constant(int() as number):
+            return number
+        case ast.Name(letter) if isinstance(found := known.get(letter), int):
+            return found
+        case ast.BinOp(inner, operator, ast.Constant(int() as step)):
+            return _number(inner, known) + (step if isinstance(operator, ast.Add) else -step)
+    raise ValueError(f"{ast.unparse(part)} is no number here")
+
+
+def _entry(part: ast.expr, at: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(_number(one, at) for one in getattr(part, "elts", [part]))
 
 
 def leaves(node: Node) -> list[Leaf]:

@@ -6,21 +6,15 @@ from itertools import product
 from typing import Any
 
 from backpass.derivatives.tracing.formulas import (
+    SHOWN_TERMS,
     Applied,
     Equation,
     Leaf,
-    More,
     Node,
     Row,
     Written,
 )
-from backpass.derivatives.tracing.record_formulas import (
-    SHOWN_TERMS,
-    Sum,
-    Variable,
-    filled,
-    formulas_of,
-)
+from backpass.derivatives.tracing.record_formulas import Sum, Variable, added, filled, formulas_of
 from backpass.derivatives.tracing.recording import Line, Values
 
 
@@ -96,7 +90,7 @@ def _at(key: str, layer: int | None, *entry: int | str, sample: int | None = Non
 
 def _filled_at(tree: Any, values: Values, layer: int, sample: int | None, **at: int) -> Any:
     """Return a formula for one unit, ``k``, and where it asks for two, ``i``."""
-    units = values.recording.arrays["a", layer].shape[1]
+    units = values.units(layer)
 
     def variable(seen: Variable) -> Node:
         entry = tuple(
@@ -133,7 +127,7 @@ def slope_line(values: Values, layer: int, unit: int) -> Line:
 def jacobian_lines(values: Values, layer: int, sample: int | None = None) -> Iterator[Line]:
     """Yield ∂a_k/∂z_i of softmax for all its pairs of units."""
     formula = formulas_of(values.model.activations[layer - 1]).derivative
-    units = range(values.recording.arrays["a", layer].shape[1])
+    units = range(values.units(layer))
     for k, i in product(units, units) if formula is not None else ():
         right = _filled_at(formula, values, layer, sample, k=k, i=i)
         yield Line(Equation(_at("jac", layer, 0, k, i, sample=sample), right), values)
@@ -141,10 +135,9 @@ def jacobian_lines(values: Values, layer: int, sample: int | None = None) -> Ite
 
 def cost_slopes(values: Values, key: str = "dC", sample: int | None = None) -> Iterator[Line]:
     """Yield ∂C/∂ŷ_k of every output; for another `key`, ∂C/∂z_k by the formula of the pair."""
-    loss, last = values.model.loss, values.last
-    fused = loss.fused.get(values.model.activations[-1].name)
-    formula = formulas_of(loss if key == "dC" else fused).derivative
-    for k in range(values.recording.arrays["a", last].shape[1]) if formula is not None else ():
+    last = values.last
+    formula = formulas_of(values.model.loss if key == "dC" else values.pair).derivative
+    for k in range(values.units(last)) if formula is not None else ():
         right = _filled_at(formula, values, last, sample, k=k)
         yield Line(Equation(_at(key, last, k, sample=sample), right), values)
 
@@ -152,18 +145,14 @@ def cost_slopes(values: Values, key: str = "dC", sample: int | None = None) -> I
 def cost_line(values: Values, sample: int | None = None) -> Line | None:
     """Return the cost of one sample, its outputs' costs added up; None without a formula."""
     formula, last = formulas_of(values.model.loss).value, values.last
-    units = values.recording.arrays["a", last].shape[1]
+    units = values.units(last)
     if formula is None:
         return None
     whole = isinstance(formula, Row) and any(isinstance(part, Sum) for part in formula.parts)
-    terms: list[Any] = []
-    for k in range(1 if whole else min(units, SHOWN_TERMS)):
-        term = _filled_at(formula, values, last, sample, k=k)
-        terms += [Written("+", sign=True)] * bool(terms)
-        terms.append(_apart(term) if units > 1 and not whole else term)
-    if not whole and units > SHOWN_TERMS:
-        terms += [Written("+", sign=True), More(units - SHOWN_TERMS)]
-    return Line(Equation(Leaf("costs", None, sample), Row(tuple(terms))), values)
+    count = 1 if whole else units
+    terms = [_filled_at(formula, values, last, sample, k=k) for k in range(min(count, SHOWN_TERMS))]
+    total = added(map(_apart, terms) if count > 1 else terms, count)
+    return Line(Equation(Leaf("costs", None, sample), total), values)
 
 
 def _apart(term: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from backpass.derivatives.tracing.formatter import printed
 from backpass.derivatives.tracing.formulas import Leaf
-from backpass.derivatives.tracing.network_picture import quantity
+from backpass.derivatives.tracing.network_picture import quantity, text_at
 from backpass.derivatives.tracing.recording import Values
 from backpass.derivatives.tracing.to_text import TextPainter
 
@@ -40,10 +40,6 @@ def graph_picture(trace: Any) -> str:
 
     A node is a quantity with its shape and its largest entry; an arrow is the equation that the
     quantity goes into. Arrows of the backward pass are dashed.
-
-    Parameters
-    ----------
-    trace : Trace
     """
     nodes = {(node.key, node.layer): node for node in _nodes(trace)}
     last = len(trace.network.sizes) - 1
@@ -112,12 +108,11 @@ def _box(trace: Any, node: _Node) -> str:
     else:
         told = f"{value.shape[0]}×{value.shape[1]}, |·| ≤ {printed(np.max(np.abs(value)), 3)}"
     style = "bp-gradient" if node.row >= BACKWARD else "bp-value-node"
-    middle, lines = f'x="{x + WIDE / 2:.0f}"', (f"{y + 19:.0f}", f"{y + 35:.0f}")
+    head = text_at(x + WIDE / 2, y + 19, "head", html.escape(symbol))
     return (
         f'<g data-quantity="{quantity(node.key, node.layer)}"><rect x="{x:.0f}" y="{y:.0f}" '
-        f'width="{WIDE}" height="{HIGH}" rx="7" class="{style}"/>'
-        f'<text {middle} y="{lines[0]}" class="bp-head">{html.escape(symbol)}</text>'
-        f'<text {middle} y="{lines[1]}" class="bp-small">{html.escape(told)}</text></g>'
+        f'width="{WIDE}" height="{HIGH}" rx="7" class="{style}"/>{head}'
+        f"{text_at(x + WIDE / 2, y + 35, 'small', html.escape(told))}</g>"
     )
 
 
@@ -137,9 +132,7 @@ def _arrow(start: _Node, end: _Node, equation: str) -> str:
         f"{c:.1f},{d:.1f} {c - 7 * ux + 3.5 * uy:.1f},{d - 7 * uy - 3.5 * ux:.1f} "
         f"{c - 7 * ux - 3.5 * uy:.1f},{d - 7 * uy + 3.5 * ux:.1f}"
     )
-    label = (
-        f'<text x="{(a + c) / 2:.0f}" y="{(b + d) / 2 - 4:.0f}" class="bp-small">{equation}</text>'
-    )
+    label = text_at((a + c) / 2, (b + d) / 2 - 4, "small", equation)
     return (
         f'<line x1="{a:.1f}" y1="{b:.1f}" x2="{c:.1f}" y2="{d:.1f}" class="bp-arrow"{back}/>'
         f'<polygon points="{tip}" class="bp-tip"/>{label}'

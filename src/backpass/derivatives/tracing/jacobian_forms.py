@@ -11,7 +11,6 @@ from backpass.derivatives.tracing.formulas import (
     Binary,
     Equation,
     Leaf,
-    Node,
     Power,
     Row,
     Transposed,
@@ -19,33 +18,19 @@ from backpass.derivatives.tracing.formulas import (
     joined,
     mapped,
     parse,
-    summed,
 )
-from backpass.derivatives.tracing.function_lines import activation_line, slope_line
 from backpass.derivatives.tracing.recording import Line, Values
 from backpass.derivatives.tracing.steps import Step, batch_steps, first, with_penalty
 from backpass.errors import InputError
-from backpass.network.network import Network
 
-SHOWN_TERMS = 8
-"""The most terms of a sum over units that are written out."""
-
-
-def _at(key: str, layer: int, *entry: int) -> Leaf:
-    return Leaf(key, layer, entry=entry)
+SHOWN_UNITS, SHOWN_NEURONS = 8, 4
+"""The most units that a line of their own is shown of, and the most that are shown as neurons."""
 
 
-def jacobian_steps(values: Values, network: Network) -> list[Step]:
-    """Return the product of Jacobians of one sample, from the cost down to the input.
-
-    Parameters
-    ----------
-    values : Values
-        Of one sample.
-    network : Network
-    """
-    last = len(network.sizes) - 1
-    lines, remarks = first(function_lines.cost_slopes(values), network.sizes[-1], values)
+def jacobian_steps(values: Values) -> list[Step]:
+    """Return the product of Jacobians of one sample, from the cost down to the input."""
+    last = values.last
+    lines, remarks = first(function_lines.cost_slopes(values), values.units(last), values)
     if values.notation.symbols["P"] != values.notation.symbols["dC"]:  # 𝒫, a symbol of its own
         lines.append(Line(parse("P[l] = T(dC[l])", last), values))
     steps = [
@@ -81,7 +66,7 @@ def _layer_steps(values: Values, layer: int) -> list[Step]:
     product = "{0} = {2} @ {1}" if columns else "{0} = {1} @ {2}"
 
     def line(text: str) -> Line:
-        return Line(mapped(parse(text, layer), _of_first_unit), values)
+        return Line(parse(text, layer), values)
 
     def step(equation: str, title: str, *lines: Line) -> Step:
         return _of_layer(equation, title, lines, values, layer)
@@ -100,7 +85,7 @@ def _layer_steps(values: Values, layer: int) -> list[Step]:
         step("B4", f"{jacobian} its biases", *of_biases, line(f"dfb[l] = {slopes}")),
         step("B4", "bias gradient", line(product.format("Pb[l]", "P[l]", "dfb[l]"))),
         step("B3", f"{jacobian} the weights of its first unit", _weights_of_first(values, layer)),
-        step("B3", first_unit, line(product.format("Pw[l]", "P[l]", "dfw[l]"))),
+        step("B3", first_unit, line(product.format("Pw[l][0]", "P[l]", "dfw[l][0]"))),
     ]
     if not notation.stacks:
         steps.append(step("B2b", "error signal", line(_error_from_P(notation, mixing=mixing))))
@@ -120,7 +105,7 @@ def _error_from_P(notation: Notation, *, mixing: bool) -> str:
 def _weights_of_first(values: Values, layer: int) -> Line:
     """Return ∂f/∂w_1: f′(z_1) aᵀ in line 1; where units mix, ∂a/∂z_1 times aᵀ."""
     columns, below = values.notation.denominator_layout, Leaf("a", layer - 1)
-    flat: Node = below if values.notation.samples_in_columns == columns else Transposed(below)
+    flat = below if values.notation.samples_in_columns == columns else Transposed(below)
     left = Leaf("dfw", layer, entry=(0,))
     if ("jac", layer) in values.recording.arrays:
         column = Leaf("dak", layer, entry=(0,))
@@ -128,85 +113,60 @@ def _weights_of_first(values: Values, layer: int) -> Line:
         return Line(Equation(left, Binary("@", *sides)), values)
     where = "column" if columns else "line"
     number = 1 - values.notation.from_zero
-    total = Binary("*", _at("dphi", layer, 0), flat)
+    total = Binary("*", Leaf("dphi", layer, entry=(0,)), flat)
     words = Written(f" in {where} {number}, 0 elsewhere")
     return Line(Equation(left, Row((total, words))), values)
 
 
 def _stacked_biases(values: Values, layer: int) -> Iterator[Line]:
     """Yield note 2's ∂a/∂z_k, and ∂a/∂b_1 by them and δ_1k; the rows of ∂a/∂b are like it."""
-    units = values.recording.arrays["b", layer].size
-    for k in range(min(units, SHOWN_TERMS)):
-        one = Binary("*", _at("dphi", layer, k), _at("unit", layer, k))
-        yield Line(Equation(_at("dak", layer, k), one), values)
-    yield Line(Equation(_at("dz_db", layer, 0, 0), Leaf("same", entry=(0, 0))), values)
-    terms = (Binary("*", _at("dak", layer, k), Leaf("same", entry=(0, k))) for k in range(units))
-    yield Line(Equation(_at("dab", layer, 0), summed(terms, units, SHOWN_TERMS)), values)
+    units = values.units(layer)
+    for k in range(min(units, SHOWN_UNITS)):
+        yield Line(parse("dak[l][k] = dphi[l][k] * unit[l][k]", layer, k=k), values)
+    yield Line(parse("dz_db[l][0, 0] = same[0, 0]", layer), values)
+    total = parse("dab[l][0] = Σ(k, dak[l][k] * same[0, k])", layer, k=range(units))
+    yield Line(total, values)
 
 
 def _stacked_weights(values: Values, layer: int) -> Iterator[Line]:
     """Yield the weight gradient as the notation has it, of note 2 by the units' ∂L/∂w_i."""
-    notation, W = values.notation, Leaf("W", layer)
+    notation, units = values.notation, values.units(layer)
     alpha = float(values.recording.arrays["lambda", None])
     if notation.stacks:
-        units = range(min(values.recording.arrays["b", layer].size, SHOWN_TERMS))
-        for i in units:
-            one = Binary("*", Leaf("a", layer - 1), _at("Pb", layer, i))
-            yield Line(Equation(_at("Pw", layer, i), one), values)
-        if len(units) == values.recording.arrays["b", layer].size:
-            beside = joined(",", [_at("Pw", layer, i) for i in units])
+        for i in range(min(units, SHOWN_UNITS)):
+            yield Line(parse("Pw[l][i] = a[l-1] * Pb[l][i]", layer, i=i), values)
+        if units <= SHOWN_UNITS:
+            beside = joined(",", [Leaf("Pw", layer, entry=(i,)) for i in range(units)])
             stacked = Power(Row((beside,), grouped=True), Written("T"))
-            told = Equation(Leaf("dW", layer), stacked)
-            yield Line(with_penalty(told, W, values, alpha), values)
+            yield Line(with_penalty(Equation(Leaf("dW", layer), stacked), values, alpha), values)
     elif of_biases := notation.formula("B4", batch=False):
         yield Line(parse(of_biases, layer), values)
     told = parse(notation.formula("B3", batch=False), layer)
-    yield Line(with_penalty(told, W, values, alpha), values)
+    yield Line(with_penalty(told, values, alpha), values)
 
 
 def _unrolled(values: Values, last: int) -> Step:
     """Return note 4's product over all layers: from the cost to the first unit's weights."""
-    factors: list[Node] = [Leaf("P", last)]
-    factors += [Leaf("dfa", layer) for layer in range(last, 1, -1)]
-    factors.append(Leaf("dfw", 1, entry=(0,)))
+    jacobians = [Leaf("dfa", layer) for layer in range(last, 1, -1)]
+    factors = [Leaf("P", last), *jacobians, Leaf("dfw", 1, entry=(0,))]
     if values.notation.denominator_layout:
         factors.reverse()
     line = Line(Equation(Leaf("Pw", 1, entry=(0,)), joined("@", factors)), values)
     return _of_layer("B3", "the product of all layers' Jacobians", [line], values, 1)
 
 
-def _of_first_unit(leaf: Leaf) -> Leaf:
-    """Return ∂f/∂w and its product with 𝒫 as those of the first unit."""
-    return replace(leaf, entry=(0,)) if leaf.key in ("dfw", "Pw") else leaf
-
-
 _NEURON = "z = {product} + b", "dha[l] = dphi * {w}", "dhw[l] = dphi * {input}", "dhb[l] = dphi"
 
-SHOWN_NEURONS = 4
 
-
-def neuron_steps(values: Values, network: Network, layer: int) -> list[Step]:
-    """Return what the single neurons of one layer compute, and their derivatives.
-
-    Parameters
-    ----------
-    values : Values
-        Of one sample.
-    network : Network
-    layer : int
-
-    Raises
-    ------
-    InputError
-        When the layer's activation mixes its units.
-    """
-    phi = network.model.activations[layer - 1]
+def neuron_steps(values: Values, layer: int) -> list[Step]:
+    """Return what the single neurons of one layer compute, and their derivatives."""
+    phi = values.model.activations[layer - 1]
     if not phi.elementwise:
         raise InputError(
             f"form neuron: layer {layer} is {phi.name}, which mixes its units; choose another "
-            f"of 1 … {len(network.sizes) - 1}"
+            f"of 1 … {values.last}"
         )
-    notation, units = values.notation, network.sizes[layer]
+    notation, units = values.notation, values.units(layer)
     columns = notation.samples_in_columns
     words = {
         "product": "T(w) @ x" if columns else "x @ w",
@@ -218,7 +178,8 @@ def neuron_steps(values: Values, network: Network, layer: int) -> list[Step]:
     steps = _forward(values, layer)
     for unit in range(min(units, SHOWN_NEURONS)):
         z, *rest = [Line(_of_unit(text.format(**words), layer, unit), values) for text in _NEURON]
-        a, f = (make(values, layer, unit) for make in (activation_line, slope_line))
+        a = function_lines.activation_line(values, layer, unit)
+        f = function_lines.slope_line(values, layer, unit)
         lines = (z, *told, a, *slope, f, *rest)
         told, slope = [], []
         title = f"neuron {unit + 1 - notation.from_zero} of {units}"

@@ -64,18 +64,11 @@ def network_picture(trace: Any, row: int = 0, links: Mapping[str, str] | None = 
     """Return an SVG of the network with one row's activations, weights and error signals.
 
     A disc is a unit: its colour is the activation, the ring around it the error signal. Lines are
-    weights. Negative values are dashed as well as brown.
-
-    Parameters
-    ----------
-    trace : Trace
-    row : int
-        Which row of the batch is drawn.
-    links : mapping of str to str, optional
-        The place in the page of the step that computes a quantity, by its name in the page.
+    weights. Negative values are dashed as well as brown. `links` gives the place in the page of the
+    step that computes a quantity, by its name there.
     """
     drawing = _Drawing(trace, row, links or {})
-    sizes = "-".join(map(str, drawing.sizes))
+    sizes = trace.widths
     parts = [
         f'<svg class="bp-picture bp-network" xmlns="http://www.w3.org/2000/svg" '
         f'role="{"group" if links else "img"}" '
@@ -145,7 +138,8 @@ class _Drawing:
         return f'<a href="#{link}" aria-label="{kind}{of}">{told}</a>' if link else told
 
 
-def _text(x: float, y: float, style: str, text: str) -> str:
+def text_at(x: float, y: float, style: str, text: str) -> str:
+    """Return a text of a picture."""
     return f'<text x="{x:.0f}" y="{y:.0f}" class="bp-{style}">{text}</text>'
 
 
@@ -177,7 +171,7 @@ def _weights(drawing: _Drawing) -> Iterator[str]:
                     f"{_look(W[i, j], largest, 2.2, '5 4')}><title>{name}</title></line>"
                 )
                 start, end = x + RADIUS + 6, u - RADIUS - 6
-                at = _text(
+                at = text_at(
                     start + t * (end - start), y + t * (v - y) + 4, "number", _told(W[i, j], 3)
                 )
                 numbers += [at] * (few <= NUMBERED)
@@ -188,7 +182,7 @@ def _layer(drawing: _Drawing, layer: int) -> Iterator[str]:
     """Yield one layer: heads, then the units with their rings and biases."""
     x, _ = drawing.place(layer, 0)
     name = "input" if layer == 0 else "output" if layer == drawing.last else "hidden"
-    yield _text(x, 18, "head", f"layer {layer}") + _text(x, 34, "small", name)
+    yield text_at(x, 18, "head", f"layer {layer}") + text_at(x, 34, "small", name)
     key = "delta" if layer else "g"
     a, error = drawing.values("a", layer), drawing.values(key, layer)
     most = drawing.largest("a", drawing.layers), drawing.largest("delta", drawing.layers[1:])
@@ -200,15 +194,15 @@ def _layer(drawing: _Drawing, layer: int) -> Iterator[str]:
                 f"{_look(float(error[j]), most[1], 4, '6 4')}/>"
             )
             b = drawing.trace["b", layer][j]
-            biases.append(_text(x, y - 27, "small", f"{drawing.letter('b')} {_told(b, 3)}"))
+            biases.append(text_at(x, y - 27, "small", f"{drawing.letter('b')} {_told(b, 3)}"))
         number = f"{drawing.letter(key)} {_told(error[j], 2)}"
-        errors.append(_text(x, y + 35, "small", number))
+        errors.append(text_at(x, y + 35, "small", number))
         told = f"{drawing.named('a', layer, j)} = {_told(a[j], 4)}"
         strong = " bp-strong" if most[0] > 0 and abs(a[j]) > 0.6 * most[0] else ""
         units.append(
             f'<circle cx="{x:.0f}" cy="{y:.1f}" r="{RADIUS}" class="bp-unit" '
             f'fill="{colour(float(a[j]), most[0])}"><title>{told}</title></circle>'
-            + _text(x, y + 4, f"value{strong}", _told(a[j], 2))
+            + text_at(x, y + 4, f"value{strong}", _told(a[j], 2))
             + _name(drawing, layer, j, x, y)
         )
     yield drawing.part("error signals", layer, errors)
@@ -217,7 +211,7 @@ def _layer(drawing: _Drawing, layer: int) -> Iterator[str]:
         yield drawing.part("biases", layer, biases)
     if None in drawing.slots(layer):
         x, y = drawing.place(layer, FIRST)
-        yield _text(x, y + 4, "small", f"⋮ {drawing.sizes[layer] - FIRST - LAST} more")
+        yield text_at(x, y + 4, "small", f"⋮ {drawing.sizes[layer] - FIRST - LAST} more")
 
 
 def _name(drawing: _Drawing, layer: int, unit: int, x: float, y: float) -> str:
@@ -228,7 +222,7 @@ def _name(drawing: _Drawing, layer: int, unit: int, x: float, y: float) -> str:
         return ""
     name = names[unit] if len(names[unit]) <= NAME else names[unit][: NAME - 1] + "…"
     at, side = (x - RADIUS - 8, "right") if layer == 0 else (x + RADIUS + 10, "left")
-    return _text(at, y + 4 - 12 * (layer > 0), side, html.escape(name))
+    return text_at(at, y + 4 - 12 * (layer > 0), side, html.escape(name))
 
 
 def _cost(drawing: _Drawing) -> Iterator[str]:
@@ -244,7 +238,7 @@ def _cost(drawing: _Drawing) -> Iterator[str]:
         )
         if known:
             told = f"{drawing.letter('y')} {_told(trace['y'][drawing.row, j], 2)}"
-            targets.append(_text(u + RADIUS + 10, v + 4, "left", told))
+            targets.append(text_at(u + RADIUS + 10, v + 4, "left", told))
     box = (
         f'<rect x="{x}" y="{y - 22:.1f}" width="{COST}" height="44" rx="7" class="bp-value-node"/>'
     )
@@ -252,7 +246,7 @@ def _cost(drawing: _Drawing) -> Iterator[str]:
     of = "cost" if rows == 1 else f"cost of {rows} rows"
     number = f"{drawing.letter('J')} {_told(trace['J'], 4)}"
     middle = x + COST / 2
-    texts = _text(middle, y - 3, "head", number) + _text(middle, y + 14, "small", of)
+    texts = text_at(middle, y - 3, "head", number) + text_at(middle, y + 14, "small", of)
     yield drawing.part("cost", last, [*wires, box, texts])
     yield drawing.part("targets", None, targets)
 
@@ -263,8 +257,8 @@ def _legend(drawing: _Drawing) -> Iterator[str]:
     for i in range(21):
         fill = colour((i - 10) / 10, 1)
         yield f'<rect x="{x + 6 * i}" y="{y}" width="6.5" height="12" fill="{fill}"/>'
-    yield _text(x, y + 26, "left", f"−{largest}") + _text(x + 63, y + 26, "small", "0")
-    yield _text(x + 126, y + 26, "right", largest)
+    yield text_at(x, y + 26, "left", f"−{largest}") + text_at(x + 63, y + 26, "small", "0")
+    yield text_at(x + 126, y + 26, "right", largest)
     signs = {key: drawing.letter(key) for key in ("a", "delta", "g", "W", "b")}
     notes = (
         (f"disc: activation {signs['a']}", f"ring: error signal {signs['delta']}"),
@@ -273,4 +267,4 @@ def _legend(drawing: _Drawing) -> Iterator[str]:
     )
     for i, pair in enumerate(notes):
         for told, across in zip(pair, (150, 302), strict=True):
-            yield _text(x + across, y + 8 + 17 * i, "left", told)
+            yield text_at(x + across, y + 8 + 17 * i, "left", told)

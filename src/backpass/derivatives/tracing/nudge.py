@@ -8,7 +8,7 @@ from typing import Any
 
 from backpass.derivatives.batch import Subject
 from backpass.derivatives.notation import Notation
-from backpass.derivatives.tracing.formulas import Binary, Equation, Leaf, Node, joined
+from backpass.derivatives.tracing.formulas import Equation, Leaf, Node, joined, parse
 from backpass.derivatives.tracing.recording import (
     Line,
     Recording,
@@ -34,32 +34,20 @@ DIGITS = 9
 def nudge_section(notation: Notation, batch: Subject, whole: Recording, where: Any) -> Section:
     """Return the steps of a nudge.
 
-    Parameters
-    ----------
-    notation : Notation
-    batch : Subject
-    whole : Recording
-        Of the run without it.
-    where : tuple
-        ``("W", layer, i, j)`` or ``("b", layer, j)``, in our layout, units from 0.
-
-    Raises
-    ------
-    InputError
-        When there is no such parameter.
+    It moves ``("W", layer, i, j)`` or ``("b", layer, j)``, in our layout, units from 0; `whole` is
+    the run without it.
     """
     key, layer, entry = _checked(where, batch.network.sizes)
     second = record_nudge(batch, whole, key, layer, entry)
     paths, count = record_paths(whole, key, layer, entry, SHOWN_PATHS)
     values = Values(notation, whole, of_every_sample(whole))
-    one, slope = Leaf(key, layer, entry=entry), Leaf(f"d{key}", layer, entry=entry)
-    epsilon, moved, before = Leaf("epsilon"), Leaf("J_moved"), Leaf("J")
     again = Values(notation, second, of_every_sample(second))
+    one = f"{key}[l]{[*entry]}"
     equations = (
-        (Equation(Leaf("moved"), Binary("+", one, epsilon)), values, 1),
-        (Equation(moved, mean_cost(again, batch.alpha)), again, DIGITS),
-        (Equation(Leaf("change"), Binary("-", moved, before)), values, DIGITS),
-        (Equation(Leaf("promised"), Binary("*", epsilon, slope)), values, 1),
+        (parse(f"moved = {one} + epsilon", layer), values, 1),
+        (Equation(Leaf("J_moved"), mean_cost(again, batch.alpha)), again, DIGITS),
+        (parse("change = J_moved - J"), values, DIGITS),
+        (parse(f"promised = epsilon * d{one}", layer), values, 1),
     )
     lines = tuple(Line(equation, seen, digits=digits) for equation, seen, digits in equations)
     remark = "the last two differ by the curvature of the cost, with ε² only"

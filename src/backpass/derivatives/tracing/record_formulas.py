@@ -7,12 +7,13 @@ record meets another meaning in a note.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from backpass.derivatives.tracing.formulas import (
+    SHOWN_TERMS,
     Constant,
     Fraction,
     More,
@@ -21,9 +22,6 @@ from backpass.derivatives.tracing.formulas import (
     Row,
     Written,
 )
-
-SHOWN_TERMS = 8
-"""The most terms of a sum over units that are written out."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +42,12 @@ class Sum:
 
 @dataclass(frozen=True)
 class RecordFormulas:
-    """What a record writes of its value and of its derivative.
+    """What a record writes of its value and of its derivative: trees, None where it has none."""
 
-    Parameters
-    ----------
-    own : str
-        The function's own name in it, σ or tanh; φ where it has none.
-    value, derivative : tree or None
-        The last expression for each; None where the record has none.
-    rows : tuple of tree
-        Every line of the derivation.
-    """
-
-    own: str
-    value: Any
+    own: str  # the function's own name in it, σ or tanh; φ where it has none
+    value: Any  # the last expression for it, as of the derivative
     derivative: Any
-    rows: tuple[Any, ...]
+    rows: tuple[Any, ...]  # every line of the derivation
 
 
 def formulas_of(record: Any) -> RecordFormulas:
@@ -318,10 +306,11 @@ def _written_out(tree: Sum, variable: Callable[[Variable], Node], units: int) ->
             replace(seen, index=str(unit)) if seen.index == tree.index else seen
         )
 
-    parts: list[Any] = []
-    for unit in range(min(units, SHOWN_TERMS)):
-        parts += [Written("+", sign=True)] * bool(parts)
-        parts.append(filled(tree.inner, bound(unit), units))
-    if units > SHOWN_TERMS:
-        parts += [Written("+", sign=True), More(units - SHOWN_TERMS)]
-    return Row(tuple(parts), grouped=units > 1)
+    terms = [filled(tree.inner, bound(unit), units) for unit in range(min(units, SHOWN_TERMS))]
+    return replace(added(terms, units), grouped=units > 1)
+
+
+def added(terms: Iterable[Any], count: int) -> Row:
+    """Return a sum of `count` terms, of which these are written out."""
+    every = [*terms, More(count - SHOWN_TERMS)] if count > SHOWN_TERMS else terms
+    return Row(tuple(part for term in every for part in (Written("+", sign=True), term))[1:])

@@ -14,7 +14,7 @@ from backpass.core.optimizers import Optimizer
 from backpass.core.parameters import Model, Parameters
 from backpass.derivatives.batch import Subject
 from backpass.derivatives.notation import Notation
-from backpass.derivatives.tracing.formulas import VECTORS, Leaf
+from backpass.derivatives.tracing.formulas import VECTORS, Equation, Leaf, leaves
 from backpass.errors import InputError
 from backpass.network.network import Network
 
@@ -46,16 +46,9 @@ _WITHOUT_LAYER = {"costs", "J", "s", "y", "lambda", "penalty"}
 
 @dataclass
 class Recording:
-    """Every number that an observer was shown, and in which order.
+    """Every number that an observer was shown, copied in our layout, and in which order.
 
-    Parameters
-    ----------
-    arrays : dict of (name, layer) to array
-        Copies, in our layout; the layer is None where there is none.
-    order : list of (id, layer)
-        The equations as they were computed.
-    model : Model, optional
-        Whose run it is.
+    Arrays are known by name and layer, None where there is none, equations by id and layer.
 
     Examples
     --------
@@ -97,11 +90,7 @@ class Recording:
 def record(subject: Subject, *, fused: bool = True) -> Recording:
     """Run the two passes on a batch and return all that their observer saw.
 
-    Parameters
-    ----------
-    subject : Subject
-    fused : bool
-        Whether ∂C/∂z_L is taken in one formula where the loss declares it, as in training.
+    ∂C/∂z_L is taken in one formula where the loss declares it, as in training, unless not `fused`.
     """
     seen = Recording(model=subject.network.model)
     backprop.loss_and_gradients(
@@ -128,10 +117,7 @@ def record_chained(subject: Subject) -> Recording:
 def record_jacobians(subject: Subject, seen: Recording) -> None:
     """Add what an observer of note 4's form saw: one sample's Jacobians and their products.
 
-    Raises
-    ------
-    InputError
-        When ∂f/∂w of every unit of a layer would fill the memory.
+    Refused where ∂f/∂w of every unit of a layer would fill the memory.
     """
     from backpass.derivatives.forms import jacobian  # most traces are of backprop's own form
 
@@ -231,19 +217,16 @@ def record_paths(
 
 def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate: float) -> None:
     """Take the optimiser's first step (U) on copies, and keep θ before and after it."""
-    theta = subject.network.parameters
-    gradient = theta.copy()
-    for layer in range(1, len(theta.weights) + 1):
-        gradient.weights[layer - 1][...] = seen.arrays["dW", layer]
-        gradient.biases[layer - 1][...] = seen.arrays["db", layer]
-    state = optimizer.init(theta.flat)
-    flat, _ = optimizer.step(theta.flat, gradient.flat, state, 1, rate)
+    theta, known = subject.network.parameters, seen.arrays
+    layers = range(1, len(theta.weights) + 1)
+    slopes = [known[key, layer].ravel() for layer in layers for key in ("dW", "db")]
+    gradient = Parameters(theta.sizes, np.concatenate(slopes).astype(theta.flat.dtype))
+    flat, _ = optimizer.step(theta.flat, gradient.flat, optimizer.init(theta.flat), 1, rate)
     after = Parameters(theta.sizes, flat)
-    for layer in range(1, len(theta.weights) + 1):
-        seen.arrays["W_new", layer] = to_numpy(after.weights[layer - 1]).copy()
-        seen.arrays["b_new", layer] = to_numpy(after.biases[layer - 1]).copy()
+    for layer, W, b in zip(layers, after.weights, after.biases, strict=True):
+        known["W_new", layer], known["b_new", layer] = to_numpy(W).copy(), to_numpy(b).copy()
         seen.order.append(("U", layer))
-    seen.arrays["rate", None] = np.array(rate)
+    known["rate", None] = np.array(rate)
 
 
 ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs"}
@@ -260,26 +243,13 @@ _JACOBIANS = {"jac", "dfa", "dfb", "dfw"}
 
 @dataclass(frozen=True)
 class Values:
-    """Looks up the numbers of a formula's quantities.
-
-    Parameters
-    ----------
-    notation : Notation
-    recording : Recording
-        Of the batch, or of the one sample.
-    samples : list of Recording
-        Of every sample alone, where a leaf may belong to one.
-    derivations : bool
-        Whether the records' derivations are shown line by line.
-    most_lines : int or None
-        The most elements of an array that are written out; None: all.
-    """
+    """Looks up the numbers of a formula's quantities, as a notation lays them out."""
 
     notation: Notation
-    recording: Recording
-    samples: list[Recording] = field(default_factory=list)
-    derivations: bool = False
-    most_lines: int | None = None
+    recording: Recording  # of the batch, or of the one sample
+    samples: list[Recording] = field(default_factory=list)  # each alone, where a leaf is of one
+    derivations: bool = False  # whether those of the records are shown line by line
+    most_lines: int | None = None  # the most elements of an array that are written out; None: all
 
     @property
     def model(self) -> Model:
@@ -356,6 +326,15 @@ class Values:
         return (np.ones_like(s) if key == "ones" else s)[:, None]
 
     @property
+    def pair(self) -> Any:
+        """What loss and output are together, where one formula derives both; else None."""
+        return self.model.loss.fused.get(self.model.activations[-1].name)
+
+    def units(self, layer: int) -> int:
+        """Return how many units a layer has."""
+        return int(self.recording.arrays["a", layer].shape[1])
+
+    @property
     def last(self) -> int:
         """The number of the output layer."""
         return max(layer or 0 for key, layer in self.recording.arrays if key == "z")
@@ -368,20 +347,15 @@ class Values:
 
 @dataclass(frozen=True)
 class Line:
-    """A formula and the numbers of its quantities.
+    """A formula and the numbers of its quantities."""
 
-    Parameters
-    ----------
-    equation : Equation or Node
-        A line of a record's derivation is a node.
-    values : Values
-    defines : bool
-        Whether it says what a function is, for any z: such a line has no numbers.
-    digits : int
-        The least that its numbers need.
-    """
-
-    equation: Any
+    equation: Any  # a line of a record's derivation is a node
     values: Values
-    defines: bool = False
-    digits: int = 1
+    defines: bool = False  # it says what a function is, for any z: such a line has no numbers
+    digits: int = 1  # the least that its numbers need
+
+    def quantities(self) -> tuple[list[Leaf], list[Leaf]]:
+        """Return those on the left and on the right; a derivation's line computes none."""
+        if not isinstance(self.equation, Equation):
+            return [], []
+        return leaves(self.equation.left), leaves(self.equation.right)

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 from backpass.core.registry import shown
 from backpass.derivatives.notation import Notation
 from backpass.derivatives.tracing.formatter import Limits
-from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.recording import Line, Recording
 from backpass.derivatives.tracing.steps import Section, Step
 from backpass.derivatives.tracing.table_columns import TableColumn
@@ -101,6 +101,11 @@ class Trace:
         """The number of the output layer."""
         return len(self.network.sizes) - 1
 
+    @property
+    def widths(self) -> str:
+        """The units of every layer, as ``"2-3-2"``."""
+        return "-".join(map(str, self.network.sizes))
+
     def heading(self) -> list[str]:
         """Return what is traced, in some lines: network, notation, form, names of the units."""
         model, notation = self.network.model, self.notation
@@ -108,7 +113,7 @@ class Trace:
         whose = f"note {notation.note}, {notation.title}" if notation.note else notation.title
         n = len(self["s"])
         lines = [
-            f"network {'-'.join(map(str, self.network.sizes))}: {layers}; loss {shown(model.loss)}",
+            f"network {self.widths}: {layers}; loss {shown(model.loss)}",
             f"notation {notation.name} ({whose}); form {self.form}; {n} row{'s' * (n > 1)}",
         ]
         subject = FORM_SUBJECTS.get(self.form)
@@ -128,9 +133,8 @@ class Trace:
         return text_page(self)
 
     def __repr__(self) -> str:
-        sizes = "-".join(map(str, self.network.sizes))
         steps = sum(len(section.steps) for section in self.sections)
-        return f"<Trace of a {sizes} network, notation {self.notation.name}: {steps} steps>"
+        return f"<Trace of a {self.widths} network, notation {self.notation.name}: {steps} steps>"
 
     def _repr_html_(self) -> str:
         from backpass.derivatives.tracing.to_html import html_part
@@ -140,10 +144,7 @@ class Trace:
     def to_html(self, *, interactive: bool = False) -> str:
         """Return a whole page: MathML and SVG, nothing loaded from elsewhere, and no script.
 
-        Parameters
-        ----------
-        interactive : bool
-            Whether it goes from step to step by buttons and keys, for which it has one script.
+        An `interactive` one goes from step to step by buttons and keys; for these it has a script.
         """
         from backpass.derivatives.tracing.to_html import html_page
 
@@ -179,12 +180,6 @@ class Trace:
 
     def save(self, path: str | os.PathLike[str], *, interactive: bool = False) -> None:
         """Write it to a file in the format of its suffix: .txt, .html, .tex or .json.
-
-        Parameters
-        ----------
-        path : path
-        interactive : bool
-            Whether a page goes from step to step, as in :meth:`to_html`.
 
         Raises
         ------
@@ -254,7 +249,7 @@ def _line(trace: Trace, line: Line) -> dict[str, Any]:
     latex = LatexPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     text = TextPainter(trace.notation).show(line, trace.limits, batch=trace.batch).symbols
     seen: dict[str, Any] = {}
-    for leaf in leaves(line.equation) if not line.defines else ():
+    for leaf in chain(*line.quantities()) if not line.defines else ():
         name = leaf.key + (f"_{leaf.layer}" if leaf.layer is not None else "")
         name += f"_sample_{leaf.sample + 1}" if leaf.sample is not None else ""
         name += "".join(f"_{int(i) + 1}" for i in leaf.entry)

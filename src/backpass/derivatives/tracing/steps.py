@@ -14,7 +14,6 @@ from backpass.derivatives.notation import Notation
 from backpass.derivatives.notation.in_line import in_line
 from backpass.derivatives.tracing import function_lines
 from backpass.derivatives.tracing.formulas import (
-    Applied,
     Binary,
     Constant,
     Equation,
@@ -35,28 +34,14 @@ SHOWN_TERMS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One equation of the run.
+    """One equation of the run."""
 
-    Parameters
-    ----------
-    id : str
-        Of the equation: ``"F1"``.
-    layer : int
-    title : str
-        What it computes.
-    place : str
-        Where the note has it; empty for our own notation.
-    lines : tuple of Line
-    remarks : tuple of str
-        What is worth a look: saturated and dead units.
-    """
-
-    id: str
+    id: str  # "F1"
     layer: int
     title: str
-    place: str
+    place: str  # where the note has it; empty for our own notation
     lines: tuple[Line, ...]
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()  # what is worth a look: saturated and dead units
 
 
 @dataclass(frozen=True)
@@ -72,23 +57,14 @@ def batch_steps(
 ) -> list[Step]:
     """Return the steps of one run of the two passes, in the notation's order.
 
-    Parameters
-    ----------
-    values : Values
-    batch : bool
-        Whether formulas are those of a batch, or those of one sample.
-    alpha : float
-        L2 strength.
-    optimizer : Optimizer, optional
-        Whose update was recorded.
+    Formulas are those of a `batch`, or of one sample; `optimizer` is the one whose update was
+    recorded.
     """
-    recording, notation = values.recording, values.notation
-    order = list(recording.order)
-    if notation.gradients_last:
-        passes = [told for told in order if told[0] not in ("B3", "B4", "U")]
-        gradients = [told for told in order if told[0] in ("B3", "B4")]
-        updates = [told for told in order if told[0] == "U"]
-        order = passes + sorted(gradients, key=lambda told: told[1]) + updates
+    notation, order = values.notation, values.recording.order
+    if notation.gradients_last:  # by layer, between the passes and the update
+        later = {"B3": 1, "B4": 1, "U": 2}
+        ranks = {told: (later.get(told[0], 0), told[0] in later and told[1]) for told in order}
+        order = sorted(order, key=ranks.__getitem__)
     steps: list[Step] = []
     for equation, layer in order:
         if equation == "U":
@@ -117,11 +93,12 @@ def penalty_slope(weight: Leaf, values: Values) -> Node:
     return Binary("*", Binary("/", Leaf("lambda"), _whole(values)), weight)
 
 
-def with_penalty(shown: Equation, weight: Leaf, values: Values, alpha: float) -> Equation:
+def with_penalty(shown: Equation, values: Values, alpha: float) -> Equation:
     """Return a weight gradient's equation with the penalty's term, where there is one."""
-    if not alpha:
+    if not alpha or not isinstance(shown.left, Leaf):
         return shown
-    return replace(shown, right=Binary("+", shown.right, penalty_slope(weight, values)))
+    weight = penalty_slope(replace(shown.left, key="W"), values)
+    return replace(shown, right=Binary("+", shown.right, weight))
 
 
 def penalty_cost(values: Values) -> Node:
@@ -149,7 +126,7 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
     notation = values.notation
     shown = parse(text, layer)
     if part == "B3":
-        shown = with_penalty(shown, Leaf("W", layer), values, alpha)
+        shown = with_penalty(shown, values, alpha)
     equation = EQUATIONS.get(part) or EQUATIONS[part[:-1]]
     top = part == "B2a" and ("B2a", layer + 1) not in values.recording.order
     place = notation.place(f"{part} top" if top else part) or notation.place(part)
@@ -220,8 +197,7 @@ def _output_lines(
     samples = range(len(looked_up.samples)) if several else [None]
     count = values.recording.arrays["a", layer].size
     if part in ("B1f", "B1fg"):
-        pair = values.model.loss.fused[values.model.activations[-1].name]
-        told = function_lines.derivation(pair, values, layer)
+        told = function_lines.derivation(values.pair, values, layer)
         if part == "B1f":
             return [*told, Line(shown, values)], ()
         key = shown.left.key if isinstance(shown.left, Leaf) else ""
@@ -279,9 +255,8 @@ def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
     alone = of_every_sample(values.recording)
     terms = (_of_sample(term.right, n) for n in range(len(alone)))
     total = summed(terms, len(alone), SHOWN_TERMS)
-    if alpha and isinstance(term.left, Leaf):
-        total = Binary("+", total, penalty_slope(Leaf("W", term.left.layer), values))
-    return Line(Equation(term.left, total), replace(values, samples=alone))
+    shown = with_penalty(Equation(term.left, total), values, alpha)
+    return Line(shown, replace(values, samples=alone))
 
 
 def of_every_sample(recording: Recording) -> list[Recording]:
@@ -319,12 +294,11 @@ def _remarks(values: Values, layer: int) -> tuple[str, ...]:
 def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
     """Return the update of one layer's weights and biases (U)."""
     lines = []
-    for key, gradient in (("W", "dW"), ("b", "db")):
-        before, slope = Leaf(key, layer), Leaf(gradient, layer)
-        right: Node = Binary("-", before, Binary("*", Leaf("rate"), slope))
+    for key in ("W", "b"):
+        step = f"{key}[l] - rate * d{key}[l]"
         if optimizer.name != "sgd":
-            right = Applied(f"update {optimizer.name}", None, Binary(",", before, slope))
-        lines.append(Line(Equation(Leaf(f"{key}_new", layer), right, "←"), values))
+            step = f"{optimizer.name}({key}[l], d{key}[l])"
+        lines.append(Line(parse(f"{key}_new[l] ← {step}", layer), values))
     if optimizer.name == "sgd":
         return Step("U", layer, "update", values.notation.place("U"), tuple(lines))
     numbers = "".join(f", {name} = {value:g}" for name, value in optimizer.numbers.items())
@@ -337,18 +311,7 @@ def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
 def mean_steps(
     notation: Notation, whole: Recording, samples: Sequence[Recording], alpha: float
 ) -> list[Step]:
-    """Return the gradients of the batch as means of the samples' own: where 1/N stands.
-
-    Parameters
-    ----------
-    notation : Notation
-    whole : Recording
-        Of the batch.
-    samples : sequence of Recording
-        Of every sample alone.
-    alpha : float
-        L2 strength.
-    """
+    """Return the gradients of the batch as means of the samples' own: where 1/N stands."""
     values, place = Values(notation, whole, list(samples)), notation.place("mean")
 
     def line(key: str, of_one: str, layer: int | None, penalty: Node | None = None) -> Line:

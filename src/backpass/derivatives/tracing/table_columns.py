@@ -12,29 +12,14 @@ SHOWN_ROWS, SHOWN_COLUMNS, SHOWN_NUMBERS = 4, 12, 6
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column of a table in the rows that are traced.
-
-    Parameters
-    ----------
-    name : str
-    cells : tuple of str
-        What stood there, one a row.
-    formula : str
-        By which a cell x became numbers, or why it became none.
-    kind : {"input", "target", "weight"}
-        What these are to the network.
-    places : tuple of int
-        Which inputs or outputs of it, from 0, one after the other.
-    numbers : array of shape (N, len(places)), optional
-        As the passes were given them.
-    """
+    """A column of a table in the rows that are traced."""
 
     name: str
-    cells: tuple[str, ...]
-    formula: str
-    kind: str
-    places: tuple[int, ...]
-    numbers: Any = None
+    cells: tuple[str, ...]  # what stood there, one a row
+    formula: str  # by which a cell x became numbers, or why it became none
+    kind: str  # what these are to the network: "input", "target" or "weight"
+    places: tuple[int, ...]  # which inputs or outputs of it, from 0, one after the other
+    numbers: Any = None  # as the passes were given them, (N, len(places))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain lists, texts and numbers."""

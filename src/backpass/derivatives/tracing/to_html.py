@@ -1,15 +1,15 @@
 """A trace as a page: formulas in MathML, the network beside them in SVG, links between both."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.pages import framed, page
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
-from backpass.derivatives.tracing.formulas import leaves
 from backpass.derivatives.tracing.graph_picture import graph_picture
 from backpass.derivatives.tracing.meanings import computed, sentence, words
 from backpass.derivatives.tracing.network_picture import network_picture, quantity
@@ -36,8 +36,10 @@ class MathPainter(Painter[str]):
     def _sign(self, text: str) -> str:
         return f"<mo>{html.escape(text)}</mo>"
 
-    def _group(self, piece: str) -> str:
-        return f"<mrow><mo>(</mo>{piece}<mo>)</mo></mrow>"
+    _group = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>".format
+    _fraction = "<mfrac>{}{}</mfrac>".format
+    _of_sample = "<msub><mrow><mo>[</mo>{}<mo>]</mo></mrow><mn>{}</mn></msub>".format
+    _under = "<munder>{}<mtext>{}</mtext></munder>".format
 
     def _transposed(self, piece: str, brackets: str) -> str:
         if self.operators.transpose.startswith("."):
@@ -45,9 +47,6 @@ class MathPainter(Painter[str]):
         if brackets:
             piece = f"<mrow><mo>{brackets[0]}</mo>{piece}<mo>{brackets[1]}</mo></mrow>"
         return f"<msup>{piece}<mi mathvariant='normal'>T</mi></msup>"
-
-    def _fraction(self, top: str, bottom: str) -> str:
-        return f"<mfrac>{top}{bottom}</mfrac>"
 
     def _power(self, base: str, exponent: str) -> str:
         simple = base.startswith(("<mi>", "<mn>")) or base.endswith("<mo>)</mo></mrow>")
@@ -76,12 +75,6 @@ class MathPainter(Painter[str]):
             return f"<mrow><mo>∇</mo>{by}</mrow>"
         sign = f"<msub><mo>∇</mo>{by}</msub>"
         return sign if of is None else f"<mrow>{sign}{of}</mrow>"
-
-    def _of_sample(self, piece: str, number: int) -> str:
-        return f"<msub><mrow><mo>[</mo>{piece}<mo>]</mo></mrow><mn>{number}</mn></msub>"
-
-    def _under(self, piece: str, text: str) -> str:
-        return f"<munder>{piece}<mtext>{text}</mtext></munder>"
 
     def _brace(self, piece: str, text: str) -> str:
         under = f"<munder>{piece}<mo stretchy='true'>⏟</mo></munder>"
@@ -185,16 +178,16 @@ def _drawn(trace: Any, section: Section, named: Sequence[tuple[Step, str]], numb
 
 
 def _title(trace: Any) -> str:
-    return f"Trace of a {'-'.join(map(str, trace.network.sizes))} network"
+    return f"Trace of a {trace.widths} network"
 
 
 def _quantities(step: Step) -> tuple[list[str], list[str]]:
     """Return the names of what a step computes, and of what it computes that from."""
-    sides = zip(*((line.equation.left, line.equation.right) for line in step.lines), strict=True)
+    sides = zip(*(line.quantities() for line in step.lines), strict=True)
     found = (
-        [quantity(leaf.key, leaf.layer) for node in side for leaf in leaves(node)] for side in sides
+        dict.fromkeys(quantity(x.key, x.layer) for part in side for x in part) for side in sides
     )
-    left, right = (list(dict.fromkeys(names)) for names in found)
+    left, right = map(list, found)
     return left, right
 
 
@@ -219,7 +212,7 @@ def _symbols(trace: Any, steps: Sequence[Step]) -> str:
     rows: dict[str, str] = {}
     for step in steps:
         for line in step.lines:
-            for leaf in [*leaves(line.equation.left), *leaves(line.equation.right)]:
+            for leaf in chain(*line.quantities()):
                 if told := words(leaf.key):
                     leaf = replace(leaf, sample=None, entry=())
                     shown = painter.symbol_of(leaf, batch=batch, last=trace.last)
@@ -229,11 +222,14 @@ def _symbols(trace: Any, steps: Sequence[Step]) -> str:
 
 
 def _step(trace: Any, step: Step, name: str) -> str:
+    return framed_step(step, (_line(trace, line) for line in step.lines), name, sentence(step))
+
+
+def framed_step(step: Step, lines: Iterable[str], name: str = "", told: str = "") -> str:
+    """Return a step with its heading and its lines: with a name, as a place that can be gone to."""
     place = f' <span class="bp-place">{html.escape(step.place)}</span>' if step.place else ""
-    heading = f"layer {step.layer}: {html.escape(step.title)}"
-    told = html.escape(sentence(step))
-    head, see = f'<span class="bp-id">{step.id}</span>', ""
-    named = ""
+    heading, told = f"layer {step.layer}: {html.escape(step.title)}", html.escape(told)
+    head, see, named = f'<span class="bp-id">{step.id}</span>', "", ""
     if name:
         head = f'<a class="bp-id" href="#{name}">{step.id}</a>'
         see = f' <a class="bp-see" href="#{name}-at">in the picture</a>'
@@ -242,7 +238,7 @@ def _step(trace: Any, step: Step, name: str) -> str:
         named = f' id="{name}" data-step="{step.id}, {heading}. {told}" data-about="{about}"'
     parts = [f'<section class="bp-step"{named}><h4>{head}{heading}{place}{see}</h4>']
     parts += [f'<p class="bp-soft">{told}</p>'] if told else []
-    parts += [_line(trace, line) for line in step.lines]
+    parts += lines
     parts += [f'<p class="bp-remark">! {html.escape(remark)}</p>' for remark in step.remarks]
     return "".join([*parts, "</section>"])
 

@@ -55,8 +55,10 @@ class LatexPainter(Painter[str]):
     def _sign(self, text: str) -> str:
         return _SIGNS.get(text, text)
 
-    def _group(self, piece: str) -> str:
-        return rf"\left( {piece} \right)"
+    _group = r"\left( {} \right)".format
+    _fraction = r"\frac{{{}}}{{{}}}".format
+    _in_brackets_transposed = r"\left[{}\right]^T".format
+    _of_sample = r"\left[{}\right]_{{{}}}".format
 
     def _transposed(self, piece: str, brackets: str) -> str:
         if self.operators.transpose.startswith("."):
@@ -64,9 +66,6 @@ class LatexPainter(Painter[str]):
         if brackets:
             return rf"\left{brackets[0]}{piece}\right{brackets[1]}^T"
         return f"{piece}^T"
-
-    def _fraction(self, top: str, bottom: str) -> str:
-        return rf"\frac{{{top}}}{{{bottom}}}"
 
     def _power(self, base: str, exponent: str) -> str:
         simple = len(base) == 1 or base.endswith(r"\right)") or base.replace(".", "").isdigit()
@@ -84,18 +83,12 @@ class LatexPainter(Painter[str]):
         letter = rf"\mathbf{{{letter}}}" if symbol.bold else letter
         return letter + (f"_{{{below}}}" if below else "") + (f"^{{{above}}}" if above else "")
 
-    def _in_brackets_transposed(self, piece: str) -> str:
-        return rf"\left[{piece}\right]^T"
-
     def _derivative(self, of: str, by: str) -> str:
         return self._fraction(rf"\partial {of}", rf"\partial {by}")
 
     def _nabla(self, by: str, of: str | None, prefix: bool) -> str:
         sign = rf"\nabla {by}" if prefix else rf"\nabla_{{{by}}}"
         return sign if of is None else f"{sign} {of}"
-
-    def _of_sample(self, piece: str, number: int) -> str:
-        return rf"\left[{piece}\right]_{{{number}}}"
 
     def _under(self, piece: str, text: str) -> str:
         return rf"\underset{{{text.replace('×', chr(92) + 'times ')}}}{{{piece}}}"
@@ -139,9 +132,8 @@ HEAD = r"""\documentclass[a4paper,landscape]{article}
 
 def latex_page(trace: Any) -> str:
     """Return a whole document."""
-    sizes = "-".join(map(str, trace.network.sizes))
     parts = [
-        HEAD + rf"\section*{{Trace of a {sizes} network}}",
+        HEAD + rf"\section*{{Trace of a {trace.widths} network}}",
         *(escaped(line) for line in trace.heading()),
         *_table_rows(trace),
     ]
@@ -160,23 +152,32 @@ def _table_rows(trace: Any) -> Iterator[str]:
         yield f"{escaped(title)}:\n\n{table}"
 
 
-def _step(trace: Any, step: Step) -> str:
+def heading_of(step: Step) -> str:
+    """Return a step's id, layer, title and place."""
     place = f" ({escaped(step.place)})" if step.place else ""
-    parts = [rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}"]
-    for line in step.lines:
-        parts.append(_line(trace, line))
-    parts += [rf"\emph{{{escaped(remark)}}}" for remark in step.remarks]
-    return "\n".join(parts)
+    return rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}"
+
+
+def remarks_of(step: Step) -> list[str]:
+    """Return what is worth a look in a step."""
+    return [rf"\emph{{{escaped(remark)}}}" for remark in step.remarks]
+
+
+def _step(trace: Any, step: Step) -> str:
+    lines = (_line(trace, line) for line in step.lines)
+    return "\n".join([heading_of(step), *lines, *remarks_of(step)])
+
+
+def aligned(first: str, *rest: str | None) -> str:
+    """Return a formula, and below it what it equals."""
+    body = " \\\\\n".join([f"& {first}", *(f"&= {row}" for row in rest if row is not None)])
+    return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
 def _line(trace: Any, line: Line) -> str:
     painter = LatexPainter(trace.notation)
     shown = painter.show(line, trace.limits, batch=trace.batch)
-    rows = [shown.symbols]
-    rows += [f"&= {shown.numbers}"] if shown.numbers is not None else []
-    rows += [f"&= {shown.result}"] if shown.result is not None else []
-    body = " \\\\\n".join([f"& {rows[0]}", *rows[1:]])
-    texts = [f"\\begin{{align*}}\n{body}\n\\end{{align*}}"]
+    texts = [aligned(shown.symbols, shown.numbers, shown.result)]
     for leaf, part in cuts(line, trace.limits):
         symbol = painter.symbol_of(leaf, batch=trace.batch, last=trace.last)
         texts.append(part.note(f"${symbol}$", " by "))

@@ -4,45 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backpass.derivatives.notation.in_line import lower, upper
 from backpass.derivatives.notation.table import Symbol
 from backpass.derivatives.tracing.formatter import Cut, Painter, cuts
 from backpass.derivatives.tracing.recording import Line
 from backpass.derivatives.tracing.steps import Step
 from backpass.derivatives.tracing.table_columns import table_rows
 
-_UP = str.maketrans("0123456789+-()lLkjinm", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᴸᵏʲⁱⁿᵐ")
-_LOW = str.maketrans("0123456789+-()=lkjinma", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎₌ₗₖⱼᵢₙₘₐ")
-
-
-def upper(text: str) -> str:
-    """Return a text as superscript."""
-    return text.translate(_UP)
-
-
-def lower(text: str) -> str:
-    """Return a text as subscript; a comma stays."""
-    return text.translate(_LOW)
-
 
 @dataclass(frozen=True)
 class Box:
-    """Lines of equal width, one of which is the line of writing.
-
-    Parameters
-    ----------
-    lines : tuple of str
-    base : int
-        The line of writing.
-    parts : tuple of Box
-        What stands side by side in it; there it may be folded.
-    labelled : bool
-        Whether the lines below the line of writing are labels.
-    """
+    """Lines of equal width, one of which is the line of writing."""
 
     lines: tuple[str, ...]
-    base: int = 0
-    parts: tuple["Box", ...] = ()
-    labelled: bool = False
+    base: int = 0  # the line of writing
+    parts: tuple["Box", ...] = ()  # what stands side by side in it; there it may be folded
+    labelled: bool = False  # whether the lines below the line of writing are labels
 
     @property
     def width(self) -> int:

@@ -14,6 +14,7 @@ from backpass.derivatives.notation import get_notation
 from backpass.derivatives.tracing.formatter import Limits
 from backpass.derivatives.tracing.nudge import nudge_section
 from backpass.derivatives.tracing.recording import (
+    Recording,
     Values,
     record,
     record_chained,
@@ -113,54 +114,34 @@ def trace(
     if form not in FORMS:
         raise InputError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
     limits = Limits(max_elements, digits)
-    columns: tuple[TableColumn, ...] = ()
+    columns: Sequence[TableColumn] = ()
     if hasattr(model, "table_columns"):
         X = model.read(X)  # once: it may be standard input
         columns = model.table_columns(X, y)
     batch = subject(model, X, y, sample_weight, alpha=alpha)
-    _check_layer(layer, batch.network)
-    whole = record(batch)
-    optimizer = None if update is None else OPTIMIZERS.get_record(update)
-    if optimizer is not None:
-        if form in WITHOUT_GRADIENTS:
-            raise InputError(f"form {form} shows no gradients to update by; leave update out")
-        if not 0 < learning_rate < math.inf:
-            raise InputError(f"learning_rate must be a number above 0, not {learning_rate:g}")
-        record_update(batch, whole, optimizer, learning_rate)
-    values = Values(
-        table,
-        whole,
-        derivations=derivations,
-        most_lines=None if max_elements is None else SHOWN_LINES,
-    )
-    alone = form not in ("batch", "sample")
-    several = len(batch.s) > 1
-    if several and (alone or form == "sample" or table.samples_alone):
-        sections = _by_sample(values, batch, form, optimizer, layer)
-    elif alone:
-        steps = _steps_of_one(form, values, batch, layer)
-        sections = [Section("", steps + _update_steps(values, optimizer))]
-        whole.add(sections[0].steps[0].lines[0].values.recording)
-    else:
-        steps = batch_steps(values, batch=several, alpha=batch.alpha, optimizer=optimizer)
-        sections = [Section("", steps)]
+    network, whole = batch.network, record(batch)
+    _check_layer(layer, network)
+    optimizer = _updated(batch, whole, form, update, learning_rate)
+    most = None if max_elements is None else SHOWN_LINES
+    values = Values(table, whole, derivations=derivations, most_lines=most)
+    sections = _sections(values, batch, form, optimizer, layer)
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
     if nudge is not None:
         sections.append(nudge_section(table, batch, whole, nudge))
-    many = several and form == "batch" and not table.samples_alone
-    sizes = batch.network.sizes
+    many = len(batch.s) > 1 and form == "batch" and not table.samples_alone
     named = (
-        _checked_names("input_names", input_names, sizes[0]),
-        _checked_names("output_names", output_names, sizes[-1]),
+        _checked_names("input_names", input_names, network.sizes[0]),
+        _checked_names("output_names", output_names, network.sizes[-1]),
     )
     given = {"input": batch.X, "target": batch.y, "weight": batch.s[:, None]}
-    columns = tuple(
+    columns = [
         replace(column, numbers=given[column.kind][:, column.places])
         for column in columns
         if column.kind != "weight" or sample_weight is None
-    )
-    return Trace(batch.network, table, form, whole, tuple(sections), limits, many, *named, columns)
+    ]
+    seen = tuple(sections), limits, many, *named, tuple(columns)
+    return Trace(network, table, form, whole, *seen)
 
 
 FORMS = {
@@ -177,6 +158,36 @@ WITHOUT_GRADIENTS = ("neuron", "chain")
 """Forms that show a few derivatives only, of which no mean and no update can be shown."""
 
 
+def _updated(
+    batch: Subject, whole: Recording, form: str, update: str | Optimizer | None, rate: float
+) -> Optimizer | None:
+    """Return the optimiser that was asked for, whose first step is then in the recording."""
+    if update is None:
+        return None
+    optimizer = OPTIMIZERS.get_record(update)
+    if form in WITHOUT_GRADIENTS:
+        raise InputError(f"form {form} shows no gradients to update by; leave update out")
+    if not 0 < rate < math.inf:
+        raise InputError(f"learning_rate must be a number above 0, not {rate:g}")
+    record_update(batch, whole, optimizer, rate)
+    return optimizer
+
+
+def _sections(
+    values: Values, batch: Subject, form: str, optimizer: Optimizer | None, layer: int | None
+) -> list[Section]:
+    """Return all steps: of every sample alone, of one in a form of its own, or of the batch."""
+    several, alone = len(batch.s) > 1, form not in ("batch", "sample")
+    if several and (alone or form == "sample" or values.notation.samples_alone):
+        return _by_sample(values, batch, form, optimizer, layer)
+    if alone:
+        steps = _steps_of_one(form, values, batch, layer)
+        values.recording.add(steps[0].lines[0].values.recording)
+        return [Section("", steps + _update_steps(values, optimizer))]
+    steps = batch_steps(values, batch=several, alpha=batch.alpha, optimizer=optimizer)
+    return [Section("", steps)]
+
+
 def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) -> list[Step]:
     """Return the steps of one sample in any form."""
     from backpass.derivatives.tracing import jacobian_forms, unit_forms  # most are of a batch
@@ -190,15 +201,15 @@ def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) 
     if form == "parameter":
         if not network.model.activations[-1].elementwise:  # note 3 goes through its Jacobian
             seen.add(record_chained(batch))
-        return unit_forms.element_steps(values, network, batch.alpha)
+        return unit_forms.element_steps(values, batch.alpha)
     if form == "jacobian":
         record_jacobians(batch, seen)
-        return jacobian_forms.jacobian_steps(values, network)
+        return jacobian_forms.jacobian_steps(values)
     if form == "neuron":
         record_neurons(batch, seen, layer or 1)
-        return jacobian_forms.neuron_steps(values, network, layer or 1)
+        return jacobian_forms.neuron_steps(values, layer or 1)
     if form == "chain":
-        return unit_forms.chain_steps(values, network, record_thin_chain(batch, seen))
+        return unit_forms.chain_steps(values, record_thin_chain(batch, seen))
     return batch_steps(values, batch=False, alpha=batch.alpha)
 
 

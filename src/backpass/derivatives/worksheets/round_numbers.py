@@ -33,16 +33,7 @@ RESULTS = {"z", "a", "dC", "dphi", "dz", "delta", "g", "dW", "db", "J"}
 
 
 def round_numbers(network: Network, rows: int, seed: int) -> tuple[Network, Array, Array]:
-    """Return a network of the same layers and loss, rows and targets, with round numbers.
-
-    Parameters
-    ----------
-    network : Network
-        Of which the sizes, activations and loss are taken.
-    rows : int
-    seed : int
-        The same seed gives the same numbers.
-    """
+    """Return a network of the same layers and loss, rows and targets, with round numbers."""
     rng = np.random.default_rng(seed)
     draws = [_draw(network, rows, rng) for _ in range(DRAWS)]
     lengths = list(map(_length, draws))

@@ -6,8 +6,7 @@ from typing import Any
 from backpass.derivatives import pages
 from backpass.derivatives.tracing.formulas import Leaf
 from backpass.derivatives.tracing.recording import Line
-from backpass.derivatives.tracing.steps import Step
-from backpass.derivatives.tracing.to_html import MathPainter
+from backpass.derivatives.tracing.to_html import MathPainter, framed_step
 
 BOX = '<mspace class="bp-box" width="3.4em" height="1.15em" depth=".45em"></mspace>'
 
@@ -38,8 +37,7 @@ SHEET_STYLE = """
 
 def sheet_page(sheet: Any) -> str:
     """Return a whole page."""
-    sizes = "-".join(map(str, sheet.solution.network.sizes))
-    title = f"Backpropagation by hand: a {sizes} network"
+    title = f"Backpropagation by hand: a {sheet.solution.widths} network"
     return pages.page(title, _content(sheet), SHEET_STYLE)
 
 
@@ -59,7 +57,8 @@ def _content(sheet: Any) -> str:
     ]
     for section in sheet.sections:
         parts += [f"<h3>{html.escape(section.title)}</h3>"] * bool(section.title)
-        parts += [_step(sheet, step) for step in section.steps]
+        for step in section.steps:
+            parts.append(framed_step(step, (_line(sheet, *shown) for shown in sheet.lines(step))))
     return "".join([*parts, "</div>"])
 
 
@@ -70,17 +69,6 @@ def _equals(sheet: Any, line: Line) -> str:
     symbol = painter.symbol_of(line.equation.left, batch=seen.batch, last=seen.last)
     numbers = painter.show(line, seen.limits, batch=seen.batch).result
     return f'<math displaystyle="true"><mrow>{symbol}<mo>=</mo>{numbers}</mrow></math>'
-
-
-def _step(sheet: Any, step: Step) -> str:
-    place = f' <span class="bp-place">{html.escape(step.place)}</span>' if step.place else ""
-    lines = "".join(_line(sheet, *shown) for shown in sheet.lines(step))
-    remarks = (f'<p class="bp-remark">! {html.escape(remark)}</p>' for remark in step.remarks)
-    return (
-        f'<section class="bp-step"><h4><span class="bp-id">{step.id}</span>'
-        f"layer {step.layer}: {html.escape(step.title)}{place}</h4>{lines}{''.join(remarks)}"
-        "</section>"
-    )
 
 
 def _line(sheet: Any, line: Line, numbers: bool, result: bool) -> str:

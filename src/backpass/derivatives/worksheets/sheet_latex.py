@@ -4,10 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from backpass.derivatives.tracing.formulas import Leaf, leaves
+from backpass.derivatives.tracing.formulas import Leaf
 from backpass.derivatives.tracing.recording import Line
 from backpass.derivatives.tracing.steps import Step
-from backpass.derivatives.tracing.to_latex import LatexPainter, escaped
+from backpass.derivatives.tracing.to_latex import (
+    LatexPainter,
+    aligned,
+    escaped,
+    heading_of,
+    remarks_of,
+)
 
 BOX = r"\blank"
 MANY_COLUMNS = 12
@@ -63,15 +69,14 @@ def _equals(sheet: Any, line: Line) -> str:
 
 def _step(sheet: Any, step: Step) -> str:
     """Return a step whose title stays with its first line, with room to compute below it."""
-    place = f" ({escaped(step.place)})" if step.place else ""
     first, *rest = (_line(sheet, *shown) for shown in sheet.lines(step))
     parts = [
         r"\begin{minipage}{\textwidth}",
-        rf"\textbf{{{step.id}}} layer {step.layer}: {escaped(step.title)}{place}",
+        heading_of(step),
         first,
         r"\end{minipage}\par",
         *rest,
-        *(rf"\emph{{{escaped(remark)}}}" for remark in step.remarks),
+        *remarks_of(step),
         *([r"\room"] if step.id in sheet.blank else []),
         r"\bigskip",
     ]
@@ -82,12 +87,9 @@ def _line(sheet: Any, line: Line, numbers: bool, result: bool) -> str:
     """Return a formula, this run's numbers in it, and the result or its boxes."""
     seen = sheet.solution
     shown = BlankLatexPainter(seen.notation).show(line, seen.limits, batch=seen.batch)
-    rows = [f"& {shown.symbols}"]
-    rows += [f"&= {shown.numbers}"] if numbers and shown.numbers is not None else []
-    rows += [f"&= {shown.result}"] if result and shown.result is not None else []
-    known = [] if line.defines else leaves(line.equation.right)
+    known = [] if line.defines else line.quantities()[1]
     shapes = [np.shape(line.values(leaf)) for leaf in known]
     many = sum(shape[1] for shape in shapes if len(shape) == 2) >= MANY_COLUMNS
     size = r"\small" if not numbers else r"\scriptsize" if many else r"\footnotesize"
-    body = " \\\\\n".join(rows)
-    return f"{{{size}\\begin{{align*}}\n{body}\n\\end{{align*}}}}"
+    filled = shown.numbers if numbers else None
+    return f"{{{size}{aligned(shown.symbols, filled, shown.result if result else None)}}}"

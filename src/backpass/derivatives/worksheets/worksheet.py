@@ -55,11 +55,8 @@ class Worksheet:
 
     def __repr__(self) -> str:
         steps = [step.id in self.blank for part in self.sections for step in part.steps]
-        sizes = "-".join(map(str, self.solution.network.sizes))
-        return (
-            f"<Worksheet of a {sizes} network, notation {self.solution.notation.name}: "
-            f"{sum(steps)} of {len(steps)} steps blank>"
-        )
+        told = f"{self.solution.widths} network, notation {self.solution.notation.name}"
+        return f"<Worksheet of a {told}: {sum(steps)} of {len(steps)} steps blank>"
 
     def _repr_html_(self) -> str:
         from backpass.derivatives.worksheets.sheet_html import sheet_part  # each format by itself

@@ -139,8 +139,9 @@ class Cache:
                     # a map of a file with holes would end the process where the disk is full
                     if hasattr(os, "posix_fallocate"):
                         os.posix_fallocate(file.fileno(), 0, self.rows * size)
-                    while (rest := self.rows * size - file.tell()) > 0:
-                        file.write(bytes(min(rest, CHECKED)))
+                    else:
+                        while (rest := self.rows * size - file.tell()) > 0:
+                            file.write(bytes(min(rest, CHECKED)))
         except OSError as error:
             for name in sizes:
                 (self.folder / name).unlink(missing_ok=True)

@@ -22,18 +22,10 @@ SMALLEST = 1e-7  # of a probability: float32 cannot tell 1 from 1 less a smaller
 
 @dataclass(frozen=True)
 class Blend:
-    """How much each recipe's predictions count, and how far probabilities are drawn together.
+    """How much each recipe's predictions count, and how far probabilities are drawn together."""
 
-    Parameters
-    ----------
-    weights : tuple of float
-        They sum to 1.
-    temperature : float
-        T of softmax(log p / T), of a classification; 1 changes nothing.
-    """
-
-    weights: tuple[float, ...]
-    temperature: float = 1.0
+    weights: tuple[float, ...]  # they sum to 1
+    temperature: float = 1.0  # T of softmax(log p / T), of a classification; 1 changes nothing
 
     def apply(self, predictions: NDArray[Any]) -> NDArray[Any]:
         """Return the blend (N, k) of the recipes' predictions (R, N, k)."""

@@ -18,17 +18,10 @@ INNER = 10  # parts of a network's training rows, of which one judges its epochs
 
 @dataclass(frozen=True)
 class Folds:
-    """Which rows each network is trained on, and which it predicts.
+    """Which rows each network is trained on, and which it predicts."""
 
-    Parameters
-    ----------
-    fold : array of int of shape (N,)
-        The network that predicts each row; −1 where none does.
-    forward : bool
-        Whether a network is trained on the rows before its fold only, those of −1 first.
-    """
-
-    fold: NDArray[np.int64]
+    fold: NDArray[np.int64]  # the network that predicts each row; −1 where none does, (N,)
+    # whether a network is trained on the rows before its fold only, those of −1 first
     forward: bool = False
 
     @property

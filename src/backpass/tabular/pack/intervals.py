@@ -33,17 +33,10 @@ ROWS = 50  # … of as many rows or more; and as many rows' worth of the mean er
 
 
 class FoldErrors(NamedTuple):
-    """How far off a fold's rows were predicted, by networks that had not seen it.
+    """How far off a fold's rows were predicted, by networks that had not seen it."""
 
-    Parameters
-    ----------
-    errors : array of shape (n,)
-        |y − ŷ| of each row in usual errors at ŷ, in ascending order.
-    at, usual : arrays of shape (P,)
-        Predictions in ascending order, and the usual error there, told by the other folds.
-    """
-
-    errors: Floats
+    errors: Floats  # |y − ŷ| of each row in usual errors at ŷ, in ascending order, (n,)
+    # predictions in ascending order, and the usual error there, told by the other folds, (P,)
     at: Floats
     usual: Floats
 

@@ -24,22 +24,12 @@ from backpass.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class Member:
-    """One trained network: of a recipe, without a fold.
-
-    Parameters
-    ----------
-    network : Network
-    held_out : array of shape (n, k)
-        What it makes of the fold it has not seen.
-    history : History
-    operations : float
-        That its training took.
-    """
+    """One trained network: of a recipe, without a fold."""
 
     network: Network
-    held_out: NDArray[Any]
+    held_out: NDArray[Any]  # what it makes of the fold it has not seen, (n, k)
     history: History
-    operations: float
+    operations: float  # that its training took
 
 
 def train_member(

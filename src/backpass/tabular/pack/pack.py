@@ -19,34 +19,16 @@ from backpass.tabular.recipe import Recipe
 
 @dataclass(frozen=True)
 class PackedRecipe:
-    """The networks of one recipe.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    networks : tuple of Network
-        One for each fold, which it has not seen.
-    epochs : tuple of int
-        The epoch that was kept of each.
-    """
+    """The networks of one recipe."""
 
     recipe: Recipe
-    networks: tuple[Network, ...]
-    epochs: tuple[int, ...]
+    networks: tuple[Network, ...]  # one for each fold, which it has not seen
+    epochs: tuple[int, ...]  # the epoch that was kept of each
 
 
 @dataclass(frozen=True)
 class Pack:
     """Networks that predict together.
-
-    Parameters
-    ----------
-    recipes : tuple of PackedRecipe
-    blend : Blend
-        What each of them counts.
-    errors : tuple of FoldErrors
-        For each fold the errors on its rows, of a regression: see
-        :mod:`~backpass.tabular.pack.intervals`.
 
     Examples
     --------
@@ -58,7 +40,8 @@ class Pack:
     """
 
     recipes: tuple[PackedRecipe, ...]
-    blend: Blend
+    blend: Blend  # what each of them counts
+    # for each fold the errors on its rows, of a regression: see intervals
     errors: tuple[FoldErrors, ...] = ()
 
     @property

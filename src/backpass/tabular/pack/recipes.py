@@ -44,29 +44,16 @@ _QUICK = (
 
 @dataclass(frozen=True)
 class Effort:
-    """How much work a pack may take.
+    """How much work a pack may take."""
 
-    Parameters
-    ----------
-    folds : int
-        Networks of each recipe.
-    recipes : int
-        Most of them; whole rounds.
-    operations : float
-        Of training, in floating-point operations; no round begins that would take more, and no
-        recipe takes more than half of them. Counted, not timed, so that the same table gives the
-        same pack on any machine.
-    per_row : float
-        More of them for each training row.
-    first : tuple of Recipe
-        A round before those of `ROUNDS`.
-    """
-
-    folds: int
-    recipes: int
+    folds: int  # networks of each recipe
+    recipes: int  # most of them; whole rounds
+    # of training, in floating-point operations; no round begins that would take more, and no recipe
+    # takes more than half of them. Counted, not timed, so that the same table gives the same pack
+    # on any machine
     operations: float
-    per_row: float = 0.0
-    first: tuple[Recipe, ...] = ()
+    per_row: float = 0.0  # more of them for each training row
+    first: tuple[Recipe, ...] = ()  # a round before those of ROUNDS
 
     def most(self, n_rows: int) -> float:
         """Return the operations that a table of so many rows may take."""

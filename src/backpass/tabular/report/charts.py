@@ -57,20 +57,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of numbers, with those to be written beside it.
-
-    Parameters
-    ----------
-    low, high : float
-    ticks : tuple of float
-    log : bool
-        Whether equal ratios take equal room.
-    """
+    """A range of numbers, with those to be written beside it."""
 
     low: float
     high: float
     ticks: tuple[float, ...]
-    log: bool = False
+    log: bool = False  # whether equal ratios take equal room
 
     def place(self, value: float) -> float:
         """Return where a number lies: 0 at the low end, 1 at the high one."""
