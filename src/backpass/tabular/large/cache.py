@@ -45,32 +45,18 @@ OnProgress = Callable[[str, int, int], object]
 
 @dataclass
 class Cache:
-    """The encoded rows of a table, those to train on first and those to test on last.
-
-    Parameters
-    ----------
-    folder : Path
-    survey : Survey
-        What was learnt of the table.
-    sums : list of int
-        Checksums of the files: what training on them depends on.
-    """
+    """The encoded rows of a table, those to train on first and those to test on last."""
 
     folder: Path
-    survey: Survey
-    sums: list[int] = field(default_factory=list)
+    survey: Survey  # what was learnt of the table
+    sums: list[int] = field(default_factory=list)  # of the files: training depends on them
 
     @classmethod
     def of(cls, folder: Path, source: Source, question: Question, on_progress: OnProgress) -> Cache:
         """Return the finished cache of a table: made, gone on with, or found and checked.
 
-        Raises
-        ------
-        InputError
-            When the folder holds something else, or the cache of another table or question, or a
-            damaged one, or there is no room.
-        TableError
-            As :func:`~backpass.tabular.large.learning.survey`.
+        An `InputError` where the folder holds that of another table or question, or a damaged one,
+        or there is no room; a `TableError` as of the survey.
         """
         path = folder / MANIFEST
         told = _read(path) if path.exists() else {}

@@ -145,13 +145,7 @@ class CachedTable(PreparedTable):
 
 
 def asked_in_pieces(question: Question) -> Question:
-    """Return a question as it is asked of a table that is read in pieces: of one recipe.
-
-    Raises
-    ------
-    InputError
-        When it cannot be asked.
-    """
+    """Return a question as it is asked of a table that is read in pieces, or an `InputError`."""
     asked = {n: getattr(question, n) for n in ("group", "time", "sample_weight", "class_weight")}
     asked["recipes"] = question.recipes if question.recipes != 1 else None
     for name, value in asked.items():
@@ -182,14 +176,8 @@ def cached(
     """Give a table to train on, and the checkpoints from which the same call goes on.
 
     Both are in the folder, which stays after a crash and after Ctrl-C, and in the end if that is
-    asked for; `every` is seconds between two checkpoints.
-
-    Raises
-    ------
-    TableError
-        When the table cannot be used; the message says which file, column and row, and why.
-    InputError
-        When the folder cannot be used, or the question not be asked of a table of that size.
+    asked for; `every` is seconds between two checkpoints. A `TableError` where the table cannot be
+    used, an `InputError` where the folder cannot, or the question not be asked of such a table.
     """
     question = asked_in_pieces(question)
     check_place(folder)

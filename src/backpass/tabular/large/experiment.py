@@ -30,12 +30,8 @@ def run_in_pieces(
 ) -> Experiment:
     """Train on a table that is read in pieces, and judge on rows of it that are held out.
 
-    Parameters
-    ----------
-    source, question, folder, keep, every
-        As of :func:`~backpass.tabular.large.cached_table.cached`, which says what is raised.
-    hooks, save_to
-        As of :func:`~backpass.tabular.experiment.run_experiment`.
+    As :func:`~backpass.tabular.experiment.run_experiment`, and from the folder that
+    :func:`~backpass.tabular.large.cached_table.cached` says more of.
     """
     notes, began = list[str](), time.monotonic()
     with cached(source, question, folder, hooks.caching, keep=keep, every=every) as (

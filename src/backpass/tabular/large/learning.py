@@ -118,13 +118,7 @@ Look = Callable[["pl.DataFrame", "NDArray[np.uint64]", int], object]
 
 
 def survey(source: Source, question: Question) -> Survey:
-    """Learn what the encoding of a table needs, in two passes over it.
-
-    Raises
-    ------
-    TableError
-        When the table cannot be used; the message says which file, column and row, and why.
-    """
+    """Learn what the encoding of a table needs in two passes; a `TableError` says what is wrong."""
     sample, keys, rows = sample_of(source, question.seed)
     question = question.named(sample.frame.columns)
     told = sample.understand(question.convention, question.categorical)

@@ -77,22 +77,11 @@ def _memory() -> int:
 
 @dataclass(frozen=True)
 class Source:
-    """A table that is read piece by piece, as often as it takes, in the same order.
+    """A table that is read piece by piece, as often as it takes, in the same order."""
 
-    Parameters
-    ----------
-    label : str
-        What to call it in messages.
-    files : tuple of Path
-        In the order in which they are read; none of a lazy frame.
-    told : dict of str to str
-        What identifies it: of each file its size and when it was changed.
-    lazy : polars.LazyFrame, optional
-    """
-
-    label: str
-    files: tuple[Path, ...]
-    told: dict[str, str]
+    label: str  # what to call it in messages
+    files: tuple[Path, ...]  # in the order in which they are read; none of a lazy frame
+    told: dict[str, str]  # what identifies it: of each file its size and when it was changed
     lazy: pl.LazyFrame | None = None
 
     @classmethod
@@ -133,10 +122,7 @@ class Source:
     def pieces(self) -> Iterator[RawTable]:
         """Yield the rows piece by piece, in order, each with its file as label.
 
-        Raises
-        ------
-        TableError
-            When a file is damaged, vanishes, changes, or has other columns than the first.
+        A `TableError` where a file is damaged, vanishes, changes, or has other columns.
         """
         first = None
         for piece in self._pieces():
