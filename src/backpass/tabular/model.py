@@ -126,7 +126,7 @@ class TabularModel(TabularPredictor):
         table : table, or name of a file
             What :func:`~backpass.tabular.frames.as_frame` takes. All its rows are used for
             training, a part of them to judge epochs. A lazy frame, and files too large for
-            memory, are read in pieces: a fifth of the rows, 262 144 at most, judge the model
+            memory, are read in pieces: a fifth of the rows, 65 536 at most, judge the model
             in the command ``backpass fit``, and are not trained on here either.
         target : str, int or tuple
             The column to predict, by its name or, where there are no names, its position; rows

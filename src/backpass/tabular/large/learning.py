@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 1 << 18  # whose quantiles are right to 0.4 % of the rows
 SAMPLE_CELLS = 1 << 23  # of wide tables fewer rows: 64 MB of numbers, and as much encoded
-TEST_ROWS = 1 << 18  # that judge at most: an accuracy is then right to 0.2 %
+TEST_ROWS = 1 << 16  # that judge at most: an accuracy is then right to 0.4 %
+TEST_CELLS = 1 << 22  # of wide tables fewer rows: what mattered takes 50 bytes for each
 PARTS = 1 << 16  # of all keys: into how many the rows are counted
 COARSEST = 1 << 10  # parts, where the rows are few: what is held out is right to a thousandth
 MOST_LEVELS = 1 << 18  # of a category, of which 64 have an output: more would fill the memory
@@ -122,7 +123,8 @@ def survey(source: Source, question: Question) -> Survey:
     sample, keys, rows = sample_of(source, question.seed)
     question = question.named(sample.frame.columns)
     told = sample.understand(question.convention, question.categorical)
-    share = min(question.test_fraction, TEST_ROWS / rows)
+    most = min(TEST_ROWS, max(1, TEST_CELLS // sample.frame.width))
+    share = min(question.test_fraction, most / rows)
     test_parts = max(1, round(share * COARSEST)) * (PARTS // COARSEST)
     with original_rows(range(rows), source.label, sample.line_of):
         check_names(told.frame, question)
