@@ -94,7 +94,7 @@ FILES = {
     "name with NUL": table(None, ["fit", "a\0b.csv", "-t", "y"], "a\\x00b null byte"),
     "name with escape": table(None, ["fit", "a\x1b[31m\nb.csv", "-t", "y"], "\\x1b no such file"),
     "table name too long": table(None, ["fit", "x" * 300, "-t", "y"], "too long"),
-    "a folder": table(None, ["fit", ".", "-t", "old"], "directory name a file"),
+    "a pattern of none": table(None, ["fit", "no/*.csv", "-t", "y"], "no/*.csv no such file"),
     "a file as folder": table(None, ["fit", "notes/t.csv", "-t", "y"], "notes/t.csv"),
     "missing example": table(None, ["fit", "example:nope"], "nope no such example example:iris"),
     "empty file": table(b"", FIT, "t.csv empty"),

@@ -13,9 +13,9 @@ from backpass.errors import InputError, TableError, TableWarning
 from backpass.tabular import baselines
 from backpass.tabular.baselines import BASELINES, Baseline, compared_with, predict_baseline
 from backpass.tabular.experiment import Hooks, Question, run_experiment
-from backpass.tabular.files import RawTable
 from backpass.tabular.model import TabularModel
 from backpass.tabular.preparation import PreparedTable
+from backpass.tabular.raw_table import RawTable
 from backpass.tabular.recipe import RECIPE
 from backpass.tabular.report.as_json import experiment_json, strict, write_json
 from backpass.tabular.selection import split_rows

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from backpass.errors import TableError, TableWarning
 from backpass.tabular.csv_text import split_delimited
 from backpass.tabular.dates import dates_of_text
-from backpass.tabular.files import RawTable, example_names, example_target, read_table
+from backpass.tabular.files import example_names, example_target, read_table
+from backpass.tabular.raw_table import RawTable
 
 
 def read(text, as_text=()):
@@ -183,7 +184,7 @@ def test_a_missing_file_suggests_its_neighbours(tmp_path, slip):
 
 
 def test_what_is_no_file(tmp_path):
-    with pytest.raises(TableError, match="a directory, not a table"):
+    with pytest.raises(TableError, match="a directory without a table"):
         read_table(tmp_path)
     with pytest.raises(TableError, match=r"no such file; the folder '.*' does not exist"):
         read_table(tmp_path / "nowhere" / "t.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import field
@@ -197,8 +198,12 @@ def default_model(table: str) -> Path:
     --------
     >>> [str(default_model(table)) for table in ("-", "example:iris", "data/churn.csv.gz")]
     ['model.backpass', 'iris.backpass', 'churn.backpass']
+    >>> str(default_model("sales/*.parquet"))  # as the folder is called
+    'sales.backpass'
     """
-    if table == "-":
+    while re.search(r"[*?\[]", Path(table).name):
+        table = str(Path(table).parent)
+    if table == "-" or not Path(table).name:
         return Path("model.backpass")
     if table.startswith("example:"):
         return Path(table.removeprefix("example:") + ".backpass")

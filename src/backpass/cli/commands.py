@@ -64,24 +64,30 @@ def predict(
         place = Output("--output", output, (Path(output).suffix.lower(),))
         check_table_suffix(output)
         check_outputs([place], [model, table])
-    from backpass.tabular.files import table_bytes, write_table
+    from backpass.tabular.files import csv_pieces, write_table
+    from backpass.tabular.large.source import too_large
     from backpass.tabular.model import TabularModel
 
     messages = Messages()
     with messages.catching():
         loaded = TabularModel.load(model)
-        if explain:
-            predictions = loaded.explain_table(table)
-        elif interval is None:
-            predictions = loaded.predict_table(table, proba=proba)
-        else:
-            predictions = loaded.predict_interval(table, interval)
-    if output is not None:
-        write_table(predictions, output)
-        return 0
-    sys.stdout.flush()
-    sys.stdout.buffer.write(table_bytes(predictions))
-    sys.stdout.buffer.flush()
+
+        def predicted(rows: Any) -> Any:
+            if explain:
+                return loaded.explain_table(rows)
+            if interval is None:
+                return loaded.predict_table(rows, proba=proba)
+            return loaded.predict_interval(rows, interval)
+
+        source = too_large(table)
+        frames = map(predicted, [table] if source is None else source.pieces())
+        if output is not None:
+            write_table(frames, output)
+            return 0
+        sys.stdout.flush()
+        for chunk in csv_pieces(frames):
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
     return 0
 
 
@@ -95,14 +101,22 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
     check_is_file(model)
     check_outputs(outputs(("--json", json, JSON)), [model, table])
     from backpass.cli import tables as render
+    from backpass.tabular.large.learning import sample_of
+    from backpass.tabular.large.source import too_large
     from backpass.tabular.model import TabularModel
 
     messages = Messages()
     with messages.catching():
         loaded = TabularModel.load(model)
-        raw = loaded.read(table)
+        source = too_large(table)
+        raw = loaded.read(table if source is None else sample_of(source, 0)[0])
+        if source is not None:
+            messages.add(
+                f"{source.label}: judged on {raw.frame.height} rows drawn by chance, not on all"
+            )
         evaluation = loaded.judge(loaded.encode(raw))
-        if left_out := raw.frame.height - evaluation.rows:
+        left_out = raw.frame.height - evaluation.rows
+        if left_out:
             messages.add(f"{left_out} row(s) without target {loaded.target.name!r} are left out")
     render.output().print(render.evaluation(evaluation, loaded, table))
     if json:

@@ -110,6 +110,7 @@ class FitOptions:
     report: MaybeText = option("FILE.html", "Write a page with the curves.")
     checkpoint: MaybeText = option("FOLDER", "Write the training down here while it runs.")
     resume: bool = switch("--resume", "Go on from the last checkpoint, if there is one.")
+    cache: MaybeText = option("FOLDER", "Read TABLE in pieces, encode it to files here, keep them.")
     checkpoint_every: MaybeNumber = option("SECONDS", "Between checkpoints. [default: 60]")
     cluster: MaybeText = option(
         "ADDRESS", "Train one network by Ray: auto, or a cluster's address."

@@ -36,11 +36,10 @@ from backpass.errors import InputError, TableError
 from backpass.storage.atomic_write import shown_path
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from backpass.cli.tables import PatientConsole
     from backpass.tabular.conventions import Convention
     from backpass.tabular.experiment import Experiment, Question
+    from backpass.tabular.large.source import Source
 
 
 def fit(options: FitOptions) -> int:
@@ -66,6 +65,9 @@ def fit(options: FitOptions) -> int:
 
     messages = Messages()
     with messages.catching():
+        source = _source(options)
+        if source is not None:
+            return _fit_large(options, convention, source, model_path, messages)
         elsewhere, checkpoints = on_cluster(options), None
         if elsewhere is None:  # a cluster's workers write their own
             checkpoints = Checkpoints.of(
@@ -78,7 +80,7 @@ def fit(options: FitOptions) -> int:
         from backpass.cli.tables import patient_output
         from backpass.tabular.experiment import run_experiment
 
-        question = _question(options, convention, table.frame)
+        question = _question(options, convention, table.frame.columns)
         # a reader that stops, or a full disk, costs what is told, never the model
         out = patient_output()
         hooks = TerminalHooks(out, messages, options.table, question, checkpoints)
@@ -96,6 +98,52 @@ def fit(options: FitOptions) -> int:
         return _present(options, experiment, model_path, out)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the model is complete, but not all results were shown") from None
+
+
+def _source(options: FitOptions) -> Source | None:
+    """Return the table as what is read in pieces, where it is too large or that is asked for."""
+    from backpass.tabular.large.source import Source, too_large
+
+    if options.cache is None:
+        return too_large(options.table)
+    if options.table == "-" or options.table.startswith("example:"):
+        raise InputError("--cache: the table is read several times; give it as a file")
+    return Source.of(options.table)
+
+
+def _fit_large(
+    options: FitOptions,
+    convention: Convention,
+    source: Source,
+    model_path: Path,
+    messages: Messages,
+) -> int:
+    """Fit a table that is read in pieces."""
+    for name in ("test", "report", "checkpoint", "resume", "cluster"):
+        if getattr(options, name):
+            raise InputError(
+                f"--{name}: not of a table that is read in pieces, which holds out some of its rows"
+                " and goes on by itself from its cache; leave it out"
+            )
+    from backpass.cli.progress import TerminalHooks
+    from backpass.cli.tables import patient_output
+    from backpass.tabular.large.cached_table import asked_in_pieces
+    from backpass.tabular.large.experiment import run_in_pieces
+
+    columns = next(source.pieces()).frame.columns
+    question = asked_in_pieces(_question(options, convention, columns))
+    out = patient_output()
+    with TerminalHooks(out, messages, options.table, question) as hooks:
+        experiment = run_in_pieces(
+            source,
+            question,
+            Path(options.cache or f"{model_path}.cache"),
+            hooks,
+            keep=options.cache is not None,
+            save_to=model_path,
+            every=options.checkpoint_every,
+        )
+    return _present(options, experiment, model_path, out)
 
 
 def _present(
@@ -203,14 +251,14 @@ def _convention(options: FitOptions) -> Convention:
     )
 
 
-def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) -> Question:
+def _question(options: FitOptions, convention: Convention, columns: list[str]) -> Question:
     from backpass.tabular.experiment import Question
     from backpass.tabular.files import example_target
     from backpass.tabular.recipe import RECIPE
 
     target = options.target or example_target(options.table)
     if target is None:
-        shown = ", ".join(frame.columns[:12]) + ", …" * (frame.width > 12)
+        shown = ", ".join(columns[:12]) + ", …" * (len(columns) > 12)
         raise TableError(
             f"{label_of(options.table)}: say with --target which column to predict: {shown}"
         )
@@ -231,8 +279,8 @@ def _question(options: FitOptions, convention: Convention, frame: pl.DataFrame) 
         time=options.time,
         costs=costs_of(options.cost) if options.cost is not None else None,
         class_weight=options.class_weight and options.class_weight.value,
-        categorical=column_names(options.categorical or [], frame.columns),
-        drop=column_names(options.drop or [], frame.columns),
+        categorical=column_names(options.categorical or [], columns),
+        drop=column_names(options.drop or [], columns),
         test_fraction=0.2 if options.test_fraction is None else options.test_fraction,
         recipe=recipe,
         effort="" if options.single else (options.effort or Effort.default).value,

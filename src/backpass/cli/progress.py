@@ -70,6 +70,7 @@ class TerminalHooks(Hooks):
         self.progress = progress_bar()
         self.bar = self.progress.add_task("preparing", total=None, told="")
         self.started, self.metric, self.before = 0.0, "", -1  # epochs before this run
+        self.read = ""  # how much of a cache was, in words
 
     def __enter__(self) -> Self:
         ctrl_c.before_the_end(self._hide)  # Ctrl-C may come where this returns
@@ -87,6 +88,11 @@ class TerminalHooks(Hooks):
         with ctrl_c.waiting():
             self.progress.stop()
 
+    def caching(self, doing: str, done: int, of: int) -> None:
+        """Show how far the table is read."""
+        self.read = f"{done / max(1, of):.0%} of all blocks, " if doing == "training" else ""
+        self.progress.update(self.bar, description=doing, total=of or None, completed=done)
+
     def understood(self, table: Understanding) -> None:
         """Show the table and the warnings, then the bar."""
         self._hide()
@@ -94,7 +100,7 @@ class TerminalHooks(Hooks):
         self.messages.flush()
         self.started, self.metric = time.monotonic(), MAIN_METRIC[table.task]
         total = self.question.recipe.epochs
-        self.progress.update(self.bar, description="training", total=total)
+        self.progress.update(self.bar, description="training", total=total, completed=0)
         self._show()
 
     def epoch(self, history: History) -> None:
@@ -118,7 +124,7 @@ class TerminalHooks(Hooks):
             max(effort.recipes, len(training.recipes)),
             self.question.time_limit,
         )
-        told = f"{done}/{of} networks"
+        told = f"{self.read}{done}/{of} networks"
         if training.losses:
             told += f"  loss out of fold {training.losses[-1]:.4f}  ≤ {clock(left)} left"
         round_ = f"round {len(training.losses) + 1}"

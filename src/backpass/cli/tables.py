@@ -197,9 +197,11 @@ def _networks(table: Understanding, question: Question) -> str:
         return f"network: {sizes}, {count(table.parameters)} parameters"
     effort = question.work
     folds = fold_count(table.n_train, effort.folds)
+    bins = " with bins" * (question.bins != "none")
+    recipes = "one recipe" if effort.recipes == 1 else f"up to {effort.recipes} recipes"
     return (
-        f"pack: up to {effort.recipes} recipes on {folds} folds, {table.sizes[0]} inputs"
-        f" with bins (effort {question.effort})"
+        f"pack: {recipes} on {folds} folds, {table.sizes[0]} inputs{bins}"
+        f" (effort {question.effort})"
     )
 
 

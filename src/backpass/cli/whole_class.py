@@ -102,7 +102,7 @@ def _write(view: Grid, path: str) -> None:
 
     cells = zip(*([harmless(cell.text) for cell in row] for row in view.rows), strict=True)
     table = pl.DataFrame(dict(zip((head for head, _ in COLUMNS), map(list, cells), strict=True)))
-    write_table(table.with_columns(pl.col("how many").cast(pl.Int64)), path)
+    write_table([table.with_columns(pl.col("how many").cast(pl.Int64))], path)
 
 
 def harmless(text: str) -> str:

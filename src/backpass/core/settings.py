@@ -50,7 +50,8 @@ class Settings:
         M; None takes all rows (full-batch gradient descent).
     epochs : int
         Most epochs.
-    sampling : {"shuffle", "replacement", "sequential"}
+    sampling : {"shuffle", "replacement", "sequential", "blocks"}
+        The order of the rows: see :mod:`backpass.training.batches`.
     alpha : float
         L2 strength; decoupled decay with an optimiser that asks for it.
     dropout : float

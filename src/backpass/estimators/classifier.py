@@ -58,8 +58,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Exponent of ``"invscaling"``.
     max_iter : int, default=200
         Most epochs (iterations of ``"lbfgs"``).
-    shuffle : bool, default=True
-        Whether each epoch sees the rows in a new order.
+    shuffle : bool or "blocks", default=True
+        Whether each epoch sees the rows in a new order; "blocks" of them, for rows on a disk.
     random_state : int, RandomState or None, default=None
         Of the first parameters, the validation split, the order of the rows and dropout. The same
         seed trains the same network as scikit-learn's estimator of that name.

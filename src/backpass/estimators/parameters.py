@@ -40,7 +40,10 @@ CHECKS = {
     "learning_rate_init": POSITIVE,
     "power_t": SIZE,
     "max_iter": COUNT,
-    "shuffle": FLAG,
+    "shuffle": Requirement(
+        lambda v: FLAG.met_by(v) or (isinstance(v, str) and v == "blocks"),
+        "True, False or 'blocks'",
+    ),
     "tol": NOT_NEGATIVE,
     "verbose": Requirement(
         lambda v: FLAG.met_by(v) or NOT_NEGATIVE.met_by(v), "True, False or an integer ≥ 0"
@@ -169,7 +172,7 @@ def fit_settings(estimator: Any, n_rows: int) -> Settings:
         learning_rate=e.learning_rate_init,
         batch_size=min(200, n_rows) if e.batch_size == "auto" else int(e.batch_size),
         epochs=e.max_iter,  # partial_fit, too: a schedule is as long as so many calls
-        sampling="shuffle" if e.shuffle else "sequential",
+        sampling="blocks" if e.shuffle == "blocks" else "shuffle" if e.shuffle else "sequential",
         alpha=e.alpha,
         dropout=e.dropout,
         clip_norm=e.clip_norm,

@@ -89,27 +89,42 @@ class CategoryColumn(Record):
         cls, column: pl.Series, rules: Rules, categorical: bool = False, remark: str = ""
     ) -> CategoryColumn | DroppedColumn:
         """Learn the levels that are frequent enough to have a weight each."""
-        import polars as pl
-
         text = as_levels(column).alias("level")
         counts = text.drop_nulls().value_counts(name="rows")
-        missing, known = text.null_count(), text.len() - text.null_count()
+        numeric = column.dtype.is_numeric()
+        found = cls.of_counts(column.name, counts, text.null_count(), rules, categorical, remark)
+        return replace(found, text=not numeric) if isinstance(found, CategoryColumn) else found
+
+    @classmethod
+    def of_counts(
+        cls,
+        name: str,
+        counts: pl.DataFrame,
+        missing: int,
+        rules: Rules,
+        categorical: bool = False,
+        remark: str = "",
+    ) -> CategoryColumn | DroppedColumn:
+        """Learn from how many rows each level has: columns ``level`` and ``rows``."""
+        import polars as pl
+
+        known = int(counts["rows"].sum())
         if groups := alike(counts["level"]):
             twins = f"a category with levels that differ only in case: {groups}"
             remark = "; ".join(filter(None, [remark, twins]))
         if counts.height == 1 and missing == 0:
-            return DroppedColumn(column.name, missing, "constant")
+            return DroppedColumn(name, missing, "constant")
         if not categorical and counts.height > known / 2 and known > _FEW:
-            return DroppedColumn(column.name, missing, remark or "almost every value differs")
+            return DroppedColumn(name, missing, remark or "almost every value differs")
         fewest = min(rules.min_count, max(1, known // _FEW))
         kept = counts.filter(pl.col("rows") >= fewest)
         if kept.height == 0 and missing == 0:
-            return DroppedColumn(column.name, missing, remark or "every value is rare")
+            return DroppedColumn(name, missing, remark or "every value is rare")
         # the name decides between equal counts, so that the order of the rows does not
         kept = kept.sort("rows", "level", descending=[True, False]).head(rules.max_levels)
         rare = counts.height - kept.height
         levels = tuple(sorted(kept["level"], key=_natural))
-        return cls(column.name, missing, levels, rare, not column.dtype.is_numeric(), remark)
+        return cls(name, missing, levels, rare, True, remark)
 
     @property
     def note(self) -> str:

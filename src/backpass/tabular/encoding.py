@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
@@ -104,6 +105,7 @@ class TableEncoding:
 
     bins: str | int = "none"  # pickles of older versions have neither of the two
     bins_: NumberBins = NO_BINS
+    _remarks: Remarks | None = None  # where those of several tables are told once
 
     def __init__(
         self,
@@ -214,8 +216,7 @@ class TableEncoding:
         self._check_fitted()
         frame = self.understood(self._matched(frame, named=named))
         rules = replace(self._rules(), convention=self.convention_ or PLAIN)
-        width = self.width
-        remarks = Remarks()
+        width, remarks = self.width, self._remarks or Remarks()
         for begin in range(0, max(1, frame.height), rows):
             part = frame.slice(begin, rows) if rows < frame.height else frame
             out = np.zeros((part.height, width), dtype=self.dtype)
@@ -226,7 +227,18 @@ class TableEncoding:
                 encode_piece(self.columns_, frame, rules, whole, self.bins_)
                 raise
             yield out
-        remarks.tell()
+        if self._remarks is None:
+            remarks.tell()
+
+    @contextmanager
+    def telling_once(self) -> Iterator[None]:
+        """Tell what is odd about the rows of several tables at the end of the ``with``."""
+        self._remarks = remarks = Remarks()
+        try:
+            yield
+            remarks.tell()
+        finally:
+            self._remarks = None
 
     def understood(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a table without the marks for missing that training was told, numbers too.

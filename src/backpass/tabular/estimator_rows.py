@@ -15,11 +15,11 @@ from backpass.errors import TableError
 from backpass.estimators.data import in_one_line
 from backpass.network.batch import refuse_overflow
 from backpass.tabular.baselines import compared_with, predict_baseline
-from backpass.tabular.files import RawTable
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.folds import FEWEST
 from backpass.tabular.preparation import PreparedTable, learn_target
 from backpass.tabular.question import Question
+from backpass.tabular.raw_table import RawTable
 from backpass.tabular.selection import original_rows, usable_rows
 from backpass.tabular.series import as_series
 

@@ -49,6 +49,9 @@ class Hooks:
 
     scores: Sequence[float] = ()
 
+    def caching(self, doing: str, done: int, of: int) -> None:
+        """Learn how far a table is read that is larger than memory; `of` is 0 where unknown."""
+
     def understood(self, table: Understanding) -> None:
         """Learn what the table holds, before training."""
 
@@ -158,14 +161,27 @@ def run_experiment(
     """
     started, hooks = time.monotonic(), hooks or Hooks()
     notes: list[str] = []
-    with _noted(notes):
+    with noted(notes):
         raw = raw_table(table, question.texts())
         question = question.named(raw.frame.columns)
         arranged = arrange(raw, question, test)
+    experiment = carry_out(arranged, notes, hooks, save_to, checkpoints)
+    experiment.seconds = time.monotonic() - started
+    return experiment
+
+
+def carry_out(
+    arranged: Arrangement,
+    notes: list[str],
+    hooks: Hooks,
+    save_to: str | Path | None,
+    checkpoints: Checkpoints | None,
+) -> Experiment:
+    """Train on the one part of a table and judge on the other; see :func:`run_experiment`."""
     hooks.understood(arranged.table)
-    curve: list[float] = []
+    question, curve = arranged.prepared.question, list[float]()
     hooks.scores = curve
-    with _noted(notes):
+    with noted(notes):
         model = TabularModel.train(
             arranged.prepared, hooks.epoch, checkpoints, curve, hooks.packing, elsewhere
         )
@@ -183,7 +199,6 @@ def run_experiment(
         _explain(experiment, arranged, output, hooks)
     if not experiment.interrupted:
         _compare(experiment, arranged, hooks)
-    experiment.seconds = time.monotonic() - started
     return experiment
 
 
@@ -237,7 +252,7 @@ def _compare(experiment: Experiment, arranged: Arrangement, hooks: Hooks) -> Non
 
 
 @contextmanager
-def _noted(notes: list[str]) -> Iterator[None]:
+def noted(notes: list[str]) -> Iterator[None]:
     """Collect the warnings, each once, and let them go on to whoever listens."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TableWarning)

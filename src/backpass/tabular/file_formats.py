@@ -58,7 +58,7 @@ def read_content(label: str) -> pl.DataFrame | bytes:
     if data.startswith(b"PAR1"):
         import polars as pl
 
-        with _damage(label, "Parquet file"):
+        with damage_named(label, "Parquet file"):
             return pl.read_parquet(io.BytesIO(data))
     if data.startswith((b"ARROW1\0\0", b"\xff\xff\xff\xff")):
         return _arrow(data, label)
@@ -134,7 +134,7 @@ _COMPRESSED = (
 def _decompress(data: bytes, label: str) -> bytes:
     for magic, name in _COMPRESSED:
         if re.match(magic, data):
-            with _damage(label, f"{name.replace('lzma', 'xz')} file"):
+            with damage_named(label, f"{name.replace('lzma', 'xz')} file"):
                 plain: bytes = importlib.import_module(name).decompress(data)
             return plain
     return _zstandard(data, label) if data.startswith(b"\x28\xb5\x2f\xfd") else data
@@ -170,7 +170,7 @@ def _zstandard(data: bytes, label: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _damage(label: str, kind: str) -> Iterator[None]:
+def damage_named(label: str, kind: str) -> Iterator[None]:
     """Turn whatever a reader of bytes raises into one line.
 
     A panic in a library written in Rust is no :class:`Exception`, and each library has its own.
@@ -215,7 +215,7 @@ def _arrow(data: bytes, label: str) -> pl.DataFrame:
     compressed = b"\x28\xb5\x2f\xfd" in data or b"\x04\x22\x4d\x18" in data
     if compressed and not _survives(f"import polars; polars.{name}(io.BytesIO(data))", data):
         raise TableError(f"{label}: damaged Arrow file: impossible sizes; get another copy")
-    with _damage(label, "Arrow file"):
+    with damage_named(label, "Arrow file"):
         frame: pl.DataFrame = getattr(pl, name)(io.BytesIO(data))
         return frame
 
@@ -242,7 +242,7 @@ def _spreadsheet(data: bytes, label: str) -> pl.DataFrame:
     if data.startswith(_OLE) and not _survives(f"{code} for n in b.sheet_names]", data):
         raise TableError(f"{label}: damaged Excel workbook: impossible sizes; get another copy")
     sheets = {}
-    with _damage(label, "spreadsheet, or protected by a password"):
+    with damage_named(label, "spreadsheet, or protected by a password"):
         book = fastexcel.read_excel(_times_as_text(data) if _ODS in data[:100] else data)
         for name in book.sheet_names:
             try:

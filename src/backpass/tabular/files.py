@@ -9,59 +9,24 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backpass.errors import InputError, TableError, TableWarning, warn_caller
 from backpass.storage.atomic_write import durable_write, shown_path
-from backpass.tabular.column_values import as_levels
 from backpass.tabular.conventions import Convention, as_convention
 from backpass.tabular.csv_text import split_delimited
 from backpass.tabular.file_formats import read_content
 from backpass.tabular.frames import as_frame, check_not_forked
+from backpass.tabular.large.source import Source, is_several
+from backpass.tabular.raw_table import RawTable
 from backpass.tabular.rows import refuse_patterns
-from backpass.tabular.text_columns import Understood, row_number, understand
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@dataclass(frozen=True)
-class RawTable:
-    """A table before its texts are understood."""
-
-    frame: pl.DataFrame  # columns of texts, and of types where the file has some
-    label: str = ""  # what to call it in messages
-    separator: str | None = None  # what separates the fields, of a text file
-    # from the number of a row, from 0, to its line in the file, from 1, where it has one
-    line_of: Callable[[int], int] | None = None
-
-    def understand(
-        self, wish: Convention | None = None, as_text: Collection[str] = ()
-    ) -> Understood:
-        """Return the table with its texts as what they mean."""
-        line_of = self.line_of
-        place = (lambda row: f"line {line_of(row)}") if line_of else row_number
-        return understand(self.frame, wish, as_text=as_text, separator=self.separator, place=place)
-
-    def as_written(self, name: str, told: Understood) -> pl.Series:
-        """Return a column of classes that predictions can be given back as it was.
-
-        That is as text where it was text in memory, or where a class is spelled otherwise than its
-        value would be: ``TRUE``, ``1.0``.
-        """
-        import polars as pl
-
-        column, written = told.frame[name], self.frame[name]
-        if written.dtype != pl.String or column.dtype == pl.String:
-            return column
-        text, levels = written.str.strip_chars(), as_levels(column)
-        text = text.set(levels.is_null(), None)
-        spelled = text.n_unique() == levels.n_unique()  # as many as there are values
-        keep = spelled and (self.separator is None or (text != levels).any())
-        return text if keep else column
 
 
 def raw_table(table: Any, as_text: Collection[str] | None = None) -> RawTable:
@@ -162,6 +127,8 @@ def open_table(source: str | Path, as_text: Collection[str] | None = None) -> Ra
         raise TableError("the name of the table is empty; give a file, - or example:NAME")
     if label.startswith("example:"):
         return RawTable(_example(label), label)
+    if is_several(label):
+        return Source.of(label).whole()
     content = read_content(label)
     if isinstance(content, bytes):
         tabs = bool({".tsv", ".tab"} & set(Path(label.lower()).suffixes))
@@ -288,15 +255,38 @@ def table_bytes(frame: pl.DataFrame, suffix: str = ".csv") -> bytes:
     return buffer.getvalue()
 
 
-def write_table(frame: pl.DataFrame, path: str | Path) -> None:
-    """Write a table so that the file is all there, or as it was before.
+def csv_pieces(frames: Iterable[pl.DataFrame], suffix: str = ".csv") -> Iterator[bytes]:
+    """Yield the bytes of a file of delimited text frame by frame, its header first."""
+    for number, frame in enumerate(frames):
+        data = table_bytes(frame, suffix)
+        yield data if number == 0 else data.split(b"\n", 1)[1]
+
+
+def write_table(frames: Iterable[pl.DataFrame], path: str | Path) -> None:
+    """Write a table, given in one piece or more, so that the file is all there or as it was.
 
     Raises
     ------
     InputError
         When the suffix is unknown or the file cannot be written.
     """
-    data = table_bytes(frame, check_table_suffix(path))
-    if Path(path).suffix.lower() == ".gz":
-        data = gzip.compress(data, mtime=0)
-    durable_write(path, [data])
+    suffix = check_table_suffix(path)
+    compressed = Path(path).suffix.lower() == ".gz"
+    rest = iter(frames)
+    frames = chain([next(rest)], rest)  # where the first fails no file has been begun
+    pieces = csv_pieces(frames, suffix) if _FORMATS[suffix] else _parquet_bytes(frames)
+    # several compressed files in a row are one
+    durable_write(path, (gzip.compress(p, mtime=0) if compressed else p for p in pieces))
+
+
+def _parquet_bytes(frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """Yield the bytes of one Parquet file of frames that need not be in memory together."""
+    import polars as pl
+
+    with tempfile.TemporaryDirectory() as folder:
+        for number, frame in enumerate(frames):
+            frame.write_parquet(Path(folder, f"{number:09}.parquet"))
+        whole = Path(folder, "whole")
+        pl.scan_parquet(Path(folder, "*.parquet")).sink_parquet(whole)
+        with whole.open("rb") as file:
+            yield from iter(lambda: file.read(1 << 24), b"")

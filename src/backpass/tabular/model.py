@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from inspect import signature
@@ -12,6 +13,7 @@ from backpass.core.hints import closest, hint
 from backpass.errors import InputError, TableError
 from backpass.network.network import Network
 from backpass.tabular.conventions import Convention, as_convention
+from backpass.tabular.large.source import Source, too_large
 from backpass.tabular.model_file import read_model, write_model
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.prediction import TabularPredictor
@@ -23,8 +25,8 @@ from backpass.training.history import History
 
 if TYPE_CHECKING:
     from backpass.derivatives.tracing.table_columns import TableColumn
-    from backpass.tabular.files import RawTable
     from backpass.tabular.pack.training import OnProgress, PackTraining
+    from backpass.tabular.raw_table import RawTable
     from backpass.tabular.training import Elsewhere
     from backpass.training.checkpoints import Checkpoints
 
@@ -115,6 +117,7 @@ class TabularModel(TabularPredictor):
         checkpoint: str | Path | None = None,
         resume: bool = False,
         checkpoint_every: float | None = None,
+        cache: str | Path | None = None,
         **unknown: Any,
     ) -> TabularModel:
         """Train a network that predicts the column `target` of `table` from the others.
@@ -123,7 +126,9 @@ class TabularModel(TabularPredictor):
         ----------
         table : table, or name of a file
             What :func:`~backpass.tabular.frames.as_frame` takes. All its rows are used for
-            training, a part of them to judge epochs.
+            training, a part of them to judge epochs. A lazy frame, and files too large for
+            memory, are read in pieces: a fifth of the rows, 65 536 at most, judge the model
+            in the command ``backpass fit``, and are not trained on here either.
         target : str, int or tuple
             The column to predict, by its name or, where there are no names, its position; rows
             without a value there are left out.
@@ -177,6 +182,9 @@ class TabularModel(TabularPredictor):
         checkpoint_every : float, optional
             Seconds between two checkpoints; see
             :class:`~backpass.training.checkpoints.Checkpoints`.
+        cache : str or Path, optional
+            A folder of its own for the encoded rows of a table that is read in pieces, from where
+            the same call goes on; given, every file is read so. By default one that is removed.
         **unknown
             Nothing else is taken; the error says what was probably meant.
 
@@ -218,8 +226,16 @@ class TabularModel(TabularPredictor):
             gradient_norms=gradient_norms,
             convention=as_convention(convention),
         )
-        checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
-        return cls.train(PreparedTable.of(table, question), on_epoch, checkpoints)
+        source = too_large(table) if cache is None else Source.of(table)
+        if source is not None:
+            from backpass.tabular.large.cached_table import cached  # not to predict
+
+            folder = Path(tempfile.mkdtemp() if cache is None else cache)
+            giving = cached(source, question, folder, keep=cache is not None)
+            with giving as (prepared, checkpoints):
+                return cls.train(prepared, on_epoch, checkpoints)
+        in_memory = Checkpoints.of(checkpoint, resume, checkpoint_every)
+        return cls.train(PreparedTable.of(table, question), on_epoch, in_memory)
 
     @classmethod
     def train(

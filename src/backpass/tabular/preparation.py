@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,11 +18,14 @@ from backpass.tabular.conventions import (
     without_missing,
 )
 from backpass.tabular.encoding import TableEncoding
-from backpass.tabular.files import RawTable, raw_table
+from backpass.tabular.files import raw_table
 from backpass.tabular.frames import columns_named
+from backpass.tabular.pack.folds import Folds, folds_of, judging_rows
+from backpass.tabular.pack.recipes import Effort
 from backpass.tabular.question import Question
+from backpass.tabular.raw_table import RawTable
 from backpass.tabular.recipe import Recipe
-from backpass.tabular.relations import Relations, relations_of
+from backpass.tabular.relations import Relations, relations_of, split
 from backpass.tabular.selection import (
     input_columns,
     original_rows,
@@ -215,7 +219,7 @@ class PreparedTable(LearntColumns):
         told : Understood
             The whole table.
         """
-        _check_loss(question.recipe.loss, target)
+        check_loss(question.recipe.loss, target)
         relations = relations_of(frame, question.group, question.time)
         none = [*question.drop, *filter(None, [question.group])]
         inputs = input_columns(frame, target.name, question.sample_weight, none)
@@ -230,6 +234,47 @@ class PreparedTable(LearntColumns):
         return cls(
             **vars(learnt), rows=rows, question=question, weights=weights, relations=relations
         )
+
+    # --- what a table of another kind may do in its own way
+
+    @property
+    def work(self) -> Effort:
+        """How much work the pack may take."""
+        return self.question.work
+
+    def folds(self, wanted: int) -> Folds:
+        """Return the folds of a pack."""
+        return folds_of(self.rows.y, wanted, self.question.seed, self.relations)
+
+    def judged(self, rows: NDArray[Any], seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the rows of those that a network of a pack learns from, and that judge it."""
+        judging = judging_rows(self.rows.y[rows], seed, self.relations.of(rows))
+        return rows[~judging], rows[judging]
+
+    def split(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the rows that a single network learns from, and those that judge it."""
+        part, seed, classes = (
+            self.question.recipe.validation_fraction,
+            self.question.seed,
+            self.classes,
+        )
+        return split(self.rows.y, part, seed, self.relations, classes=classes or None, quiet=True)
+
+    def location(self, rows: NDArray[Any]) -> tuple[float, float]:
+        """Return mean and standard deviation of the targets of some rows, 1 where all are equal."""
+        y, s = self.rows.y[rows], self.rows.sample_weight
+        weights = None if s is None else s[rows]
+        center = float(np.average(y, weights=weights))
+        spread = float(np.sqrt(np.average((y - center) ** 2, weights=weights)))
+        return center, spread if spread > 0 else 1.0
+
+    def generator(self, seed: list[int]) -> np.random.Generator:
+        """Return what draws the order of the rows of a network of a pack."""
+        return np.random.default_rng([*seed, 1])
+
+    def in_step(self, trainer: Any, number: int, halt: Any) -> AbstractContextManager[None]:
+        """Return the context of the training of a network of a pack."""
+        return nullcontext()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -272,7 +317,7 @@ class PreparedTable(LearntColumns):
         )
 
 
-def _check_loss(loss: str | None, target: Target) -> None:
+def check_loss(loss: str | None, target: Target) -> None:
     """Refuse a loss that does not go with what the target is."""
     classes = isinstance(target, ClassTarget)
 

@@ -62,13 +62,9 @@ def usable_rows(
     TableError
         When a column is not in the table or empty, or a weight cannot be used.
     """
-    column = known_column(frame, target, "to predict")
     if target == sample_weight:
         raise TableError(f"column {target!r} is the target; it cannot hold the sample weights, too")
-    refuse_other_types(column, "target", "choose another")
-    present = column.is_not_null()
-    if column.dtype.is_float():
-        present = present & column.is_not_nan()
+    present = with_target(frame, target)
     if not present.any():
         raise TableError(
             f"target {target!r} has no values; give rows that have one, or choose another"
@@ -81,6 +77,14 @@ def usable_rows(
             f"no row has both a target {target!r} and a weight {sample_weight!r} above 0"
         )
     return np.flatnonzero(keep)
+
+
+def with_target(frame: pl.DataFrame, target: str) -> pl.Series:
+    """Return which rows have a target; there may be none."""
+    column = known_column(frame, target, "to predict")
+    refuse_other_types(column, "target", "choose another")
+    present = column.is_not_null()
+    return present & column.is_not_nan() if column.dtype.is_float() else present
 
 
 def input_columns(

@@ -12,16 +12,17 @@ from backpass.errors import TableError, TableWarning, warn_caller
 from backpass.tabular.column_values import as_numbers
 from backpass.tabular.columns import ColumnSummary
 from backpass.tabular.conventions import PLAIN
-from backpass.tabular.files import RawTable
 from backpass.tabular.frames import columns_named
 from backpass.tabular.leakage import suspicious_columns
 from backpass.tabular.preparation import (
     Encoded,
+    LearntColumns,
     PreparedTable,
     learn_target,
     target_column,
 )
 from backpass.tabular.question import Question
+from backpass.tabular.raw_table import RawTable
 from backpass.tabular.relations import relations_of, split
 from backpass.tabular.selection import known_column, original_rows, usable_rows
 from backpass.tabular.targets import ClassTarget, explain_task
@@ -54,7 +55,7 @@ def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
     told = raw.understand(question.convention, question.categorical)
     frame = told.frame
     with original_rows(range(frame.height), label, line_of):
-        _check_names(frame, question)
+        check_names(frame, question)
         rows = usable_rows(frame, question.target, question.sample_weight)
     used = frame[rows]
     column, kept, held_out = used[question.target], np.arange(len(rows)), np.arange(0)
@@ -77,7 +78,7 @@ def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
         if task == "regression":  # the scale is learnt, as all of the encoding, in training
             target = learn_target(raw, told, rows[kept], task, question)
         prepared = PreparedTable.learn(train, target, question, told)
-        _warn_of_suspects(train, prepared)
+        warn_of_suspects(train, prepared, question)
     if test is None:
         with original_rows(rows[held_out], label, line_of):
             judged = prepared.encode_usable(used[held_out])
@@ -87,8 +88,8 @@ def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
     return Arrangement(table, prepared, judged)
 
 
-def _warn_of_suspects(train: pl.DataFrame, prepared: PreparedTable) -> None:
-    question = prepared.question
+def warn_of_suspects(train: pl.DataFrame, prepared: LearntColumns, question: Question) -> None:
+    """Warn of columns that may tell the target, which will not be known when it is predicted."""
     ignored = {*question.drop, *filter(None, [question.sample_weight, question.group])}
     ignored |= {c.name for c in prepared.encoder.describe() if c.kind == "dropped"}
     looked_at = columns_named(train, (name for name in train.columns if name not in ignored))
@@ -109,7 +110,7 @@ def _warn(message: str) -> None:
     warn_caller(message, TableWarning)
 
 
-def _check_names(frame: pl.DataFrame, question: Question) -> None:
+def check_names(frame: pl.DataFrame, question: Question) -> None:
     """Refuse columns that are not there, or are meant for two things."""
     known_column(frame, question.target, "to predict")
     for name in question.categorical:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from backpass.network.network import Network
-    from backpass.tabular.files import RawTable
     from backpass.tabular.preparation import LearntColumns
+    from backpass.tabular.raw_table import RawTable
 
 _LONGEST = 40  # characters of a cell
 _IN_BINS = (

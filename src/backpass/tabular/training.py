@@ -14,7 +14,6 @@ from backpass.tabular.metrics import accuracy, r_squared
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.pack.training import OnProgress, PackTraining, train_pack
 from backpass.tabular.recipe import Recipe
-from backpass.tabular.relations import split
 from backpass.training.history import History, Validation
 from backpass.training.trainer import Trainer
 
@@ -64,8 +63,7 @@ def train_one(
     (X, y, s), question = prepared.rows, prepared.question
     recipe, seed = question.recipe, question.seed
     curve = [] if metric_curve is None else metric_curve
-    part, classes = recipe.validation_fraction, prepared.classes or None
-    kept, held_out = split(y, part, seed, prepared.relations, classes=classes, quiet=True)
+    kept, held_out = prepared.split()
     network = prepared.new_network(recipe, X.shape[1], seed)
     targets = prepared.targets(y, network.model.loss)
     started, rng = time.monotonic(), np.random.default_rng(seed)
@@ -130,7 +128,7 @@ def train_several(
     """
     pack, training = train_pack(
         prepared,
-        prepared.question.work,
+        prepared.work,
         checkpoints=checkpoints,
         on_progress=on_progress or (lambda *told: None),
     )

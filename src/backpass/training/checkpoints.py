@@ -93,6 +93,7 @@ class Checkpoints:
         self.origin = f"no checkpoint in {shown_path(folder)} yet: started anew" if resume else ""
         """Where training went on from, in words, known when it begins; "" without `resume`."""
         self.curves: dict[str, list[float]] = {}  # more numbers an epoch, saved with the history
+        self.data = ""  # what identifies the rows, where to read them all would take long
         self.interrupted = self._failed = False
         self.seconds = 0.0  # that training took before the checkpoint it goes on from
         self._run: dict[str, str] = {}
@@ -135,7 +136,9 @@ class Checkpoints:
                 f"{shown_path(self.folder)}: it holds checkpoints of a single network, and this is"
                 " a pack of several; give another folder"
             )
-        return Checkpoints(self.folder / f"{PART}{name}", resume=self._resume, every=self.every)
+        part = Checkpoints(self.folder / f"{PART}{name}", resume=self._resume, every=self.every)
+        part.data = self.data
+        return part
 
     def note(self, **values: Any) -> None:
         """Note what else the result depends on: arrays by their hash, other values by their text.
@@ -190,7 +193,10 @@ class Checkpoints:
             )
         if not isinstance(state.parameters, np.ndarray):
             raise InputError("checkpoint=… needs a network whose parameters are NumPy arrays")
-        self.note(X=problem.X, y=problem.y, sample_weight=problem.sample_weight)
+        if self.data:
+            self.note(data=self.data)
+        else:
+            self.note(X=problem.X, y=problem.y, sample_weight=problem.sample_weight)
         self.note(**{"the rows to train on": state.sampler.rows}, engine=engine)
         self._opened = time.monotonic()
         self._run |= model_texts(problem.model) | settings_texts(problem.settings)

@@ -200,8 +200,9 @@ def restore(
         if not name.startswith("state.") and not np.isfinite(arrays[name]).all():
             raise ModelFileError(f"tensor {name}: a parameter is not a finite number; train again")
     n, M = len(sampler.rows), sampler.batch_size
-    _require(arrays, "order", (n,), np.dtype(np.int64))
-    if n and not 0 <= arrays["order"].min() <= arrays["order"].max() < n:
+    _require(arrays, "order", sampler.order.shape, np.dtype(np.int64))
+    places = 2**62 if sampler.sampling == "blocks" else n
+    if n and not 0 <= arrays["order"].min() <= arrays["order"].max() < places:
         raise ModelFileError("tensor order: a place is not among the rows; train again")
     steps = steps_per_epoch(at["done"], M)
     if at["done"] > n or (at["done"] < n and at["done"] % M):

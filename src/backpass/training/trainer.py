@@ -28,7 +28,7 @@ from backpass.engines.threads import blas_threads, threads_worth_using
 from backpass.errors import InputError, NonFiniteError
 from backpass.network.batch import check_rows
 from backpass.network.network import Network
-from backpass.training.batches import Sampler, row_numbers, steps_per_epoch
+from backpass.training.batches import Sampler, block_edges, row_numbers, steps_per_epoch
 from backpass.training.checkpoints import Checkpoints
 from backpass.training.diagnostics import record_gradients
 from backpass.training.divergence import (
@@ -104,7 +104,9 @@ class Trainer:
         self._rate_begins = state is None
         if self._rate_begins:  # as scikit-learn's does with each new optimiser
             history.clock = Clock(samples=history.clock.samples)
-        sampler = Sampler(rows, self.problem.batch_size, settings.sampling, rng)
+        row_bytes = network.sizes[0] * network.parameters.flat.dtype.itemsize
+        edges = block_edges(X.shape[0], row_bytes)
+        sampler = Sampler(rows, self.problem.batch_size, settings.sampling, rng, edges)
         self.state = TrainingState(
             network.parameters.flat,
             history,

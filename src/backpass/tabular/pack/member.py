@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from backpass.core.parameters import parameter_count
 from backpass.core.settings import Settings
 from backpass.network.network import Network
-from backpass.tabular.pack.folds import judging_rows
 from backpass.tabular.pack.pack import output_of
 from backpass.tabular.pack.recipes import operations
 from backpass.tabular.preparation import PreparedTable
@@ -71,14 +70,11 @@ def train_member(
     """
     X, y, s = prepared.rows
     X = X if recipe.bins else X[:, : prepared.encoder.plain_width]
-    judging = np.zeros(len(rows), dtype=bool)
-    if epochs is None:
-        judging = judging_rows(y[rows], seed[0], prepared.relations.of(rows))
-    kept, judged = rows[~judging], rows[judging]
-    center, scale = (0.0, 1.0) if prepared.classes else _location(y[rows], s, rows)
-    own_y = y if prepared.classes else (y - center) / scale
+    kept, judged = (rows, rows[:0]) if epochs is not None else prepared.judged(rows, seed[0])
+    center, scale = (0.0, 1.0) if prepared.classes else prepared.location(rows)
+    own_y = y if (center, scale) == (0.0, 1.0) else (y - center) / scale
     network = prepared.new_network(recipe, X.shape[1], np.random.default_rng([*seed, 0]))
-    rng = np.random.default_rng([*seed, 1])
+    rng = prepared.generator(seed)
     if checkpoints is not None:
         checkpoints.start(rng, seed)
         checkpoints.note(effort=prepared.question.effort)
@@ -102,7 +98,9 @@ def train_member(
         validation=Validation(X, own_y, s, judged) if epochs is None else None,
         checkpoints=checkpoints,
     )
-    with np.errstate(over="ignore", invalid="ignore"):  # the trainer says when, and raises
+    number = seed[-1]
+    with np.errstate(over="ignore", invalid="ignore"), prepared.in_step(trainer, number, halt):
+        # the trainer says when numbers are not finite, and raises
         history = trainer.train(epochs, on_epoch=_listener(halt, checkpoints))
     if not prepared.classes:
         _in_units_of_the_table(network, center, scale)
@@ -126,16 +124,6 @@ def _listener(halt: Halt, checkpoints: Checkpoints | None) -> Callable[[History]
 
     hear.changes_parameters = False  # type: ignore[attr-defined]
     return hear
-
-
-def _location(
-    y: NDArray[Any], s: NDArray[np.float64] | None, rows: NDArray[np.intp]
-) -> tuple[float, float]:
-    """Return mean and standard deviation of a fold's training targets, 1 where all are equal."""
-    weights = None if s is None else s[rows]
-    center = float(np.average(y, weights=weights))
-    spread = float(np.sqrt(np.average((y - center) ** 2, weights=weights)))
-    return center, spread if spread > 0 else 1.0
 
 
 def _in_units_of_the_table(network: Network, center: float, scale: float) -> None:

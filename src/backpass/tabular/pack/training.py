@@ -19,7 +19,7 @@ from backpass.engines.threads import available_threads
 from backpass.errors import NonFiniteError, TableWarning, warn_caller
 from backpass.storage.atomic_write import shown_path
 from backpass.tabular.pack.blending import Blend, blend_loss, fit_blend
-from backpass.tabular.pack.folds import Folds, folds_of
+from backpass.tabular.pack.folds import Folds
 from backpass.tabular.pack.intervals import FoldErrors, errors_by_fold
 from backpass.tabular.pack.member import Member, train_member
 from backpass.tabular.pack.pack import Pack, PackedRecipe
@@ -137,7 +137,7 @@ def train_pack(
     """
     started, limit = time.monotonic(), prepared.question.time_limit
     y = prepared.rows.y
-    folds = folds_of(y, effort.folds, prepared.question.seed, prepared.relations)
+    folds = prepared.folds(effort.folds)
     training = PackTraining(folds)
     deadline = started + (limit or math.inf)
     if checkpoints is not None and (begun := len(parts_in(checkpoints.folder))):

@@ -1,0 +1,1 @@
+"""Tables larger than memory: read in pieces, encoded once to a memory map, trained from there."""
