@@ -156,6 +156,7 @@ class Painter(Generic[P]):
     def show(self, line: Line, limits: Limits, *, batch: bool) -> Shown[P]:
         """Return the pieces of one line, in the symbols of a batch or of one sample."""
         values, last = line.values, line.values.last
+        batch = batch or len(values.recording.arrays["s", None]) > 1  # the mean of samples alone
         limits = replace(limits, digits=max(limits.digits, line.digits))
 
         def function(layer: int | None) -> P:
@@ -217,12 +218,12 @@ class Painter(Generic[P]):
             name = self.symbol(notation.symbol("f", batch=capital, at_output=at_output), None)
             inner = self.symbol_of(replace(leaf, key="z"), batch=batch, last=last)
             return self._apply(self._row([name, self._words("′")]), inner)
-        told = notation.symbol(leaf.key, batch=capital, at_output=at_output)
+        told = notation.symbol(leaf.key, batch=capital, at_output=at_output, own=leaf.own)
         entry = leaf.entry[1:] if leaf.key == "jac" else leaf.entry  # without the sample's
         if leaf.key in ("W", "dW") and notation.weights_transposed:
             entry = entry[::-1]
         number = None if leaf.sample is None else leaf.sample + 1 - notation.from_zero
-        if leaf.key == "costs" and number is not None:
+        if leaf.key in ("costs", "costs_moved") and number is not None:
             return self._letter(told, "", f"({number})" if told.place == "bracket" else str(number))
         piece = self.symbol(told.entry() if entry else told, leaf.layer, entry)
         return piece if number is None else self._of_sample(piece, number)

@@ -299,7 +299,13 @@ def filled(tree: Any, variable: Callable[[Variable], Node], units: int = 0) -> A
 
 def _written_out(tree: Sum, variable: Callable[[Variable], Node], units: int) -> Any:
     if not units:
-        return Row((Written("Σ", tree.index), filled(tree.inner, variable)))
+        inner = filled(tree.inner, variable)
+        return Row(
+            (
+                Written("Σ", tree.index),
+                replace(inner, grouped=True) if isinstance(inner, Row) else inner,
+            )
+        )
 
     def bound(unit: int) -> Callable[[Variable], Node]:
         return lambda seen: variable(

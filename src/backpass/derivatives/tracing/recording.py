@@ -180,7 +180,9 @@ def record_nudge(
     known = seen.arrays
     known["epsilon", None] = np.array(EPSILON)
     known["moved", None] = np.array(moved[entry])
-    known["J_moved", None] = second.arrays["J_moved", None] = second.arrays["J", None]
+    known["J_moved", None] = second.arrays["J", None]
+    for name in ("J", "costs", "penalty"):
+        second.arrays[f"{name}_moved", None] = second.arrays[name, None]
     known["change", None] = known["J_moved", None] - known["J", None]
     known["promised", None] = EPSILON * known[f"d{key}", layer][entry]
     return second
@@ -229,11 +231,11 @@ def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate:
     known["rate", None] = np.array(rate)
 
 
-ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs"}
+ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs", "costs_moved"}
 """Quantities with one row a sample in our layout."""
 
-_WEIGHTS = {"W", "dW", "dW_n", "W_new"}
-_BIASES = {"b", "db", "db_n", "b_new"}
+_WEIGHTS = {"W", "dW", "W_new"}
+_BIASES = {"b", "db", "b_new"}
 _FLAT = {"P", "Pb"}
 """Derivatives of one sample's cost: rows, or columns in denominator layout."""
 
@@ -266,7 +268,7 @@ class Values:
             return recording.arrays[f"dhb{leaf.entry[0]}", leaf.layer]
         if leaf.key in ("same", "dz_db"):
             return np.array(float(leaf.entry[0] == leaf.entry[1]))
-        if leaf.key == "costs":  # of one sample
+        if leaf.key in ("costs", "costs_moved"):  # of one sample
             return self._array(leaf, recording)[0]
         if leaf.entry:
             array = self._array(leaf, recording)
@@ -312,8 +314,7 @@ class Values:
 
     @staticmethod
     def _array(leaf: Leaf, recording: Recording) -> Any:
-        key = "b" if leaf.key == "bs" else leaf.key
-        known, key = recording.arrays, key.removesuffix("_n")
+        key, known = "b" if leaf.key == "bs" else leaf.key, recording.arrays
         return known[key, leaf.layer] if (key, leaf.layer) in known else known[key, None]
 
     @staticmethod

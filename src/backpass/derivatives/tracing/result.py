@@ -116,6 +116,10 @@ class Trace:
             f"network {self.widths}: {layers}; loss {shown(model.loss)}",
             f"notation {notation.name} ({whose}); form {self.form}; {n} row{'s' * (n > 1)}",
         ]
+        lines.append(
+            f"computed in full, shown to {self.limits.digits} digits: the last one of what is "
+            "computed from shown numbers may differ"
+        )
         subject = FORM_SUBJECTS.get(self.form)
         if notation.note and subject and self.form not in notation.places:
             lines.append(f"note {notation.note} has no {subject}; ours in its symbols")

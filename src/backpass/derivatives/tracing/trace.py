@@ -24,7 +24,14 @@ from backpass.derivatives.tracing.recording import (
     record_update,
 )
 from backpass.derivatives.tracing.result import Trace
-from backpass.derivatives.tracing.steps import Section, Step, batch_steps, mean_steps, update_step
+from backpass.derivatives.tracing.steps import (
+    Section,
+    Step,
+    batch_steps,
+    mean_steps,
+    of_one_sample,
+    update_step,
+)
 from backpass.derivatives.tracing.table_columns import TableColumn
 from backpass.errors import InputError
 from backpass.network.network import Network
@@ -127,9 +134,12 @@ def trace(
     sections = _sections(values, batch, form, optimizer, layer)
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
-    if nudge is not None:
-        sections.append(nudge_section(table, batch, whole, nudge))
     many = len(batch.s) > 1 and form == "batch" and not table.samples_alone
+    if nudge is not None:
+        alone = (
+            [record(sample) for sample in _alone(batch)] if len(batch.s) > 1 and not many else []
+        )
+        sections.append(nudge_section(table, batch, whole, nudge, alone))
     named = (
         _checked_names("input_names", input_names, network.sizes[0]),
         _checked_names("output_names", output_names, network.sizes[-1]),
@@ -213,17 +223,25 @@ def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) 
     return batch_steps(values, batch=False, alpha=batch.alpha)
 
 
+def _alone(batch: Subject) -> list[Subject]:
+    """Return every sample alone, whose cost is its own."""
+    one = np.ones_like(batch.s[:1])
+    return [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
+
+
 def _by_sample(
     values: Values, batch: Subject, form: str, optimizer: Optimizer | None, layer: int | None
 ) -> list[Section]:
     """Return the steps of every sample alone, then the mean."""
-    notation, one = values.notation, np.ones_like(batch.s[:1])
-    alone = [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
+    notation, alone = values.notation, _alone(batch)
     seen = [record(sample) for sample in alone]
     sections = [
         Section(
             f"sample {n + 1 - notation.from_zero}",
-            _steps_of_one(form, replace(values, recording=seen[n]), alone[n], layer),
+            [
+                of_one_sample(step, n)
+                for step in _steps_of_one(form, replace(values, recording=seen[n]), alone[n], layer)
+            ],
         )
         for n in range(min(len(alone), SHOWN_SAMPLES))
     ]
