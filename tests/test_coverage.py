@@ -121,7 +121,8 @@ def test_places_of_formulas_are_the_notes_own():
     numbers = {title.split()[0] for title in held["3"]}
     for place in notation.NOTATIONS["nabla"].places.values():
         found = re.findall(r"\d(?:\.\d)*", place)
-        assert found and set(found) <= numbers, place
+        assert found, place
+        assert set(found) <= numbers, place
     for place in notation.NOTATIONS["bracket"].places.values():
         assert any(title.startswith(place.casefold()) for title in held["5"]), place
 
@@ -139,7 +140,8 @@ def test_a_formula_of_a_batch_is_cited_where_the_batch_stands(name, one, batch):
     for rows, place in ((1, one), (3, batch)):
         seen = trace(network, X[:rows], y[:rows], notation=name)
         told = [step.place for step in seen.sections[0].steps if step.id in ("B3", "B4")]
-        assert len(told) == 4 and all(place in where for where in told)
+        assert len(told) == 4
+        assert all(place in where for where in told)
 
 
 def test_note_3_is_cited_for_the_one_cost_that_it_has():

@@ -9,10 +9,19 @@ import pytest
 from backpass import Network, trace
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.derivatives.notation import NOTATIONS
 from backpass.derivatives.tracing import EXAMPLES, FORMS, example
 from backpass.derivatives.tracing.formatter import Limits
-from backpass.derivatives.tracing.formulas import leaves
+from backpass.derivatives.tracing.formulas import (
+    Constant,
+    Fraction,
+    Leaf,
+    Power,
+    Row,
+    Written,
+    leaves,
+)
 from backpass.derivatives.tracing.record_formulas import formulas_of
 from backpass.derivatives.tracing.to_html import MathPainter
 from backpass.derivatives.tracing.to_latex import LatexPainter
@@ -326,13 +335,15 @@ def assert_one_value_each(sections, notation, seen):
             text = TextPainter(notation).symbol_of(leaf, batch=batch, last=seen.last).lines[0]
             value = np.asarray(line.values(leaf))
             first = found.setdefault(text, value)
-            assert first.shape == value.shape and np.allclose(first, value, atol=1e-12), text
+            assert first.shape == value.shape, text
+            assert np.allclose(first, value, atol=1e-12), text
 
 
 def test_the_mean_refers_to_what_each_sample_showed():
     for form in ("sample", "parameter"):
         text = str(shown("code", form, "small"))
-        assert "J = C" not in text and text.count("∂J/∂W₂ =") == 1
+        assert "J = C" not in text
+        assert text.count("∂J/∂W₂ =") == 1
         assert "∂J/∂W₂ = 1/N * ([∂C/∂W₂]₀ + [∂C/∂W₂]₁ + [∂C/∂W₂]₂)" in text
         assert text.count("C₁ = ") == 1
     assert "[∂C/∂W₂]₀ = a₁.T @  δ₂" in str(shown("code", "sample", "small"))
@@ -379,6 +390,58 @@ def test_note_3s_thin_network_has_its_fractions():
     text = str(shown("nabla", "chain", "thin"))
     assert "∂ŷ/∂a₃" in text
     assert "∂a₁/∂W₁₁₁ = h₀₁" in text
+
+
+# --- an update ---
+
+
+@pytest.mark.parametrize("notation", ["code", "nabla", "omega"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_optimiser_shows_its_formula_with_numbers_that_multiply_out(name, notation):
+    network, X, y = example("small")
+    seen = trace(network, X, y, notation=notation, update=name, alpha=0.3, max_elements=None)
+    lines = [line for step, line in lines_of(seen) if step.id == "U"]
+    slots = OPTIMIZERS.get_record(name).slots
+    assert len(lines) == 2 * len(network.weights) * (len(slots) + 1)
+    limits = Limits(None, 9)
+    for line in lines:
+        shown = show_with(TextPainter, line, limits)
+        result = by_numpy(line)
+        assert np.allclose(result, line.values(line.equation.left), rtol=1e-9, atol=1e-12), shown
+
+
+def by_numpy(line):
+    """Compute the right side of a line from the numbers of its quantities."""
+
+    def number(node):
+        match node:
+            case Leaf():
+                return line.values(node)
+            case Constant():
+                return node.value
+            case Fraction():
+                return number(node.top) / number(node.bottom)
+            case Power():
+                return number(node.base) ** number(node.exponent)
+            case Row((Written("√"), inner)):
+                return np.sqrt(number(inner))
+        signs = {"·": "*", "−": "-", "+": "+"}
+        parts = [signs.get(p.text) if isinstance(p, Written) else number(p) for p in node.parts]
+        names = {f"x{i}": part for i, part in enumerate(parts)}
+        told = " ".join(p if isinstance(p, str) else f"x{i}" for i, p in enumerate(parts))
+        return eval(told, names)  # signs and numbers of our own
+
+    return number(line.equation.right)
+
+
+def test_adamw_decays_weights_beside_the_gradient_as_training_does():
+    network, X, y = example("small")
+    seen = trace(network, X, y, update="adamw", alpha=0.3, learning_rate=0.1)
+    plain = trace(network, X, y, update="adamw", learning_rate=0.1)
+    assert np.array_equal(seen["dW", 1], plain["dW", 1])
+    decayed = plain["W_new", 1] - 0.1 * 0.3 * network.weights[0]
+    assert np.allclose(seen["W_new", 1], decayed, rtol=1e-15)
+    assert np.array_equal(seen["b_new", 1], plain["b_new", 1])
 
 
 # --- a nudge ---------------------------------------------------------------------------------

@@ -218,6 +218,10 @@ class Painter(Generic[P]):
             name = self.symbol(notation.symbol("f", batch=capital, at_output=at_output), None)
             inner = self.symbol_of(replace(leaf, key="z"), batch=batch, last=last)
             return self._apply(self._row([name, self._words("′")]), inner)
+        parameter, _, state = leaf.key.partition("_")
+        if parameter in ("W", "b") and state and state != "new":  # m(W) of an optimiser
+            inner = self.symbol_of(replace(leaf, key=parameter), batch=batch, last=last)
+            return self._apply(self._letter(Symbol(state[0]), "", ""), inner)
         told = notation.symbol(leaf.key, batch=capital, at_output=at_output, own=leaf.own)
         entry = leaf.entry[1:] if leaf.key == "jac" else leaf.entry  # without the sample's
         if leaf.key in ("W", "dW") and notation.weights_transposed:

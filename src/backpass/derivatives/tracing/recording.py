@@ -223,19 +223,28 @@ def record_update(subject: Subject, seen: Recording, optimizer: Optimizer, rate:
     layers = range(1, len(theta.weights) + 1)
     slopes = [known[key, layer].ravel() for layer in layers for key in ("dW", "db")]
     gradient = Parameters(theta.sizes, np.concatenate(slopes).astype(theta.flat.dtype))
-    flat, _ = optimizer.step(theta.flat, gradient.flat, optimizer.init(theta.flat), 1, rate)
-    after = Parameters(theta.sizes, flat)
-    for layer, W, b in zip(layers, after.weights, after.biases, strict=True):
-        known["W_new", layer], known["b_new", layer] = to_numpy(W).copy(), to_numpy(b).copy()
-        seen.order.append(("U", layer))
+    before = optimizer.init(theta.flat)
+    flat, after = optimizer.step(theta.flat, gradient.flat, before, 1, rate)
+    if optimizer.decoupled:
+        known["lambda", None] = np.array(subject.alpha)
+        flat = flat - rate * subject.alpha * theta.is_weight() * theta.flat
+    told = {"new": flat} | {slot[0]: array for slot, array in after.items()}  # v of velocity
+    told |= {f"{slot[0]}_old": array for slot, array in before.items()}
+    for name, array in told.items():
+        parts = Parameters(theta.sizes, array)
+        for layer, W, b in zip(layers, parts.weights, parts.biases, strict=True):
+            known[f"W_{name}", layer], known[f"b_{name}", layer] = (
+                to_numpy(W).copy(),
+                to_numpy(b).copy(),
+            )
+    seen.order += [("U", layer) for layer in layers]
     known["rate", None] = np.array(rate)
 
 
 ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs", "costs_moved"}
 """Quantities with one row a sample in our layout."""
 
-_WEIGHTS = {"W", "dW", "W_new"}
-_BIASES = {"b", "db", "b_new"}
+_WEIGHTS, _BIASES = {"W", "dW"}, {"b", "db"}  # and their updates: W_new, W_m, b_v
 _FLAT = {"P", "Pb"}
 """Derivatives of one sample's cost: rows, or columns in denominator layout."""
 
@@ -283,9 +292,9 @@ class Values:
         flipped = notation.denominator_layout
         if key in ROWS:
             return notation.from_our_rows(array)
-        if key in _WEIGHTS:
+        if key.partition("_")[0] in _WEIGHTS:
             return notation.from_our_weights(array)
-        if key in _BIASES:
+        if key.partition("_")[0] in _BIASES:
             return notation.from_our_rows(array[None, :])
         if key == "bs":
             N = len(recording.arrays["s", None])

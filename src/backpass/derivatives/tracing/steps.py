@@ -23,6 +23,7 @@ from backpass.derivatives.tracing.formulas import (
     parse,
     summed,
 )
+from backpass.derivatives.tracing.record_formulas import clauses_of, filled
 from backpass.derivatives.tracing.recording import ROWS, Line, Recording, Values
 
 SATURATED = 0.01
@@ -320,20 +321,35 @@ def _remarks(values: Values, layer: int) -> tuple[str, ...]:
 
 
 def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
-    """Return the update of one layer's weights and biases (U)."""
+    """Return the update of one layer's weights and biases (U), by the optimiser's formula."""
     lines = []
     for key in ("W", "b"):
-        step = f"{key}[l] - rate * d{key}[l]"
-        if optimizer.name != "sgd":
-            step = f"{optimizer.name}({key}[l], d{key}[l])"
-        lines.append(Line(parse(f"{key}_new[l] ← {step}", layer), values))
-    if optimizer.name == "sgd":
-        return Step("U", layer, "update", values.notation.place("U"), tuple(lines))
-    numbers = "".join(f", {name} = {value:g}" for name, value in optimizer.numbers.items())
-    rate = float(values.recording.arrays["rate", None])
-    remark = f"the first step of {optimizer.name}: its state starts at 0; rate {rate:g}{numbers}"
-    title = f"update by {optimizer.name}"
-    return Step("U", layer, title, "", tuple(lines), (remark,))
+        decays = key == "W" and values.recording.arrays["lambda", None] != 0
+        clauses = clauses_of(optimizer, decays=decays)
+        lines += [Line(_update(clauses, n, key, layer), values) for n in range(len(clauses))]
+    plain = optimizer.name == "sgd"
+    title = "update" if plain else f"update by {optimizer.name}"
+    place = values.notation.place("U") if plain else ""
+    return Step("U", layer, title, place, tuple(lines), FIRST_STEP if optimizer.slots else ())
+
+
+FIRST_STEP = ("the first step: state starts at 0; squares, roots, quotients are by elements",)
+
+
+def _update(clauses: Any, which: int, key: str, layer: int) -> Equation:
+    """Return one line of an optimiser's step, of a layer's weights or of its biases."""
+    new = [letter for letter, _ in clauses[: which + 1]]
+
+    def leaf(letter: str) -> Leaf:
+        if letter in ("η", "λ"):
+            return Leaf("rate" if letter == "η" else "lambda")
+        if letter in ("θ", "g"):
+            return Leaf(key if letter == "θ" else f"d{key}", layer)
+        return Leaf(f"{key}_{letter}{'' if letter in new[:which] else '_old'}", layer)
+
+    letter, right = clauses[which]
+    left = Leaf(f"{key}_{'new' if letter == 'θ' else letter}", layer)
+    return Equation(left, filled(right, lambda seen: leaf(seen.name)), "←")
 
 
 def mean_steps(

@@ -125,10 +125,14 @@ def trace(
     if hasattr(model, "table_columns"):
         X = model.read(X)  # once: it may be standard input
         columns = model.table_columns(X, y)
-    batch = subject(model, X, y, sample_weight, alpha=alpha)
+    given = subject(model, X, y, sample_weight, alpha=alpha)
+    optimizer = None if update is None else OPTIMIZERS.get_record(update)
+    decoupled = optimizer is not None and optimizer.decoupled
+    batch = replace(given, alpha=0.0) if decoupled else given  # decay is then no part of the cost
     network, whole = batch.network, record(batch)
     _check_layer(layer, network)
-    optimizer = _updated(batch, whole, form, update, learning_rate)
+    if optimizer is not None:
+        _update(given, whole, form, optimizer, learning_rate)
     most = None if max_elements is None else SHOWN_LINES
     values = Values(table, whole, derivations=derivations, most_lines=most)
     sections = _sections(values, batch, form, optimizer, layer)
@@ -144,9 +148,9 @@ def trace(
         _checked_names("input_names", input_names, network.sizes[0]),
         _checked_names("output_names", output_names, network.sizes[-1]),
     )
-    given = {"input": batch.X, "target": batch.y, "weight": batch.s[:, None]}
+    shown = {"input": batch.X, "target": batch.y, "weight": batch.s[:, None]}
     columns = [
-        replace(column, numbers=given[column.kind][:, column.places])
+        replace(column, numbers=shown[column.kind][:, column.places])
         for column in columns
         if column.kind != "weight" or sample_weight is None
     ]
@@ -168,19 +172,13 @@ WITHOUT_GRADIENTS = ("neuron", "chain")
 """Forms that show a few derivatives only, of which no mean and no update can be shown."""
 
 
-def _updated(
-    batch: Subject, whole: Recording, form: str, update: str | Optimizer | None, rate: float
-) -> Optimizer | None:
-    """Return the optimiser that was asked for, whose first step is then in the recording."""
-    if update is None:
-        return None
-    optimizer = OPTIMIZERS.get_record(update)
+def _update(given: Subject, whole: Recording, form: str, optimizer: Optimizer, rate: float) -> None:
+    """Add the first step of the optimiser to the recording."""
     if form in WITHOUT_GRADIENTS:
         raise InputError(f"form {form} shows no gradients to update by; leave update out")
     if not 0 < rate < math.inf:
         raise InputError(f"learning_rate must be a number above 0, not {rate:g}")
-    record_update(batch, whole, optimizer, rate)
-    return optimizer
+    record_update(given, whole, optimizer, rate)
 
 
 def _sections(
