@@ -490,9 +490,9 @@ def test_the_paths_are_all_there_strongest_first_and_sum_to_the_derivative():
     [
         (("W", 1, 3, 0), "nudge: there is no W_1[3, 0]; its indices are 0 … 2, 0 … 3"),
         (("W", 1, 0), "nudge must be ('W', layer, i, j) or ('b', layer, j), layer 1 … 2"),
-        (("W", 0, 0, 0), "nudge must be"),
+        (("W", 0, 0, 0), "nudge: there is no W_0; the layers are 1 … 2"),
         (("V", 1, 0, 0), "nudge must be"),
-        (("b", 3, 0), "nudge must be"),
+        (("b", 3, 0), "nudge: there is no b_3; the layers are 1 … 2"),
         (("b", 1, -1), "nudge: there is no b_1[-1]"),
         (("b", 1, 0.5), "nudge must be"),
         (7, "nudge must be"),

@@ -199,6 +199,8 @@ class Painter(Generic[P]):
         filled = None
         if not isinstance(equation.right, Leaf):
             filled = self._paint(equation.right, numbers, function)
+        if isinstance(equation.right, Constant):  # ∂ŷ/∂a = 1 says it all
+            return Shown(symbols, None, None)
         return Shown(symbols, filled, numbers(left, False) if isinstance(left, Leaf) else symbols)
 
     def _transpose_of(self, leaf: Leaf, piece: P) -> P:

@@ -124,13 +124,15 @@ def _checked(where: Any, sizes: tuple[int, ...]) -> tuple[str, int, tuple[int, .
     told = f"nudge must be ('W', layer, i, j) or ('b', layer, j), layer 1 … {last}, not {where!r}"
     try:
         key, layer, *entry = where
-        shape = {"W": (sizes[layer - 1], sizes[layer]), "b": (sizes[layer],)}[key]
-    except (TypeError, ValueError, KeyError, IndexError):
+        indices = {"W": 2, "b": 1}[key]
+    except (TypeError, ValueError, KeyError):
         raise InputError(told) from None
-    numbers = [layer, *entry]
-    whole = all(isinstance(x, int) and not isinstance(x, bool) for x in numbers)
-    if not whole or layer < 1 or len(entry) != len(shape):
+    whole = all(isinstance(x, int) and not isinstance(x, bool) for x in (layer, *entry))
+    if not whole or len(entry) != indices:
         raise InputError(told)
+    if not 1 <= layer <= last:
+        raise InputError(f"nudge: there is no {key}_{layer}; the layers are 1 … {last}")
+    shape = sizes[layer - 1 : layer + 1][-indices:]
     if not all(0 <= i < n for i, n in zip(entry, shape, strict=True)):
         ends = ", ".join(f"0 … {n - 1}" for n in shape)
         name = f"{key}_{layer}[{', '.join(map(str, entry))}]"

@@ -75,6 +75,8 @@ class Trace:
         What the units of the first and of the last layer stand for, where that is known.
     table_columns : tuple of TableColumn
         What the rows were in a table, where they come from one.
+    title : str
+        What its page is headed by, before the network.
     """
 
     network: Network
@@ -87,6 +89,7 @@ class Trace:
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
     table_columns: tuple[TableColumn, ...] = ()
+    title: str = "Trace of"
 
     def __getitem__(self, key: str | tuple[str, int]) -> Any:
         name, layer = (key, None) if isinstance(key, str) else key
