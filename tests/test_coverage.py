@@ -18,6 +18,7 @@ import pytest
 
 import backpass
 from backpass import Network, trace
+from backpass.derivatives import notation
 from backpass.derivatives.forms import FORMS
 from backpass.derivatives.tracing import example
 from backpass.derivatives.tracing.formulas import Leaf
@@ -112,6 +113,41 @@ def test_slides_that_the_source_names_are_the_notes_own():
     for title in named:
         known = any(slide.startswith(title) or title.startswith(slide) for slide in held)
         assert known, f"note 4 has no slide {title!r}"
+
+
+def test_places_of_formulas_are_the_notes_own():
+    """Sections of note 3 by their numbers, places of note 5 by their titles."""
+    held = {note: [title.casefold() for title in HELD[note]["places"]] for note in ("3", "5")}
+    numbers = {title.split()[0] for title in held["3"]}
+    for place in notation.NOTATIONS["nabla"].places.values():
+        found = re.findall(r"\d(?:\.\d)*", place)
+        assert found, place
+        assert set(found) <= numbers, place
+    for place in notation.NOTATIONS["bracket"].places.values():
+        assert any(title.startswith(place.casefold()) for title in held["5"]), place
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "batch"),
+    [
+        ("bracket", "Summary, step", "For Minibatch-Gradient Descent"),
+        ("nabla", "section 4.3.3", "section 5.2"),
+        ("error", "Updating the Derivatives", "Backpropagation for Batch"),
+    ],
+)
+def test_a_formula_of_a_batch_is_cited_where_the_batch_stands(name, one, batch):
+    network, X, y = example("small")
+    for rows, place in ((1, one), (3, batch)):
+        seen = trace(network, X[:rows], y[:rows], notation=name)
+        told = [step.place for step in seen.sections[0].steps if step.id in ("B3", "B4")]
+        assert len(told) == 4
+        assert all(place in where for where in told)
+
+
+def test_note_3_is_cited_for_the_one_cost_that_it_has():
+    places = {name: str(trace(*example(name), notation="nabla")) for name in ("small", "classes")}
+    assert "cost: cross_entropy  (note 3, section 3)" in places["classes"]
+    assert "cost: squared_error\n" in places["small"]
 
 
 # --- alive ---------------------------------------------------------------------------------------

@@ -58,6 +58,30 @@ def test_a_verdict_is_written_as_a_page_beside_what_is_shown(capsys):
         assert "∇W¹ ℰ is wrong" in text  # as a trace writes it: no ∇_W¹
 
 
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ("7 abc 8", "line 3: column 'b' holds 'abc'"),
+        ("true false true", "line 2: column 'b' holds 'true'"),
+        ('1000 "1,234" 5', "'1,234', which may be a whole number or have decimals"),
+        ("5% 6% 7%", "line 2: column 'b' holds '5%'"),
+    ],
+)
+def test_a_cell_that_is_no_plain_number_is_named(cells, words, capsys):
+    lines = "".join(f"1,{cell},2,1\n" for cell in cells.split())
+    Path("cells.csv").write_text(f"a,b,c,kind\n{lines}")
+    assert main(["trace", "net.backpass", "cells.csv"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_one_parameter_is_nudged_at_a_time_and_a_missing_layer_is_named(capsys):
+    line = ["trace", "example:xor", "--nudge"]
+    assert main([*line, "W1[0,0]", "--nudge", "b1[0]"]) == 2
+    assert "--nudge moves one parameter; leave out b1[0]" in capsys.readouterr().err
+    assert main([*line, "W3[0,0]"]) == 2
+    assert "there is no W_3; the layers are 1 … 2" in capsys.readouterr().err
+
+
 def test_a_row_of_a_table_is_chosen_for_a_network(capsys):
     assert main(["trace", "net.backpass", "t.csv", "--row", "2", "--layer", "1"]) == 0
     assert "[ -1 0.5 2 ]" in capsys.readouterr().out

@@ -9,10 +9,19 @@ import pytest
 from backpass import Network, trace
 from backpass.core.activations import ACTIVATIONS
 from backpass.core.losses import LOSSES
+from backpass.core.optimizers import OPTIMIZERS
 from backpass.derivatives.notation import NOTATIONS
 from backpass.derivatives.tracing import EXAMPLES, FORMS, example
 from backpass.derivatives.tracing.formatter import Limits
-from backpass.derivatives.tracing.formulas import leaves
+from backpass.derivatives.tracing.formulas import (
+    Constant,
+    Fraction,
+    Leaf,
+    Power,
+    Row,
+    Written,
+    leaves,
+)
 from backpass.derivatives.tracing.record_formulas import formulas_of
 from backpass.derivatives.tracing.to_html import MathPainter
 from backpass.derivatives.tracing.to_latex import LatexPainter
@@ -44,11 +53,16 @@ def shown(notation, form, name, **options):
     return trace(network, X, y, notation=notation, form=form, max_elements=None, **options)
 
 
+def one_row(name):
+    network, X, y = example(name)
+    return network, X[:1], y[:1]
+
+
 # --- no number without its equation ----------------------------------------------------------
 
 INPUTS = {"W", "b", "bs", "w", "y", "s", "lambda", "rate", "epsilon", "penalty"}
 COUNTED = {"N", "ones", "same", "unit"}
-SAME = {"dW_n": "dW", "db_n": "db", "bs": "b", "da_dz": "dphi"}
+SAME = {"bs": "b", "da_dz": "dphi"}
 ALIKE = {"Pb": "db", "delta": "db"}  # note 2 writes all three ∂L/∂b
 
 
@@ -62,7 +76,8 @@ class Known:
     def name(self, leaf):
         key = SAME.get(leaf.key, leaf.key)
         table = NOTATIONS[self.notation]
-        if key == "P" and table.symbols["P"] == table.symbols["dC"] and leaf.layer == self.last:
+        P, dC = (table.symbol(x, batch=False, at_output=True) for x in ("P", "dC"))
+        if key == "P" and dC == P and leaf.layer == self.last:
             key = "dC"
         return ALIKE.get(key, key) if self.notation == "chain" else key, leaf.layer
 
@@ -80,7 +95,7 @@ class Known:
         if self.name(leaf) in self.whole or (leaf.sample, leaf.entry) in seen:
             return True
         known = values.recording.arrays
-        array = known.get((leaf.key.removesuffix("_n"), leaf.layer))
+        array = known.get((leaf.key, leaf.layer))
         if leaf.key == "dak" and ("jac", leaf.layer) in known:  # a column of softmax's Jacobian
             return len(self.elements["jac", leaf.layer]) >= known["jac", leaf.layer].size
         by_sample = {(sample, ()) for sample in range(len(known["s", None]))}
@@ -148,6 +163,7 @@ def assert_all_multiply_out(network, X, y):
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_softmax_stands_in_full_and_its_quotient_rule_where_asked_for(notation):
     text = str(shown(notation, "parameter", "classes", derivations=True))
+    assert "quotient rule" in str(shown(notation, "batch", "classes", derivations=True))
     assert re.search(r"= e\^0\.5412/\(e\^0\.5412 \+ e\^\(-1\.19\)\)", text)
     dot = "*" if notation == "code" else "·"
     assert f"quotient rule: (g/h)′ = (g′ {dot} h − g {dot} h′)/h²" in text
@@ -207,7 +223,8 @@ SYMBOLS = {
 """The letters of each note, copied by hand, with section or slide."""
 
 OURS = {
-    "λ": "an L2 penalty is in no note", "Σ‖W‖²": "likewise", "s": "sample weights are in no note",
+    "λ": "an L2 penalty is in no note", "Σ‖W‖²": "likewise",
+    "Σ‖W\u0303‖²": "likewise", "s": "sample weights are in no note",
     "S": "likewise", "p": "a path", "r": "the other paths", "ε": "a nudge", "w\u0303": "likewise",
 }  # fmt: skip
 LACKING = {
@@ -240,7 +257,9 @@ def test_every_symbol_is_the_notes(notation):
                     if leaf.key == "dphi":
                         continue  # f′(z), of f and z
                     batch = seen.batch and (leaf.sample is None or bool(leaf.entry))
-                    told = table.symbol(leaf.key, batch=batch, at_output=leaf.layer == seen.last)
+                    told = table.symbol(
+                        leaf.key, batch=batch, at_output=leaf.layer == seen.last, own=leaf.own
+                    )
                     used |= letters(told.entry() if leaf.entry else told)
     changes = {x for x in used if x.startswith(("Δ", "d")) or x.endswith("\u0303")}
     known = {*SYMBOLS[notation], *OURS, *LACKING[notation], *changes}
@@ -254,6 +273,8 @@ def test_every_step_has_its_place_or_the_heading_says_that_the_note_has_none(not
     table = seen.notation
     told = f"note {table.note} has no" in str(seen)
     lacking = {"U"} if notation in ("error", "chain") else set()
+    costs = {"nabla": "cross_entropy", "chain": "squared_error"}  # the only ones they have
+    lacking |= {"C"} if costs.get(notation, loss := seen.network.model.loss.name) != loss else set()
     for section in seen.sections:
         for step in section.steps:
             assert step.place or told or table.note == 0 or step.id in lacking, (
@@ -285,8 +306,53 @@ def test_one_quantity_lies_alike_in_every_form(notation):
 
 def test_a_samples_cost_is_a_number_and_the_mean_is_over_samples():
     text = str(shown("omega", "sample", "small"))
-    assert "𝒞 = 1/2 · (α²₁ − ρ₁)² + 1/2 · (α²₂ − ρ₂)²" in text
+    assert "𝒞₍₁₎ = 1/2 · (α²₁ − ρ₁)² + 1/2 · (α²₂ − ρ₂)²" in text
     assert "ℰ = 1/N · (𝒞₍₁₎ + 𝒞₍₂₎ + 𝒞₍₃₎)" in text
+
+
+@pytest.mark.parametrize("nudged", [("W", 1, 0, 2), ("b", 2, 1)])
+@pytest.mark.parametrize(("notation", "form", "name"), DISPLAYS)
+def test_one_symbol_has_one_value(notation, form, name, nudged):
+    """In all of a batch; in each sample's part and the mean beside it."""
+    nudged = ("W", 1, 0, 0) if name in ("thin", "xor") else nudged
+    network, X, y = example(name)
+    weights = 1 + np.arange(len(X))
+    seen = trace(network, X, y, notation=notation, form=form, nudge=nudged, sample_weight=weights)
+    of_mean = [s for s in seen.sections if not s.title.startswith("sample")]
+    samples = [s for s in seen.sections if s not in of_mean]
+    for sections in [[one, *of_mean] for one in samples] or [of_mean]:
+        assert_one_value_each(sections, NOTATIONS[notation], seen)
+
+
+def assert_one_value_each(sections, notation, seen):
+    found = {}
+    for line in (line for s in sections for step in s.steps for line in step.lines):
+        batch = len(line.values.recording.arrays["s", None]) > 1
+        for leaf in leaves(line.equation) if not line.defines else ():
+            # e_1 is as long as its layer; note 4's h is each neuron in turn
+            if leaf.key in ("unit", "dha", "dhw", "dhb"):
+                continue
+            text = TextPainter(notation).symbol_of(leaf, batch=batch, last=seen.last).lines[0]
+            value = np.asarray(line.values(leaf))
+            first = found.setdefault(text, value)
+            assert first.shape == value.shape, text
+            assert np.allclose(first, value, atol=1e-12), text
+
+
+def test_the_mean_refers_to_what_each_sample_showed():
+    for form in ("sample", "parameter"):
+        text = str(shown("code", form, "small"))
+        assert "J = C" not in text
+        assert text.count("∂J/∂W₂ =") == 1
+        assert "∂J/∂W₂ = 1/N * ([∂C/∂W₂]₀ + [∂C/∂W₂]₁ + [∂C/∂W₂]₂)" in text
+        assert text.count("C₁ = ") == 1
+    assert "[∂C/∂W₂]₀ = a₁.T @  δ₂" in str(shown("code", "sample", "small"))
+
+
+def test_a_product_of_jacobians_starts_from_the_notes_own_derivative():
+    text = str(trace(*one_row("small"), notation="nabla", form="jacobian"))
+    assert "∂ℒ/∂h₁ = ∂ŷ/∂h₁ · ∂ℒ/∂ŷ" in text
+    assert "(∂ℒ/∂ŷ)ᵀ" not in text
 
 
 def test_brackets_of_a_transpose_are_the_notes():
@@ -308,11 +374,11 @@ def test_note_2_stacks_derivatives_of_units():
     assert "∂z²₁/∂b²₁ = δ₁₁" in text
     assert "∂a²/∂b²₁ = ∂a²/∂z²₁ · δ₁₁ + ∂a²/∂z²₂ · δ₁₂" in text
     assert "∂a²/∂b² = diag(f′(z²))" in text
-    assert "∂L/∂W² = (∂L/∂w²₁, ∂L/∂w²₂)^T" in text
+    assert "[∂g/∂W²]₁ = (∂g/∂w²₁, ∂g/∂w²₂)^T" in text  # L is the mean of g
 
 
 def test_note_4_has_its_product_and_its_line_k():
-    text = str(shown("omega", "jacobian", "small"))
+    text = str(trace(*one_row("small"), notation="omega", form="jacobian"))
     assert re.search(r"∂ℰ/∂w¹₁ = +𝒫³ · ∂f²/∂a¹ · ∂f¹/∂w¹₁", text)
     assert "∂f²/∂w²₁ = Φ′(ζ²₁) · [α¹]ᵀ in line 1, 0 elsewhere" in text
     assert "∂𝒞/∂w" not in text
@@ -324,6 +390,58 @@ def test_note_3s_thin_network_has_its_fractions():
     text = str(shown("nabla", "chain", "thin"))
     assert "∂ŷ/∂a₃" in text
     assert "∂a₁/∂W₁₁₁ = h₀₁" in text
+
+
+# --- an update ---
+
+
+@pytest.mark.parametrize("notation", ["code", "nabla", "omega"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_optimiser_shows_its_formula_with_numbers_that_multiply_out(name, notation):
+    network, X, y = example("small")
+    seen = trace(network, X, y, notation=notation, update=name, alpha=0.3, max_elements=None)
+    lines = [line for step, line in lines_of(seen) if step.id == "U"]
+    slots = OPTIMIZERS.get_record(name).slots
+    assert len(lines) == 2 * len(network.weights) * (len(slots) + 1)
+    limits = Limits(None, 9)
+    for line in lines:
+        shown = show_with(TextPainter, line, limits)
+        result = by_numpy(line)
+        assert np.allclose(result, line.values(line.equation.left), rtol=1e-9, atol=1e-12), shown
+
+
+def by_numpy(line):
+    """Compute the right side of a line from the numbers of its quantities."""
+
+    def number(node):
+        match node:
+            case Leaf():
+                return line.values(node)
+            case Constant():
+                return node.value
+            case Fraction():
+                return number(node.top) / number(node.bottom)
+            case Power():
+                return number(node.base) ** number(node.exponent)
+            case Row((Written("√"), inner)):
+                return np.sqrt(number(inner))
+        signs = {"·": "*", "−": "-", "+": "+"}
+        parts = [signs.get(p.text) if isinstance(p, Written) else number(p) for p in node.parts]
+        names = {f"x{i}": part for i, part in enumerate(parts)}
+        told = " ".join(p if isinstance(p, str) else f"x{i}" for i, p in enumerate(parts))
+        return eval(told, names)  # signs and numbers of our own
+
+    return number(line.equation.right)
+
+
+def test_adamw_decays_weights_beside_the_gradient_as_training_does():
+    network, X, y = example("small")
+    seen = trace(network, X, y, update="adamw", alpha=0.3, learning_rate=0.1)
+    plain = trace(network, X, y, update="adamw", learning_rate=0.1)
+    assert np.array_equal(seen["dW", 1], plain["dW", 1])
+    decayed = plain["W_new", 1] - 0.1 * 0.3 * network.weights[0]
+    assert np.allclose(seen["W_new", 1], decayed, rtol=1e-15)
+    assert np.array_equal(seen["b_new", 1], plain["b_new", 1])
 
 
 # --- a nudge ---------------------------------------------------------------------------------
@@ -372,9 +490,9 @@ def test_the_paths_are_all_there_strongest_first_and_sum_to_the_derivative():
     [
         (("W", 1, 3, 0), "nudge: there is no W_1[3, 0]; its indices are 0 … 2, 0 … 3"),
         (("W", 1, 0), "nudge must be ('W', layer, i, j) or ('b', layer, j), layer 1 … 2"),
-        (("W", 0, 0, 0), "nudge must be"),
+        (("W", 0, 0, 0), "nudge: there is no W_0; the layers are 1 … 2"),
         (("V", 1, 0, 0), "nudge must be"),
-        (("b", 3, 0), "nudge must be"),
+        (("b", 3, 0), "nudge: there is no b_3; the layers are 1 … 2"),
         (("b", 1, -1), "nudge: there is no b_1[-1]"),
         (("b", 1, 0.5), "nudge must be"),
         (7, "nudge must be"),

@@ -14,6 +14,7 @@ from backpass.cli.arguments import with_network
 from backpass.errors import InputError
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
     from backpass.network.network import Network
@@ -194,17 +195,21 @@ def _of_table(network: Network, path: str) -> NetworkRows:
     from backpass.tabular.files import open_table
 
     raw, n, (widths, _, wanted) = open_table(path), network.sizes[0], _takes(network)
-    frame, names = raw.understand().frame, raw.frame.columns
+    understood, names = raw.understand(), raw.frame.columns
+    frame = understood.frame
     k = len(names) - n
     named = names == [*map(str, range(len(names)))] or not all(map(_NUMBER.fullmatch, names))
     _ensure(named, f"{raw.label}: its first line is numbers; put a line of names above it")
+    place = (lambda row: f"line {raw.line_of(row)}") if raw.line_of else _row
     for column in frame:
-        told = f"{raw.label}: column {column.name!r} holds no numbers, but a network takes"
-        mend = "give those, or a model that fit has trained on this table"
-        _ensure(column.dtype.is_numeric() or not column.count(), f"{told} {wanted}; {mend}")
+        marked = column.name in understood.convention.marks
+        if marked or not (column.dtype.is_numeric() or not column.count()):
+            row, why = _no_number(raw.frame[column.name].cast(pl.String), column.is_not_null())
+            told = f"{raw.label}, {place(row)}: column {column.name!r} holds {why}"
+            mend = "write plain numbers, or give a model that fit has trained on this table"
+            raise InputError(f"{told}; a network takes {wanted}: {mend}")
     which = f"{len(names)} column(s)" if k else "the inputs alone"
     _ensure(k in widths, f"{raw.label} has {which}; this network takes {wanted}")
-    place = (lambda row: f"line {raw.line_of(row)}") if raw.line_of else _row
     numbers = frame.cast(dict.fromkeys(names, pl.Float64)).to_numpy()  # NaN where one is missing
     for row, i in np.argwhere(~np.isfinite(numbers)).tolist():
         told = "is missing" if math.isnan(numbers[row, i]) else "is infinite"
@@ -214,6 +219,16 @@ def _of_table(network: Network, path: str) -> NetworkRows:
     if k == network.sizes[-1]:
         called["output_names"] = names[n:]
     return NetworkRows(network, numbers[:, :n], y, raw.label, raw.line_of, called)
+
+
+def _no_number(texts: pl.Series, present: pl.Series) -> tuple[int, str]:
+    """Return the first row of a column that is no plain number, and what stands there."""
+    cells = [(row, texts[row].strip()) for row in present.arg_true()]
+    found = next((cell for cell in cells if not _NUMBER.fullmatch(cell[1])), None)
+    if found is not None:
+        return found[0], f"{found[1]!r}"
+    row, text = next(cell for cell in cells if "," in cell[1] or "." in cell[1])
+    return row, f"{text!r}, which may be a whole number or have decimals"
 
 
 def _checked(network: Network, Y: NDArray[Any], label: str, place: Callable[[int], str]) -> Any:

@@ -14,6 +14,7 @@ from backpass.cli.arguments import (
     MaybeNumber,
     MaybeTable,
     MaybeText,
+    MaybeTexts,
     MaybeWhole,
     ModelOrNetwork,
     Network,
@@ -64,7 +65,7 @@ class TraceOptions:
     max_elements: int = option("N", "Most entries of an array; 0 shows all.", default=64, min=0)
     digits: int = option("N", "Significant digits.", default=4, min=1, max=17)
     update: MaybeText = option("OPTIMISER", "Show its first step, too: sgd, adam, …")
-    nudge: MaybeText = option(
+    nudge: MaybeTexts = option(
         "W1[0,2]",
         "Move this weight (or bias: b1[2]; units from 0) by a little, and show the cost it "
         "gives and the paths of its derivative.",
@@ -136,20 +137,22 @@ def _traced(
         form=options.form or shown.get("form", "batch"),
         max_elements=options.max_elements or None,
         learning_rate=0.1 if options.learning_rate is None else options.learning_rate,
-        nudge=None if options.nudge is None else _nudge(options.nudge),
+        nudge=_nudge(*options.nudge) if options.nudge else None,
         **{name: getattr(options, name) for name in PASSED_ON},
         **names,
     )
 
 
-def _nudge(text: str) -> tuple[str | int, ...]:
-    """Return the parameter that ``W1[0,2]`` or ``b1[2]`` names.
+def _nudge(text: str, *more: str) -> tuple[str | int, ...]:
+    """Return the parameter that ``W1[0,2]`` or ``b1[2]`` names; one is moved at a time.
 
     Examples
     --------
     >>> _nudge("W1[0, 2]"), _nudge("b2[1]")
     (('W', 1, 0, 2), ('b', 2, 1))
     """
+    if more:
+        raise InputError(f"--nudge moves one parameter; leave out {', '.join(more)}")
     found = re.fullmatch(
         r"([Wb])_?(\d{1,9})\[(\d{1,9})(?:,\s*(\d{1,9}))?\]", text.strip(), re.ASCII
     )

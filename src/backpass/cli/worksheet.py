@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import MISSING, dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,6 +77,9 @@ def run_worksheet(options: WorksheetOptions) -> int:
         blank=None if options.blank is None else options.blank.replace(" ", "").split(","),
     )
     sheet.save(options.output, options.solution)
+    steps = ", ".join(sorted(sheet.blank))
+    solution = f"; its solution in {options.solution}" if options.solution else ""
+    sys.stdout.write(f"{options.output}: a worksheet with {steps} to compute{solution}\n")
     return 0
 
 

@@ -102,7 +102,8 @@ class Course:
     def next_rows(self) -> NDArray[Any]:
         """Return the rows of the mini-batch that comes next."""
         start = self.update % self.per_epoch * self.problem.batch_size
-        return self._order[start : start + self.problem.batch_size]
+        rows: NDArray[Any] = self._order[start : start + self.problem.batch_size]
+        return rows
 
     def keep(self) -> None:
         """Keep the present moment; where all take too much room, let go of every second one."""

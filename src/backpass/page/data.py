@@ -16,7 +16,7 @@ from backpass.errors import InputError, TableWarning
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from backpass.tabular.files import RawTable
+    from backpass.tabular.raw_table import RawTable
 
 JUDGED = 5
 """Every fifth row of an example judges and does not train: the part that ``fit`` holds out."""

@@ -75,7 +75,8 @@ def hold(walk: Walk, key: str, layer: int, entry: tuple[int, ...], epsilon: floa
     if not abs(epsilon) <= REACH:
         raise InputError(f"ε is {epsilon:g}; the slider goes from −{REACH:g} to {REACH:g}")
     known, batch = walk.recording.arrays, walk.batch
-    section = nudge_section(walk.trace.notation, batch, walk.recording, (key, layer, *entry))
+    where = key, layer, *entry
+    section = nudge_section(walk.trace.notation, batch, walk.recording, where, [])
     network = batch.network.copy()
     held = (network.weights if key == "W" else network.biases)[layer - 1]
     value = float(held[entry])

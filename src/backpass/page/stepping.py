@@ -59,8 +59,9 @@ class Walk:
         run, setup = self.course.run, self.setup
         optimizer = OPTIMIZERS.get_record(setup.optimizer)
         record_update(
-            self.batch, self.recording, optimizer, setup.learning_rate, run.state, run.steps + 1
-        )
+            self.batch, self.recording, optimizer, setup.learning_rate, setup.alpha,
+            run.state, run.steps + 1,
+        )  # fmt: skip
         values = Values(self.trace.notation, self.recording)
         return [update_step(values, layer, optimizer) for layer in range(1, self.trace.last + 1)]
 

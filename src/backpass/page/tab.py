@@ -23,7 +23,7 @@ from backpass.page.stepping import Walk
 from backpass.page.training import PACES, Training
 
 if TYPE_CHECKING:
-    from backpass.tabular.files import RawTable
+    from backpass.tabular.raw_table import RawTable
 
 CHECKED_ROWS, CHECKED_ENTRIES = 8, 50
 """Of a certificate on the page: enough to find any wrong equation, in a second."""

@@ -165,7 +165,7 @@ def run_experiment(
         raw = raw_table(table, question.texts())
         question = question.named(raw.frame.columns)
         arranged = arrange(raw, question, test)
-    experiment = carry_out(arranged, notes, hooks, save_to, checkpoints)
+    experiment = carry_out(arranged, notes, hooks, save_to, checkpoints, elsewhere)
     experiment.seconds = time.monotonic() - started
     return experiment
 
@@ -176,6 +176,7 @@ def carry_out(
     hooks: Hooks,
     save_to: str | Path | None,
     checkpoints: Checkpoints | None,
+    elsewhere: Elsewhere | None = None,
 ) -> Experiment:
     """Train on the one part of a table and judge on the other; see :func:`run_experiment`."""
     hooks.understood(arranged.table)

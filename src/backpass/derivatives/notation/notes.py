@@ -17,6 +17,11 @@ from backpass.derivatives.notation.table import (
     symbols_of,
 )
 
+IN_A_BATCH = [
+    f"{equation} batch" for equation in ("F1", "F2", "B1z", "B1f", "B1", "B2a", "B2b", "B3", "B4")
+]
+"""Formulas that a note has for a batch in a place of its own."""
+
 # Our own notation: samples in rows, W (in, out), the operators of NumPy.
 
 CODE = register(
@@ -77,11 +82,12 @@ ERROR = register(
             "B4 sum": Formula("", "db[l] = delta[l]"),
         },
         places={
+            **dict.fromkeys(IN_A_BATCH, "Backpropagation for Batch (Mini-Batch) Gradient Descent"),
             **dict.fromkeys(["F1", "F2"], "Feedforward Step"),
             "C": "J, which it names and leaves open",
             "parameter": "Derivatives with Respect to Individual Parameters",
             "mean": "Backpropagation for Batch (Mini-Batch) Gradient Descent",
-            **dict.fromkeys(["B1z", "B1f", "B1"], "For the output layer"),
+            **dict.fromkeys(["B1z", "B1f"], "For the output layer"),
             **dict.fromkeys(["B2a", "B2b"], "For layers l = L-1, …, 1"),
             **dict.fromkeys(
                 ["B3", "B4"], "Updating the Derivatives for the Weight Matrices and Bias Vectors"
@@ -123,7 +129,7 @@ CHAIN = register(
             "B3": Formula("dW[l] = delta[l] @ T(a[l-1])"),
         },
         places={
-            "C": "the loss function",
+            "C squared_error": "Derivatives with respect to b^l, the loss function",
             **dict.fromkeys(["F1", "F2", "B1z", "B1f"], "For the output layer"),
             "jacobian": "For the output layer; For an interior layer l",
             **dict.fromkeys(["B2a", "B2b"], "For an interior layer l"),
@@ -140,7 +146,14 @@ CHAIN = register(
 
 a, A = symbol("a", "low", element="a"), symbol("A", "low", element="a")
 h, H = symbol("h", "low", element="h"), symbol("H", "low", element="h")
-LOSS = plain("ℒ")
+LOSS, MEAN_LOSS = plain("ℒ"), plain("L")
+
+
+def gradients(of: Symbol) -> tuple[Symbol, Symbol]:
+    """Return ∇W, whose elements are ∂ℒ/∂w of one sample's loss, or ∂L/∂w of the mean."""
+    one, mean = (nabla(of, cost, prefix=True) for cost in (LOSS, MEAN_LOSS))
+    return one, mean
+
 
 NABLA = register(
     Notation(
@@ -153,12 +166,10 @@ NABLA = register(
             {"z": "aA", "a": "hH", "W": "WW", "delta": "aA", "y": "eE", "N": "m", "f": "g"},
             cost="L",
             sample_cost="ℒ",
-            dW_n=(nabla(symbol("W", "low", element="W"), LOSS, prefix=True),) * 2,
-            db_n=(nabla(symbol("b", "low"), LOSS, prefix=True),) * 2,
-            delta=(nabla(a, LOSS), nabla(A, LOSS, prefix=True)),
-            g=(nabla(h, LOSS), nabla(H, LOSS, prefix=True)),
-            dW=(nabla(symbol("W", "low", element="W"), LOSS, prefix=True),) * 2,
-            db=(nabla(symbol("b", "low"), LOSS, prefix=True),) * 2,
+            delta=(nabla(a, LOSS), nabla(A, MEAN_LOSS, prefix=True)),
+            g=(nabla(h, LOSS), nabla(H, MEAN_LOSS, prefix=True)),
+            dW=gradients(symbol("W", "low", element="W")),
+            db=gradients(symbol("b", "low")),
             dC=(derivative(LOSS, h), derivative(LOSS, H)),
             dz=(derivative(LOSS, a), derivative(LOSS, A)),
         ),
@@ -172,14 +183,14 @@ NABLA = register(
             "B4": Formula("db[l] = delta[l]", "db[l] = delta[l] @ ones"),
         },
         places={
-            **dict.fromkeys(["F1", "F2"], "sections 2 and 5.2"),
-            "C": "section 3",
+            **dict.fromkeys(IN_A_BATCH, "section 5.2"),
+            **dict.fromkeys(["F1", "F2"], "section 2"),
+            "C cross_entropy": "section 3",
             "U": "section 3, gradient descent",
             "chain": "sections 4.1 and 4.2",
             "parameter": "section 4.3",
             "mean": "section 3, the average; section 5.2",
-            "B1": "section 5.2",
-            **dict.fromkeys(["B1z", "B1f"], "section 4.3.1"),
+            **dict.fromkeys(["B1z", "B1f", "B1z batch", "B1f batch"], "section 4.3.1"),
             **dict.fromkeys(["B2a", "B2b"], "section 4.3.2"),
             **dict.fromkeys(["B3", "B4"], "section 4.3.3"),
         },
@@ -189,6 +200,10 @@ NABLA = register(
             "dC": (derivative(LOSS, plain("ŷ")), derivative(LOSS, Symbol("Ŷ", element="ŷ"))),
             "da_dz": (derivative(plain("ŷ"), a),) * 2,
             "jac": (replace(derivative(plain("ŷ"), a), indices="split"),) * 2,
+            "P": (derivative(LOSS, plain("ŷ")),) * 2,
+            "dfa": (derivative(plain("ŷ"), replace(h, shift=-1)),) * 2,
+            "dfw": (derivative(plain("ŷ"), symbol("W", "low")),) * 2,
+            "dfb": (derivative(plain("ŷ"), symbol("b", "low")),) * 2,
         },
     )
 )
@@ -233,8 +248,6 @@ OMEGA = register(
             dC=(COST_TO_OUTPUT, COST_TO_OUTPUT),
             dW=(nabla(symbol("W", "up", element="w"), COST, named=True),) * 2,
             db=(nabla(symbol("b", "up"), COST, named=True),) * 2,
-            dW_n=(nabla(symbol("W", "up", element="w"), SAMPLE_COST, named=True),) * 2,
-            db_n=(nabla(symbol("b", "up"), SAMPLE_COST, named=True),) * 2,
             y=(plain("ρ"), plain("ρ")),
         ),
         formulas=USUAL_FORMULAS
@@ -272,6 +285,7 @@ OMEGA = register(
 # Note 5, "Notation and summary": (l) in brackets, bold, W (in, out), samples in columns.
 
 PER_SAMPLE = derivative(plain("𝐠"), symbol("A", "bracket", bold=True, element="a"))
+OF_ONE = derivative(plain("ℒ"), symbol("a", "bracket", bold=True))
 
 BRACKET = register(
     Notation(
@@ -285,7 +299,8 @@ BRACKET = register(
             cost="ℒ",
             sample_cost="𝐠",
             bold=True,
-            dC=(derivative(plain("ℒ"), symbol("a", "bracket", bold=True)), PER_SAMPLE),
+            dC=(OF_ONE, PER_SAMPLE),
+            P=(OF_ONE, OF_ONE),
         ),
         formulas=USUAL_FORMULAS
         | {
@@ -298,8 +313,9 @@ BRACKET = register(
             "B4 sum": Formula("", "db[l] = delta[l]"),
         },
         places={
+            **dict.fromkeys(IN_A_BATCH, "For Minibatch-Gradient Descent"),
             **dict.fromkeys(["F1", "F2"], "Summary, step 1"),
-            **dict.fromkeys(["C", "B1z", "B1f", "B1", "B2a", "B2b", "B3", "B4"], "Summary, step 2"),
+            **dict.fromkeys(["C", "B1z", "B1f", "B2a", "B2b", "B3", "B4"], "Summary, step 2"),
             "U": "Summary, step 3",
             "parameter": "At l-th layer",
             "mean": "For Minibatch-Gradient Descent",

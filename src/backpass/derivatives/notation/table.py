@@ -52,6 +52,12 @@ class Symbol:
         shown = here.get(self.indices, (len(self.of) - 1,))
         return [entry if i in shown else () for i in range(len(self.of))]
 
+    def about(self, cost: "Symbol", other: "Symbol") -> "Symbol":
+        """Return the derivative of another cost: of one sample's, ∂C/∂W for ∂J/∂W."""
+        parts = tuple(other if part == cost else part for part in self.of)
+        element = self.of_elements and self.of_elements.about(cost, other)
+        return replace(self, of=parts, of_elements=element)
+
     def entry(self) -> "Symbol":
         """Return the symbol of one of its elements: a small letter, not bold."""
         if self.of_elements is not None:
@@ -104,8 +110,6 @@ QUANTITIES = {
     "g": "derivative of the cost to the activations (N, n_l)",
     "dW": "weight gradient (in, out)",
     "db": "bias gradient (out,)",
-    "dW_n": "weight gradients of one sample's cost (in, out)",
-    "db_n": "bias gradients of one sample's cost (out,)",
     "ones": "a vector of N ones",
     "s": "sample weights (N,)",
     "same": "1 where two units are the same, else 0",
@@ -131,6 +135,8 @@ QUANTITIES = {
     "moved": "one parameter, moved by ε",
     "epsilon": "ε, by which it is moved",
     "J_moved": "the cost with the moved parameter",
+    "costs_moved": "cost of one sample with it",
+    "penalty_moved": "Σ‖W‖² with it",
     "change": "by how much the cost changed",
     "promised": "ε times the derivative",
     "path": "the product of the derivatives on one way to the cost",
@@ -155,7 +161,7 @@ USUAL_LETTERS = {
 
 DERIVATIVES = {
     "jac": "a z split", "dC": "C a", "dz": "C z", "g": "J a", "dW": "J W", "db": "J b",
-    "dW_n": "C W", "db_n": "C b", "P": "C a", "Pw": "C w", "Pb": "C b", "dfa": "a below",
+    "P": "C a", "Pw": "C w", "Pb": "C b", "dfa": "a below",
     "dfw": "a w", "dfb": "a b", "dak": "a z", "dab": "a b", "dz_db": "z b split",
     "dha": "a below first", "dhw": "a w both", "dhb": "a b both", "da_dz": "a z",
     "dz_da": "z below", "dz_dW": "z W",
@@ -200,6 +206,7 @@ def symbols_of(
         "same": Symbol("𝟙", between="="),
         "unit": plain("e", bold=bold),
         "J_moved": plain(f"{cost}\u0303"),
+        "penalty_moved": plain("Σ‖W\u0303‖²"),
         "change": plain(f"Δ{cost}"),
         "promised": plain(f"d{cost}"),
     }
@@ -214,7 +221,10 @@ def symbols_of(
         of_batch = one | capital if key in FOR_A_BATCH else one
         first, second = (derivative(x[top], x[bottom], *indices) for x in (one, of_batch))
         found[key] = first, second
-    return found | others
+    found |= others
+    of_sample = found["costs"][0]
+    moved = replace(of_sample, letter=f"{of_sample.letter}\u0303")
+    return {"costs_moved": (moved, moved), **found}
 
 
 class Operators(NamedTuple):
@@ -332,14 +342,24 @@ class Notation:
         told = self.formulas.get(equation, Formula(""))
         return (told.batch or told.one) if batch else told.one
 
-    def symbol(self, key: str, *, batch: bool, at_output: bool = False) -> Symbol:
-        """Return how a quantity is written, for one sample or a batch, at the output or below."""
-        table = self.output if at_output and key in self.output else self.symbols
-        return table[key][batch]
+    def symbol(
+        self, key: str, *, batch: bool, at_output: bool = False, own: bool = False
+    ) -> Symbol:
+        """Return how a quantity is written, for one sample or a batch, at the output or below.
 
-    def place(self, equation: str) -> str:
-        """Return where in the note the equation stands, as ``note 3, section 5.1``."""
-        place = self.places.get(equation, "")
+        With `own` it is a derivative of that sample's cost, and not of the mean.
+        """
+        table = self.output if at_output and key in self.output else self.symbols
+        told = table[key][batch]
+        letter = plain(self.symbols["costs"][0].letter)
+        return told.about(self.symbols["J"][0], letter) if own else told
+
+    def place(self, equation: str, kind: str = "") -> str:
+        """Return where in the note the equation stands, as ``note 3, section 5.1``.
+
+        The `kind` is a case that may stand elsewhere: ``"batch"``, or the name of the loss.
+        """
+        place = self.places.get(f"{equation} {kind}", self.places.get(equation, ""))
         return f"note {self.note}, {place}" if self.note and place else place
 
     def __post_init__(self) -> None:

@@ -156,6 +156,7 @@ class Painter(Generic[P]):
     def show(self, line: Line, limits: Limits, *, batch: bool) -> Shown[P]:
         """Return the pieces of one line, in the symbols of a batch or of one sample."""
         values, last = line.values, line.values.last
+        batch = batch or len(values.recording.arrays["s", None]) > 1  # the mean of samples alone
         limits = replace(limits, digits=max(limits.digits, line.digits))
 
         def function(layer: int | None) -> P:
@@ -198,6 +199,8 @@ class Painter(Generic[P]):
         filled = None
         if not isinstance(equation.right, Leaf):
             filled = self._paint(equation.right, numbers, function)
+        if isinstance(equation.right, Constant):  # ∂ŷ/∂a = 1 says it all
+            return Shown(symbols, None, None)
         return Shown(symbols, filled, numbers(left, False) if isinstance(left, Leaf) else symbols)
 
     def _transpose_of(self, leaf: Leaf, piece: P) -> P:
@@ -217,12 +220,16 @@ class Painter(Generic[P]):
             name = self.symbol(notation.symbol("f", batch=capital, at_output=at_output), None)
             inner = self.symbol_of(replace(leaf, key="z"), batch=batch, last=last)
             return self._apply(self._row([name, self._words("′")]), inner)
-        told = notation.symbol(leaf.key, batch=capital, at_output=at_output)
+        parameter, _, state = leaf.key.partition("_")
+        if parameter in ("W", "b") and state and state != "new":  # m(W) of an optimiser
+            inner = self.symbol_of(replace(leaf, key=parameter), batch=batch, last=last)
+            return self._apply(self._letter(Symbol(state[0]), "", ""), inner)
+        told = notation.symbol(leaf.key, batch=capital, at_output=at_output, own=leaf.own)
         entry = leaf.entry[1:] if leaf.key == "jac" else leaf.entry  # without the sample's
         if leaf.key in ("W", "dW") and notation.weights_transposed:
             entry = entry[::-1]
         number = None if leaf.sample is None else leaf.sample + 1 - notation.from_zero
-        if leaf.key == "costs" and number is not None:
+        if leaf.key in ("costs", "costs_moved") and number is not None:
             return self._letter(told, "", f"({number})" if told.place == "bracket" else str(number))
         piece = self.symbol(told.entry() if entry else told, leaf.layer, entry)
         return piece if number is None else self._of_sample(piece, number)

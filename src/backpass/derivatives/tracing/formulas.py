@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 SCALARS = {
     "N", "S", "J", "costs", "lambda", "rate", "penalty", "moved", "epsilon", "J_moved", "change",
     "promised", "rest",
+    "costs_moved", "penalty_moved",
 }  # fmt: skip
 """Quantities that are numbers."""
 
@@ -38,6 +39,7 @@ class Leaf:
     layer: int | None = None
     sample: int | None = None
     entry: tuple[int | str, ...] = ()
+    own: bool = False  # a derivative of that sample's cost, and not of the mean
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,8 @@ def parse(text: str, layer: int | None = None, **at: int | range) -> Equation:
     Examples
     --------
     >>> parse("delta[l] = dz[l] / N", 2)
-    Equation(left=Leaf(key='delta', layer=2, sample=None, entry=()), right=Binary(operator='/', \
-left=Leaf(key='dz', layer=2, sample=None, entry=()), \
-right=Leaf(key='N', layer=None, sample=None, entry=())), sign='=')
+    Equation(left=Leaf(key='delta', layer=2, ...), right=Binary(operator='/', \
+left=Leaf(key='dz', layer=2, ...), right=Leaf(key='N', layer=None, ...)), sign='=')
     >>> parse("b = Σ(i, W[l][i, j])", 1, i=range(2), j=3).right == joined(
     ...     "+", [Leaf("W", 1, entry=(0, 3)), Leaf("W", 1, entry=(1, 3))]
     ... )

@@ -31,7 +31,8 @@ def jacobian_steps(values: Values) -> list[Step]:
     """Return the product of Jacobians of one sample, from the cost down to the input."""
     last = values.last
     lines, remarks = first(function_lines.cost_slopes(values), values.units(last), values)
-    if values.notation.symbols["P"] != values.notation.symbols["dC"]:  # 𝒫, a symbol of its own
+    P, dC = (values.notation.symbol(x, batch=False, at_output=True) for x in ("P", "dC"))
+    if dC != P:  # 𝒫, a symbol of its own
         lines.append(Line(parse("P[l] = T(dC[l])", last), values))
     steps = [
         *_forward(values),

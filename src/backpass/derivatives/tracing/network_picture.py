@@ -21,8 +21,8 @@ NEGATIVE, MIDDLE, POSITIVE = (0xB3, 0x58, 0x06), (0xF7, 0xF7, 0xF7), (0x21, 0x66
 WIDE, FIRST, LAST = 8, 4, 2
 """A layer of more units is drawn by its first and its last ones."""
 
-NUMBERED = 4
-"""Weights have room for numbers where one of the two layers has no more units than that."""
+NUMBERED, MOST_NUMBERS = 4, 16
+"""Weights have room for numbers where a layer has that few units, and there are not more."""
 
 NAME = 16
 """The most letters of a name."""
@@ -182,7 +182,8 @@ def _weights(drawing: _Drawing) -> Iterator[str]:
                 at = text_at(
                     start + t * (end - start), y + t * (v - y) + 4, "number", _told(W[i, j], 3)
                 )
-                numbers += [at] * (few <= NUMBERED)
+                room = few <= NUMBERED and len(below) * len(above) <= MOST_NUMBERS
+                numbers += [at] * room
         yield drawing.part("weights", layer, lines + numbers)
 
 

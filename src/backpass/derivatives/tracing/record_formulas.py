@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from backpass.core.optimizers import Optimizer
 from backpass.derivatives.tracing.formulas import (
     SHOWN_TERMS,
     Constant,
@@ -62,7 +63,32 @@ def formulas_of(record: Any) -> RecordFormulas:
     return _read(record.derivation, tuple(getattr(record, "numbers", {}).items()))
 
 
+def clauses_of(
+    optimizer: Optimizer, step: int = 1, *, decays: bool = False
+) -> list[tuple[str, Any]]:
+    """Return an optimiser's formula, with its numbers: what each clause sets, and to what.
+
+    The decay of weights that is no part of the cost is left out unless it `decays`.
+
+    Examples
+    --------
+    >>> from backpass.core.optimizers import OPTIMIZERS
+    >>> [letter for letter, _ in clauses_of(OPTIMIZERS.get_record("momentum"))]
+    ['v', 'θ']
+    """
+    latex = optimizer.formula if decays else optimizer.formula.partition(r" - \eta \lambda")[0]
+    known: dict[str, Any] = {"t": Constant(float(step))}
+    for name, value in optimizer.numbers.items():
+        known[_OF_OPTIMIZERS[name]] = Constant(value)
+    clauses = (clause.split(r"\leftarrow") for clause in latex.split(r",\quad"))
+    return [(_letter(left), _Reader(right, "θ", known).sequence()) for left, right in clauses]
+
+
+_OF_OPTIMIZERS = {
+    "momentum": "μ", "decay": "ρ", "epsilon": "ε", "beta_1": "β1", "beta_2": "β2",
+}  # fmt: skip
 _GREEK = {
+    "theta": "θ", "eta": "η", "mu": "μ", "rho": "ρ", "beta": "β", "varepsilon": "ε",
     "alpha": "α", "delta": "δ", "lambda": "λ", "tau": "τ", "sigma": "σ", "Phi": "Φ", "pi": "π",
     "varphi": "φ", "tanh": "tanh", "log": "log", "max": "max",
 }  # fmt: skip
@@ -234,6 +260,9 @@ class _Reader:
         name = _letter(token[8:-1] if token.startswith(r"\mathrm") else token)
         if name in ("z", "y", "a", "C"):
             return Variable(name, self._index())
+        if self.own == "θ":  # of an optimiser
+            name += self._index()
+            return self.known.get(name, Variable(name[0]))
         if name == self.own:
             return self._own()
         for told in (f"{name}'(z)", f"{name}(z)", name):
@@ -299,7 +328,13 @@ def filled(tree: Any, variable: Callable[[Variable], Node], units: int = 0) -> A
 
 def _written_out(tree: Sum, variable: Callable[[Variable], Node], units: int) -> Any:
     if not units:
-        return Row((Written("Σ", tree.index), filled(tree.inner, variable)))
+        inner = filled(tree.inner, variable)
+        return Row(
+            (
+                Written("Σ", tree.index),
+                replace(inner, grouped=True) if isinstance(inner, Row) else inner,
+            )
+        )
 
     def bound(unit: int) -> Callable[[Variable], Node]:
         return lambda seen: variable(

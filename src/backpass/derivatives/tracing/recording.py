@@ -180,7 +180,9 @@ def record_nudge(
     known = seen.arrays
     known["epsilon", None] = np.array(EPSILON)
     known["moved", None] = np.array(moved[entry])
-    known["J_moved", None] = second.arrays["J_moved", None] = second.arrays["J", None]
+    known["J_moved", None] = second.arrays["J", None]
+    for name in ("J", "costs", "penalty"):
+        second.arrays[f"{name}_moved", None] = second.arrays[name, None]
     known["change", None] = known["J_moved", None] - known["J", None]
     known["promised", None] = EPSILON * known[f"d{key}", layer][entry]
     return second
@@ -220,28 +222,40 @@ def record_update(
     seen: Recording,
     optimizer: Optimizer,
     rate: float,
+    decay: float,
     state: Mapping[str, Array] | None = None,
     step: int = 1,
 ) -> None:
-    """Take a step of the optimiser (U), by default its first, on copies; keep θ around it."""
+    """Take a step of the optimiser (U), by default its first, on copies; keep what is around it.
+
+    `decay` is the strength of weight decay beside the gradient, where the optimiser has it.
+    """
     theta, known = subject.network.parameters, seen.arrays
     layers = range(1, len(theta.weights) + 1)
     slopes = [known[key, layer].ravel() for layer in layers for key in ("dW", "db")]
     gradient = Parameters(theta.sizes, np.concatenate(slopes).astype(theta.flat.dtype))
     before = optimizer.init(theta.flat) if state is None else dict(state)
-    flat, _ = optimizer.step(theta.flat, gradient.flat, before, step, rate)
-    after = Parameters(theta.sizes, flat)
-    for layer, W, b in zip(layers, after.weights, after.biases, strict=True):
-        known["W_new", layer], known["b_new", layer] = to_numpy(W).copy(), to_numpy(b).copy()
-        seen.order.append(("U", layer))
+    flat, after = optimizer.step(theta.flat, gradient.flat, before, step, rate)
+    known["lambda", None] = np.array(decay if optimizer.decoupled else 0.0)
+    if optimizer.decoupled:
+        flat = flat - rate * decay * theta.is_weight() * theta.flat
+    told = {"new": flat} | {slot[0]: array for slot, array in after.items()}  # v of velocity
+    told |= {f"{slot[0]}_old": array for slot, array in before.items()}
+    for name, array in told.items():
+        parts = Parameters(theta.sizes, array)
+        for layer, W, b in zip(layers, parts.weights, parts.biases, strict=True):
+            known[f"W_{name}", layer], known[f"b_{name}", layer] = (
+                to_numpy(W).copy(),
+                to_numpy(b).copy(),
+            )
+    seen.order += [("U", layer) for layer in layers]
     known["rate", None], known["step", None] = np.array(rate), np.array(step)
 
 
-ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs"}
+ROWS = {"z", "a", "delta", "g", "dphi", "dC", "dz", "y", "costs", "costs_moved"}
 """Quantities with one row a sample in our layout."""
 
-_WEIGHTS = {"W", "dW", "dW_n", "W_new"}
-_BIASES = {"b", "db", "db_n", "b_new"}
+_WEIGHTS, _BIASES = {"W", "dW"}, {"b", "db"}  # and their updates: W_new, W_m, b_v
 _FLAT = {"P", "Pb"}
 """Derivatives of one sample's cost: rows, or columns in denominator layout."""
 
@@ -274,7 +288,7 @@ class Values:
             return recording.arrays[f"dhb{leaf.entry[0]}", leaf.layer]
         if leaf.key in ("same", "dz_db"):
             return np.array(float(leaf.entry[0] == leaf.entry[1]))
-        if leaf.key == "costs":  # of one sample
+        if leaf.key in ("costs", "costs_moved"):  # of one sample
             return self._array(leaf, recording)[0]
         if leaf.entry:
             array = self._array(leaf, recording)
@@ -289,9 +303,9 @@ class Values:
         flipped = notation.denominator_layout
         if key in ROWS:
             return notation.from_our_rows(array)
-        if key in _WEIGHTS:
+        if key.partition("_")[0] in _WEIGHTS:
             return notation.from_our_weights(array)
-        if key in _BIASES:
+        if key.partition("_")[0] in _BIASES:
             return notation.from_our_rows(array[None, :])
         if key == "bs":
             N = len(recording.arrays["s", None])
@@ -320,8 +334,7 @@ class Values:
 
     @staticmethod
     def _array(leaf: Leaf, recording: Recording) -> Any:
-        key = "b" if leaf.key == "bs" else leaf.key
-        known, key = recording.arrays, key.removesuffix("_n")
+        key, known = "b" if leaf.key == "bs" else leaf.key, recording.arrays
         return known[key, leaf.layer] if (key, leaf.layer) in known else known[key, None]
 
     @staticmethod

@@ -75,6 +75,8 @@ class Trace:
         What the units of the first and of the last layer stand for, where that is known.
     table_columns : tuple of TableColumn
         What the rows were in a table, where they come from one.
+    title : str
+        What its page is headed by, before the network.
     """
 
     network: Network
@@ -87,6 +89,7 @@ class Trace:
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
     table_columns: tuple[TableColumn, ...] = ()
+    title: str = "Trace of"
 
     def __getitem__(self, key: str | tuple[str, int]) -> Any:
         name, layer = (key, None) if isinstance(key, str) else key
@@ -116,6 +119,10 @@ class Trace:
             f"network {self.widths}: {layers}; loss {shown(model.loss)}",
             f"notation {notation.name} ({whose}); form {self.form}; {n} row{'s' * (n > 1)}",
         ]
+        lines.append(
+            f"computed in full, shown to {self.limits.digits} digits: the last one of what is "
+            "computed from shown numbers may differ"
+        )
         subject = FORM_SUBJECTS.get(self.form)
         if notation.note and subject and self.form not in notation.places:
             lines.append(f"note {notation.note} has no {subject}; ours in its symbols")

@@ -23,6 +23,7 @@ from backpass.derivatives.tracing.formulas import (
     parse,
     summed,
 )
+from backpass.derivatives.tracing.record_formulas import clauses_of, filled
 from backpass.derivatives.tracing.recording import ROWS, Line, Recording, Values
 
 SATURATED = 0.01
@@ -129,7 +130,9 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
         shown = with_penalty(shown, values, alpha)
     equation = EQUATIONS.get(part) or EQUATIONS[part[:-1]]
     top = part == "B2a" and ("B2a", layer + 1) not in values.recording.order
-    place = notation.place(f"{part} top" if top else part) or notation.place(part)
+    several = len(values.recording.arrays["s", None]) > 1
+    kind = values.model.loss.name if equation.id == "C" else "batch" if several else "top" * top
+    place = notation.place(equation.id if equation.id == "C" else part, kind)
     title = TITLES.get(part, equation.title)
     if equation.id in ("B1z", "B1f") and shown.left == Leaf("delta", layer):
         title = EQUATIONS["B1"].title
@@ -138,7 +141,7 @@ def _step(part: str, layer: int, text: str, values: Values, alpha: float) -> Ste
     if part in ("B1z", "B1zj", "B1f", "B1fg"):
         remarks = (*remarks, *remarks_on_output(values))
     by_sample = notation.formula(f"{part} sum", batch=True)
-    if by_sample and len(values.recording.arrays["s", None]) > 1:
+    if by_sample and several:
         lines.append(_sum_over_samples(parse(by_sample, layer), values, alpha * (part == "B3")))
     return Step(equation.id, layer, title, place, tuple(lines), remarks)
 
@@ -197,7 +200,8 @@ def _output_lines(
     samples = range(len(looked_up.samples)) if several else [None]
     count = values.recording.arrays["a", layer].size
     if part in ("B1f", "B1fg"):
-        told = function_lines.derivation(values.pair, values, layer)
+        records = (values.model.activations[-1], values.pair)
+        told = [x for r in records for x in function_lines.derivation(r, values, layer)]
         if part == "B1f":
             return [*told, Line(shown, values)], ()
         key = shown.left.key if isinstance(shown.left, Leaf) else ""
@@ -259,6 +263,31 @@ def _sum_over_samples(term: Equation, values: Values, alpha: float) -> Line:
     return Line(shown, replace(values, samples=alone))
 
 
+def of_own_cost(leaf: Leaf, n: int, notation: Notation) -> Leaf:
+    """Return a quantity of the n-th sample's own cost, numbered if the mean is taken of such."""
+
+    def symbol(key: str) -> Any:
+        return notation.symbol(key, batch=False, own=True)
+
+    known = leaf.key in notation.symbols
+    numbered = known and symbol(leaf.key) in map(symbol, ("costs", "dW", "db"))
+    return replace(leaf, own=True, sample=n if numbered else leaf.sample)
+
+
+def of_one_sample(step: Step, n: int) -> Step:
+    """Return a step as one of the n-th sample alone: its own cost C takes the place of J."""
+
+    def alone(line: Line) -> Line:
+        notation = line.values.notation
+        told = mapped(line.equation, lambda leaf: of_own_cost(leaf, n, notation))
+        samples = [line.values.recording] * (n + 1)
+        return replace(line, equation=told, values=replace(line.values, samples=samples))
+
+    means = [line for line in step.lines if line.quantities()[0] == [Leaf("J")]]
+    lines = [line for line in step.lines if line not in means] or means  # a cost without a formula
+    return replace(step, lines=tuple(map(alone, lines)))
+
+
 def of_every_sample(recording: Recording) -> list[Recording]:
     """Return a recording of every row, of what has one row a sample."""
     rows = ROWS | {"s", "jac"}
@@ -292,23 +321,35 @@ def _remarks(values: Values, layer: int) -> tuple[str, ...]:
 
 
 def update_step(values: Values, layer: int, optimizer: Optimizer) -> Step:
-    """Return the update of one layer's weights and biases (U)."""
-    lines = []
+    """Return the update of one layer's weights and biases (U), by the optimiser's formula."""
+    lines, known = [], values.recording.arrays
+    step = int(known["step", None])
     for key in ("W", "b"):
-        step = f"{key}[l] - rate * d{key}[l]"
-        if optimizer.name != "sgd":
-            step = f"{optimizer.name}({key}[l], d{key}[l])"
-        lines.append(Line(parse(f"{key}_new[l] ← {step}", layer), values))
-    if optimizer.name == "sgd":
-        return Step("U", layer, "update", values.notation.place("U"), tuple(lines))
-    numbers = "".join(f", {name} = {value:g}" for name, value in optimizer.numbers.items())
-    rate = float(values.recording.arrays["rate", None])
-    number = int(values.recording.arrays["step", None])
-    which = "the first step" if number == 1 else f"step {number}"
-    state = "starts at 0" if number == 1 else "is that of the steps before"
-    remark = f"{which} of {optimizer.name}: its state {state}; rate {rate:g}{numbers}"
-    title = f"update by {optimizer.name}"
-    return Step("U", layer, title, "", tuple(lines), (remark,))
+        decays = key == "W" and known["lambda", None] != 0
+        clauses = clauses_of(optimizer, step, decays=decays)
+        lines += [Line(_update(clauses, n, key, layer), values) for n in range(len(clauses))]
+    plain = optimizer.name == "sgd"
+    title = "update" if plain else f"update by {optimizer.name}"
+    place = values.notation.place("U") if plain else ""
+    which = "the first step: state starts at 0" if step == 1 else f"step {step}"
+    remark = f"{which}; squares, roots, quotients are by elements"
+    return Step("U", layer, title, place, tuple(lines), (remark,) * bool(optimizer.slots))
+
+
+def _update(clauses: Any, which: int, key: str, layer: int) -> Equation:
+    """Return one line of an optimiser's step, of a layer's weights or of its biases."""
+    new = [letter for letter, _ in clauses[: which + 1]]
+
+    def leaf(letter: str) -> Leaf:
+        if letter in ("η", "λ"):
+            return Leaf("rate" if letter == "η" else "lambda")
+        if letter in ("θ", "g"):
+            return Leaf(key if letter == "θ" else f"d{key}", layer)
+        return Leaf(f"{key}_{letter}{'' if letter in new[:which] else '_old'}", layer)
+
+    letter, right = clauses[which]
+    left = Leaf(f"{key}_{'new' if letter == 'θ' else letter}", layer)
+    return Equation(left, filled(right, lambda seen: leaf(seen.name)), "←")
 
 
 def mean_steps(
@@ -317,19 +358,18 @@ def mean_steps(
     """Return the gradients of the batch as means of the samples' own: where 1/N stands."""
     values, place = Values(notation, whole, list(samples)), notation.place("mean")
 
-    def line(key: str, of_one: str, layer: int | None, penalty: Node | None = None) -> Line:
-        right = _mean(of_one, layer, values)
+    def line(key: str, layer: int | None, penalty: Node | None = None) -> Line:
+        right = _mean("costs" if key == "J" else key, layer, values)
         right = Binary("+", right, penalty) if alpha and penalty is not None else right
         return Line(Equation(Leaf(key, layer), right), values)
 
     def step(equation: str, layer: int, *lines: Line) -> Step:
         return Step(equation, layer, "the mean over the samples", place, lines)
 
-    steps = [step("C", values.last, line("J", "costs", None, penalty_cost(values)))]
+    steps = [step("C", values.last, line("J", None, penalty_cost(values)))]
     for layer in range(1, values.last + 1):
         penalty = penalty_slope(Leaf("W", layer), values)
-        weights, biases = line("dW", "dW_n", layer, penalty), line("db", "db_n", layer)
-        steps.append(step("B3", layer, weights, biases))
+        steps.append(step("B3", layer, line("dW", layer, penalty), line("db", layer)))
     return steps
 
 
@@ -338,10 +378,16 @@ def _mean(key: str, layer: int | None, values: Values) -> Node:
     s = values.recording.arrays["s", None]
     if len(s) == 1:
         return Leaf(key, layer)
-    ones = [Leaf(key, layer, sample=n) for n in range(len(s))]
+    ones = [of_own_cost(Leaf(key, layer), n, values.notation) for n in range(len(s))]
     if values.weights_are_equal():
         total = summed(ones, len(s), SHOWN_TERMS)
-        return Binary("*", Binary("/", Constant(1), Leaf("N")), total)
-    shares = (Binary("/", Leaf("s", None, entry=(n,)), Leaf("S")) for n in range(len(s)))
-    weighted = (Binary("*", share, one) for share, one in zip(shares, ones, strict=True))
+        return Binary("*", share_of(0, values), total)
+    weighted = (Binary("*", share_of(n, values), one) for n, one in enumerate(ones))
     return summed(weighted, len(s), SHOWN_TERMS)
+
+
+def share_of(n: int, values: Values) -> Node:
+    """Return s_n/S, by which a sample counts in the mean; 1/N where all count the same."""
+    if values.weights_are_equal():
+        return Binary("/", Constant(1), Leaf("N"))
+    return Binary("/", Leaf("s", None, entry=(n,)), Leaf("S"))

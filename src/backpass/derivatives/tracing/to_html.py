@@ -178,7 +178,7 @@ def _drawn(trace: Any, section: Section, named: Sequence[tuple[Step, str]], numb
 
 
 def _title(trace: Any) -> str:
-    return f"Trace of a {trace.widths} network"
+    return f"{trace.title} a {trace.widths} network"
 
 
 def quantities(step: Step) -> tuple[list[str], list[str]]:
@@ -254,7 +254,7 @@ def _line(trace: Any, line: Line) -> str:
     if shown.result is not None:
         rows.append(f"<mrow>{equals}{shown.result}</mrow>")
     if not any("<mtable" in row or "<munder" in row for row in rows):
-        rows = [f"<mrow>{''.join(rows)}</mrow>"]  # numbers alone need one line
+        rows = ['</math> <math displaystyle="true">'.join(rows)]  # numbers alone: a line that wraps
     parts = [f'<div class="bp-line"><math displaystyle="true">{row}</math></div>' for row in rows]
     for leaf, part in cuts(line, trace.limits):
         symbol = names.symbol_of(leaf, batch=trace.batch, last=trace.last).lines[0]

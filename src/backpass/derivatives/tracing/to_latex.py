@@ -133,7 +133,7 @@ HEAD = r"""\documentclass[a4paper,landscape]{article}
 def latex_page(trace: Any) -> str:
     """Return a whole document."""
     parts = [
-        HEAD + rf"\section*{{Trace of a {trace.widths} network}}",
+        HEAD + rf"\section*{{{trace.title} a {trace.widths} network}}",
         *(escaped(line) for line in trace.heading()),
         *_table_rows(trace),
     ]

@@ -24,7 +24,14 @@ from backpass.derivatives.tracing.recording import (
     record_update,
 )
 from backpass.derivatives.tracing.result import Trace
-from backpass.derivatives.tracing.steps import Section, Step, batch_steps, mean_steps, update_step
+from backpass.derivatives.tracing.steps import (
+    Section,
+    Step,
+    batch_steps,
+    mean_steps,
+    of_one_sample,
+    update_step,
+)
 from backpass.derivatives.tracing.table_columns import TableColumn
 from backpass.errors import InputError
 from backpass.network.network import Network
@@ -118,25 +125,32 @@ def trace(
     if hasattr(model, "table_columns"):
         X = model.read(X)  # once: it may be standard input
         columns = model.table_columns(X, y)
-    batch = subject(model, X, y, sample_weight, alpha=alpha)
+    given = subject(model, X, y, sample_weight, alpha=alpha)
+    optimizer = None if update is None else OPTIMIZERS.get_record(update)
+    decoupled = optimizer is not None and optimizer.decoupled
+    batch = replace(given, alpha=0.0) if decoupled else given  # decay is then no part of the cost
     network, whole = batch.network, record(batch)
     _check_layer(layer, network)
-    optimizer = _updated(batch, whole, form, update, learning_rate)
+    if optimizer is not None:
+        _update(given, whole, form, optimizer, learning_rate)
     most = None if max_elements is None else SHOWN_LINES
     values = Values(table, whole, derivations=derivations, most_lines=most)
     sections = _sections(values, batch, form, optimizer, layer)
     if layer is not None:
         sections = [_only_layer(section, layer) for section in sections]
-    if nudge is not None:
-        sections.append(nudge_section(table, batch, whole, nudge))
     many = len(batch.s) > 1 and form == "batch" and not table.samples_alone
+    if nudge is not None:
+        alone = (
+            [record(sample) for sample in _alone(batch)] if len(batch.s) > 1 and not many else []
+        )
+        sections.append(nudge_section(table, batch, whole, nudge, alone))
     named = (
         _checked_names("input_names", input_names, network.sizes[0]),
         _checked_names("output_names", output_names, network.sizes[-1]),
     )
-    given = {"input": batch.X, "target": batch.y, "weight": batch.s[:, None]}
+    shown = {"input": batch.X, "target": batch.y, "weight": batch.s[:, None]}
     columns = [
-        replace(column, numbers=given[column.kind][:, column.places])
+        replace(column, numbers=shown[column.kind][:, column.places])
         for column in columns
         if column.kind != "weight" or sample_weight is None
     ]
@@ -158,19 +172,13 @@ WITHOUT_GRADIENTS = ("neuron", "chain")
 """Forms that show a few derivatives only, of which no mean and no update can be shown."""
 
 
-def _updated(
-    batch: Subject, whole: Recording, form: str, update: str | Optimizer | None, rate: float
-) -> Optimizer | None:
-    """Return the optimiser that was asked for, whose first step is then in the recording."""
-    if update is None:
-        return None
-    optimizer = OPTIMIZERS.get_record(update)
+def _update(given: Subject, whole: Recording, form: str, optimizer: Optimizer, rate: float) -> None:
+    """Add the first step of the optimiser to the recording."""
     if form in WITHOUT_GRADIENTS:
         raise InputError(f"form {form} shows no gradients to update by; leave update out")
     if not 0 < rate < math.inf:
         raise InputError(f"learning_rate must be a number above 0, not {rate:g}")
-    record_update(batch, whole, optimizer, rate)
-    return optimizer
+    record_update(given, whole, optimizer, rate, given.alpha)
 
 
 def _sections(
@@ -213,17 +221,25 @@ def _steps_of_one(form: str, values: Values, batch: Subject, layer: int | None) 
     return batch_steps(values, batch=False, alpha=batch.alpha)
 
 
+def _alone(batch: Subject) -> list[Subject]:
+    """Return every sample alone, whose cost is its own."""
+    one = np.ones_like(batch.s[:1])
+    return [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
+
+
 def _by_sample(
     values: Values, batch: Subject, form: str, optimizer: Optimizer | None, layer: int | None
 ) -> list[Section]:
     """Return the steps of every sample alone, then the mean."""
-    notation, one = values.notation, np.ones_like(batch.s[:1])
-    alone = [replace(batch.rows(n, n + 1), s=one, alpha=0.0) for n in range(len(batch.s))]
+    notation, alone = values.notation, _alone(batch)
     seen = [record(sample) for sample in alone]
     sections = [
         Section(
             f"sample {n + 1 - notation.from_zero}",
-            _steps_of_one(form, replace(values, recording=seen[n]), alone[n], layer),
+            [
+                of_one_sample(step, n)
+                for step in _steps_of_one(form, replace(values, recording=seen[n]), alone[n], layer)
+            ],
         )
         for n in range(min(len(alone), SHOWN_SAMPLES))
     ]

@@ -162,6 +162,7 @@ def worksheet(
         Section(section.title, [_with_blanks(step, ids, hidden) for step in section.steps])
         for section in seen.sections
     )
+    seen = replace(seen, title="Solution of the worksheet on")
     return Worksheet(seen, tuple(_given(seen, X, y)), sections, ids)
 
 
