@@ -37,6 +37,7 @@ class RawTable:
     separator: str | None = None  # what separates the fields, of a text file
     # from the number of a row, from 0, to its line in the file, from 1, where it has one
     line_of: Callable[[int], int] | None = None
+    written: pl.DataFrame | None = None  # as it was, where targets and weights have been read
 
     def understand(
         self, wish: Convention | None = None, as_text: Collection[str] = ()
