@@ -129,3 +129,12 @@ def test_what_a_terminal_would_obey_is_not_shown():
     model = TabularModel.fit(table.select("city", "size", "price"), "price", recipe=recipe)
     cells = trace(model, table[:1]).table_columns[0].cells
     assert cells == (" [31mred",)
+
+
+def test_a_cell_stands_as_in_the_file(tmp_path):
+    lines = [f"{20 + i},5;{100 + 3 * i},25 €" for i in range(60)]
+    (tmp_path / "t.csv").write_text("size;price\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    recipe = Recipe(hidden_layer_sizes=(2,), epochs=1)
+    model = TabularModel.fit(tmp_path / "t.csv", "price", recipe=recipe, seed=0)
+    size, price = trace(model, tmp_path / "t.csv").table_columns
+    assert (size.cells[1], price.cells[1]) == ("21,5", "103,25 €")

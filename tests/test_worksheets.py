@@ -153,7 +153,7 @@ def test_the_command_writes_sheet_and_solution(tmp_path, capsys):
     sheet, solution = tmp_path / "sheet.html", tmp_path / "solution.tex"
     line = ["worksheet", "example:small", "--notation", "nabla", "--seed", "7"]
     assert main([*line, "-o", str(sheet), "--solution", str(solution)]) == 0
-    assert capsys.readouterr().out.startswith(f"{sheet}: a worksheet with B1f, ")
+    assert capsys.readouterr().out.startswith(f"{sheet}: a worksheet with B1z, ")
     same = worksheet("small", notation="nabla", seed=7)
     assert sheet.read_text(encoding="utf-8") == same.to_html()
     assert solution.read_text(encoding="utf-8") == same.solution.to_latex()

@@ -146,7 +146,8 @@ def _of_model(
         "input_names": model.encoder.get_feature_names_out()[: model.network.sizes[0]],
         "output_names": model.classes or [model.target.name],
     }
-    return NetworkRows(model, raw.frame, None, raw.label, raw.line_of, names)
+    written = raw.frame if raw.written is None else raw.written
+    return NetworkRows(model, written, None, raw.label, raw.line_of, names)
 
 
 def _written_out(network: Network, x: Sequence[str], y: Sequence[str] | None) -> NetworkRows:

@@ -167,9 +167,9 @@ def _trace(options: TraceOptions) -> Trace:
     if options.row is None and told.given:
         rows = [*range(len(told))]
     if told.y is None:
-        target = told.model.target.name
-        for row in rows if target in told.X.columns else []:
-            if told.X[target][row] is None:
+        target, read = told.model.target.name, told.model.read(told.X).frame
+        for row in rows if target in read.columns else []:
+            if read[target][row] is None:
                 raise TableError(f"{told.label}, row {row + 1}: it has no target {target!r}")
     with told.taken(rows) as (X, y):
         return _traced(options, told.shown, told.model, X, y, **told.names)

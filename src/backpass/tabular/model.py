@@ -358,7 +358,9 @@ class TabularModel(TabularPredictor):
             column, table = as_series(y, self.target.name), raw.frame
             if column.len() != table.height:
                 raise TableError(f"X has {table.height} rows, but y {column.len()}; give as many")
-            raw = replace(raw, frame=table.with_columns(column.alias(self.target.name)))
+            raw = replace(
+                raw, frame=table.with_columns(column.alias(self.target.name)), written=None
+            )
         return raw
 
     # --- files ---------------------------------------------------------------------------------

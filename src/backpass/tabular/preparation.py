@@ -137,7 +137,8 @@ class LearntColumns:
                         numbers = as_numbers(column, convention)
                         column = pl.Series(column.name, numbers, nan_to_null=True)
                 columns.append(column)
-        return replace(raw, frame=raw.frame.with_columns(columns))
+        written = raw.frame if raw.written is None else raw.written
+        return replace(raw, frame=raw.frame.with_columns(columns), written=written)
 
     def _opened(self, table: Any) -> RawTable:
         """Return a table, of a file with the texts that training had."""

@@ -26,7 +26,8 @@ def traced_columns(
     """Return the columns of the rows that the network is given: inputs, target and weight."""
     target, encoder, frame = learnt.target, learnt.encoder, raw.frame
     weight = learnt.sample_weight if learnt.sample_weight in frame.columns else None
-    frame = frame[usable_rows(frame, target.name, weight).tolist()]
+    usable = usable_rows(frame, target.name, weight).tolist()
+    frame = (frame if raw.written is None else raw.written)[usable]
     counts = dict(zip(encoder.bins_.places, map(len, encoder.bins_.edges), strict=True))
     found, begin, bin_begin = list[TableColumn](), 0, encoder.plain_width
     for column in encoder.columns_:
