@@ -365,3 +365,22 @@ def test_a_full_disk_is_told_in_a_line(folder):
     assert "--cache" in told.stderr
     assert told.stderr.count("\n") == 1
     assert backpass(*FIT).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of a process")
+def test_two_gigabytes_are_fitted_in_one(folder):
+    Path("big").mkdir()
+    for i in range(25):  # 2.5 million rows of 100 numbers: 2 GB
+        X = np.random.default_rng(i).normal(size=(100_000, 100))
+        frame = pl.DataFrame(X).with_columns(y=pl.Series(X[:, 0] > 0))
+        frame.write_parquet(f"big/{i:02}.parquet", row_group_size=50_000, compression="lz4")
+    fit = [*FIT[:1], "big", *FIT[2:]]
+    fit[fit.index("--epochs") + 1] = "1"
+    child = subprocess.Popen([sys.executable, "-m", "backpass", *fit], stdout=subprocess.DEVNULL)
+    most = 0
+    while child.poll() is None:
+        told = Path(f"/proc/{child.pid}/status").read_text().partition("RssAnon:")[2].split()
+        most, _ = max(most, int(told[0]) if told else 0), time.sleep(0.05)
+    assert child.returncode == 0
+    assert most < 2**20  # KiB
