@@ -21,8 +21,11 @@ import { say, swap } from "./swap.js";
 
 /** @typedef {import("./swap.js").Told} Told */
 
-const tab = sessionStorage.getItem("tab") ?? crypto.randomUUID().replaceAll("-", "");
-sessionStorage.setItem("tab", tab); // a reload finds its state again
+// a reload finds its state again; a tab that was opened from another has a copy of its memory only
+const [come] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+const kept = come.type === "navigate" ? null : sessionStorage.getItem("tab");
+const tab = kept ?? crypto.randomUUID().replaceAll("-", "");
+sessionStorage.setItem("tab", tab);
 
 const GONE = "the server does not answer: start backpass play again";
 
