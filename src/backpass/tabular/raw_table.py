@@ -24,6 +24,7 @@ class RawTable:
     # from the number of a row, from 0, to its line in the file, from 1, where it has one; of
     # several files followed by which
     line_of: Callable[[int], Any] | None = None
+    written: pl.DataFrame | None = None  # as it was, where targets and weights have been read
 
     def named_line(self, row: int) -> str:
         """Return the line of a row, and in which file: what several files are named by."""
