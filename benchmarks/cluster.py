@@ -176,8 +176,8 @@ def draw(costs: Costs) -> None:
     size = problem().model.parameters.flat.nbytes
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    alone = costs.step(1, M // Q, size, 1) / (M // Q)
     for ax, rows in zip(axes, (M // Q, 8 * M), strict=True):  # of a worker
+        alone = costs.step(1, rows, size, 1) / rows
         for gbit, color in zip(GBITS, ("#D55E00", "#0072B2", "#009E73"), strict=True):
             wire = Costs(costs.shard, costs.row, costs.apply, costs.add, LATENCY, 8 / (gbit * 1e9))
             for exact, dash in ((True, "-"), (False, "--")):
