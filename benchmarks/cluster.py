@@ -5,7 +5,7 @@
 The model: with W workers, Q shards, M rows of a mini-batch and P parameters of b bytes,
 
     step = max over workers of Σ_shards (shard + row · rows of the shard)
-         + gather: latency + byte · Q P b (W > 1), or sum: latency · 2 (W − 1) + byte · 2 P b (fast)
+         + gather: latency · (W − 1) + byte · Q P b; or sum: latency · 2 (W − 1) + byte · 2 P b
          + add · (Q − 1) P b + apply
 
 Its numbers are measured one by one on one worker and, for the gather, on two processes that gloo
@@ -62,7 +62,7 @@ class Costs:
             compute = self.shard + self.row * rows / workers
             wire = self.latency * 2 * (workers - 1) + self.byte * 2 * size
             return compute + (wire if workers > 1 else 0) + self.apply
-        wire = self.latency + self.byte * shards * size if workers > 1 else 0
+        wire = (workers - 1) * self.latency + self.byte * shards * size if workers > 1 else 0
         return compute + wire + self.add * (shards - 1) * size + self.apply
 
 
