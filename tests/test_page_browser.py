@@ -114,6 +114,9 @@ def test_build(person, tmp_path):
     person.choose("#target", "rent")
     assert "flats.csv: 72 rows train, 18 judge" in person.sees("#build")
     assert "area" in person.page.text_content("#picture")
+    person.write("#hold-source", "area")
+    person.press("#hold-take")
+    assert "from unit 0 (area) to unit 0" in person.sees("#held")
 
 
 def test_step(person):
