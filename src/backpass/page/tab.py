@@ -166,11 +166,14 @@ class Tab:
             plain = Path(name).name.replace("\0", "").lstrip(".")[-60:]  # a file can be called so
             path = Path(folder) / (plain or "table.csv")
             path.write_bytes(data)
+            notes: dict[str, str] = {}
             try:
-                self.table, self.target = replace(open_table(path), label=path.name), ""
+                with rewording(lambda text: notes.setdefault(text, text.replace(f"{folder}/", ""))):
+                    self.table, self.target = replace(open_table(path), label=path.name), ""
             except InputError as error:
                 raise InputError(str(error).replace(f"{folder}/", "")) from None
-            self.message = f"{path.name}: choose the column that is to be predicted"
+            asked = f"{path.name}: choose the column that is to be predicted"
+            self.message = "; ".join([*notes.values(), asked])
             return ("message", "build", *moved)
 
     def predict(self, value: str) -> tuple[str, ...]:
