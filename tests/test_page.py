@@ -13,7 +13,7 @@ from backpass.derivatives.tracing import FORMS
 from backpass.errors import InputError
 from backpass.page.access import POLICY
 from backpass.page.data import EXAMPLES, example_rows
-from backpass.page.server import LARGEST_FILE, Page
+from backpass.page.server import FILES, LARGEST_FILE, Page
 from backpass.page.setup import Setup
 from backpass.page.tab import ALL
 from backpass.page.views import drawn
@@ -80,6 +80,12 @@ def test_the_page_runs_its_own_scripts_and_fetches_nothing_else(client):
     files = [client.get(name) for name in named if name != "data:,"]
     assert all(file.status_code == 200 for file in files)
     assert not re.search(r"<script(?! type=\"module\" src)|\son\w+=|style=", answer.text)
+
+
+def test_the_modules_of_the_page_are_short():
+    scripts = [path for path in FILES.values() if path.suffix == ".js"]
+    assert scripts
+    assert all(len(path.read_text("utf-8").splitlines()) <= 250 for path in scripts)
 
 
 def test_a_file_of_two_gigabytes_is_not_read_to_its_end(client):

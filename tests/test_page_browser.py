@@ -108,12 +108,17 @@ def test_build(person, tmp_path):
 
     table = tmp_path / "flats.csv"
     lines = [f"{20 + i % 50},{'north' if i % 3 else 'south'},{300 + 9 * i}" for i in range(90)]
-    table.write_text("\n".join(["area,side,rent", *lines]))
+    table.write_text("\n".join(["Flats of 2026,,", "", "area,side,rent", *lines]))
     person.give("#file", table)
-    expect(person.page.locator("#message")).to_have_text(re.compile("choose the column"))
+    message = person.sees("#message")
+    assert message.startswith("flats.csv: line 1 is taken for a title")
+    assert "choose the column" in message
     person.choose("#target", "rent")
     assert "flats.csv: 72 rows train, 18 judge" in person.sees("#build")
     assert "area" in person.page.text_content("#picture")
+    person.write("#hold-source", "area")
+    person.press("#hold-take")
+    assert "from unit 0 (area) to unit 0" in person.sees("#held")
 
 
 def test_step(person):

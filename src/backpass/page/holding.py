@@ -53,9 +53,11 @@ class Held:
     def why(self) -> str:
         """Return why the derivative has its sign, in words."""
         a, delta, sign = (_sign(x) for x in (*self.factors, self.derivative))
-        up, down = self.pulls[self.pulls > 0], self.pulls[self.pulls < 0]
-        told = f"{len(up)} rows add {up.sum():.3g}, {len(down)} rows {down.sum():.3g}"
-        told = "The derivative sums what each row adds: " + told.replace("-", "−")
+        signs = np.sign(self.pulls)
+        parts = [part for s in (1, -1, 0) if len(part := self.pulls[signs == s])]
+        adds = ", ".join(f"{len(part)} rows add {part.sum():.3g}" for part in parts)
+        product = "activation × error signal" if self.key == "W" else "the error signal"
+        told = f"The derivative sums {product} of each row: " + adds.replace("-", "−")
         if len(self.pulls) == 1:
             starts = (
                 f"the activation where it starts is {a}" if self.key == "W" else "a bias takes 1"

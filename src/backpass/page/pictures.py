@@ -138,7 +138,8 @@ def _colours(output: NDArray[Any], rows: Rows) -> NDArray[Any]:
         sure = output.max(axis=1, keepdims=True).clip(0, 1)
         pure = COLOURS[output.argmax(axis=1) % len(COLOURS)]
     else:
-        low, high = (0.0, 1.0) if rows.classes else (float(rows.y.min()), float(rows.y.max()))
+        # the few largest of a table would leave all others one colour
+        low, high = (0.0, 1.0) if rows.classes else np.quantile(rows.y, (0.05, 0.95))
         place = (output[:, :1] - low) / ((high - low) or 1.0) * 2 - 1
         sure, pure = np.abs(place).clip(0, 1), np.where(place > 0, POSITIVE, NEGATIVE)
     found: NDArray[Any] = np.asarray(MIDDLE) + 0.75 * sure * (pure - np.asarray(MIDDLE))

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from backpass.derivatives.checking import check_gradients
 from backpass.derivatives.homework import explain_mismatch
 from backpass.derivatives.homework.answer_files import READERS
@@ -20,7 +22,7 @@ from backpass.page.data import Rows, example_rows, start_for, table_rows
 from backpass.page.holding import Held, hold
 from backpass.page.setup import Setup, read_setup
 from backpass.page.stepping import Walk
-from backpass.page.training import PACES, Training
+from backpass.page.training import FEW_ROWS, PACES, Training
 
 if TYPE_CHECKING:
     from backpass.tabular.raw_table import RawTable
@@ -51,7 +53,10 @@ class Tab:
         walk = Walk(course, setup)
         self.setup, self.rows, self.course, self._walk = setup, rows, course, walk
         self.taken: tuple[str, int, tuple[int, ...], float] | None = None
-        self.axes = (0, min(1, rows.X.shape[1] - 1))
+        # first those of many values, rather than a level's 0 and 1
+        values = [-len(np.unique(column)) for column in rows.X[:FEW_ROWS].T]
+        most = sorted(np.argsort(values, kind="stable")[:2].tolist())
+        self.axes = (most[0], most[-1])
         self._moved()
         return ALL
 
@@ -161,11 +166,14 @@ class Tab:
             plain = Path(name).name.replace("\0", "").lstrip(".")[-60:]  # a file can be called so
             path = Path(folder) / (plain or "table.csv")
             path.write_bytes(data)
+            notes: dict[str, str] = {}
             try:
-                self.table, self.target = replace(open_table(path), label=path.name), ""
+                with rewording(lambda text: notes.setdefault(text, text.replace(f"{folder}/", ""))):
+                    self.table, self.target = replace(open_table(path), label=path.name), ""
             except InputError as error:
                 raise InputError(str(error).replace(f"{folder}/", "")) from None
-            self.message = f"{path.name}: choose the column that is to be predicted"
+            asked = f"{path.name}: choose the column that is to be predicted"
+            self.message = "; ".join([*notes.values(), asked])
             return ("message", "build", *moved)
 
     def predict(self, value: str) -> tuple[str, ...]:
@@ -209,7 +217,9 @@ class Tab:
     def hold(
         self, key: str, layer: str, unit: str, source: str = "", epsilon: str = "0"
     ) -> tuple[str, ...]:
-        """Take hold of a weight or bias, its units counted as the notation does."""
+        """Take hold of a weight or bias, by the notation's numbers; an input by its name, too."""
+        if layer == "1" and not source.isdigit() and source in self.rows.inputs:
+            source = str(self.rows.inputs.index(source) + self.first)
         entry = [_whole("to unit", unit, self.first, 10**6) - self.first]
         if key == "W":
             entry.insert(0, _whole("from unit", source, self.first, 10**6) - self.first)

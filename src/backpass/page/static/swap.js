@@ -37,7 +37,7 @@ export function say(words) {
 function light() {
   const { left = "", also = "" } = document.getElementById("equation")?.dataset ?? {};
   const now = left.split(" ");
-  const some = also.split(" ");
+  const some = [...now, ...also.split(" ")];
   for (const part of document.querySelectorAll("#picture [data-quantity]")) {
     const names = (part.getAttribute("data-quantity") ?? "").split(" ");
     part.classList.toggle("bp-lit", names.some((name) => now.includes(name)));
