@@ -30,7 +30,8 @@ PAINTED = "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 def served(*arguments):
     """Start ``backpass play`` and yield the process and its address."""
     command = [sys.executable, "-m", "backpass", "play", "--no-browser", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
         try:
             yield process, process.stdout.readline().split()[0]
         finally:
@@ -146,6 +147,16 @@ class Person:
         with self.page.expect_file_chooser() as asked:
             self.activate(where)
         self.does(lambda: asked.value.set_files(path))
+
+    def drop(self, where, path):
+        """Drop a file on a part of the page."""
+        make = """([name, text]) => {
+            const carried = new DataTransfer();
+            carried.items.add(new File([text], name));
+            return carried;
+        }"""
+        carried = self.page.evaluate_handle(make, [path.name, path.read_text()])
+        self.does(lambda: self.page.dispatch_event(where, "drop", {"dataTransfer": carried}))
 
     def write(self, where, text):
         """Write into a field, in place of what is there."""

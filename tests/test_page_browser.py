@@ -141,6 +141,7 @@ def test_step(person):
         wanted = [shown(value) for value in np.ravel(wanted)]
         assert person.result(len(wanted)) == wanted, person.step
         assert page.locator("#picture .bp-lit").count() or name == "J"
+        assert not page.locator("#picture .bp-lit.bp-dim").count()
         assert page.text_content("#heard") == person.step
         person.go("next")
     ids = [re.search(r": (\w+),", step)[1] for step in equations]
@@ -215,7 +216,7 @@ def test_train(person):
     assert person.sees("#digest") == digests[0]
 
 
-def test_judge(person):
+def test_judge(person, tmp_path):
     course = Course(Setup(), XOR)
     row = course.next_rows()
     _, gradients = course.network.loss_and_gradients(XOR.X[row], course.y[row])
@@ -225,7 +226,10 @@ def test_judge(person):
         person.write("#judge-layer", "1")
         person.press("#judge-it")
         assert verdict in person.sees("#judge [aria-label=verdict]")
-    assert "sign" not in person.sees("#judge [aria-label=verdict]")
+    dropped = tmp_path / "dW1.json"
+    dropped.write_text(json.dumps((2 * gradients.weights[0]).tolist()))
+    person.drop("#judge", dropped)
+    assert "Wrong" in person.sees("#judge [aria-label=verdict]")
 
 
 def test_speak(person):
@@ -314,8 +318,7 @@ def test_names_in_a_table_are_shown_and_never_run(someone, address, tmp_path):
     names = "y", "<script>window.ran=1</script>", "<img src=x onerror=window.ran=1>"
     rows = [f"{'<i>' if i % 2 else 'no'},{i % 7},{i % 5}" for i in range(60)]
     table.write_text("\n".join([",".join(names), *rows]))
-    person.unfold("build")
-    person.give("#file", table)
+    person.drop("#picture", table)
     person.choose("#target", "y")
     person.press("[data-hold=W-1-0-0] .bp-wide + line")
     for name in names[1:]:

@@ -3,11 +3,8 @@
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
@@ -30,6 +27,7 @@ from backpass.page.training import FRAME_SECONDS
 from backpass.page.views import drawn
 from backpass.training.trainer import train
 from page_browser import HOST, OURS, PORT, TAB, TOKEN, Browser, do, tab_of
+from page_person import served
 
 
 @pytest.fixture
@@ -239,17 +237,6 @@ def test_divergence_is_told_and_leaves_the_last_moment():
         tab.do({"do": "pause"})
     assert np.isfinite(tab.course.network.parameters.flat).all()
     drawn(tab, ALL)
-
-
-@contextmanager
-def served(*arguments):
-    """Start ``backpass play`` and yield the process and its address."""
-    command = [sys.executable, "-m", "backpass", "play", "--no-browser", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
-        try:
-            yield it, it.stdout.readline().split()[0]
-        finally:
-            it.kill()
 
 
 def test_ctrl_c_ends_it_at_once_with_a_stream_open(tmp_path):

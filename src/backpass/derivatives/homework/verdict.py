@@ -245,7 +245,7 @@ class Verdict:
         parts = [f'<h2 class="bp-verdict{" bp-no" * (not self.right)}">{told}</h2>']
         for role, line in self._lines():
             text = marks.get(role, "") + html.escape(line.strip())
-            tag = "h4" if role == "item" else "p"
+            tag = "h3" if role == "item" else "p"
             parts.append(f'<{tag} class="bp-{role}">{text}</{tag}>')
         return "".join(parts)
 
