@@ -197,8 +197,8 @@ ONE = entry("U8", [1], 0, 1)
 HOSTILE = {
     "empty": (b"", "0 bytes"),
     "pickle": (b"\x80\x04\x95" + bytes(40), "or no model file"),
-    "text": (b"age,income,class\n1,2,3\n", "header of"),
-    "a header of 2**64 - 1 bytes": (b"\xff" * 8, "header of 18446744073709551615 bytes"),
+    "text": (b"age,income,class\n1,2,3\n", "not a file that backpass wrote"),
+    "a header of 2**64 - 1 bytes": (b"\xff" * 8, "not a file that backpass wrote"),
     "a header longer than the file": (raw("{}")[:-1], "cut short"),
     "not UTF-8": (raw(b'{"\xff":1}'), "not UTF-8 at byte 10"),
     "not JSON": (raw("{'a': 1}"), "invalid JSON: Expecting property name"),

@@ -7,6 +7,7 @@ steers training (epochs, order, schedule, stopping, progress) stays in
 """
 
 from collections.abc import Callable
+from typing import cast
 
 from backpass.core.arrays import Array
 from backpass.core.parameters import Model
@@ -48,9 +49,9 @@ def choose(name: str | Engine, problem: Problem) -> Engine:
     Traceback (most recent call last):
     backpass.errors.InputError: unknown engine 'warp'; known: auto, native, reference
     """
-    if not isinstance(name, str):
-        return name
-    return _first(name, lambda engine: engine.obstacle(problem), "train")
+    if hasattr(name, "obstacle"):
+        return cast(Engine, name)
+    return _first(cast(str, name), lambda engine: engine.obstacle(problem), "train")
 
 
 def predictor(name: str, model: Model, X: Array) -> Engine:
