@@ -51,7 +51,7 @@ def choose(name: str | Engine, problem: Problem) -> Engine:
     """
     if hasattr(name, "obstacle"):
         return cast(Engine, name)
-    return _first(cast(str, name), lambda engine: engine.obstacle(problem), "train")
+    return _first(name, lambda engine: engine.obstacle(problem), "train")
 
 
 def predictor(name: str, model: Model, X: Array) -> Engine:
