@@ -23,6 +23,7 @@ from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.registry import Registry
 from backpass.core.schedules import SCHEDULES
 from backpass.derivatives.homework import MISTAKES
+from backpass.derivatives.homework.mistake import SLOPES
 from backpass.derivatives.notation import CODE
 from backpass.derivatives.notation.in_line import spoken
 
@@ -218,7 +219,7 @@ class Mistakes(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         rows = []
-        for mistake in MISTAKES.values():
+        for mistake in (each.with_slopes(SLOPES) for each in MISTAKES.values()):
             ways = [spoken(way.where, CODE) for way in mistake.ways if way.where]
             told = (spoken(text, CODE) for text in (mistake.sentence, mistake.mend))
             what = [paragraph(" ".join(f"{_capital(text)}." for text in told))]

@@ -1,6 +1,6 @@
 """A mistake, and the small changes of the two passes that mistakes are made of."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -149,9 +149,8 @@ class Mistake:
     mend: str
     ways: tuple[Way, ...]
 
-    def in_network(self, w: Pass) -> "Mistake":
-        """Return it with the derivatives of the network's own activations in what is to mend."""
-        names = dict.fromkeys(phi.name for phi in w.phi.values())
+    def with_slopes(self, names: Iterable[str]) -> "Mistake":
+        """Return it with the derivatives of these activations in what is to mend."""
         told = [f"{SLOPES[name]} for {name}" for name in names if name in SLOPES]
         slopes = ", ".join(told) or "the activation's own"
         return replace(self, mend=self.mend.replace("{slopes}", slopes))

@@ -59,10 +59,11 @@ class Search:
 
     def __init__(self, answer: Beside, until: float) -> None:
         self.answer, self.until = answer, until  # until when pairs are tried
+        names = dict.fromkeys(phi.name for phi in answer.right.phi.values())
         self.every = [
             Made(mistake, way, common)
             for common, known in enumerate(MISTAKES.values())
-            for mistake in [known.in_network(answer.right)]
+            for mistake in [known.with_slopes(names)]
             for way in mistake.expanded(answer.right)
         ]
         self.found: dict[frozenset[str], Explanation] = {}
