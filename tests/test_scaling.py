@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.settings import Settings
+from backpass.engines import Problem
 from backpass.errors import InputError
 from backpass.network.network import Network
 from backpass.scaling.checkpoints import shared_checkpoints
@@ -160,6 +161,20 @@ def test_other_workers_go_on_from_a_checkpoint_and_end_with_the_same_bytes(tmp_p
         Threads.run(3, lambda g: trained(g, folder=str(tmp_path), fails_at=3))
     told = Threads.run(2, lambda g: trained(g, folder=str(tmp_path)))
     assert [end for end, _ in told] == 2 * [trained(Alone())[0]]
+
+
+def test_any_number_of_workers_judges_with_the_same_bytes():
+    def judged(group):
+        X, y, s = rows_of()
+        network = Network([5, 9, 3], "tanh", "softmax", "cross_entropy", seed=1)
+        engine = ShardedEngine(group, 6)
+        run = engine.start(Problem(network.model, X, y, s, Settings(batch_size=32)))
+        output, loss = run.evaluator(X, y, s, np.arange(140)[::-3])()
+        return output.tobytes(), loss, float(network.loss(X[139::-3], y[139::-3], s[139::-3]))
+
+    alone = judged(Alone())
+    assert alone[1] == pytest.approx(alone[2], rel=1e-12)
+    assert all(told == alone for size in (2, 6) for told in Threads.run(size, judged))
 
 
 def test_what_rank_0_cannot_use_is_told_to_all(tmp_path):

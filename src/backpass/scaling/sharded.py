@@ -195,8 +195,9 @@ class ShardedRun(NativeRun):
         rows, parts = rows[order], [slice(*pair) for pair in pairwise(bounds.tolist())]
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
         masses = [m for q in parts if q.start < q.stop for m in [float(weights[q].sum())]]
+        evaluator_of = super().evaluator  # one of a comprehension's own is another
         own = {
-            int(q): super().evaluator(X, y, sample_weight, rows[parts[q]])
+            int(q): evaluator_of(X, y, sample_weight, rows[parts[q]])
             for q in self._mine
             if parts[q].start < parts[q].stop
         }
