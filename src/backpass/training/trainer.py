@@ -104,8 +104,10 @@ class Trainer:
         self._rate_begins = state is None
         if self._rate_begins:  # as scikit-learn's does with each new optimiser
             history.clock = Clock(samples=history.clock.samples)
-        row_bytes = network.sizes[0] * network.parameters.flat.dtype.itemsize
-        edges = block_edges(X.shape[0], row_bytes)
+        edges = None
+        if settings.sampling == "blocks":
+            row_bytes = network.sizes[0] * network.parameters.flat.dtype.itemsize
+            edges = block_edges(X.shape[0], row_bytes)
         sampler = Sampler(rows, self.problem.batch_size, settings.sampling, rng, edges)
         self.state = TrainingState(
             network.parameters.flat,
