@@ -49,7 +49,7 @@ def train(cluster: Cluster | None, on_epoch: Any = None) -> str:
     network = Network([6, 16, 3], "tanh", "softmax", "cross_entropy", seed=1)
     fit(
         network, X, y, cluster=cluster, on_epoch=on_epoch,
-        seed=0, epochs=EPOCHS, batch_size=50, dropout=0.1, shards=SHARDS,
+        seed=0, epochs=EPOCHS, patience=EPOCHS, batch_size=50, dropout=0.1, shards=SHARDS,
     )  # fmt: skip
     return hashlib.sha256(network.parameters.flat.tobytes()).hexdigest()
 
