@@ -37,6 +37,16 @@ class Signals {
     bool pending_ = false;
 };
 
+// f(poll) without the GIL; a signal that was heard meanwhile is raised after it.
+template <class F> void compute(F&& f) {
+    Signals signals;
+    {
+        const nb::gil_scoped_release released;
+        f(signals.poll());
+    }
+    signals.raise();
+}
+
 void check_sizes(const std::vector<int>& sizes, const std::vector<Spec>& activations) {
     require(sizes.size() >= 2 && activations.size() == sizes.size() - 1,
             "sizes and activations do not fit");
@@ -178,13 +188,10 @@ template <class T> class BoundRun {
         const size_t batches = (size_t)((n + M - 1) / M);
         require(rates.shape(0) == batches && costs.shape(0) == 2 * batches,
                 "advance needs a rate and two costs for every batch");
-        Signals signals;
-        int64_t done;
-        {
-            const nb::gil_scoped_release released;
-            done = run_.advance(taken_.data(), n, rates.data(), costs.data(), signals.poll());
-        }
-        signals.raise();
+        int64_t done = 0;
+        compute([&](Poll poll) {
+            done = run_.advance(taken_.data(), n, rates.data(), costs.data(), poll);
+        });
         return done;
     }
 
@@ -206,13 +213,10 @@ template <class T> class BoundRun {
             require(vector.shape(0) == taken_.size(), "norms need a place for every row");
             row_norms = vector.data();
         }
-        Signals signals;
-        {
-            const nb::gil_scoped_release released;
+        compute([&](Poll poll) {
             run_.evaluate(taken_.data(), (int64_t)taken_.size(), costs.data(), into, row_norms,
-                          signals.poll());
-        }
-        signals.raise();
+                          poll);
+        });
     }
 
     void shard(const ReadVector<int64_t>& rows, int64_t offset, double mass,
@@ -224,13 +228,10 @@ template <class T> class BoundRun {
         require(offset >= 0 && offset <= (int64_t)1 << 40, "offset must be 0 ... 2^40");
         require_mass(mass);
         require_parameters(gradient.shape(0));
-        Signals signals;
-        {
-            const nb::gil_scoped_release released;
+        compute([&](Poll poll) {
             run_.shard(taken_.data(), (int64_t)taken_.size(), offset, mass, costs.data(),
-                       gradient.data(), signals.poll());
-        }
-        signals.raise();
+                       gradient.data(), poll);
+        });
     }
 
     void apply(const ReadVector<T>& gradient, double mass, double rate,
@@ -240,12 +241,7 @@ template <class T> class BoundRun {
         require_parameters(gradient.shape(0));
         require_mass(mass);
         require(costs.shape(0) == 2, "apply needs two costs");
-        Signals signals;
-        {
-            const nb::gil_scoped_release released;
-            run_.apply(gradient.data(), mass, rate, costs.data(), signals.poll());
-        }
-        signals.raise();
+        compute([&](Poll poll) { run_.apply(gradient.data(), mass, rate, costs.data(), poll); });
     }
 
     void evaluate_rows(const BoundRows<T>& data, nb::object rows, nb::object costs,
@@ -275,13 +271,10 @@ template <class T> class BoundRun {
             outputs_to = vector.data();
         }
         require(costs_to || outputs_to, "nothing is asked for: neither costs nor outputs");
-        Signals signals;
-        {
-            const nb::gil_scoped_release released;
+        compute([&](Poll poll) {
             run_.evaluate_rows(data.get(), rows.is_none() ? nullptr : taken_.data(), n, costs_to,
-                               outputs_to, signals.poll());
-        }
-        signals.raise();
+                               outputs_to, poll);
+        });
     }
 
   private:
@@ -363,13 +356,10 @@ template <class T> void bound_predict(const std::string& isa, const std::vector<
     const Source rows = any_source(X, sizes.front());
     require_outputs(output.shape(0), rows.n_rows, sizes.back());
     const Kernels<T>& kernels = kernels_of<T>(isa_named(isa));
-    Signals signals;
-    {
-        const nb::gil_scoped_release released;
+    compute([&](Poll poll) {
         predict<T>(kernels, sizes, activations, flat.data(), rows, output.data(), n_threads,
-                   signals.poll());
-    }
-    signals.raise();
+                   poll);
+    });
 }
 
 template <class T> void bind(nb::module_& m, const char* rows, const char* run, const char* row) {
