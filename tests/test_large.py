@@ -314,6 +314,12 @@ def test_a_model_of_files_and_lazy_frames_predicts(folder, question):
     assert (one == other).all()  # which went on from where the first had ended
 
 
+def test_checkpoints_of_a_table_in_memory_are_refused(folder):
+    with pytest.raises(InputError, match="give cache=FOLDER"):
+        TabularModel.fit("data/*.csv", "y", cache="cache", checkpoint="run")
+    assert not Path("cache").exists()
+
+
 # --- the command ---------------------------------------------------------------------------------
 
 FIT = [

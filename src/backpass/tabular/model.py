@@ -227,15 +227,32 @@ class TabularModel(TabularPredictor):
             convention=as_convention(convention),
         )
         source = too_large(table) if cache is None else Source.of(table)
-        if source is not None:
-            from backpass.tabular.large.cached_table import cached  # not to predict
+        if source is None:
+            checkpoints = Checkpoints.of(checkpoint, resume, checkpoint_every)
+            return cls.train(PreparedTable.of(table, question), on_epoch, checkpoints)
+        if checkpoint is not None or resume:
+            raise InputError(
+                "checkpoint and resume are of a table in memory; one that is read in pieces goes on"
+                " by itself from its cache: give cache=FOLDER"
+            )
+        return cls._fit_in_pieces(source, question, cache, checkpoint_every, on_epoch)
 
-            folder = Path(tempfile.mkdtemp() if cache is None else cache)
-            giving = cached(source, question, folder, keep=cache is not None)
-            with giving as (prepared, checkpoints):
-                return cls.train(prepared, on_epoch, checkpoints)
-        in_memory = Checkpoints.of(checkpoint, resume, checkpoint_every)
-        return cls.train(PreparedTable.of(table, question), on_epoch, in_memory)
+    @classmethod
+    def _fit_in_pieces(
+        cls,
+        source: Source,
+        question: Question,
+        cache: str | Path | None,
+        every: float | None,
+        on_epoch: Callable[[History], bool | None] | None,
+    ) -> TabularModel:
+        """Train on a table that is read in pieces, from a cache of its encoded rows."""
+        from backpass.tabular.large.cached_table import cached  # not to predict
+
+        folder = Path(tempfile.mkdtemp() if cache is None else cache)
+        kept = cache is not None
+        with cached(source, question, folder, keep=kept, every=every) as (prepared, checkpoints):
+            return cls.train(prepared, on_epoch, checkpoints)
 
     @classmethod
     def train(
