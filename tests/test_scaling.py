@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backpass.cli import main
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.core.settings import Settings
 from backpass.engines import Problem
@@ -212,3 +213,30 @@ def test_importing_backpass_loads_no_cluster():
     told = "import sys, backpass.scaling; print('ray' in sys.modules, 'torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert found.stdout == "False False\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--workers", "3"], "--workers is of a cluster: give --cluster auto"),
+        (["--fast"], "--fast is of a cluster"),
+        (["--cluster", "auto", "--workers", "4-2"], "MIN-MAX such as 2-8, not '4-2'"),
+        (["--cluster", "auto", "--effort", "quick"], "trains a single network"),
+        (["--cluster", "auto", "--time-limit", "9"], "no common clock"),
+        (["--cluster", "auto"], "pip install 'backpass[ray]'"),
+        (["--cluster", "auto", "--checkpoint", "run"], "run: it holds checkpoints"),
+    ],
+)
+def test_the_command_refuses_in_a_line_what_a_cluster_cannot_do(
+    options, told, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    (tmp_path / "run/checkpoints/checkpoint-000000000007.backpass").write_bytes(b"")
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
+    assert main(["fit", "t.csv", "--target", "y", *options]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "t.backpass").exists()
