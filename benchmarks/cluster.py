@@ -86,16 +86,17 @@ def problem() -> Problem:
     return Problem(network.model, X, rng.integers(0, 10, 16 * M), None, settings)
 
 
-def parts(rounds: int) -> Costs:
-    """Measure what one worker does."""
+def parts(rounds: int, own: int) -> Costs:
+    """Measure what one worker does, which has some shards of its own."""
     given = problem()
     run, flat = ENGINES["native"].start(given), given.model.parameters.flat
     few, many = np.arange(M // Q), np.arange(M)
 
-    def shard(rows: Any) -> None:  # into a buffer that is made for it, as a step does
-        run.shard(rows, 0, M, np.zeros(flat.nbytes, np.uint8).view(flat.dtype))
+    def shards(rows: Any) -> None:  # into a buffer that is made for all of them, as a step does
+        for into in np.zeros((own, flat.nbytes), np.uint8):
+            run.shard(rows, 0, M, into.view(flat.dtype))
 
-    small, large = (median(lambda rows=rows: shard(rows), rounds) for rows in (few, many))
+    small, large = (median(lambda rows=rows: shards(rows), rounds) / own for rows in (few, many))
     row = (large - small) / (M - M // Q)
     gradient, total = np.zeros_like(flat), np.zeros_like(flat)
     add = median(lambda: np.add(total, gradient, total), rounds) / flat.nbytes
@@ -119,7 +120,7 @@ def worker(rounds: int) -> None:
     group, size = Gloo(), problem().model.parameters.flat.nbytes
     few, many = (np.zeros(n, np.uint8) for n in (64, Q // 2 * size))
     small, large = (median(lambda x=x: group.gather(x), 20 * rounds) for x in (few, many))
-    own = parts(20 * rounds)  # of both at a time: they may share a core
+    own = parts(20 * rounds, Q // 2)  # of both at a time: they may share a core
     costs = replace(own, latency=small, byte=(large - small) / (2 * many.nbytes))
     told = [*astuple(costs), steps(group, rounds, True), steps(group, rounds, False)]
     if group.rank == 0:
@@ -201,7 +202,7 @@ def main() -> None:
     if asked.worker:
         worker(asked.rounds)
         return
-    costs = parts(20 * asked.rounds)
+    costs = parts(20 * asked.rounds, Q)
     measured = {(1, exact): steps(Alone(), asked.rounds, exact) for exact in (True, False)}
     of_two, exact, fast = two_processes(asked.rounds)
     measured |= {(2, True): exact, (2, False): fast}
