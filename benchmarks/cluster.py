@@ -86,22 +86,26 @@ def problem() -> Problem:
     return Problem(network.model, X, rng.integers(0, 10, 16 * M), None, settings)
 
 
-def parts(rounds: int, own: int) -> Costs:
-    """Measure what one worker does, which has some shards of its own."""
+def parts(rounds: int) -> Costs:
+    """Measure what one worker does."""
     given = problem()
     run, flat = ENGINES["native"].start(given), given.model.parameters.flat
     few, many = np.arange(M // Q), np.arange(M)
-
-    def shards(rows: Any) -> None:  # into a buffer that is made for all of them, as a step does
-        for into in np.zeros((own, flat.nbytes), np.uint8):
-            run.shard(rows, 0, M, into.view(flat.dtype))
-
-    small, large = (median(lambda rows=rows: shards(rows), rounds) / own for rows in (few, many))
+    into = np.empty_like(flat)
+    small, large = (
+        median(lambda rows=rows: run.shard(rows, 0, M, into), rounds) for rows in (few, many)
+    )
     row = (large - small) / (M - M // Q)
-    gradient, total = np.zeros_like(flat), np.zeros_like(flat)
-    add = median(lambda: np.add(total, gradient, total), rounds) / flat.nbytes
+    gradient, gathered = np.zeros_like(flat), np.zeros((Q, flat.size), flat.dtype)
+
+    def add_up() -> None:
+        total = gathered[0].copy()
+        for part in gathered[1:]:
+            np.add(total, part, total)
+
+    add = median(add_up, rounds) / ((Q - 1) * flat.nbytes)
     apply = median(lambda: run.apply(gradient, M, 1e-3), rounds)
-    return Costs(max(0.0, small - row * M // Q), row, apply, add, 0.0, 0.0)
+    return Costs(max(0.0, small - row * (M // Q)), row, apply, add, 0.0, 0.0)
 
 
 def steps(group: Any, rounds: int, exact: bool) -> float:
@@ -120,7 +124,7 @@ def worker(rounds: int) -> None:
     group, size = Gloo(), problem().model.parameters.flat.nbytes
     few, many = (np.zeros(n, np.uint8) for n in (64, Q // 2 * size))
     small, large = (median(lambda x=x: group.gather(x), 20 * rounds) for x in (few, many))
-    own = parts(20 * rounds, Q // 2)  # of both at a time: they may share a core
+    own = parts(20 * rounds)  # of both at a time: they may share a core
     costs = replace(own, latency=small, byte=(large - small) / (2 * many.nbytes))
     told = [*astuple(costs), steps(group, rounds, True), steps(group, rounds, False)]
     if group.rank == 0:
@@ -180,7 +184,7 @@ def draw(costs: Costs) -> None:
     for ax, rows in zip(axes, (M // Q, 8 * M), strict=True):  # of a worker
         alone = costs.step(1, rows, size, 1) / rows
         for gbit, color in zip(GBITS, ("#D55E00", "#0072B2", "#009E73"), strict=True):
-            wire = Costs(costs.shard, costs.row, costs.apply, costs.add, LATENCY, 8 / (gbit * 1e9))
+            wire = replace(costs, latency=LATENCY, byte=8 / (gbit * 1e9))
             for exact, dash in ((True, "-"), (False, "--")):
                 gain = [w * rows * alone / wire.step(w, w * rows, size, w, exact) for w in WORKERS]
                 mode = "exact" if exact else "fast"
@@ -202,7 +206,7 @@ def main() -> None:
     if asked.worker:
         worker(asked.rounds)
         return
-    costs = parts(20 * asked.rounds, Q)
+    costs = parts(20 * asked.rounds)
     measured = {(1, exact): steps(Alone(), asked.rounds, exact) for exact in (True, False)}
     of_two, exact, fast = two_processes(asked.rounds)
     measured |= {(2, True): exact, (2, False): fast}
