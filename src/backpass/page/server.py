@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from backpass.derivatives.pages.frame import packaged
+from backpass.derivatives.pages import frame
 from backpass.errors import BackpassError, InputError
 from backpass.page.access import Access
 from backpass.page.data import Rows
@@ -40,7 +40,8 @@ LARGEST_COMMAND, LARGEST_FILE = 4 << 20, 64 << 20
 """Bytes of a request: a set-up has one million characters; a table of a million rows is for fit."""
 
 HERE = Path(__file__).parent
-FILES = {path.name: path for path in (*(HERE / "static").iterdir(), HERE / "templates/page.html")}
+SHARED = Path(frame.__file__).with_name("stepping.js")
+FILES = {f.name: f for f in (*(HERE / "static").iterdir(), HERE / "templates/page.html", SHARED)}
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
@@ -84,7 +85,7 @@ class Page:
             raise HTTPException(404, "there is no such file")
         text = FILES[name].read_text(encoding="utf-8")
         if name == "page.css":
-            text = packaged("page.css") + packaged("picture.css") + text
+            text = frame.packaged("page.css") + frame.packaged("picture.css") + text
         return Response(text, media_type=TYPES[FILES[name].suffix])
 
     async def do(self, request: Request) -> Response:

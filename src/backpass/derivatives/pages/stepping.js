@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Goes through the steps of a page, forwards and backwards: by buttons, keys and links.
+ * Goes through the steps of a page, forwards and backwards: by buttons, keys and links. The page of
+ * `backpass play`, whose steps its server makes, shares the buttons and keys.
  *
  * It finds what it needs by data attributes inside an element with `data-stepper`: the steps
  * (`data-step`, each with an id), the controls (`data-controls`, hidden without this script) with
@@ -9,6 +10,39 @@
  * `data-quantity` holds the step's `data-about`. Which step is shown is the fragment of the address,
  * so that style sheets light up what belongs to it, and links lead to it, without this script, too.
  */
+
+/**
+ * Takes buttons (`data-go`, in `controls`) and keys to `go`, as first, back, next, last or what else a
+ * button or one of `more` keys says, for as long as `root` is in the page.
+ *
+ * @param {HTMLElement} root
+ * @param {Element} controls
+ * @param {(where: string) => void} go
+ * @param {Record<string, string>} more
+ */
+export function listen(root, controls, go, more = {}) {
+  /** @type {Record<string, string>} */
+  const keys = { ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last", ...more };
+
+  /** @param {KeyboardEvent} event */
+  const press = (event) => {
+    if (!root.isConnected) return document.removeEventListener("keydown", press);
+    const where = keys[event.key];
+    const from = event.target instanceof HTMLElement ? event.target : document.body;
+    const theirs = from.matches("input:not([type=checkbox]), select, textarea");
+    const scrolls = from !== document.body && from.scrollWidth > from.clientWidth;
+    if (!where || theirs || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (scrolls && event.key.startsWith("Arrow")) return;
+    event.preventDefault();
+    go(where);
+  };
+
+  controls.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("[data-go]") : null;
+    if (button) go(button.getAttribute("data-go") ?? "");
+  });
+  document.addEventListener("keydown", press);
+}
 
 /**
  * Makes a page go step by step.
@@ -64,23 +98,7 @@ export function stepThrough(root) {
     if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
   };
 
-  /** @param {KeyboardEvent} event */
-  const press = (event) => {
-    if (!root.isConnected) return document.removeEventListener("keydown", press);
-    const where = { ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last" }[event.key];
-    const from = event.target instanceof HTMLElement ? event.target : document.body;
-    const theirs = from.matches("input:not([type=checkbox]), select, textarea, [contenteditable]");
-    const scrolls = from !== document.body && from.scrollWidth > from.clientWidth;
-    if (!where || theirs || scrolls || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    go(where);
-  };
-
-  controls.addEventListener("click", (event) => {
-    const button = event.target instanceof Element ? event.target.closest("[data-go]") : null;
-    if (button) go(button.getAttribute("data-go") ?? "");
-  });
-  document.addEventListener("keydown", press);
+  listen(root, controls, go);
   addEventListener("hashchange", show);
   controls.hidden = false;
   root.dataset.stepper = "on";

@@ -12,11 +12,13 @@
  * #judge-it, #setup-text #setup-use #setup-link; outside of them #file #answer-file #go-first #go-back
  * #go-next #go-last #go-update #heard.
  * Attributes: data-do is the command of a button or field, the other data-… its arguments; data-form
- * is the command of a group of named fields, which a button with data-submit sends; data-hold names a
+ * is the command of a group of named fields, which a button with data-submit sends; data-go is a step (see stepping.js); data-hold names a
  * weight or bias in the picture, "W-layer-from-to" or "b-layer-unit" from 0; data-drop says what a
  * file is: "table" or "answer".
  */
 
+import { follow } from "./slider.js";
+import { listen } from "./stepping.js";
 import { say, swap } from "./swap.js";
 
 /** @typedef {import("./swap.js").Told} Told */
@@ -146,53 +148,12 @@ document.addEventListener("change", (event) => {
   if (values) command(values);
 });
 
-/** Whether a shift of the slider is under way: the newest one follows, those between are left out. */
-let sliding = false;
-
-document.addEventListener("input", async (event) => {
-  if (!(event.target instanceof HTMLInputElement) || event.target.id !== "epsilon" || sliding) return;
-  sliding = true;
-  try {
-    for (let sent = "", at = event.target; sent !== at.value; at = slider(at)) {
-      sent = at.value;
-      const answer = await fetch(`/do?tab=${tab}`, { method: "POST", body: JSON.stringify(told(at)) });
-      slid(await answer.json(), at);
-    }
-  } catch {
-    fail(GONE);
-  } finally {
-    sliding = false;
-  }
+document.addEventListener("input", (event) => {
+  if (!(event.target instanceof HTMLInputElement) || event.target.id !== "epsilon") return;
+  const ask = (/** @type {HTMLInputElement} */ at) =>
+    fetch(`/do?tab=${tab}`, { method: "POST", body: JSON.stringify(told(at)) });
+  follow(event.target, ask).catch(() => fail(GONE));
 });
-
-/**
- * Returns the slider as it is now.
- *
- * @param {HTMLInputElement} old
- */
-function slider(old) {
-  const now = document.getElementById("epsilon");
-  return now instanceof HTMLInputElement ? now : old;
-}
-
-/**
- * Shows what a shift of the slider gives, and leaves the slider itself, which is being dragged.
- *
- * @param {Told} told
- * @param {HTMLInputElement} dragged
- */
-function slid(told, dragged) {
-  if (!told.fragments.hold) return swap(told.fragments);
-  const next = document.createElement("div");
-  next.innerHTML = told.fragments.hold;
-  next.querySelector("#epsilon")?.replaceWith(dragged.cloneNode());
-  const [place, now] = [document.getElementById("hold"), next];
-  const group = place?.querySelector("[data-form]");
-  now.querySelector("[data-form]")?.remove();
-  if (!place || !group) return;
-  while (group.nextSibling) group.nextSibling.remove();
-  group.after(...now.childNodes);
-}
 
 document.addEventListener("keydown", (event) => {
   const from = event.target instanceof HTMLElement ? event.target : document.body;
@@ -200,16 +161,16 @@ document.addEventListener("keydown", (event) => {
     const send = from.closest("[data-form]")?.querySelector("[data-submit]");
     if (send instanceof HTMLElement) send.click();
   }
-  const theirs = from.matches("input, select, textarea, summary");
-  const scrolls = from !== document.body && from.scrollWidth > from.clientWidth;
-  if (theirs || event.altKey || event.ctrlKey || event.metaKey) return;
-  if (scrolls && event.key.startsWith("Arrow")) return;
-  const keys = { ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last", u: "update" };
-  const where = keys[/** @type {keyof typeof keys} */ (event.key)];
-  if (where) command({ do: "go", where });
-  if (event.key === "t") document.getElementById(stream ? "pause" : "train")?.click();
-  if (where || event.key === "t") event.preventDefault();
 });
+
+const steps = document.querySelector("[data-controls]");
+if (steps) listen(document.body, steps, go, { u: "update", t: "train" });
+
+/** @param {string} where a step, an update, or on with the training or a pause of it */
+function go(where) {
+  if (where === "train") document.getElementById(stream ? "pause" : "train")?.click();
+  else command({ do: "go", where });
+}
 
 /**
  * Sends the file of a field.
