@@ -80,15 +80,22 @@ def predict(
             return loaded.predict_interval(rows, interval)
 
         source = too_large(table)
-        frames = map(predicted, [table] if source is None else source.pieces())
         if output is not None:
-            write_table(frames, output)
+            pieces: Any = [table] if source is None else _shown(source, "predicting")
+            write_table(map(predicted, pieces), output)
             return 0
         sys.stdout.flush()
-        for chunk in csv_pieces(frames):
+        for chunk in csv_pieces(map(predicted, [table] if source is None else source.pieces())):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
     return 0
+
+
+def _shown(source: Any, doing: str) -> Any:
+    """Return the pieces of a table, with a bar that is loaded for them alone."""
+    from backpass.cli.progress import shown_pieces
+
+    return shown_pieces(source, doing)
 
 
 def evaluate(model: Model, table: Table, json: Json = None) -> int:
@@ -101,7 +108,6 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
     check_is_file(model)
     check_outputs(outputs(("--json", json, JSON)), [model, table])
     from backpass.cli import tables as render
-    from backpass.tabular.large.learning import sample_of
     from backpass.tabular.large.source import too_large
     from backpass.tabular.model import TabularModel
 
@@ -109,13 +115,12 @@ def evaluate(model: Model, table: Table, json: Json = None) -> int:
     with messages.catching():
         loaded = TabularModel.load(model)
         source = too_large(table)
-        raw = loaded.read(table if source is None else sample_of(source, 0)[0])
-        if source is not None:
-            messages.add(
-                f"{source.label}: judged on {raw.frame.height} rows drawn by chance, not on all"
-            )
-        evaluation = loaded.judge(loaded.encode(raw))
-        left_out = raw.frame.height - evaluation.rows
+        if source is None:
+            raw = loaded.read(table)
+            evaluation = loaded.judge(loaded.encode(raw))
+            left_out = raw.frame.height - evaluation.rows
+        else:
+            evaluation, left_out = loaded.judge_pieces(_shown(source, "judging"))
         if left_out:
             messages.add(f"{left_out} row(s) without target {loaded.target.name!r} are left out")
     render.output().print(render.evaluation(evaluation, loaded, table))

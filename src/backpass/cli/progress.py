@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -17,8 +18,10 @@ from backpass.tabular.metrics import MAIN_METRIC
 if TYPE_CHECKING:
     from backpass.cli.output import Messages
     from backpass.tabular.experiment import Question
+    from backpass.tabular.large.source import Source
     from backpass.tabular.model import TabularModel
     from backpass.tabular.pack.training import PackTraining
+    from backpass.tabular.raw_table import RawTable
     from backpass.tabular.setup import Understanding
     from backpass.training.checkpoints import Checkpoints
     from backpass.training.history import History
@@ -48,6 +51,17 @@ def progress_bar() -> Progress:
         transient=True,
         disable=not console.is_terminal or console.is_dumb_terminal,
     )
+
+
+def shown_pieces(source: Source, doing: str) -> Iterator[RawTable]:
+    """Yield the pieces of a table, with a bar that shows how many rows are done."""
+    done = 0
+    with progress_bar() as progress:
+        bar = progress.add_task(doing, total=None, told="")
+        for piece in source.pieces():
+            yield piece
+            done += piece.frame.height
+            progress.update(bar, told=f"{done:,} rows")
 
 
 class TerminalHooks(Hooks):

@@ -50,8 +50,30 @@ def roc_area(positive: NDArray[np.bool_], scores: Floats, weights: Floats | None
     _, place = np.unique(scores, return_inverse=True)
     ours = np.bincount(place, weights * positive)
     others = np.bincount(place, weights * ~positive)
+    return roc_area_of_counts(ours, others)
+
+
+def roc_area_of_counts(ours: Floats, others: Floats) -> float:
+    """Return the area under the ROC curve of how many rows of each class have each score."""
     below = np.cumsum(others) - others
     return float((ours * (below + others / 2)).sum() / (ours.sum() * others.sum()))
+
+
+def confusion(
+    y: NDArray[Any], decided: NDArray[Any], k: int, weights: Floats | None = None
+) -> NDArray[Any]:
+    """Return the rows, or their weight, of each of k classes that are taken for each, (k, k)."""
+    return np.bincount(y * k + decided, weights, minlength=k * k).reshape(k, k)
+
+
+def by_class(counts: NDArray[Any]) -> dict[str, float]:
+    """Return the means over the classes that occur, of how many were taken for which (k, k)."""
+    rows, claimed, found = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
+    there = rows > 0
+    return {
+        "balanced accuracy": float((found[there] / rows[there]).mean()),
+        "F1": float((2 * found[there] / (rows + claimed)[there]).mean()),
+    }
 
 
 def class_metrics(
@@ -88,23 +110,19 @@ def class_metrics(
     p /= p.sum(axis=1, keepdims=True)
     decided = probabilities.argmax(axis=1) if decided is None else decided
     right = decided == y
-    weighed = np.ones(len(y)) if weights is None else weights
-    rows, found = np.bincount(y, weighed), np.bincount(y, weighed * right)
-    claimed = np.bincount(decided, weighed, minlength=len(rows))[: len(rows)]
-    there = rows > 0
+    counts = confusion(y, decided, p.shape[1], weights)
     wrong = p.copy()
     wrong[np.arange(len(y)), y] -= 1
     brier = (wrong**2).sum(axis=1) / (2 if p.shape[1] == 2 else 1)
     result = {
         "accuracy": np.average(right, weights=weights),
-        "balanced accuracy": (found[there] / rows[there]).mean(),
-        "F1": (2 * found[there] / (rows + claimed)[there]).mean(),
+        **by_class(counts),
         "log-loss": -np.average(np.log(p[np.arange(len(y)), y]), weights=weights),
         "Brier": np.average(brier, weights=weights),
     }
     if len(costs):
         result["cost"] = np.average(np.array(costs)[y] * ~right, weights=weights)
-    if p.shape[1] == 2 and (rows > 0).sum() == 2:
+    if p.shape[1] == 2 and counts.sum(axis=1).all():
         result["ROC area"] = roc_area(y == 1, p[:, 1], weights)
     return {name: float(value) for name, value in result.items()}
 
@@ -184,12 +202,9 @@ def evaluate_classes(
     >>> evaluate_classes(np.array([0, 1, 1]), p, None, ("no", "yes")).confusion.tolist()
     [[1, 0], [1, 1]]
     """
-    k = len(classes)
     decided = probabilities.argmax(axis=1) if decided is None else decided
-    pairs = y * k + decided
-    confusion = np.bincount(pairs, minlength=k * k).reshape(k, k)
     metrics = class_metrics(y, probabilities, weights, decided, costs)
-    return Evaluation(len(y), metrics, classes, confusion)
+    return Evaluation(len(y), metrics, classes, confusion(y, decided, len(classes)))
 
 
 def evaluate_numbers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from backpass.errors import InputError
 from backpass.network.batch import refuse_overflow
 from backpass.network.network import Network
+from backpass.tabular.large.source import too_large
 from backpass.tabular.metrics import (
     MAIN_METRIC,
     Evaluation,
@@ -24,6 +26,8 @@ from backpass.tabular.targets import ClassTarget, NumberTarget
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
+
+    from backpass.tabular.raw_table import RawTable
 
 
 class TabularPredictor(LearntColumns, ABC):
@@ -181,13 +185,22 @@ class TabularPredictor(LearntColumns, ABC):
         Parameters
         ----------
         table : DataFrame of polars or pandas, mapping of columns, or name of a file
-            Rows without a target are left out; a column of weights counts where there is one.
+            Rows without a target are left out; a column of weights counts where there is one. A
+            lazy frame, and files too large for memory, are judged in pieces.
         """
+        if (source := too_large(table)) is not None:
+            return self.judge_pieces(source.pieces())[0].metrics
         return self.judge(self.encode(table)).metrics
 
     def judge(self, rows: Encoded) -> Evaluation:
         """Return the metrics on encoded rows, and where the predictions err."""
         return self.scored(rows, refuse_overflow(self.predictor.predict(rows.X)))
+
+    def judge_pieces(self, pieces: Iterable[RawTable]) -> tuple[Evaluation, int]:
+        """Return the metrics on a table that is read piece by piece, and the rows left out."""
+        from backpass.tabular.large.judging import judge_pieces  # not to predict
+
+        return judge_pieces(self, lambda X: refuse_overflow(self.predictor.predict(X)), pieces)
 
     def scored(self, rows: Encoded, output: NDArray[Any]) -> Evaluation:
         """Return the metrics of outputs (N, k) for encoded rows."""
