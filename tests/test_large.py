@@ -1,6 +1,7 @@
 """Tables larger than memory: read in pieces, encoded to files, trained from there."""
 
 import gzip
+import pickle
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from backpass.network.network import Network
 from backpass.tabular.encoding import TableEncoding
 from backpass.tabular.files import read_table
 from backpass.tabular.large import learning, source
-from backpass.tabular.large.cache import Cache
+from backpass.tabular.large.cache import Cache, remove
 from backpass.tabular.large.cached_table import Pace, cached
 from backpass.tabular.large.learning import PARTS, keys_of, part_of, survey
 from backpass.tabular.large.source import Source
@@ -249,6 +250,22 @@ def test_a_folder_of_something_else_is_refused_and_stays(folder):
     ):
         pass
     assert len(list(Path("data").iterdir())) == 8
+
+
+def test_another_machine_finds_the_cache_or_makes_the_same(folder):
+    with cached(Source.of("data/*.csv"), PLAIN, Path("cache"), keep=True) as (table, _):
+        sent, whole = pickle.dumps(table), everything(table.cache)
+    there = pickle.loads(sent)
+    assert len(sent) < 8 * PARTS + 10_000  # no rows
+    Path("cache").rename("elsewhere")
+    for other in (there, pickle.loads(sent)):  # which sees the files of the table only
+        assert all(map(np.array_equal, everything(other.cache), whole))
+        assert other.identity == table.identity
+        assert len(other.rows.y) == len(table.rows.y)
+    remove(Path("cache"))
+    Path("data/2.csv").unlink()
+    with pytest.raises(InputError, match=r"data/2.csv: gone on .* where the fit was started"):
+        pickle.loads(sent)
 
 
 # --- order and training --------------------------------------------------------------------------

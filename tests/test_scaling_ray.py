@@ -5,15 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from backpass.errors import InputError, NonFiniteError
 from backpass.network.network import Network
 from backpass.scaling import Cluster, fit, table_training
 from backpass.tabular.experiment import Hooks, Question, run_experiment
+from backpass.tabular.large.cached_table import cached
+from backpass.tabular.large.source import Source
+from backpass.tabular.recipe import Recipe
 from helpers import assert_identical
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]  # Ray's own warnings
@@ -99,6 +104,24 @@ def test_a_table_is_trained_on_a_cluster(tmp_path):
     )  # fmt: skip
     assert seen == [(n, n) for n in range(1, experiment.history.epochs + 1)]
     assert experiment.test.metrics["accuracy"] > 0.9
+
+
+def test_a_table_in_pieces_is_trained_from_what_workers_see_of_its_cache(tmp_path):
+    rows = {"x": np.arange(3000) % 40, "high": np.arange(3000) % 40 > 20}
+    pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
+    question = Question("high", recipe=Recipe(epochs=3, hidden_layer_sizes=(8,)), compare="none")
+    source, found = Source.of(tmp_path / "t.parquet"), []
+    with cached(source, question, tmp_path / "cache", keep=True) as (table, _):
+        cluster = Cluster(workers=2, folder=str(tmp_path / "run"))
+        found.append(table_training(cluster)(table).network.parameters.flat)
+        (tmp_path / "cache").rename(tmp_path / "unseen")  # a worker encodes the table anew
+        cluster = replace(cluster, workers=1, folder=str(tmp_path / "again"))
+        found.append(table_training(cluster)(table).network.parameters.flat)
+        (tmp_path / "t.parquet").unlink()
+        (tmp_path / "cache").rename(tmp_path / "unseen, too")
+        with pytest.raises(InputError, match=r"gone on .* where all machines see it"):
+            table_training(replace(cluster, folder=str(tmp_path / "other")))(table)
+    assert_identical(*found)
 
 
 def test_what_a_worker_raises_is_raised_here(tmp_path):

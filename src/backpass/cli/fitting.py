@@ -119,7 +119,8 @@ def _fit_large(
     messages: Messages,
 ) -> int:
     """Fit a table that is read in pieces."""
-    for name in ("test", "report", "checkpoint", "resume", "cluster"):
+    own = ("checkpoint", "resume") if options.cluster is None else ()
+    for name in ("test", "report", *own):
         if getattr(options, name):
             raise InputError(
                 f"--{name}: not of a table that is read in pieces, which holds out some of its rows"
@@ -132,6 +133,7 @@ def _fit_large(
 
     columns = next(source.pieces()).frame.columns
     question = asked_in_pieces(_question(options, convention, columns))
+    elsewhere = on_cluster(options)
     out = patient_output()
     with TerminalHooks(out, messages, options.table, question) as hooks:
         experiment = run_in_pieces(
@@ -142,6 +144,7 @@ def _fit_large(
             keep=options.cache is not None,
             save_to=model_path,
             every=options.checkpoint_every,
+            elsewhere=elsewhere,
         )
     return _present(options, experiment, model_path, out)
 

@@ -42,6 +42,7 @@ class SharedCheckpoints:
     def __init__(self, group: Group, folder: str | None, every: float | None = None) -> None:
         self.group = group
         self.curves: dict[str, list[float]] = {}
+        self.data = ""  # what identifies the rows, as of Checkpoints
         self._own: Checkpoints | None = None
         with self._together():
             if folder is not None and group.rank == 0:
@@ -82,6 +83,7 @@ class SharedCheckpoints:
     def start(self, rng: Any, seed: Any) -> None:
         """Set the random generator of every worker to that of rank 0, at the start or resumed."""
         if self._own is not None:
+            self._own.data = self.data
             self._own.start(rng, seed)
         set_generator_state(rng, self.group.objects(generator_state(rng))[0])
 

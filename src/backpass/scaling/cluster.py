@@ -13,7 +13,7 @@ from typing import Any
 
 from backpass.errors import InputError
 from backpass.scaling.checkpoints import shared_checkpoints
-from backpass.scaling.groups import Gloo, Group
+from backpass.scaling.groups import Gloo, Group, agree
 from backpass.scaling.sharded import SHARDS, ShardedEngine
 
 TIMEOUT = 60.0
@@ -181,8 +181,6 @@ def _listen(
 
 def _worker(config: dict[str, Any]) -> None:
     """Do the work as one of a group; rank 0 tells the outcome, an error of ours included."""
-    import ray
-
     group, cluster, messages = Gloo(), config["cluster"], config["messages"]
 
     def tell(value: Any) -> None:
@@ -190,8 +188,9 @@ def _worker(config: dict[str, Any]) -> None:
             messages.put(("told", value))
 
     try:
+        agree(group)  # before anything is made of what another version has written
         check_folder(group, config["folder"])
-        outcome = ray.get(config["work"][0])(
+        outcome = opened(group, config["work"][0])(
             engine=ShardedEngine(group, cluster.shards, cluster.exact),
             checkpoints=shared_checkpoints(group, f"{config['folder']}/checkpoints", cluster.every),
             tell=tell,
@@ -203,6 +202,36 @@ def _worker(config: dict[str, Any]) -> None:
     if group.rank == 0:
         messages.put(("outcome", outcome))
     group.objects(None)  # no worker goes before the outcome is told
+
+
+def opened(group: Group, work: Any) -> Callable[..., Any]:
+    """Return what a worker is handed, once all of them have it: one may encode a table meanwhile.
+
+    Raises
+    ------
+    Exception
+        For every worker what one of them could not do.
+    """
+    import ray
+
+    found: list[Any] = []
+
+    def fetch() -> None:
+        try:
+            found.append(ray.get(work))
+        except Exception as error:  # Ray's own around what opening it has raised
+            cause = getattr(error, "client_exc", None)
+            found.append(cause if isinstance(cause, Exception) else error)
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    while not all(group.objects(bool(found))):  # often enough for no time-out to come
+        thread.join(timeout=1.0)
+    thread.join()
+    failed = group.objects(found[0] if isinstance(found[0], Exception) else None)
+    for error in filter(None, failed):
+        raise error
+    return found[0]  # type: ignore[no-any-return]
 
 
 def check_folder(group: Group, folder: str) -> None:

@@ -135,6 +135,7 @@ def _train_table(
         tell((replace(history, best_parameters=None), curve[-1]))
 
     on_epoch.changes_parameters = False  # type: ignore[attr-defined]
+    checkpoints.data = prepared.identity
     return train_one(prepared, on_epoch, checkpoints, curve, engine)
 
 

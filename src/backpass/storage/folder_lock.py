@@ -11,8 +11,8 @@ LOCK = ".lock"  # the file in the folder that is held; it is empty and stays
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder, so that whoever else asks for it is refused.
+def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder, so that whoever else asks for it is refused, or waits.
 
     The system keeps the lock, on an empty file in the folder: it goes with the process that held
     it, however that ended. Where files cannot be locked, as on some network file systems, or none
@@ -22,6 +22,8 @@ def folder_lock(folder: Path) -> Iterator[None]:
     ----------
     folder : Path
         It exists.
+    wait : bool
+        Whether to wait for another run that holds it.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         raise InputError(
             f"{shown_path(folder)}: another training run is using it; wait for its end, or give "

@@ -183,6 +183,11 @@ class PreparedTable(LearntColumns):
     weights: NDArray[np.float64] | None = None
     relations: Relations = field(default_factory=Relations)
 
+    @property
+    def identity(self) -> str:
+        """What identifies the rows where reading them all would take long; here nothing does."""
+        return ""
+
     @classmethod
     def of(cls, table: Any, question: Question) -> PreparedTable:
         """Return a table with all its rows that have a target.

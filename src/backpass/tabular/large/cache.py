@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from backpass.errors import InputError, ModelFileError
 from backpass.storage.atomic_write import durable_write, shown_path
+from backpass.storage.folder_lock import folder_lock
 from backpass.storage.strict_json import canonical_json, parse_json
 from backpass.tabular.large.learning import COARSEST, PARTS, Survey, part_of, survey
 from backpass.tabular.large.source import Source
@@ -48,6 +49,7 @@ class Cache:
     """The encoded rows of a table, those to train on first and those to test on last."""
 
     folder: Path
+    source: Source
     survey: Survey  # what was learnt of the table
     sums: list[int] = field(default_factory=list)  # of the files: training depends on them
 
@@ -58,28 +60,44 @@ class Cache:
         An `InputError` where the folder holds that of another table or question, or a damaged one,
         or there is no room; a `TableError` as of the survey.
         """
-        path = folder / MANIFEST
-        told = _read(path) if path.exists() else {}
+        told = _read(folder)
         on_progress("reading", 0, 0)
-        cache = cls(folder, survey(source, question))
-        identity = cache._identity(source)
+        cache = cls(folder, source, survey(source, question))
+        cache._complete(told, on_progress)
+        return cache
+
+    def _complete(self, told: dict[str, Any], on_progress: OnProgress) -> None:
+        """Encode what the manifest in the folder does not tell of, and check all of it."""
+        identity = self._identity()
         if not told:
-            told = {"identity": identity, "rows": 0, "filled": [0] * cache.parts, "sums": []}
-            _write(path, told)
+            told = {"identity": identity, "rows": 0, "filled": [0] * self.parts, "sums": []}
+            _write(self.folder / MANIFEST, told)
         elif different := differences(told["identity"], identity):
             first, more, _ = different.partition("; ")
             raise InputError(
-                f"{shown_path(folder)}: the cache is of another table or question: {first}"
+                f"{shown_path(self.folder)}: the cache is of another table or question: {first}"
                 f"{' and more' * bool(more)}; remove it, or give another folder with --cache"
             )
         if not told["sums"]:
-            cache._make_room()
-            cache._encode(source, told, on_progress)
-        cache.sums = cache._checksums()
-        if told["sums"] not in ([], cache.sums):
-            raise _damaged(folder)
-        _write(path, {**told, "sums": cache.sums})
-        return cache
+            self._make_room()
+            self._encode(told, on_progress)
+        sums = self._checksums()
+        if any(known not in ([], sums) for known in (told["sums"], self.sums)):
+            raise _damaged(self.folder)
+        self.sums = sums
+        _write(self.folder / MANIFEST, {**told, "sums": sums})
+
+    def found_again(self) -> None:
+        """Find the cache on another machine; where that sees none, encode the table there, too.
+
+        An `InputError` where the files of the table are not seen or are others, and as of `of`.
+        """
+        if _read(self.folder).get("sums") == self.sums:  # the same one, or complete since long
+            return
+        self.source.check_seen()
+        check_place(self.folder)
+        with folder_lock(self.folder, wait=True):  # of several workers here one encodes
+            self._complete(_read(self.folder), lambda *told: None)
 
     @cached_property
     def parts(self) -> int:
@@ -137,7 +155,7 @@ class Cache:
                 f" {error.strerror}; free some, or give a folder on another disk with --cache"
             ) from None
 
-    def _encode(self, source: Source, told: dict[str, Any], on_progress: OnProgress) -> None:
+    def _encode(self, told: dict[str, Any], on_progress: OnProgress) -> None:
         X, y = self._arrays("r+")
         if hasattr(mmap, "MADV_RANDOM"):  # else the system reads 32 pages for each that is written
             X._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]
@@ -162,15 +180,15 @@ class Cache:
                 noted = time.monotonic()
 
         with learnt.encoder.telling_once():
-            self.survey.look_at(source, look, told["rows"])
+            self.survey.look_at(self.source, look, told["rows"])
 
-    def _identity(self, source: Source) -> dict[str, str]:
+    def _identity(self) -> dict[str, str]:
         """Return what the cache is of, in texts that are compared one by one."""
         names = ["target", "task", "categorical", "drop", "test_fraction", "seed", "convention"]
         asked = {name: str(getattr(self.survey.question, name)) for name in names}
         learnt = self.survey.learnt
         state = canonical_json([learnt.encoder.to_state(), learnt.target.state()])
-        return {"version": VERSION, **asked, **source.told, "encoding": f"{_crc(state):08x}"}
+        return {"version": VERSION, **asked, **self.source.told, "encoding": f"{_crc(state):08x}"}
 
 
 def check_place(folder: Path) -> None:
@@ -204,13 +222,16 @@ def _write(path: Path, told: dict[str, Any]) -> None:
     durable_write(path, [canonical_json([text, _crc(text)]).encode()])
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.exists():
+        return {}
     with suppress(OSError, ValueError, TypeError, AttributeError):
         text, total = parse_json(path.read_text())
         if _crc(text) == total:
             told: dict[str, Any] = parse_json(text)
             return told
-    raise _damaged(path.parent)
+    raise _damaged(folder)
 
 
 def _damaged(folder: Path) -> InputError:

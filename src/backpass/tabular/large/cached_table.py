@@ -88,6 +88,24 @@ class CachedTable(PreparedTable):
     on_progress: OnProgress = field(kw_only=True)
     pace: Pace = field(default_factory=Pace)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another machine needs to find the cache, or to make one."""
+        folder, source = self.cache.folder.absolute(), self.cache.source.absolute()
+        cache = replace(self.cache, folder=folder, source=source)
+        return {**vars(self), "cache": cache, "rows": None, "pace": None, "on_progress": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the cache; raise as :meth:`Cache.found_again`."""
+        vars(self).update(state)
+        self.cache.found_again()
+        self.rows = self.cache.encoded(slice(self.cache.survey.n_train))
+        self.pace, self.on_progress = Pace(), lambda *told: None
+
+    @property
+    def identity(self) -> str:
+        """What identifies the rows: reading them all would take long."""
+        return str(self.cache.sums)
+
     @property
     def work(self) -> Effort:
         """How much work the pack may take: one recipe of it."""
@@ -189,9 +207,10 @@ def cached(
                 remove(folder)
             raise
         checkpoints = Checkpoints(folder / "training", resume=True, every=every)
-        checkpoints.data = str(cache.sums)
         found, rows = cache.survey, cache.encoded(slice(cache.survey.n_train))
         told = vars(found.learnt) | {"rows": rows, "question": found.question}
-        yield CachedTable(**told, cache=cache, on_progress=on_progress), checkpoints
+        table = CachedTable(**told, cache=cache, on_progress=on_progress)
+        checkpoints.data = table.identity
+        yield table, checkpoints
     if not (keep or checkpoints.interrupted):
         remove(folder)

@@ -16,6 +16,7 @@ from backpass.tabular.large.learning import SAMPLE_ROWS
 from backpass.tabular.large.source import Source
 from backpass.tabular.question import Question
 from backpass.tabular.setup import Arrangement, Understanding
+from backpass.tabular.training import Elsewhere
 
 
 def run_in_pieces(
@@ -27,6 +28,7 @@ def run_in_pieces(
     keep: bool,
     save_to: str | Path,
     every: float | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Experiment:
     """Train on a table that is read in pieces, and judge on rows of it that are held out.
 
@@ -40,7 +42,7 @@ def run_in_pieces(
     ):
         test = table.cache.encoded(slice(table.cache.survey.n_train, None))
         arranged = Arrangement(_understanding(table.cache), table, test)
-        experiment = carry_out(arranged, notes, hooks, save_to, checkpoints)
+        experiment = carry_out(arranged, notes, hooks, save_to, checkpoints, elsewhere)
     experiment.seconds = time.monotonic() - began
     return experiment
 

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import platform
 import re
 import warnings
 from bisect import bisect
@@ -20,7 +21,7 @@ from operator import add
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from backpass.errors import TableError
+from backpass.errors import InputError, TableError
 from backpass.storage.atomic_write import shown_path
 from backpass.tabular.csv_header import find_header
 from backpass.tabular.csv_lines import Lines
@@ -104,6 +105,22 @@ class Source:
             none = "a directory without a table in it" if path.is_dir() else "no such file"
             raise TableError(f"{shown_path(table)}: {none}; check the path")
         return cls(str(table), files, {str(file): _identity(file) for file in files})
+
+    def absolute(self) -> Source:
+        """Return it with names that hold in another working directory, too."""
+        told = {str(Path(name).absolute()): told for name, told in self.told.items()}
+        files = tuple(file.absolute() for file in self.files)
+        return replace(self, files=files, told=told if files else self.told)
+
+    def check_seen(self) -> None:
+        """Refuse a machine that does not see the files as they were; an `InputError`."""
+        for file in self.files:
+            found, told = _identity(file), self.told[str(file)]
+            if found != told:
+                raise InputError(
+                    f"{file}: {found} on {platform.node()}, but {told} where the fit was started;"
+                    " put the table, or its --cache, where all machines see it"
+                )
 
     def whole(self) -> RawTable:
         """Return the table in memory."""
