@@ -5,6 +5,7 @@ import signal
 import tempfile
 import threading
 import uuid
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -175,6 +176,9 @@ def _listen(
             return
         if kind == "outcome":
             outcome[:] = [value]
+        elif kind == "warning":
+            said, category = value
+            warnings.warn(said, category, stacklevel=1)
         else:
             on_message(value)
 
@@ -187,6 +191,8 @@ def _worker(config: dict[str, Any]) -> None:
         if group.rank == 0:
             messages.put(("told", value))
 
+    if group.rank == 0:  # a disk that is full, or units that have died
+        warnings.showwarning = lambda said, kind, *place: messages.put(("warning", (said, kind)))
     try:
         agree(group)  # before anything is made of what another version has written
         check_folder(group, config["folder"])
