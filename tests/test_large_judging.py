@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backpass.cli import main
-from backpass.errors import TableError
+from backpass.errors import InputError, TableError
+from backpass.tabular.estimators import TabularClassifier, TabularRegressor
 from backpass.tabular.large import judging, source
 from backpass.tabular.large.source import Source
 from backpass.tabular.model import TabularModel
@@ -110,3 +111,20 @@ def test_a_table_without_any_target_is_refused(tmp_path):
     rows_with("2").with_columns(y=pl.lit(None, pl.String)).write_csv(tmp_path / "t.csv")
     with pytest.raises(TableError, match="has no values"):
         model.judge_pieces(Source.of(tmp_path / "t.csv").pieces())
+
+
+@pytest.mark.parametrize("cells", [10**9, 0])  # of memory: all of the files, or none
+def test_estimators_take_names_of_files_and_of_the_target(tmp_path, monkeypatch, cells):
+    monkeypatch.setattr(source, "_memory", lambda: cells)
+    for kind, estimator in (("2", TabularClassifier), ("number", TabularRegressor)):
+        rows_with(kind, 1000).drop("w").write_parquet(tmp_path / f"{kind}.parquet")
+        fitted = estimator(effort="quick", random_state=0).fit(tmp_path / f"{kind}.parquet", "y")
+        new = rows_with(kind, 300, seed=1)
+        new.write_csv(tmp_path / f"new-{kind}.csv")
+        told = fitted.predict(tmp_path / f"new-{kind}.csv")
+        assert np.array_equal(told, fitted.predict(new.select("x")))
+        assert fitted.score(new.select("x"), new["y"]) > 0.7
+        assert hasattr(fitted, "oof_predictions_") == (cells > 0)
+        assert fitted.out_of_fold_score_ > 0.7
+        with pytest.raises(InputError, match="go with an array of targets"):
+            fitted.fit(tmp_path / f"{kind}.parquet", "y", groups=[1])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,17 +13,56 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-from backpass.errors import TableError
+from backpass.errors import TableError, TableWarning, warn_caller
 from backpass.estimators.data import in_one_line
 from backpass.network.batch import refuse_overflow
 from backpass.tabular.baselines import compared_with, predict_baseline
+from backpass.tabular.files import read_table
+from backpass.tabular.frames import as_frame, has_names
+from backpass.tabular.large.source import too_large
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.folds import FEWEST
 from backpass.tabular.preparation import PreparedTable, learn_target
 from backpass.tabular.question import Question
 from backpass.tabular.raw_table import RawTable
-from backpass.tabular.selection import original_rows, usable_rows
+from backpass.tabular.selection import original_rows, usable_rows, with_target
 from backpass.tabular.series import as_series
+
+
+def separated(X: Any, y: str) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the columns of a table to learn from, and the one that is its target, without gaps."""
+    table = read_table(X) if isinstance(X, str | Path) else as_frame(X)
+    table = table.filter(with_target(table, y))
+    return table.drop(y), table[y]
+
+
+def pieces_of(X: Any) -> Iterator[tuple[pl.DataFrame, bool]]:
+    """Yield the rows of a table, and whether its columns have names; piece by piece of files."""
+    if (source := too_large(X)) is not None:
+        yield from ((piece.frame, True) for piece in source.pieces())
+    elif isinstance(X, str | Path):
+        yield read_table(X), True
+    else:
+        yield as_frame(X), has_names(X)
+
+
+def matched_columns(frame: pl.DataFrame, named: bool, fitted: Any) -> pl.DataFrame:
+    """Return a table with the columns of an estimator's fit, by name where both have names."""
+    was_named = "feature_names_in_" in vars(fitted)
+    if named and was_named:
+        return frame  # the encoder finds them, and says which are not there
+    if frame.width != fitted.n_features_in_:
+        raise TableError(  # scikit-learn's own words, which its users and checks know
+            f"X has {frame.width} features, but {type(fitted).__name__} is expecting"
+            f" {fitted.n_features_in_} features as input"
+        )
+    names = [column.name for column in fitted.model_.encoder.columns_]
+    if {*frame.columns} == {*names}:
+        return frame
+    if named or was_named:
+        having = "has column names" if named else "has no column names, but training had"
+        warn_caller(f"X {having}; columns are taken in the order of training", TableWarning)
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 
 class AskedTable(NamedTuple):

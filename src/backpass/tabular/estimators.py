@@ -8,14 +8,13 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from backpass.core.requirements import COUNT, check_values, one_of
-from backpass.errors import InputError, TableError, TableWarning, warn_caller
+from backpass.errors import InputError
 from backpass.estimators.compat import BaseEstimator, ClassifierMixin, RegressorMixin
 from backpass.estimators.data import check_labels, in_one_line
 from backpass.estimators.parameters import generator_of
@@ -24,16 +23,20 @@ from backpass.tabular.estimator_rows import (
     EstimatorRows,
     asked_table,
     compared_out_of_fold,
+    matched_columns,
     out_of_fold,
+    pieces_of,
     prepared_rows,
+    separated,
 )
 from backpass.tabular.frames import as_frame, has_names
+from backpass.tabular.large.source import too_large
 from backpass.tabular.model import TabularModel
 from backpass.tabular.pack.pack import Pack
 from backpass.tabular.pack.recipes import EFFORTS
 from backpass.tabular.question import REQUIREMENTS, Question
 from backpass.tabular.series import as_series
-from backpass.tabular.targets import NumberTarget
+from backpass.tabular.targets import ClassTarget, NumberTarget
 
 CHECKS = {"effort": one_of(*EFFORTS), "recipes": COUNT.or_none, **REQUIREMENTS}
 """What each parameter must be; `random_state` is scikit-learn's to judge."""
@@ -72,8 +75,10 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         X : DataFrame of polars or pandas, array-like, or any other table of shape (N, n_features)
             Columns of numbers, texts, truth values and dates, with gaps: see
             :class:`~backpass.tabular.encoder.TableEncoder`.
-        y : array-like of shape (N,)
-            Labels of a classifier, numbers of a regressor, without gaps.
+        y : array-like of shape (N,), or str
+            Labels of a classifier, numbers of a regressor, without gaps. A name: the column of `X`
+            that holds them; `X` may then also be the name of a file, of many, or a lazy frame. What
+            memory has no room for is read in pieces, and there are no `oof_predictions_`.
         sample_weight : array-like of shape (N,), optional
             At least 0; rows of weight 0 are left out.
         groups : array-like of shape (N,), optional
@@ -93,6 +98,10 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             When training diverges. The estimator is in each case as it was before.
         """
         check_values(self, CHECKS)
+        if isinstance(y, str):
+            if sample_weight is not None or groups is not None:
+                raise InputError("weights and groups go with an array of targets, not with a name")
+            return self._fit_in_pieces(X, y) if too_large(X) else self.fit(*separated(X, y))
         frame, values = as_frame(X), self._target_of(y)
         asked = asked_table(frame, values, getattr(y, "name", ""), sample_weight, groups)
         question = Question(
@@ -100,29 +109,37 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             task=self._task,
             sample_weight=asked.sample_weight,
             group=asked.group,
-            effort=self.effort,
-            recipes=self.recipes,
-            bins=self.bins,
-            seed=self._seed(),
-            time_limit=self.time_limit,
-            n_threads=self.n_threads,
             compare=self.compare,
             class_weight=self._class_weight,
+            **self._asked(),
         )
         rows = self._weighed(prepared_rows(asked.table, question), values)
         model = TabularModel.train(rows.prepared)
         compared = compared_out_of_fold(model, rows.prepared)
-        self.model_ = model
-        self.comparison_ = compared
-        self.n_features_in_ = frame.width
-        if has_names(X):
-            self.feature_names_in_ = np.array(frame.columns, dtype=object)
-        elif "feature_names_in_" in vars(self):  # of a fit before
+        self._take(model, compared, frame.columns)
+        if not has_names(X):
             del self.feature_names_in_
         self._set_target(values, values[rows.numbers])
         self.oof_predictions_ = self._decoded(out_of_fold(model, rows))
-        self.out_of_fold_score_ = model.out_of_fold.get(model.main_metric, float("nan"))
         return self
+
+    def _fit_in_pieces(self, X: Any, y: str) -> Self:
+        """Train on a table that is read in pieces, of which one column is the target."""
+        if self.compare != "none" or vars(self).get("class_weight") is not None:
+            raise InputError("compare and class_weight are of tables in memory; leave them out")
+        model = TabularModel.fit(X, y, task=self._task, **self._asked())
+        self._take(model, {}, [column.name for column in model.encoder.columns_])
+        if isinstance(model.target, ClassTarget):
+            labels = model.target.decode(np.arange(len(model.classes))).to_numpy()
+            self._set_target(labels, labels)
+        self.__dict__.pop("oof_predictions_", None)  # of a fit before
+        return self
+
+    def _take(self, model: TabularModel, compared: dict[str, float], names: list[str]) -> None:
+        """Keep what was trained on columns of these names."""
+        self.model_, self.comparison_ = model, compared
+        self.n_features_in_, self.feature_names_in_ = len(names), np.array(names, dtype=object)
+        self.out_of_fold_score_ = model.out_of_fold.get(model.main_metric, float("nan"))
 
     # --- what a subclass says ----------------------------------------------------------------
 
@@ -142,6 +159,11 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Return what outputs (N, k) say, in the units of the targets."""
 
     # --- helpers -----------------------------------------------------------------------------
+
+    def _asked(self) -> dict[str, Any]:
+        """Return what a pack is asked for by the parameters that it shares with the estimator."""
+        names = ("effort", "recipes", "bins", "time_limit", "n_threads")
+        return {"seed": self._seed(), **{name: getattr(self, name) for name in names}}
 
     def _seed(self) -> int:
         """Return the seed of the networks: an integer itself, so that it is the command line's."""
@@ -170,31 +192,12 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         do in one thread only, and here no row has another number.
         """
         check_is_fitted(self)
-        return self.model_.encoder.encode_in_parts(self._matched(X))
-
-    def _matched(self, X: Any) -> pl.DataFrame:
-        """Return a table with the columns of fit, by name where both have names."""
-        frame, named = as_frame(X), has_names(X)
-        was_named = "feature_names_in_" in vars(self)
-        if named and was_named:
-            return frame  # the encoder finds them, and says which are not there
-        if frame.width != self.n_features_in_:
-            raise TableError(  # scikit-learn's own words, which its users and checks know
-                f"X has {frame.width} features, but {type(self).__name__} is expecting"
-                f" {self.n_features_in_} features as input"
-            )
-        names = [column.name for column in self.model_.encoder.columns_]
-        if {*frame.columns} == {*names}:
-            return frame
-        if named or was_named:
-            having = "has column names" if named else "has no column names, but training had"
-            warn_caller(f"X {having}; columns are taken in the order of training", TableWarning)
-        return frame.rename(dict(zip(frame.columns, names, strict=True)))
+        for frame, named in pieces_of(X):
+            yield from self.model_.encoder.encode_in_parts(matched_columns(frame, named, self))
 
     def _output(self, X: Any) -> NDArray[Any]:
         """Return what the pack makes of the rows of a table, (N, k)."""
-        parts = self._parts(X)
-        outputs = [self.model_.predictor.predict(part) for part in parts]
+        outputs = [self.model_.predictor.predict(part) for part in self._parts(X)]
         output: NDArray[Any] = refuse_overflow(np.vstack(outputs))
         return output
 
@@ -303,8 +306,8 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         ndarray of shape (N,)
             Of the type of the labels in fit.
         """
-        chances = self.predict_proba(X)
-        labels: NDArray[Any] = self.classes_[chances.argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best]
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -335,9 +338,7 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         with in_one_line():
             weights = compute_sample_weight(self.class_weight, y[rows.numbers])
         if not (np.isfinite(weights).all() and weights.min() > 0):
-            raise InputError(
-                "class_weight must be positive numbers; leave rows out by their weight"
-            )
+            raise InputError("class_weight must be positive; leave rows out by their weight")
         return rows.weighed(weights)
 
     def _set_target(self, y: NDArray[Any], used: NDArray[Any]) -> None:
