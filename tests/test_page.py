@@ -241,6 +241,24 @@ def test_any_name_of_a_file_will_do(client, name):
     assert 'id="target"' in answer.json()["fragments"]["build"]
 
 
+@pytest.mark.parametrize("notation", ["code", "nabla"])
+def test_a_row_is_called_by_its_line_in_the_file(client, page, notation):
+    words = ["yes", "no", "no", "yes", "yes"] * 20
+    lines = ["x,y", "", *(f"{i * i % 97},{word}" for i, word in enumerate(words))]
+    client.post(f"/drop{TAB}&name=t.csv", content="\n".join(lines), headers=OURS)
+    do(client, do="predict", value="y")
+    do(client, do="set", name="notation", value=notation)
+    do(client, do="set", name="batch_size", value="1")
+    (tab,) = page.tabs.values()
+    do(client, do="take", name="W-1-0-0")
+    for _ in range(12):
+        do(client, do="go", where="update")
+        shown = drawn(tab, ["step", "hold"]).values()
+        (line,) = {int(re.search(r"(?:\d,|on) line (\d+)", text)[1]) for text in shown}
+        word = tab.rows.outputs[tab.rows.y[tab.walk.rows[0]]]
+        assert lines[line - 1].split(",")[1] == word
+
+
 def test_each_tab_has_its_own_state_and_a_reload_finds_it(client):
     one, two = "?tab=" + "a" * 32, "?tab=" + "b" * 32
     do(client, one, do="go", where="update")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,10 @@ JUDGED = 5
 """Every fifth row of an example judges and does not train: the part that ``fit`` holds out."""
 
 
+NAMED = 10
+"""Of the rows of an update; more would fill the page."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Rows to train on, and those that judge."""
@@ -33,11 +37,20 @@ class Rows:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     judged: tuple[NDArray[Any], NDArray[Any]] | None = None
+    numbers: Sequence[int] | NDArray[Any] | None = None  # of the rows in their table, from 0
+    line_of: Callable[[int], Any] | None = None  # from such a number to the line in the file
 
     @property
     def names(self) -> dict[int, str]:
         """What the inputs are called, by their places."""
         return dict(enumerate(self.inputs or (f"input {i + 1}" for i in range(self.X.shape[1]))))
+
+    def called(self, places: Sequence[int] | NDArray[Any]) -> str:
+        """Return what rows are called as messages call them: by line, or by number from 1."""
+        word = ("line" if self.line_of else "row") + "s" * (len(places) > 1)
+        numbers = (int(p if self.numbers is None else self.numbers[p]) for p in places[:NAMED])
+        told = ", ".join(str(self.line_of(n) if self.line_of else n + 1) for n in numbers)
+        return f"{word} {told}" + ", …" * (len(places) > NAMED)
 
     def targets(self, loss: str, output: str) -> tuple[int, Callable[[Any], Any]]:
         """Return how many outputs a network has for a loss, and what makes its targets of y."""
@@ -94,7 +107,10 @@ def table_rows(raw: RawTable, target: str, seed: int = 0) -> Rows:
     if not prepared.classes:
         y, yv = (np.asarray(part, dtype=float) for part in (y, yv))
     outputs = prepared.classes or (target,)
-    return Rows(raw.label, X, y, len(prepared.classes), names[:d], outputs, (Xv, yv))
+    return Rows(
+        raw.label, X, y, len(prepared.classes), names[:d], outputs, (Xv, yv),
+        arranged.rows, raw.line_of,
+    )  # fmt: skip
 
 
 # --- examples --------------------------------------------------------------------------------
