@@ -175,6 +175,11 @@ def test_layers_come_and_go():
         ({"do": "layer", "change": "units", "layer": "1", "value": "999999"}, "whole number"),
         ({"do": "hold", "key": "W", "layer": "9", "source": "1", "unit": "1"}, "layer"),
         ({"do": "hold", "key": "b", "layer": "1", "unit": "1", "epsilon": "inf"}, "finite"),
+        ({"do": "hold", "key": "b", "layer": "1", "unit": "3"}, "to unit '3': .* layer 1, 0 … 2"),
+        (
+            {"do": "hold", "key": "W", "layer": "1", "source": "wage", "unit": "1"},
+            "from unit 'wage': give the name of an input or a number, 0 … 1",
+        ),
         ({"do": "take", "name": "W-1-7-0"}, "indices"),
         ({"do": "take", "name": "c-1"}, "nudge must be"),
         ({"do": "go", "where": "home"}, "give one of"),

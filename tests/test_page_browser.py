@@ -258,6 +258,30 @@ def test_speak(person):
     page.emulate_media(media="screen")
 
 
+def test_on_a_phone_what_is_asked_for_is_in_the_window(someone, address):
+    person = someone(address, "phone")
+    person.unfold("build")
+    person.choose("#data", "moons")
+    rect = "(one) => { const { x, y, width, height } = one.getBoundingClientRect();"
+    inside = rect + " return y >= 0 && y + height <= innerHeight + 1; }"
+    page = person.page
+    page.locator("#place").scroll_into_view_if_needed()
+    for _ in range(4):
+        person.go("next")
+        lit = page.locator("#picture .bp-lit").first.evaluate(rect + " return x + width / 2; }")
+        assert 0 < lit < 360
+        assert page.locator("#go-next").evaluate(inside)
+    assert page.locator("#step :is(h4, p)").first.evaluate("(one) => !one.closest('.bp-scroll')")
+    line = "[data-hold=W-3-0-0] .bp-wide + line"
+    page.locator(line).evaluate("(one) => one.scrollIntoView({ block: 'center' })")
+    person.press(line)
+    assert page.locator("#why").evaluate(inside)
+    person.write("#hold-unit", "77")
+    person.press("#hold-take")
+    assert "to unit '77'" in person.sees("#message")
+    assert page.locator("#message").evaluate(inside)
+
+
 # --- set-ups, tabs, and what goes wrong ---------------------------------------------------------
 
 
@@ -334,6 +358,6 @@ def test_what_is_printed_is_not_cut_off_and_holds_no_controls(someone, address):
     person.page.set_viewport_size({"width": 718, "height": 1000})  # A4 within its margins
     assert person.page.locator("#held").is_visible()
     assert person.page.locator("button:visible, select:visible, textarea:visible").count() == 0
-    cut = """Array.from(document.querySelectorAll("#step, #hold .bp-scroll"))
+    cut = """Array.from(document.querySelectorAll("#step .bp-scroll, #hold .bp-scroll"))
         .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"""
     assert person.page.evaluate(cut) == []

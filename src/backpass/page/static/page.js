@@ -126,14 +126,19 @@ function told(from) {
   return { do: name, ...(from.matches("input, select") ? { value } : {}), ...rest };
 }
 
+/** Brings what is held into the window, where it is not there yet. */
+function lookAtHeld() {
+  document.getElementById("why")?.scrollIntoView({ block: "nearest" });
+}
+
 document.addEventListener("click", (event) => {
   const from = event.target instanceof Element ? event.target : null;
   const button = from?.closest("button");
   const values = button && told(button);
   const held = from?.closest("[data-hold]")?.getAttribute("data-hold");
   const link = from?.closest("#setup-link");
-  if (values) command(values);
-  if (held) command({ do: "take", name: held });
+  if (values) command(values).then(values.do === "hold" ? lookAtHeld : undefined);
+  if (held) command({ do: "take", name: held }).then(lookAtHeld);
   if (link) {
     event.preventDefault(); // the address alone is of use, in another browser
     navigator.clipboard?.writeText(link.getAttribute("href") ?? "").then(() => say("address copied"));
