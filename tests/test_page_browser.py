@@ -185,8 +185,9 @@ def test_take_hold(person):
     assert person.number("#moved") == pytest.approx(
         network.loss(XOR.X[row], course.y[row]), rel=1e-5
     )
-    promised = person.number("#held-cost") + shift * derivative
-    assert person.number("#promised") == pytest.approx(promised, rel=1e-4)
+    change = network.loss(XOR.X[row], course.y[row]) - person.number("#held-cost")
+    assert person.number("#change") == pytest.approx(change, rel=1e-4)
+    assert person.number("#promised") == pytest.approx(shift * derivative, rel=1e-4)
     assert page.evaluate(dots) != before
     person.press("#certify")
     assert "Every derivative agrees" in person.sees("#hold")
@@ -280,6 +281,7 @@ def test_on_a_phone_what_is_asked_for_is_in_the_window(someone, address):
     person.press("#hold-take")
     assert "to unit '77'" in person.sees("#message")
     assert page.locator("#message").evaluate(inside)
+    assert "422" in person.problems.pop()  # which the console tells of a refusal
 
 
 # --- set-ups, tabs, and what goes wrong ---------------------------------------------------------

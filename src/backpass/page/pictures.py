@@ -39,11 +39,14 @@ def slope_picture(held: Held) -> str:
     x, y = charts.nice_axis(held.epsilons[0], held.epsilons[-1]), _axis_of(changes)
     tangent = [(e, e * held.derivative) for e in np.linspace(x.low, x.high, 2 * len(changes))]
     inside = [(e, change) for e, change in tangent if y.low <= change <= y.high]
-    moved = held.moved - held.cost
-    dot = {"cx": across(x, held.epsilon), "cy": up(y, moved), "r": 5, "class_": "two dot"}
+    dot = {"cx": across(x, held.epsilon), "cy": up(y, held.change), "r": 5, "class_": "two dot"}
+    place = {"x": charts.LEFT + 6, "class_": "name"}
+    if held.derivative < 0:  # the lines come from the left above
+        place = {"x": charts.WIDTH - charts.RIGHT, "class_": "end name"}
     return charts.picture(
         f"what a shift ε of one parameter adds to the cost; tangent of slope {held.derivative:.4g}",
-        frame(x, y, "ε", "change of the cost"),
+        frame(x, y, "shift ε", ""),
+        element("text", "change of the cost", y=charts.TOP + 11, **place),
         _line(x, y, zip(held.epsilons, changes, strict=True), "two"),
         _line(x, y, inside, "one"),
         element("circle", cx=across(x, 0.0), cy=up(y, 0.0), r=4, class_="one dot"),
