@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ JUDGED = 5
 NAMED = 10
 """Of the rows of an update; more would fill the page."""
 
+COLUMN_HEADS = ("column", "kind", "missing", "levels", "inputs", "note", "what a cell x becomes")
+"""Of the columns of a table, as the encoder describes them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -39,6 +42,7 @@ class Rows:
     judged: tuple[NDArray[Any], NDArray[Any]] | None = None
     numbers: Sequence[int] | NDArray[Any] | None = None  # of the rows in their table, from 0
     line_of: Callable[[int], Any] | None = None  # from such a number to the line in the file
+    columns: Sequence[tuple[Any, ...]] = ()  # of a table, how each was encoded, as COLUMN_HEADS
 
     @property
     def names(self) -> dict[int, str]:
@@ -101,15 +105,22 @@ def table_rows(raw: RawTable, target: str, seed: int = 0) -> Rows:
 
     arranged = arrange(raw, Question(target, seed=seed), None)
     prepared, judged = arranged.prepared, arranged.test
-    names, d = tuple(prepared.encoder.get_feature_names_out()), prepared.sizes[0]
+    encoder = prepared.encoder
+    names, d = tuple(encoder.get_feature_names_out()), prepared.sizes[0]
     X, Xv = (np.asarray(part.X[:, :d], dtype=float) for part in (prepared.rows, judged))
     y, yv = prepared.rows.y, judged.y
     if not prepared.classes:
         y, yv = (np.asarray(part, dtype=float) for part in (y, yv))
     outputs = prepared.classes or (target,)
+    columns = [
+        (*astuple(told), learnt.formula(encoder.clip))
+        for told, learnt in zip(encoder.describe(), encoder.columns_, strict=True)
+    ]
+    if not prepared.classes:
+        columns.append((target, "target", "", "", "", "", prepared.target.formula))
     return Rows(
         raw.label, X, y, len(prepared.classes), names[:d], outputs, (Xv, yv),
-        arranged.rows, raw.line_of,
+        arranged.rows, raw.line_of, columns,
     )  # fmt: skip
 
 

@@ -107,6 +107,15 @@ def _plane(rows: Rows, i: int, j: int) -> tuple[NDArray[Any], Markup]:
     return points, join(frame(x, y, rows.names[i], rows.names[j]), dots)
 
 
+def learnt_colours(rows: Rows) -> list[tuple[str, str]]:
+    """Return the colours of the picture of what was learnt, each with what it stands for."""
+    if rows.classes:
+        names = rows.outputs or tuple(f"class {i}" for i in range(rows.classes))
+        return [*zip(_texts(COLOURS[np.arange(len(names)) % len(COLOURS)]), names, strict=True)]
+    name = rows.outputs[0] if rows.outputs else "output"
+    return [*zip(_texts(COLOURS[:2]), (f"low {name}", f"high {name}"), strict=True)]
+
+
 def _curve_picture(network: Network, rows: Rows) -> str:
     some = slice(None, None, -(-len(rows.X) // MOST_POINTS))
     X, targets = rows.X[some], rows.y.reshape(len(rows.X), -1)[some, :1]
