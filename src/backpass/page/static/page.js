@@ -9,7 +9,7 @@
  * #digest, #place #equation #notation #form, #hold-key #hold-layer #hold-source #hold-unit #hold-take
  * #epsilon #held #derivative #difference #held-value #held-cost #moved #change #promised #why #certify, #pace
  * #train #pause #epoch #rewind #epochs #axis-x #axis-y #axes, #answer #judge-what #judge-layer
- * #judge-it, #setup-text #setup-use #setup-link; outside of them #file #answer-file #go-first #go-back
+ * #judge-it, #setup-text #setup-use #setup-link #setup-why; outside of them #file #answer-file #go-first #go-back
  * #go-next #go-last #go-update #heard.
  * Attributes: data-do is the command of a button or field, the other data-… its arguments; data-form
  * is the command of a group of named fields, which a button with data-submit sends; data-go is a step (see stepping.js); data-hold names a
