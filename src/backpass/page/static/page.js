@@ -126,8 +126,9 @@ function told(from) {
   return { do: name, ...(from.matches("input, select") ? { value } : {}), ...rest };
 }
 
-/** Brings what is held into the window, where it is not there yet. */
+/** Brings what is held into the window, where it is not there yet; after a refusal all stays. */
 function lookAtHeld() {
+  if (document.getElementById("message")?.textContent) return;
   document.getElementById("why")?.scrollIntoView({ block: "nearest" });
 }
 
