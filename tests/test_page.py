@@ -175,6 +175,11 @@ def test_layers_come_and_go():
         ({"do": "layer", "change": "units", "layer": "1", "value": "999999"}, "whole number"),
         ({"do": "hold", "key": "W", "layer": "9", "source": "1", "unit": "1"}, "layer"),
         ({"do": "hold", "key": "b", "layer": "1", "unit": "1", "epsilon": "inf"}, "finite"),
+        ({"do": "hold", "key": "b", "layer": "1", "unit": "3"}, "to unit '3': .* layer 1, 0 … 2"),
+        (
+            {"do": "hold", "key": "W", "layer": "1", "source": "wage", "unit": "1"},
+            "from unit 'wage': give the name of an input or a number, 0 … 1",
+        ),
         ({"do": "take", "name": "W-1-7-0"}, "indices"),
         ({"do": "take", "name": "c-1"}, "nudge must be"),
         ({"do": "go", "where": "home"}, "give one of"),
@@ -239,6 +244,70 @@ def test_any_name_of_a_file_will_do(client, name):
     answer = client.post(f"/drop{TAB}&name={name}", content=b"a,b\n1,2\n3,4\n", headers=OURS)
     assert answer.status_code == 200
     assert 'id="target"' in answer.json()["fragments"]["build"]
+
+
+@pytest.mark.parametrize("notation", ["code", "nabla"])
+def test_a_row_is_called_by_its_line_in_the_file(client, page, notation):
+    words = ["yes", "no", "no", "yes", "yes"] * 20
+    lines = ["x,y", "", *(f"{i * i % 97},{word}" for i, word in enumerate(words))]
+    client.post(f"/drop{TAB}&name=t.csv", content="\n".join(lines), headers=OURS)
+    do(client, do="predict", value="y")
+    do(client, do="set", name="notation", value=notation)
+    do(client, do="set", name="batch_size", value="1")
+    (tab,) = page.tabs.values()
+    do(client, do="take", name="W-1-0-0")
+    for _ in range(12):
+        do(client, do="go", where="update")
+        shown = drawn(tab, ["step", "hold"]).values()
+        (line,) = {int(re.search(r"(?:\d,|on) line (\d+)", text)[1]) for text in shown}
+        word = tab.rows.outputs[tab.rows.y[tab.walk.rows[0]]]
+        assert lines[line - 1].split(",")[1] == word
+
+
+def test_how_the_columns_were_encoded_is_told_as_the_encoder_does(client):
+    table = "\n".join(
+        ["size,side,rent", *(f"{i % 41},{'ns'[i % 2]},{i * i % 89}" for i in range(80))]
+    )
+    client.post(f"/drop{TAB}&name=t.csv", content=table, headers=OURS)
+    told = do(client, do="predict", value="rent").json()["fragments"]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", told["build"])
+    size, side, rent = (cells[i : i + 7] for i in (0, 7, 14))
+    assert (size[0], size[4], side[:2], side[3]) == ("size", "1", ["side", "category"], "2")
+    assert "t = (x − " in size[-1]
+    assert rent[0] == "rent"
+    assert "(x − " in rent[-1]
+    assert (
+        "<details"
+        not in do(client, do="set", name="data", value="xor").json()["fragments"]["build"]
+    )
+
+
+def test_a_picture_of_a_table_numbers_its_inputs_as_the_notation_does(client):
+    client.post(
+        f"/drop{TAB}&name=t.csv", content=b"size,y\n" + b"1,2\n2,5\n3,1\n" * 9, headers=OURS
+    )
+    do(client, do="predict", value="y")
+    for notation, number in (("code", 0), ("nabla", 1)):
+        told = do(client, do="set", name="notation", value=notation).json()["fragments"]
+        assert f">size ({number})<" in told["picture"]
+
+
+def test_what_cannot_be_a_set_up_is_not_put_in_its_box(client):
+    table = "\n".join(["a,b,y", *(f"{i % 97},{i % 7},{i % 89}" for i in range(9000))])
+    client.post(f"/drop{TAB}&name=t.csv", content=table, headers=OURS)
+    told = do(client, do="predict", value="y").json()["fragments"]["setup"]
+    assert re.search(r"<textarea[^>]*></textarea>", told)
+    assert "too many for a set-up" in told
+
+
+def test_the_colours_of_what_was_learnt_are_named(client):
+    for name, words in (
+        ("moons", ("class 0", "class 1")),
+        ("curve", ("low output", "high output")),
+    ):
+        frame = do(client, do="set", name="data", value=name).json()["fragments"]["frame"]
+        caption = frame[frame.rindex("<figcaption>") :]
+        assert all(word in caption for word in words)
 
 
 def test_each_tab_has_its_own_state_and_a_reload_finds_it(client):

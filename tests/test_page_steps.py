@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import threading
 import time
@@ -173,6 +174,26 @@ def test_a_slope_is_the_derivative(name, where):
     (moved.weights if held.key == "W" else moved.biases)[held.layer - 1][held.entry] += 0.5
     batch = tab.walk.batch
     assert tab.held.moved == pytest.approx(moved.loss(batch.X, batch.y, alpha=batch.alpha))
+
+
+@pytest.mark.parametrize("name", ["xor", "moons", "digits"])
+def test_why_an_error_signal_has_its_sign_is_right_one_layer_up(name):
+    tab = tab_of(name, batch_size=1)
+    for _ in range(8):
+        tab.do({"do": "go", "where": "update"})
+        known, last = tab.walk.recording.arrays, tab.walk.trace.last
+        tab.do({"do": "take", "name": f"b-{last}-0"})
+        side = "above" if known["a", last][0, 0] > known["y", None][0, 0] else "below"
+        assert f"ŷ is {side} y" in tab.held.why()
+        tab.do({"do": "take", "name": "b-1-0"})
+        delta = known["delta", 1][0, 0]
+        pushes = re.findall(r"(up|down), by ([\d.e-]+\d)", tab.held.why())
+        if pushes:
+            total = sum(float(size) * (1 if word == "up" else -1) for word, size in pushes)
+            assert total == pytest.approx(delta, abs=0.02 * sum(float(size) for _, size in pushes))
+        else:
+            of, weight = re.findall(r"above is (\w+).* and W\w+ (\w+)", tab.held.why())[0]
+            assert (of == weight) == (delta > 0)
 
 
 def test_the_certificate_and_the_verdict_stand_on_the_page(client, page):

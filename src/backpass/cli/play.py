@@ -116,9 +116,13 @@ def _of_network(options: PlayOptions) -> tuple[Setup, Rows]:
     told = network_rows(options.subject, options.table, None, None, None)
     with told.taken(range(len(told))) as (X, y):
         seen = subject(told.model, X, y).in_numpy()
+    used = told.model.usable(told.model.read(told.X)) if told.y is None else None
     network = seen.network
     inputs, outputs = (tuple(told.names.get(f"{key}_names", ())) for key in ("input", "output"))
-    rows = Rows(told.label, seen.X, seen.y, inputs=inputs, outputs=outputs)
+    rows = Rows(
+        told.label, seen.X, seen.y, inputs=inputs, outputs=outputs,
+        numbers=used, line_of=told.line_of,
+    )  # fmt: skip
     (*activations, output), loss = network.model.specs()
     given = tuple(network.parameters.flat.tolist())
     hidden, M = network.sizes[1:-1], min(16, len(rows.X))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,13 @@ JUDGED = 5
 """Every fifth row of an example judges and does not train: the part that ``fit`` holds out."""
 
 
+NAMED = 10
+"""Of the rows of an update; more would fill the page."""
+
+COLUMN_HEADS = ("column", "kind", "missing", "levels", "inputs", "note", "what a cell x becomes")
+"""Of the columns of a table, as the encoder describes them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Rows to train on, and those that judge."""
@@ -33,11 +40,21 @@ class Rows:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     judged: tuple[NDArray[Any], NDArray[Any]] | None = None
+    numbers: Sequence[int] | NDArray[Any] | None = None  # of the rows in their table, from 0
+    line_of: Callable[[int], Any] | None = None  # from such a number to the line in the file
+    columns: Sequence[tuple[Any, ...]] = ()  # of a table, how each was encoded, as COLUMN_HEADS
 
     @property
     def names(self) -> dict[int, str]:
         """What the inputs are called, by their places."""
         return dict(enumerate(self.inputs or (f"input {i + 1}" for i in range(self.X.shape[1]))))
+
+    def called(self, places: Sequence[int] | NDArray[Any]) -> str:
+        """Return what rows are called as messages call them: by line, or by number from 1."""
+        word = ("line" if self.line_of else "row") + "s" * (len(places) > 1)
+        numbers = (int(p if self.numbers is None else self.numbers[p]) for p in places[:NAMED])
+        told = ", ".join(str(self.line_of(n) if self.line_of else n + 1) for n in numbers)
+        return f"{word} {told}" + ", …" * (len(places) > NAMED)
 
     def targets(self, loss: str, output: str) -> tuple[int, Callable[[Any], Any]]:
         """Return how many outputs a network has for a loss, and what makes its targets of y."""
@@ -88,13 +105,23 @@ def table_rows(raw: RawTable, target: str, seed: int = 0) -> Rows:
 
     arranged = arrange(raw, Question(target, seed=seed), None)
     prepared, judged = arranged.prepared, arranged.test
-    names, d = tuple(prepared.encoder.get_feature_names_out()), prepared.sizes[0]
+    encoder = prepared.encoder
+    names, d = tuple(encoder.get_feature_names_out()), prepared.sizes[0]
     X, Xv = (np.asarray(part.X[:, :d], dtype=float) for part in (prepared.rows, judged))
     y, yv = prepared.rows.y, judged.y
     if not prepared.classes:
         y, yv = (np.asarray(part, dtype=float) for part in (y, yv))
     outputs = prepared.classes or (target,)
-    return Rows(raw.label, X, y, len(prepared.classes), names[:d], outputs, (Xv, yv))
+    columns = [
+        (*astuple(told), learnt.formula(encoder.clip))
+        for told, learnt in zip(encoder.describe(), encoder.columns_, strict=True)
+    ]
+    if not prepared.classes:
+        columns.append((target, "target", "", "", "", "", prepared.target.formula))
+    return Rows(
+        raw.label, X, y, len(prepared.classes), names[:d], outputs, (Xv, yv),
+        arranged.rows, raw.line_of, columns,
+    )  # fmt: skip
 
 
 # --- examples --------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backpass.derivatives.tracing.formulas import Leaf
 from backpass.derivatives.tracing.nudge import nudge_section
 from backpass.derivatives.tracing.steps import Step
+from backpass.derivatives.tracing.to_text import TextPainter
 from backpass.errors import InputError
 from backpass.page.stepping import Walk
 
@@ -20,6 +22,9 @@ POINTS = 41
 
 REACH = 1.0
 """How far the slider goes to either side: the scale that weights are drawn on."""
+
+FEW = 3
+"""Units above whose signs are told one by one: what a sentence can hold."""
 
 STEP = 6e-6
 """Of the centred difference: the cube root of float64's ε, where rounding and curvature balance."""
@@ -37,6 +42,7 @@ class Held:
     difference: float
     pulls: NDArray[np.float64]  # what each row adds to the derivative
     factors: tuple[float, float]  # of the first row: activation and error signal
+    because: str  # what gives that error signal its sign
     penalty: float  # what the penalty adds
     paths: Step
     epsilons: NDArray[np.float64]
@@ -46,9 +52,14 @@ class Held:
     moved: float = 0.0
 
     @property
+    def change(self) -> float:
+        """What the cost does where the slider stands."""
+        return self.moved - self.cost
+
+    @property
     def promised(self) -> float:
-        """What the tangent says J is where the slider stands."""
-        return self.cost + self.epsilon * self.derivative
+        """What the tangent says that it does."""
+        return self.epsilon * self.derivative
 
     def why(self) -> str:
         """Return why the derivative has its sign, in words."""
@@ -63,6 +74,7 @@ class Held:
                 f"the activation where it starts is {a}" if self.key == "W" else "a bias takes 1"
             )
             told = f"The derivative is a product: {starts}, the error signal where it ends {delta}"
+            told += self.because
         told += f"; the L2 penalty adds {self.penalty:.3g}" if self.penalty else ""
         moves = {"positive": "raises", "negative": "lowers"}.get(sign, "does not change")
         return f"{told}. So it is {sign}: a little more of it {moves} the cost."
@@ -70,6 +82,43 @@ class Held:
 
 def _sign(value: float) -> str:
     return "positive" if value > 0 else "negative" if value < 0 else "0"
+
+
+def _because(walk: Walk, layer: int, unit: int) -> str:
+    """Return what gives the first row's error signal its sign: the units above, or the target."""
+    known, notation, last = walk.recording.arrays, walk.trace.notation, walk.trace.last
+    if layer == last:
+        return _gap(walk, unit)
+    slope = known["dphi", layer][0, unit]
+    if slope == 0:
+        return ", because the slope of its activation is 0"
+    above, W = known["delta", layer + 1][0], walk.batch.network.weights[layer][unit]
+    if len(above) > FEW:
+        parts = above * W * slope
+        up, down = parts[parts > 0], parts[parts < 0]
+        return (
+            f", because {len(up)} units above push it up, by {up.sum():.3g} together, and "
+            f"{len(down)} down, by {-down.sum():.3g}"
+        )
+    painter, told = TextPainter(notation), list[str]()
+    for k, signal in enumerate(above):
+        leaf = Leaf("W", layer + 1, entry=(unit, k))
+        weight = painter.symbol_of(leaf, batch=False, last=last).lines[0]
+        name = f"unit {k + 1 - notation.from_zero} above" if len(above) > 1 else "the unit above"
+        gap = _gap(walk, k) if layer + 1 == last else ""
+        told.append(
+            f"the error signal of {name} is {_sign(signal)}{gap} and {weight} {_sign(W[k])}"
+        )
+    told += ["the slope of its activation is negative"] * bool(slope < 0)
+    return f", because {'; '.join(told)}"
+
+
+def _gap(walk: Walk, unit: int) -> str:
+    """Return where the first row's output lies, if that is what the error signal's sign says."""
+    known, last = walk.recording.arrays, walk.trace.last
+    gap = known["a", last][0, unit] - walk.trace["y"][0, unit]
+    says = gap * known["delta", last][0, unit] > 0
+    return f" (ŷ is {'above' if gap > 0 else 'below'} y)" * bool(says)
 
 
 def hold(walk: Walk, key: str, layer: int, entry: tuple[int, ...], epsilon: float = 0.0) -> Held:
@@ -96,6 +145,7 @@ def hold(walk: Walk, key: str, layer: int, entry: tuple[int, ...], epsilon: floa
         difference=(cost(STEP) - cost(-STEP)) / (2 * STEP),
         pulls=a * delta,
         factors=(float(a[0]), float(delta[0])),
+        because=_because(walk, layer, entry[-1]),
         penalty=batch.alpha * value / len(a) if key == "W" else 0.0,
         paths=section.steps[1],
         epsilons=epsilons,

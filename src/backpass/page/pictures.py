@@ -39,11 +39,14 @@ def slope_picture(held: Held) -> str:
     x, y = charts.nice_axis(held.epsilons[0], held.epsilons[-1]), _axis_of(changes)
     tangent = [(e, e * held.derivative) for e in np.linspace(x.low, x.high, 2 * len(changes))]
     inside = [(e, change) for e, change in tangent if y.low <= change <= y.high]
-    moved = held.moved - held.cost
-    dot = {"cx": across(x, held.epsilon), "cy": up(y, moved), "r": 5, "class_": "two dot"}
+    dot = {"cx": across(x, held.epsilon), "cy": up(y, held.change), "r": 5, "class_": "two dot"}
+    place = {"x": charts.LEFT + 6, "class_": "name"}
+    if held.derivative < 0:  # the lines come from the left above
+        place = {"x": charts.WIDTH - charts.RIGHT, "class_": "end name"}
     return charts.picture(
         f"what a shift ε of one parameter adds to the cost; tangent of slope {held.derivative:.4g}",
-        frame(x, y, "ε", "change of the cost"),
+        frame(x, y, "shift ε", ""),
+        element("text", "change of the cost", y=charts.TOP + 11, **place),
         _line(x, y, zip(held.epsilons, changes, strict=True), "two"),
         _line(x, y, inside, "one"),
         element("circle", cx=across(x, 0.0), cy=up(y, 0.0), r=4, class_="one dot"),
@@ -102,6 +105,15 @@ def _plane(rows: Rows, i: int, j: int) -> tuple[NDArray[Any], Markup]:
     pure = COLOURS[targets[:, 0] % len(COLOURS)] if rows.classes else _colours(targets, rows)
     dots = _dots(x, y, zip(X[:, i], X[:, j], _texts(pure), strict=True))
     return points, join(frame(x, y, rows.names[i], rows.names[j]), dots)
+
+
+def learnt_colours(rows: Rows) -> list[tuple[str, str]]:
+    """Return the colours of the picture of what was learnt, each with what it stands for."""
+    if rows.classes:
+        names = rows.outputs or tuple(f"class {i}" for i in range(rows.classes))
+        return [*zip(_texts(COLOURS[np.arange(len(names)) % len(COLOURS)]), names, strict=True)]
+    name = rows.outputs[0] if rows.outputs else "output"
+    return [*zip(_texts(COLOURS[:2]), (f"low {name}", f"high {name}"), strict=True)]
 
 
 def _curve_picture(network: Network, rows: Rows) -> str:

@@ -67,7 +67,7 @@ class Walk:
 
     def html(self, at: int) -> str:
         """Return a step: its equation with this run's numbers."""
-        return step_html(self.trace, self.steps[at][1])
+        return step_html(self.trace, self.steps[at][1], region="formulas")
 
     def about(self, at: int) -> tuple[list[str], list[str]]:
         """Return the quantities that a step computes, and those that it computes them from."""

@@ -218,12 +218,16 @@ class Tab:
         self, key: str, layer: str, unit: str, source: str = "", epsilon: str = "0"
     ) -> tuple[str, ...]:
         """Take hold of a weight or bias, by the notation's numbers; an input by its name, too."""
+        sizes, first = self.course.network.sizes, self.first
         if layer == "1" and not source.isdigit() and source in self.rows.inputs:
-            source = str(self.rows.inputs.index(source) + self.first)
-        entry = [_whole("to unit", unit, self.first, 10**6) - self.first]
+            source = str(self.rows.inputs.index(source) + first)
+        at = _whole("layer", layer, 1, len(sizes) - 1, "a layer")
+        last, below = sizes[at] - 1 + first, sizes[at - 1] - 1 + first
+        entry = [_whole("to unit", unit, first, last, f"a unit of layer {at}") - first]
         if key == "W":
-            entry.insert(0, _whole("from unit", source, self.first, 10**6) - self.first)
-        return self._hold(key, _whole("layer", layer, 1, 99), entry, _number("ε", epsilon))
+            names = "the name of an input or a number" if at == 1 else f"a unit of layer {at - 1}"
+            entry.insert(0, _whole("from unit", source, first, below, names) - first)
+        return self._hold(key, at, entry, _number("ε", epsilon))
 
     def take(self, name: str) -> tuple[str, ...]:
         """Take hold of what the picture names: ``W-1-0-2``, in our layout and from 0."""
@@ -324,9 +328,9 @@ def _number(label: str, text: str, low: float = -math.inf) -> float:
     return number
 
 
-def _whole(label: str, text: str, low: int, high: int) -> int:
+def _whole(label: str, text: str, low: int, high: int, what: str = "a whole number") -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 12 and low <= int(text) <= high):
-        raise InputError(f"{label} {text!r}: give a whole number, {low} … {high}")
+        raise InputError(f"{label} {text!r}: give {what}, {low} … {high}")
     return int(text)
 
 

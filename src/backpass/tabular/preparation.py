@@ -104,13 +104,16 @@ class LearntColumns:
         """
         raw = self.read(table)
         with original_rows(range(raw.frame.height), raw.label, raw.line_of):
-            weighted = self.sample_weight in raw.frame.columns
-            weights = self.sample_weight if weighted else None
-            rows = usable_rows(raw.frame, self.target.name, weights)
+            rows = self.usable(raw)
             if len(rows) == raw.frame.height:  # polars loads NumPy's masked arrays to take rows
                 return self.encode_usable(raw.frame)
             with original_rows(rows):
                 return self.encode_usable(raw.frame[rows])
+
+    def usable(self, raw: RawTable) -> NDArray[np.int64]:
+        """Return the numbers, from 0, of the rows of a table as it is read that can be encoded."""
+        weights = self.sample_weight if self.sample_weight in raw.frame.columns else None
+        return usable_rows(raw.frame, self.target.name, weights)
 
     def read(self, table: Any) -> RawTable:
         """Return a table whose targets and weights are read as those of training were.

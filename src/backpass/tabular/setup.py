@@ -39,6 +39,7 @@ class Arrangement:
     table: Understanding
     prepared: PreparedTable  # the training part
     test: Encoded  # the rows that the model will be judged on
+    rows: NDArray[np.int64] | None = None  # of the table in memory, those of the training part
 
 
 def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
@@ -85,7 +86,7 @@ def arrange(raw: RawTable, question: Question, test: Any) -> Arrangement:
     else:
         judged = _encode_other(prepared, prepared.read(test))
     table = _understand(used, prepared, why, frame.height - len(rows), len(judged.y))
-    return Arrangement(table, prepared, judged)
+    return Arrangement(table, prepared, judged, rows[kept])
 
 
 def warn_of_suspects(train: pl.DataFrame, prepared: LearntColumns, question: Question) -> None:

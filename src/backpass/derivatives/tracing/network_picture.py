@@ -95,7 +95,7 @@ class _Drawing:
         self.sizes: tuple[int, ...] = trace.network.sizes
         self.layers, self.last = range(len(self.sizes)), len(self.sizes) - 1
         self.rows = max(len(self.slots(layer)) for layer in self.layers)
-        self.left = 140 if trace.input_names else 56
+        self.left = 166 if trace.input_names else 56
         self.cost_left = self.left + ACROSS * self.last + (166 if trace.output_names else 120)
         self.width = max(self.cost_left + COST + 8, 470)
         self.height = TOP + self.rows * DOWN + LEGEND
@@ -225,12 +225,14 @@ def _layer(drawing: _Drawing, layer: int) -> Iterator[str]:
 
 
 def _name(drawing: _Drawing, layer: int, unit: int, x: float, y: float) -> str:
-    """Return the name of an input or an output, outside of the network."""
+    """Return the name of an input, with its number in formulas, or of an output, outside."""
     trace = drawing.trace
     names = {0: trace.input_names, drawing.last: trace.output_names}.get(layer)
     if not names:
         return ""
     name = names[unit] if len(names[unit]) <= NAME else names[unit][: NAME - 1] + "…"
+    if layer == 0:
+        name += f" ({unit + 1 - trace.notation.from_zero})"
     at, side = (x - RADIUS - 8, "right") if layer == 0 else (x + RADIUS + 10, "left")
     return text_at(at, y + 4 - 12 * (layer > 0), side, html.escape(name))
 

@@ -221,9 +221,13 @@ def _symbols(trace: Any, steps: Sequence[Step]) -> str:
     return f'<details class="bp-symbols" open><summary>Symbols</summary><dl>{told}</dl></details>'
 
 
-def step_html(trace: Any, step: Step, name: str = "") -> str:
-    """Return one step; one with a name is found by it in the page."""
-    return framed_step(step, (_line(trace, line) for line in step.lines), name, sentence(step))
+def step_html(trace: Any, step: Step, name: str = "", region: str = "") -> str:
+    """Return one step: found in the page by its name, its formulas alone scrolled in a region."""
+    lines = [_line(trace, line) for line in step.lines]
+    if region:
+        box = f'<div class="bp-scroll" id="bp-{region}" tabindex="0" role="region"'
+        lines = [f'{box} aria-label="{region}">', *lines, "</div>"]
+    return framed_step(step, lines, name, sentence(step))
 
 
 def framed_step(step: Step, lines: Iterable[str], name: str = "", told: str = "") -> str:

@@ -7,9 +7,9 @@
  * #setup; in them #data #target #add-layer #units-N #fewer-N #more-N #remove-N #activation-N #loss #output #optimizer #init
  * #learning_rate #batch_size #alpha #seed, #mode-0 #mode-1 #mode-2 (by sample, mini-batch, full batch)
  * #digest, #place #equation #notation #form, #hold-key #hold-layer #hold-source #hold-unit #hold-take
- * #epsilon #held #derivative #difference #held-value #held-cost #moved #promised #why #certify, #pace
+ * #epsilon #held #derivative #difference #held-value #held-cost #moved #change #promised #why #certify, #pace
  * #train #pause #epoch #rewind #epochs #axis-x #axis-y #axes, #answer #judge-what #judge-layer
- * #judge-it, #setup-text #setup-use #setup-link; outside of them #file #answer-file #go-first #go-back
+ * #judge-it, #setup-text #setup-use #setup-link #setup-why; outside of them #file #answer-file #go-first #go-back
  * #go-next #go-last #go-update #heard.
  * Attributes: data-do is the command of a button or field, the other data-… its arguments; data-form
  * is the command of a group of named fields, which a button with data-submit sends; data-go is a step (see stepping.js); data-hold names a
@@ -126,14 +126,20 @@ function told(from) {
   return { do: name, ...(from.matches("input, select") ? { value } : {}), ...rest };
 }
 
+/** Brings what is held into the window, where it is not there yet; after a refusal all stays. */
+function lookAtHeld() {
+  if (document.getElementById("message")?.textContent) return;
+  document.getElementById("why")?.scrollIntoView({ block: "nearest" });
+}
+
 document.addEventListener("click", (event) => {
   const from = event.target instanceof Element ? event.target : null;
   const button = from?.closest("button");
   const values = button && told(button);
   const held = from?.closest("[data-hold]")?.getAttribute("data-hold");
   const link = from?.closest("#setup-link");
-  if (values) command(values);
-  if (held) command({ do: "take", name: held });
+  if (values) command(values).then(values.do === "hold" ? lookAtHeld : undefined);
+  if (held) command({ do: "take", name: held }).then(lookAtHeld);
   if (link) {
     event.preventDefault(); // the address alone is of use, in another browser
     navigator.clipboard?.writeText(link.getAttribute("href") ?? "").then(() => say("address copied"));

@@ -43,4 +43,9 @@ function light() {
     part.classList.toggle("bp-lit", names.some((name) => now.includes(name)));
     part.classList.toggle("bp-dim", !names.some((name) => some.includes(name)));
   }
+  const picture = document.getElementById("picture");
+  const lit = picture?.querySelector(".bp-lit")?.getBoundingClientRect();
+  if (!picture || !lit) return;
+  const seen = picture.getBoundingClientRect(); // which alone moves, and sideways only
+  picture.scrollLeft += lit.left + lit.width / 2 - seen.left - seen.width / 2;
 }
