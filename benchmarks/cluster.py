@@ -8,8 +8,9 @@ The model: with W workers, Q shards, M rows of a mini-batch and P parameters of 
          + gather: latency · (W − 1) + byte · Q P b; or sum: latency · 2 (W − 1) + byte · 2 P b
          + add · (Q − 1) P b + apply
 
-Its numbers are measured one by one on one worker and, for the gather, on two processes that gloo
-connects on this machine; then whole steps of one and two workers are timed and compared. With
+Its numbers are measured one by one: shards into Q places, as in a step, and the gather of two
+processes that gloo connects on this machine behind the shards of a worker, as there, where it waits
+for the slower one. Then whole steps of one and two workers are timed and compared. With
 ``--docs`` the tables of ``docs/scaling.md`` and its picture are written: the model with a network's
 bandwidth in place of this machine's, and as many shards as workers. Needs ``backpass[ray,plots]``.
 """
@@ -38,6 +39,7 @@ from backpass.scaling.sharded import ShardedEngine
 PAGE = Path(__file__).parent.parent / "docs" / "scaling.md"
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "scaling.svg"
 SIZES, M, Q = [64, 256, 256, 10], 1024, 8
+ROWS = np.random.default_rng(1).permutation(16 * M)[:M]  # of a mini-batch
 LATENCY = 50e-6  # seconds of a message between two machines of a data centre
 GBITS = (1, 10, 100)
 WORKERS = [2**k for k in range(3, 13)]
@@ -86,17 +88,20 @@ def problem() -> Problem:
     return Problem(network.model, X, rng.integers(0, 10, 16 * M), None, settings)
 
 
+def shards(run: Any, into: Any) -> None:
+    """Compute as many of the Q shards of a mini-batch as there are places for gradients."""
+    for q, place in enumerate(into):
+        run.shard(ROWS[q * M // Q : (q + 1) * M // Q], q * M // Q, M, place)
+
+
 def parts(rounds: int) -> Costs:
     """Measure what one worker does."""
     given = problem()
     run, flat = ENGINES["native"].start(given), given.model.parameters.flat
-    few, many = np.arange(M // Q), np.arange(M)
-    into = np.empty_like(flat)
-    small, large = (
-        median(lambda rows=rows: run.shard(rows, 0, M, into), rounds) for rows in (few, many)
-    )
-    row = (large - small) / (M - M // Q)
     gradient, gathered = np.zeros_like(flat), np.zeros((Q, flat.size), flat.dtype)
+    small = median(lambda: shards(run, gathered), rounds) / Q
+    large = median(lambda: run.shard(ROWS, 0, M, gradient), rounds)
+    row = (large - small) / (M - M // Q)
 
     def add_up() -> None:
         total = gathered[0].copy()
@@ -123,10 +128,18 @@ def worker(rounds: int) -> None:
     distributed.init_process_group("gloo")
     group, size = Gloo(), problem().model.parameters.flat.nbytes
     few, many = (np.zeros(n, np.uint8) for n in (64, Q // 2 * size))
-    small, large = (median(lambda x=x: group.gather(x), 20 * rounds) for x in (few, many))
+    given = problem()
+    run = ENGINES["native"].start(given)
+    into = np.zeros((Q // 2, size // 4), np.float32)
+    alone = median(lambda: shards(run, into), 20 * rounds)
+    small, large = (
+        median(lambda x=x: (shards(run, into), group.gather(x)), 20 * rounds) - alone
+        for x in (few, many)
+    )
     own = parts(20 * rounds)  # of both at a time: they may share a core
-    costs = replace(own, latency=small, byte=(large - small) / (2 * many.nbytes))
+    costs = replace(own, latency=max(0.0, small), byte=(large - small) / (2 * many.nbytes))
     told = [*astuple(costs), steps(group, rounds, True), steps(group, rounds, False)]
+    distributed.destroy_process_group()  # whose threads abort the process else
     if group.rank == 0:
         sys.stdout.write(" ".join(map(str, told)) + "\n")
 

@@ -1,5 +1,6 @@
 """Train a network in shards: alone, under torchrun, or on a Ray cluster."""
 
+import atexit
 import os
 from collections.abc import Callable
 from copy import deepcopy
@@ -145,6 +146,7 @@ def _torchrun() -> Group:
 
     if not distributed.is_initialized():
         distributed.init_process_group("gloo")
+        atexit.register(distributed.destroy_process_group)  # its threads abort the process else
     return Gloo()
 
 

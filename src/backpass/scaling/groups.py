@@ -17,11 +17,14 @@ class Group(Protocol):
     size: int
 
     def gather(self, part: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-        """Return the parts of all workers by rank; all have the same shape."""
+        """Return the parts of all workers by rank; all have the same shape.
+
+        They may be written over by the next call: new memory each time costs as much as they do.
+        """
         ...
 
     def sum(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Return the sum over all workers, the same bytes for each, in an order of its own."""
+        """Return `x`, now the sum over all workers, the same bytes for each."""
         ...
 
     def objects(self, value: Any) -> list[Any]:
@@ -59,19 +62,20 @@ class Gloo:
 
         self._torch, self._group = torch, torch.distributed
         self.rank, self.size = self._group.get_rank(), self._group.get_world_size()
+        self._rooms: dict[tuple[int, ...], list[NDArray[np.uint8]]] = {}
 
     def gather(self, part: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         """Return the parts of all workers by rank."""
-        parts = [np.empty_like(part) for _ in range(self.size)]
-        as_tensor = self._torch.from_numpy
+        if part.shape not in self._rooms:
+            self._rooms[part.shape] = [np.empty_like(part) for _ in range(self.size)]
+        parts, as_tensor = self._rooms[part.shape], self._torch.from_numpy
         self._group.all_gather([as_tensor(x) for x in parts], as_tensor(part))
         return parts
 
     def sum(self, x: NDArray[Any]) -> NDArray[Any]:
         """Return the sum over all workers."""
-        total = x.copy()
-        self._group.all_reduce(self._torch.from_numpy(total))
-        return total
+        self._group.all_reduce(self._torch.from_numpy(x))
+        return x
 
     def objects(self, value: Any) -> list[Any]:
         """Return the values of all workers by rank."""

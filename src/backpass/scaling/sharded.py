@@ -100,6 +100,10 @@ class ShardedRun(NativeRun):
         self.engine, self.group = engine, engine.group
         owned = np.array_split(np.arange(engine.shards), self.group.size)
         self._most, self._mine = len(owned[0]), owned[self.group.rank]
+        self._rooms: dict[int, Array] = {}  # by width, where shards are computed
+        self._total = np.zeros(
+            self.model.parameters.flat.size + 1, self.model.parameters.flat.dtype
+        )
 
     def advance(self, rows: Array, rates: Sequence[float]) -> Any:
         """Take one step for each mini-batch of `rows`; stop after the first non-finite loss."""
@@ -141,11 +145,13 @@ class ShardedRun(NativeRun):
             cost, _ = self.shard(rows[start:stop], start, mass, into.view(flat.dtype))
             return cost
 
-        loss, gradient = 0.0, None
-        for cost, part in self._by_shard(bounds, flat.nbytes, compute):
+        loss, gradient = 0.0, self._total[1:]
+        for n, (cost, part) in enumerate(self._by_shard(bounds, flat.nbytes, compute)):
             loss += cost
-            here = part.view(flat.dtype)
-            gradient = here.copy() if gradient is None else np.add(gradient, here, gradient)
+            if n:
+                gradient += part.view(flat.dtype)
+            else:  # 0 + it would make its −0 a 0
+                gradient[:] = part.view(flat.dtype)
         return loss, gradient
 
     def _by_shard(
@@ -155,7 +161,10 @@ class ShardedRun(NativeRun):
 
         Shards without rows are left out: + 0 would make a single shard's −0 a 0.
         """
-        mine = np.zeros((self._most, HEAD + -(-size // HEAD) * HEAD), np.uint8)  # aligned
+        width = HEAD + -(-size // HEAD) * HEAD  # aligned
+        if width not in self._rooms:
+            self._rooms[width] = np.zeros((self._most, width), np.uint8)
+        mine = self._rooms[width]
         for place, q in enumerate(self._mine):
             if bounds[q] < bounds[q + 1]:
                 into = mine[place, HEAD : HEAD + size]
@@ -169,12 +178,11 @@ class ShardedRun(NativeRun):
 
     def _summed(self, rows: Array, bounds: Array, mass: float) -> tuple[float, Array]:
         """Return loss and gradient of a mini-batch: each worker's own, summed by the network."""
-        flat = self.model.parameters.flat
         start, stop = int(bounds[self._mine[0]]), int(bounds[self._mine[-1] + 1])
-        mine = np.zeros(len(flat) + 1, flat.dtype)
+        mine = self._total
+        mine[:] = 0
         if start < stop:
-            cost, mine[1:] = self.shard(rows[start:stop], start, mass)
-            mine[0] = cost
+            mine[0], _ = self.shard(rows[start:stop], start, mass, mine[1:])
         total = self.group.sum(mine)
         return float(total[0]), total[1:]
 
