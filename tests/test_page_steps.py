@@ -317,6 +317,32 @@ def test_an_update_of_more_rows_than_can_be_shown_is_refused():
         Tab(Setup(**{**start_for(rows), "batch_size": None}), rows)
 
 
+def test_a_training_that_has_begun_again_is_gone_back_to():
+    tab = tab_of("moons")
+    for _ in range(3):
+        tab.do({"do": "epoch"})
+    tab.do({"do": "take", "name": "W-1-0-0"})
+    before = tab.course.digest
+    assert tab.usual_batch == 10
+    tab.do({"do": "set", "name": "batch_size", "value": "all"})
+    assert tab.course.update == 0
+    assert "go back to epoch 3" in drawn(tab, ["message"])["message"]
+    tab.do({"do": "undo"})
+    assert (tab.course.digest, tab.course.epoch, tab.setup.batch_size) == (before, 3, 10)
+    with pytest.raises(InputError, match="no other training"):
+        tab.do({"do": "undo"})
+
+
+def test_it_trains_for_as_many_epochs_as_asked():
+    tab = tab_of("xor")
+    tab.do({"do": "train", "pace": "full", "epochs": "7"})
+    tab.training._thread.join()
+    assert tab.course.epoch == 7
+    for wrong in ("0", "1.5", "-1"):
+        with pytest.raises(InputError, match="whole number"):
+            tab.do({"do": "train", "pace": "full", "epochs": wrong})
+
+
 def test_what_was_learnt_is_shown_over_any_two_inputs():
     tab = tab_of("moons")
     tab.do({"do": "look", "x": "1", "y": "0"})

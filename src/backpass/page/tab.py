@@ -22,7 +22,7 @@ from backpass.page.data import Rows, example_rows, start_for, table_rows
 from backpass.page.holding import Held, hold
 from backpass.page.setup import Setup, read_setup
 from backpass.page.stepping import Walk
-from backpass.page.training import FEW_ROWS, PACES, Training
+from backpass.page.training import FEW_ROWS, MOST_EPOCHS, PACES, Training
 
 if TYPE_CHECKING:
     from backpass.tabular.raw_table import RawTable
@@ -42,15 +42,23 @@ class Tab:
     """A network with its rows and its training, and where one stands in them."""
 
     def __init__(self, setup: Setup, rows: Rows) -> None:
-        self.lock, self.message, self.pace = threading.RLock(), "", "full"
+        self.lock, self.message = threading.RLock(), ""
+        self.pace, self.epochs = "full", ""
         self.table: RawTable | None = None  # that was dropped, and whose target is asked for
         self.target = ""
+        self.before: tuple[Setup, Rows, Course] | None = None  # a training that began again
         self._build(setup, rows)
 
     def _build(self, setup: Setup, rows: Rows) -> tuple[str, ...]:
         """Start anew; where something does not fit, all stays as it was."""
         course = Course(setup, rows)
         walk = Walk(course, setup)
+        if "course" in vars(self) and self.course.update:
+            self.before = self.setup, self.rows, self.course
+            self.message = "the training has begun again"
+        return self._show(setup, rows, course, walk)
+
+    def _show(self, setup: Setup, rows: Rows, course: Course, walk: Walk) -> tuple[str, ...]:
         self.setup, self.rows, self.course, self._walk = setup, rows, course, walk
         self.taken: tuple[str, int, tuple[int, ...], float] | None = None
         # first those of many values, rather than a level's 0 and 1
@@ -83,6 +91,12 @@ class Tab:
         return self._held
 
     @property
+    def usual_batch(self) -> int:
+        """The rows of a mini-batch that is neither one nor all of them."""
+        usual: int = start_for(self.rows)["batch_size"]
+        return usual if 1 < usual < len(self.rows.X) else 10
+
+    @property
     def first(self) -> int:
         """The number of a layer's first unit, in the notation in use."""
         return 1 - self.walk.trace.notation.from_zero
@@ -100,7 +114,8 @@ class Tab:
             except TypeError as error:
                 raise InputError(f"{name}: {error}") from None
             moved = self.settle()
-            self.message = ""
+            if name not in ("refresh", "undo"):
+                self.message, self.before = "", None
             fragments = COMMANDS[name](self, **arguments)
             return tuple(dict.fromkeys([*fragments, *moved]))
 
@@ -119,6 +134,14 @@ class Tab:
     def open(self, setup: str = "") -> tuple[str, ...]:
         """Show everything; begin with a set-up where one is given."""
         return self._build(*read_setup(setup)) if setup else ALL
+
+    def undo(self) -> tuple[str, ...]:
+        """Go back to the training before the last command, which has begun another."""
+        if self.before is None:
+            raise InputError("there is no other training to go back to")
+        setup, rows, course = self.before
+        self.message, self.before = "", None
+        return self._show(setup, rows, course, Walk(course, setup))
 
     def set(self, name: str, value: str) -> tuple[str, ...]:
         """Change one part of the set-up; training begins again unless only the showing changes."""
@@ -251,12 +274,13 @@ class Tab:
 
     # --- train ---------------------------------------------------------------------------------
 
-    def train(self, pace: str) -> tuple[str, ...]:
-        """Train on until a pause."""
+    def train(self, pace: str, epochs: str = "") -> tuple[str, ...]:
+        """Train on until a pause, or for some epochs."""
         if pace not in PACES:
             raise InputError(f"pace {pace!r}: give one of {', '.join(PACES)}")
-        self.pace = pace
-        self.training.start(pace)
+        count = _whole("epochs", epochs, 1, MOST_EPOCHS) if epochs else MOST_EPOCHS
+        self.pace, self.epochs = pace, epochs
+        self.training.start(pace, count)
         return ("message", "training")
 
     def pause(self) -> tuple[str, ...]:
@@ -307,8 +331,8 @@ class Tab:
 COMMANDS: dict[str, Callable[..., tuple[str, ...]]] = {
     work.__name__: work
     for work in (
-        Tab.open, Tab.set, Tab.layer, Tab.predict, Tab.go, Tab.refresh, Tab.hold, Tab.take,
-        Tab.certify, Tab.train, Tab.pause, Tab.epoch, Tab.rewind, Tab.look, Tab.judge,
+        Tab.open, Tab.undo, Tab.set, Tab.layer, Tab.predict, Tab.go, Tab.refresh, Tab.hold,
+        Tab.take, Tab.certify, Tab.train, Tab.pause, Tab.epoch, Tab.rewind, Tab.look, Tab.judge,
     )
 }  # fmt: skip
 """Every command by its name: a method, whose arguments are texts."""

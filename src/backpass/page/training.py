@@ -32,6 +32,7 @@ class Training:
 
     def __init__(self, course: Course) -> None:
         self.course, self._halt, self._pace = course, threading.Event(), 0.0
+        self._last = MOST_EPOCHS
         self.error: BackpassError | None = None
         self._thread: threading.Thread | None = None
         self._copy()
@@ -41,10 +42,11 @@ class Training:
         """Whether the thread is at work."""
         return self._thread is not None and self._thread.is_alive()
 
-    def start(self, pace: str = "full") -> None:
-        """Train on, at a pace of :data:`PACES`."""
+    def start(self, pace: str = "full", epochs: int = MOST_EPOCHS) -> None:
+        """Train on for so many epochs at most, at a pace of :data:`PACES`."""
         self.pause()
         self._pace, self.error = PACES[pace], None
+        self._last = min(MOST_EPOCHS, self.course.epoch + epochs)
         self._halt.clear()
         # a daemon: Ctrl-C ends the program without waiting for it
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -65,8 +67,8 @@ class Training:
     def _work(self) -> None:
         course = self.course
         try:
-            while not self._halt.is_set() and course.epoch < MOST_EPOCHS:
-                left = MOST_EPOCHS * course.per_epoch - course.update
+            while not self._halt.is_set() and course.epoch < self._last:
+                left = self._last * course.per_epoch - course.update
                 epoch = course.per_epoch - course.update % course.per_epoch
                 course.advance(epoch if self._pace else left, self._heard)
                 self._halt.wait(self._pace)

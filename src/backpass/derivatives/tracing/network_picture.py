@@ -175,8 +175,9 @@ def _weights(drawing: _Drawing) -> Iterator[str]:
                 name = f"{drawing.named('W', layer, i, j)} = {_told(W[i, j], 4)}"
                 ends = f'x1="{x + RADIUS:.0f}" y1="{y:.1f}" x2="{u - RADIUS:.0f}" y2="{v:.1f}"'
                 look = _look(W[i, j], largest, 2.2, "5 4")
-                wide = f'<line {ends} class="bp-wide"/>' * drawing.held  # easier to hit
-                line = f"{wide}<line {ends} {look}><title>{name}</title></line>"
+                name = f"<title>{name}</title>"
+                wide = f'<line {ends} class="bp-wide">{name}</line>' * drawing.held  # easier to hit
+                line = f"{wide}<line {ends} {look}>{name}</line>"
                 lines.append(drawing.holding(line, "W", layer, i, j))
                 start, end = x + RADIUS + 6, u - RADIUS - 6
                 at = text_at(

@@ -7,8 +7,8 @@
  * #setup; in them #data #target #add-layer #units-N #fewer-N #more-N #remove-N #activation-N #loss #output #optimizer #init
  * #learning_rate #batch_size #alpha #seed, #mode-0 #mode-1 #mode-2 (by sample, mini-batch, full batch)
  * #digest, #place #equation #notation #form, #hold-key #hold-layer #hold-source #hold-unit #hold-take
- * #epsilon #held #derivative #difference #held-value #held-cost #moved #change #promised #why #certify, #pace
- * #train #pause #epoch #rewind #epochs #axis-x #axis-y #axes, #answer #judge-what #judge-layer
+ * #epsilon #held #derivative #difference #held-value #held-cost #moved #change #promised #why #certify,
+ * #undo, #pace #train-epochs #train #pause #epoch #rewind #rewind-to #epochs #axis-x #axis-y #axes, #answer #judge-what #judge-layer
  * #judge-it, #setup-text #setup-use #setup-link #setup-why; outside of them #file #answer-file #go-first #go-back
  * #go-next #go-last #go-update #heard.
  * Attributes: data-do is the command of a button or field, the other data-… its arguments; data-form
@@ -78,6 +78,7 @@ function fail(why) {
 /** @param {Told} told */
 function show(told) {
   swap(told.fragments);
+  document.body.classList.toggle("bp-running", told.running); // what it has left behind is paler
   clearTimeout(later);
   if (told.stale) later = setTimeout(() => command({ do: "refresh" }), 150);
   if (told.running && !stream) watch();

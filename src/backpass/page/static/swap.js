@@ -20,6 +20,7 @@ export function swap(fragments) {
     document.getElementById(focused)?.focus({ preventScroll: true });
   }
   if ("step" in fragments || "picture" in fragments) light();
+  if ("hold" in fragments || "picture" in fragments) mark();
   if ("step" in fragments) say(document.getElementById("equation")?.dataset.heard ?? "");
 }
 
@@ -31,6 +32,14 @@ export function swap(fragments) {
 export function say(words) {
   const heard = document.getElementById("heard");
   if (heard) heard.textContent = words;
+}
+
+/** Marks the weight or bias that is held in the picture. */
+function mark() {
+  const name = document.getElementById("held")?.dataset.name;
+  for (const part of document.querySelectorAll("#picture [data-hold]")) {
+    part.classList.toggle("bp-held", part.getAttribute("data-hold") === name);
+  }
 }
 
 /** Lights up in the picture what the step computes, and dims what it has nothing to do with. */
