@@ -197,3 +197,16 @@ def test_numbers_of_a_float32_network_are_right_within_its_precision():
     text = explain_mismatch(single, CASE.X, CASE.raw_y, near).text
     assert "right" in text
     assert "differences" not in text
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_two_mistakes_that_undo_each_other_explain_nothing(seed):
+    network = Network([3, 8, 1], "tanh", "logistic", "binary_cross_entropy", seed=seed)
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(1, 3)), np.array([1.0])
+    hidden = rounded(np.tanh(X @ network.weights[0] + network.biases[0]), 4)
+    delta = rounded(network.predict(X).ravel() - y, 4)
+    answer = np.round(hidden.T * delta, 5)  # more digits than its numbers had
+    verdict = explain_mismatch(network, X, y, answer, what="W", layer=2)
+    for explanation in verdict.explanations:
+        assert {"factor 2", "factor ½"} != set(explanation.names)

@@ -287,7 +287,7 @@ def test_a_picture_of_a_table_numbers_its_inputs_as_the_notation_does(client):
         f"/drop{TAB}&name=t.csv", content=b"size,y\n" + b"1,2\n2,5\n3,1\n" * 9, headers=OURS
     )
     do(client, do="predict", value="y")
-    for notation, number in (("code", 0), ("nabla", 1)):
+    for notation, number in (("nabla", 1), ("code", 0)):
         told = do(client, do="set", name="notation", value=notation).json()["fragments"]
         assert f">size ({number})<" in told["picture"]
 

@@ -187,13 +187,50 @@ def test_why_an_error_signal_has_its_sign_is_right_one_layer_up(name):
         assert f"ŷ is {side} y" in tab.held.why()
         tab.do({"do": "take", "name": "b-1-0"})
         delta = known["delta", 1][0, 0]
-        pushes = re.findall(r"(up|down), by ([\d.e-]+\d)", tab.held.why())
-        if pushes:
-            total = sum(float(size) * (1 if word == "up" else -1) for word, size in pushes)
-            assert total == pytest.approx(delta, abs=0.02 * sum(float(size) for _, size in pushes))
+        why = tab.held.why().replace("−", "-")
+        number = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
+        if many := re.findall(f"add {number} and \\d+ {number}, its slope", why):
+            parts = [*map(float, many[0])]
         else:
-            of, weight = re.findall(r"above is (\w+).* and W\w+ (\w+)", tab.held.why())[0]
-            assert (of == weight) == (delta > 0)
+            slope = float(re.findall(f"slope of its activation, {number}, times", why)[0])
+            terms = re.findall(f"signal {number} of [^=]* = {number}", why)
+            parts = [slope * float(signal) * float(weight) for signal, weight in terms]
+        assert sum(parts) == pytest.approx(delta, abs=0.002 * sum(map(abs, parts)))
+
+
+def test_a_gradient_worked_out_from_the_numbers_shown_is_judged_by_their_digits(client, page):
+    (tab,) = [do(client, do="set", name="batch_size", value="all")] and page.tabs.values()
+    a, delta = (
+        np.array([[float(f"{x:.4g}") for x in row] for row in tab.walk.recording.arrays[key]])
+        for key in (("a", 1), ("delta", 2))
+    )
+    near = a.T @ delta  # in all of its digits, of which four are right
+    for answer, told in ((near, ">Right<"), (-near, "sign")):
+        asked = {"text": json.dumps(answer.tolist()), "what": "W", "layer": "2"}
+        shown = do(client, do="judge", **asked).json()["fragments"]
+        assert told in shown["judge"]
+        assert asked["text"] in shown["judge"]
+        assert "4 digits that the page shows" in shown["message"]
+    refused = do(client, do="judge", text="[[1, 2]", what="", layer="").json()["fragments"]
+    assert "sign" not in refused["judge"]
+
+
+def test_a_row_stays_while_training_goes_on():
+    tab = tab_of("moons")
+    tab.do({"do": "keep", "row": "7"})
+    tab.do({"do": "take", "name": "W-1-0-0"})
+    before = tab.held.derivative
+    tab.do({"do": "epoch"})
+    assert tab.rows.called(tab.walk.rows) == "row 7"
+    assert tab.held.derivative != before
+    assert not any(step.id == "U" for _, step in tab.walk.steps)
+    assert "row 7, which stays" in drawn(tab, ["step"])["step"]
+    tab.do({"do": "rewind", "value": "0"})
+    assert tab.held.derivative == before
+    with pytest.raises(InputError, match="row 'x' is none that trains"):
+        tab.do({"do": "keep", "row": "x"})
+    tab.do({"do": "keep", "row": ""})
+    assert len(tab.walk.rows) == 10
 
 
 def test_the_certificate_and_the_verdict_stand_on_the_page(client, page):

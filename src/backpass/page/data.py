@@ -51,10 +51,26 @@ class Rows:
 
     def called(self, places: Sequence[int] | NDArray[Any]) -> str:
         """Return what rows are called as messages call them: by line, or by number from 1."""
-        word = ("line" if self.line_of else "row") + "s" * (len(places) > 1)
-        numbers = (int(p if self.numbers is None else self.numbers[p]) for p in places[:NAMED])
-        told = ", ".join(str(self.line_of(n) if self.line_of else n + 1) for n in numbers)
-        return f"{word} {told}" + ", …" * (len(places) > NAMED)
+        told = ", ".join(self.number(place) for place in places[:NAMED])
+        return f"{self.word}{'s' * (len(places) > 1)} {told}" + ", …" * (len(places) > NAMED)
+
+    @property
+    def word(self) -> str:
+        """What a row's number is."""
+        return "line" if self.line_of else "row"
+
+    def number(self, place: int) -> str:
+        """Return the line of a row in its file, or its number from 1."""
+        n = int(place if self.numbers is None else self.numbers[place])
+        return str(self.line_of(n) if self.line_of else n + 1)
+
+    def place_of(self, number: str) -> int:
+        """Return the place of a row by what it is called; an `InputError` where none trains."""
+        for place in range(len(self.X)):
+            if self.number(place) == number.strip():
+                return place
+        some = ", ".join(self.number(place) for place in range(min(3, len(self.X))))
+        raise InputError(f"{self.word} {number!r} is none that trains; there are {some}, …")
 
     def targets(self, loss: str, output: str) -> tuple[int, Callable[[Any], Any]]:
         """Return how many outputs a network has for a loss, and what makes its targets of y."""

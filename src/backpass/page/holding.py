@@ -63,18 +63,17 @@ class Held:
 
     def why(self) -> str:
         """Return why the derivative has its sign, in words."""
-        a, delta, sign = (_sign(x) for x in (*self.factors, self.derivative))
+        sign = _sign(self.derivative)
         signs = np.sign(self.pulls)
         parts = [part for s in (1, -1, 0) if len(part := self.pulls[signs == s])]
         adds = ", ".join(f"{len(part)} rows add {part.sum():.3g}" for part in parts)
         product = "activation × error signal" if self.key == "W" else "the error signal"
         told = f"The derivative sums {product} of each row: " + adds.replace("-", "−")
         if len(self.pulls) == 1:
-            starts = (
-                f"the activation where it starts is {a}" if self.key == "W" else "a bias takes 1"
-            )
-            told = f"The derivative is a product: {starts}, the error signal where it ends {delta}"
-            told += self.because
+            a, delta = map(_told, self.factors)
+            starts = f"the activation where it starts, {a}" if self.key == "W" else "1 for a bias"
+            told = f"The derivative is a product: {starts}, times the error signal where it ends, "
+            told += delta + self.because
         told += f"; the L2 penalty adds {self.penalty:.3g}" if self.penalty else ""
         moves = {"positive": "raises", "negative": "lowers"}.get(sign, "does not change")
         return f"{told}. So it is {sign}: a little more of it {moves} the cost."
@@ -84,6 +83,10 @@ def _sign(value: float) -> str:
     return "positive" if value > 0 else "negative" if value < 0 else "0"
 
 
+def _told(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")
+
+
 def _because(walk: Walk, layer: int, unit: int) -> str:
     """Return what gives the first row's error signal its sign: the units above, or the target."""
     known, notation, last = walk.recording.arrays, walk.trace.notation, walk.trace.last
@@ -91,14 +94,14 @@ def _because(walk: Walk, layer: int, unit: int) -> str:
         return _gap(walk, unit)
     slope = known["dphi", layer][0, unit]
     if slope == 0:
-        return ", because the slope of its activation is 0"
+        return ", since the slope of its activation is 0"
     above, W = known["delta", layer + 1][0], walk.batch.network.weights[layer][unit]
     if len(above) > FEW:
         parts = above * W * slope
         up, down = parts[parts > 0], parts[parts < 0]
         return (
-            f", because {len(up)} units above push it up, by {up.sum():.3g} together, and "
-            f"{len(down)} down, by {-down.sum():.3g}"
+            f", to which {len(up)} units above add {_told(up.sum())} and {len(down)}"
+            f" {_told(down.sum())}, its slope of {_told(slope)} counted in"
         )
     painter, told = TextPainter(notation), list[str]()
     for k, signal in enumerate(above):
@@ -107,10 +110,10 @@ def _because(walk: Walk, layer: int, unit: int) -> str:
         name = f"unit {k + 1 - notation.from_zero} above" if len(above) > 1 else "the unit above"
         gap = _gap(walk, k) if layer + 1 == last else ""
         told.append(
-            f"the error signal of {name} is {_sign(signal)}{gap} and {weight} {_sign(W[k])}"
+            f"the error signal {_told(signal)} of {name}{gap} times {weight} = {_told(W[k])}"
         )
-    told += ["the slope of its activation is negative"] * bool(slope < 0)
-    return f", because {'; '.join(told)}"
+    terms = f"{'the sum of ' * (len(told) > 1)}{'; '.join(told)}"
+    return f", which is the slope of its activation, {_told(slope)}, times {terms}"
 
 
 def _gap(walk: Walk, unit: int) -> str:

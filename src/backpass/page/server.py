@@ -121,7 +121,8 @@ class Page:
                     return JSONResponse(_told(tab, work()))
                 except BackpassError as error:
                     tab.message = str(error)
-                    return JSONResponse(_told(tab, REFUSED), 422)
+                    refused = (*REFUSED, "judge") if tab.judging else REFUSED
+                    return JSONResponse(_told(tab, refused), 422)
 
         return await run_in_threadpool(told)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from backpass.core.optimizers import OPTIMIZERS
 from backpass.derivatives.batch import Subject, subject
 from backpass.derivatives.tracing import Trace, trace
@@ -25,10 +27,10 @@ SHOWN = 36
 
 
 class Walk:
-    """The steps of the update that a course takes next."""
+    """The steps of the update that a course takes next; or of one row, which stays the same."""
 
-    def __init__(self, course: Course, setup: Setup) -> None:
-        rows = course.next_rows()
+    def __init__(self, course: Course, setup: Setup, kept: int | None = None) -> None:
+        rows, self.kept = course.next_rows() if kept is None else np.array([kept]), kept
         if len(rows) > MOST_ROWS:
             raise InputError(
                 f"an update of {len(rows):,} rows is more than the page can show; choose a "
@@ -47,7 +49,7 @@ class Walk:
         self.recording: Recording = self.trace.recording
         sections = self.trace.sections
         if setup.form not in WITHOUT_GRADIENTS:
-            steps = [*sections[-1].steps, *self._updates()]
+            steps = [*sections[-1].steps, *(self._updates() if kept is None else [])]
             sections = (*sections[:-1], Section(sections[-1].title, steps))
         self.steps: Sequence[tuple[Section, Step]] = [
             (section, step) for section in sections for step in section.steps

@@ -27,6 +27,7 @@ from backpass.page.training import FEW_ROWS, MOST_EPOCHS, PACES, Training
 if TYPE_CHECKING:
     from backpass.tabular.raw_table import RawTable
 
+SHOWN_DIGITS = 4  # as the trace has them
 CHECKED_ROWS, CHECKED_ENTRIES = 8, 50
 """Of a certificate on the page: enough to find any wrong equation, in a second."""
 
@@ -43,7 +44,8 @@ class Tab:
 
     def __init__(self, setup: Setup, rows: Rows) -> None:
         self.lock, self.message = threading.RLock(), ""
-        self.pace, self.epochs = "full", ""
+        self.pace, self.epochs, self.answer = "full", "", ("", "", "")
+        self.judging = False  # an answer: what is refused then takes the old verdict away
         self.table: RawTable | None = None  # that was dropped, and whose target is asked for
         self.target = ""
         self.before: tuple[Setup, Rows, Course] | None = None  # a training that began again
@@ -60,6 +62,7 @@ class Tab:
 
     def _show(self, setup: Setup, rows: Rows, course: Course, walk: Walk) -> tuple[str, ...]:
         self.setup, self.rows, self.course, self._walk = setup, rows, course, walk
+        self.kept: int | None = None
         self.taken: tuple[str, int, tuple[int, ...], float] | None = None
         # first those of many values, rather than a level's 0 and 1
         values = [-len(np.unique(column)) for column in rows.X[:FEW_ROWS].T]
@@ -80,7 +83,7 @@ class Tab:
     def walk(self) -> Walk:
         """The steps of the update that comes next."""
         if self._walk.update != self.course.update:
-            self._walk = Walk(self.course, self.setup)
+            self._walk = Walk(self.course, self.setup, self.kept)
         return self._walk
 
     @property
@@ -113,7 +116,7 @@ class Tab:
                 inspect.signature(COMMANDS[name]).bind(self, **arguments)
             except TypeError as error:
                 raise InputError(f"{name}: {error}") from None
-            moved = self.settle()
+            moved, self.judging = self.settle(), False
             if name not in ("refresh", "undo"):
                 self.message, self.before = "", None
             fragments = COMMANDS[name](self, **arguments)
@@ -151,9 +154,11 @@ class Tab:
         if name not in CHANGES:
             raise InputError(f"there is no {name!r} in a set-up")
         setup = CHANGES[name](self.setup, value)
+        if setup == self.setup:
+            return ("message",)
         if name not in ("notation", "form"):
             return self._build(setup, self.rows)
-        self._walk, self.setup = Walk(self.course, setup), setup
+        self._walk, self.setup = Walk(self.course, setup, self.kept), setup
         self._moved()
         return ALL
 
@@ -231,6 +236,12 @@ class Tab:
             return STEP if self.walk.several else ("message", "counters", "step")
         return STEP
 
+    def keep(self, row: str) -> tuple[str, ...]:
+        """Show one row whatever the updates are of; follow them again where none is named."""
+        kept = self.rows.place_of(row) if row.strip() else None
+        self._walk, self.kept = Walk(self.course, self.setup, kept), kept
+        return self._moved()
+
     def refresh(self) -> tuple[str, ...]:
         """Show what a step over an update has left for later."""
         return REST
@@ -242,6 +253,9 @@ class Tab:
     ) -> tuple[str, ...]:
         """Take hold of a weight or bias, by the notation's numbers; an input by its name, too."""
         sizes, first = self.course.network.sizes, self.first
+        own = [name for name in self.rows.inputs if name.startswith(f"{source}=")]
+        if layer == "1" and own and source not in self.rows.inputs:
+            raise InputError(f"from unit {source!r}: it has {len(own)} inputs, such as {own[0]}")
         if layer == "1" and not source.isdigit() and source in self.rows.inputs:
             source = str(self.rows.inputs.index(source) + first)
         at = _whole("layer", layer, 1, len(sizes) - 1, "a layer")
@@ -285,6 +299,8 @@ class Tab:
 
     def pause(self) -> tuple[str, ...]:
         """Stay where training is."""
+        if self.course.epoch >= MOST_EPOCHS:
+            self.message = f"{MOST_EPOCHS:,} epochs are done, after which training stops itself"
         return self._moved()
 
     def epoch(self) -> tuple[str, ...]:
@@ -311,6 +327,7 @@ class Tab:
     def judge(self, text: str, what: str, layer: str) -> tuple[str, ...]:
         """Judge a gradient that was pasted: JSON, or a matrix as CSV."""
         suffix = ".json" if text.lstrip()[:1] in ("{", "[") else ".csv"
+        self.answer = text, what, layer
         return self.judge_file(f"pasted{suffix}", text.encode(), what, layer)
 
     def judge_file(
@@ -318,21 +335,33 @@ class Tab:
     ) -> tuple[str, ...]:
         """Judge a gradient in the bytes of a file."""
         suffix, notation = Path(name).suffix.lower(), self.setup.notation
+        self.judging, self.verdict = True, None
         if suffix not in READERS:
             raise InputError(f"an answer is a {', '.join(READERS)} file")
         batch, where = self.walk.batch, _whole("layer", layer, 1, 99) if layer else None
-        self.verdict = explain_mismatch(
-            batch.network, batch.X, batch.y, READERS[suffix](data), alpha=batch.alpha,
-            what=what or None, layer=where, layout=notation, notation=notation,
-        )  # fmt: skip
+
+        def verdict(answer: Any) -> Any:
+            return explain_mismatch(
+                batch.network, batch.X, batch.y, answer, alpha=batch.alpha,
+                what=what or None, layer=where, layout=notation, notation=notation,
+            )  # fmt: skip
+
+        answer = READERS[suffix](data)
+        self.verdict = verdict(answer)
+        if not self.verdict.right:
+            shown = verdict(_as_shown(answer))  # worked out from numbers that the page has rounded
+            if shown.right or (shown.explanations and not self.verdict.explanations):
+                self.verdict = shown
+                self.message = f"read to the {SHOWN_DIGITS} digits that the page shows"
         return ("message", "judge")
 
 
 COMMANDS: dict[str, Callable[..., tuple[str, ...]]] = {
     work.__name__: work
     for work in (
-        Tab.open, Tab.undo, Tab.set, Tab.layer, Tab.predict, Tab.go, Tab.refresh, Tab.hold,
-        Tab.take, Tab.certify, Tab.train, Tab.pause, Tab.epoch, Tab.rewind, Tab.look, Tab.judge,
+        Tab.open, Tab.undo, Tab.set, Tab.layer, Tab.predict, Tab.go, Tab.keep, Tab.refresh,
+        Tab.hold, Tab.take, Tab.certify, Tab.train, Tab.pause, Tab.epoch, Tab.rewind, Tab.look,
+        Tab.judge,
     )
 }  # fmt: skip
 """Every command by its name: a method, whose arguments are texts."""
@@ -350,6 +379,17 @@ def _number(label: str, text: str, low: float = -math.inf) -> float:
         least = f" of at least {low:g}" if low > -math.inf else ""
         raise InputError(f"{label} {text!r}: give a finite number{least}")
     return number
+
+
+def _as_shown(answer: Any) -> Any:
+    """Return the numbers of an answer to as many digits as the page shows."""
+    if isinstance(answer, Mapping):
+        return {name: _as_shown(part) for name, part in answer.items()}
+    if isinstance(answer, np.ndarray):
+        answer = answer.tolist()
+    if isinstance(answer, list | tuple):
+        return [_as_shown(part) for part in answer]
+    return float(f"{float(answer):.{SHOWN_DIGITS}g}")
 
 
 def _whole(label: str, text: str, low: int, high: int, what: str = "a whole number") -> int:

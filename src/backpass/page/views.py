@@ -20,7 +20,7 @@ from backpass.errors import InputError
 from backpass.page.data import COLUMN_HEADS, EXAMPLES
 from backpass.page.pictures import cost_picture, learnt_colours, learnt_picture, slope_picture
 from backpass.page.setup import to_fragment, to_json
-from backpass.page.tab import Tab
+from backpass.page.tab import CHECKED_ROWS, Tab
 from backpass.page.training import PACES, layers_health
 
 KINDS = ("W", "b", "delta", "g", "X", "z", "a")
@@ -67,6 +67,7 @@ _environment.globals |= {
     "paces": {name: f"{name} epochs a second" if s else "full speed" for name, s in PACES.items()},
     "kinds": {"": "by its shape", **{kind: kind for kind in KINDS}},
     "column_heads": COLUMN_HEADS,
+    "checked_rows": CHECKED_ROWS,
     "in_line": in_line,
     "setup_texts": _setup_texts,
     "layers_health": layers_health,

@@ -290,14 +290,25 @@ class Search:
         return Untried(max(0, len(pairs) - done), len(pairs))
 
     def _each_counts(
-        self, made: Sequence[Made], value: Given, numbers: Sequence[float] | None
+        self,
+        made: Sequence[Made],
+        fits: Sequence[Fit],
+        value: Given,
+        numbers: Sequence[float] | None,
     ) -> bool:
         """Return whether the value of some mistakes is another one without any of them.
 
-        One that changes nothing explains nothing. Numbers that multiply it do.
+        One that changes nothing explains nothing, nor do two that undo each other. Numbers that
+        multiply it do.
         """
+        right = self.answer.untouched
+        undone = (
+            _same(value(fit.kind, fit.layer), right(fit.kind, fit.layer), number)
+            for fit, number in zip(fits, numbers or [1.0] * len(fits), strict=True)
+        )
+        if all(undone):
+            return False
         if numbers is not None:
-            right = self.answer.untouched
             return value is right or self.answer.differs(value, right)
         without = (self._value(*(other for other in made if other is not one)) for one in made)
         return all(self.answer.differs(value, other) for other in without)
@@ -368,10 +379,17 @@ class Search:
         if (
             10.0 ** -min(certain, 300) * max(self.tried, 1) <= CHANCE
             and math.isfinite(worst)
-            and self._each_counts(made, value, numbers)
+            and self._each_counts(made, fits, value, numbers)
         ):
             results = tuple((fit.kind, fit.layer) for fit in fits)
             self.found[key] = Explanation(tuple(made), results, worst)
+
+
+def _same(array: Any, right: Any, number: float) -> bool:
+    """Return whether a number of times a result is the right one, but for float64's rounding."""
+    if array is None or right is None or array.shape != right.shape:
+        return False
+    return bool(np.abs(number * array - right).max() <= EXACT * np.abs(right).max())
 
 
 def _rank(explanation: Explanation) -> tuple[int, bool, int]:

@@ -95,7 +95,7 @@ class _Drawing:
         self.sizes: tuple[int, ...] = trace.network.sizes
         self.layers, self.last = range(len(self.sizes)), len(self.sizes) - 1
         self.rows = max(len(self.slots(layer)) for layer in self.layers)
-        self.left = 166 if trace.input_names else 56
+        self.left = 180 if trace.input_names else 56
         self.cost_left = self.left + ACROSS * self.last + (166 if trace.output_names else 120)
         self.width = max(self.cost_left + COST + 8, 470)
         self.height = TOP + self.rows * DOWN + LEGEND

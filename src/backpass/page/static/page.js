@@ -6,7 +6,7 @@
  * Ids that stay: the fragments #message #build #counters #picture #step #hold #training #frame #judge
  * #setup; in them #data #target #add-layer #units-N #fewer-N #more-N #remove-N #activation-N #loss #output #optimizer #init
  * #learning_rate #batch_size #alpha #seed, #mode-0 #mode-1 #mode-2 (by sample, mini-batch, full batch)
- * #digest, #place #equation #notation #form, #hold-key #hold-layer #hold-source #hold-unit #hold-take
+ * #keep-row #keep #digest, #place #equation #notation #form, #hold-key #hold-layer #hold-source #hold-unit #hold-take
  * #epsilon #held #derivative #difference #held-value #held-cost #moved #change #promised #why #certify,
  * #undo, #pace #train-epochs #train #pause #epoch #rewind #rewind-to #epochs #axis-x #axis-y #axes, #answer #judge-what #judge-layer
  * #judge-it, #setup-text #setup-use #setup-link #setup-why; outside of them #file #answer-file #go-first #go-back
