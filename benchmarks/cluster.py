@@ -99,16 +99,20 @@ def parts(rounds: int) -> Costs:
     given = problem()
     run, flat = ENGINES["native"].start(given), given.model.parameters.flat
     gradient, gathered = np.zeros_like(flat), np.zeros((Q, flat.size), flat.dtype)
+    total = np.zeros_like(flat)
     small = median(lambda: shards(run, gathered), rounds) / Q
     large = median(lambda: run.shard(ROWS, 0, M, gradient), rounds)
     row = (large - small) / (M - M // Q)
 
     def add_up() -> None:
-        total = gathered[0].copy()
+        total[:] = gathered[0]
         for part in gathered[1:]:
             np.add(total, part, total)
 
-    add = median(add_up, rounds) / ((Q - 1) * flat.nbytes)
+    both = median(
+        lambda: (shards(run, gathered), add_up()), rounds
+    )  # what is added has left caches
+    add = max(0.0, both - Q * small) / ((Q - 1) * flat.nbytes)
     apply = median(lambda: run.apply(gradient, M, 1e-3), rounds)
     return Costs(max(0.0, small - row * (M // Q)), row, apply, add, 0.0, 0.0)
 
@@ -127,14 +131,12 @@ def worker(rounds: int) -> None:
 
     distributed.init_process_group("gloo")
     group, size = Gloo(), problem().model.parameters.flat.nbytes
-    few, many = (np.zeros(n, np.uint8) for n in (64, Q // 2 * size))
-    given = problem()
-    run = ENGINES["native"].start(given)
-    into = np.zeros((Q // 2, size // 4), np.float32)
+    many = np.ones((Q // 2, size), np.uint8)  # where the shards are computed
+    run, into = ENGINES["native"].start(problem()), many.view(np.float32)
     alone = median(lambda: shards(run, into), 20 * rounds)
     small, large = (
         median(lambda x=x: (shards(run, into), group.gather(x)), 20 * rounds) - alone
-        for x in (few, many)
+        for x in (np.ones(64, np.uint8), many)
     )
     own = parts(20 * rounds)  # of both at a time: they may share a core
     costs = replace(own, latency=max(0.0, small), byte=(large - small) / (2 * many.nbytes))

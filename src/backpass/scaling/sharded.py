@@ -172,7 +172,7 @@ class ShardedRun(NativeRun):
         found = []
         owned = np.array_split(np.diff(bounds) > 0, self.group.size)
         for part, used in zip(self.group.gather(mine), owned, strict=True):
-            for row in part[: len(used)][used]:
+            for row in (part[place] for place in np.flatnonzero(used)):  # which copies none
                 found.append((float(row[:HEAD].view(np.float64)[0]), row[HEAD : HEAD + size]))
         return found
 
