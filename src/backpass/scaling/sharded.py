@@ -24,7 +24,7 @@ from backpass.scaling.groups import Group, agree
 
 SHARDS = 8
 """Q: as many workers at most, and each costs a gradient on the wire: gloo gathers 8 of 340 KB in
-3 ms on one machine (docs/scaling.md)."""
+2 ms on one machine (docs/scaling.md)."""
 
 EXACT_BYTES = 1 << 28
 """Most bytes of gradients that a step may gather: 256 MB take 0.2 s at 10 Gbit/s."""
