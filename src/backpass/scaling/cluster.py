@@ -180,7 +180,11 @@ def _listen(
             said, category = value
             warnings.warn(said, category, stacklevel=1)
         else:
-            on_message(value)
+            try:
+                on_message(value)
+            except Exception as error:  # raised where the training was called for
+                outcome[:] = [error]
+                return
 
 
 def _worker(config: dict[str, Any]) -> None:
