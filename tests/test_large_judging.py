@@ -124,7 +124,17 @@ def test_estimators_take_names_of_files_and_of_the_target(tmp_path, monkeypatch,
         told = fitted.predict(tmp_path / f"new-{kind}.csv")
         assert np.array_equal(told, fitted.predict(new.select("x")))
         assert fitted.score(new.select("x"), new["y"]) > 0.7
-        assert hasattr(fitted, "oof_predictions_") == (cells > 0)
+        assert not hasattr(fitted, "oof_predictions_")
         assert fitted.out_of_fold_score_ > 0.7
         with pytest.raises(InputError, match="go with an array of targets"):
             fitted.fit(tmp_path / f"{kind}.parquet", "y", groups=[1])
+
+
+def test_an_estimator_reads_new_files_as_those_of_its_fit_are_written(tmp_path):
+    rows = [f"{i % 9}.{i:03d},5;{i % 50}" for i in range(900)]
+    (tmp_path / "old.csv").write_text("\n".join(["x;y", *rows]))
+    (tmp_path / "new.csv").write_text("x;z\n1.234;1\n7.500;1\n")  # thousands, as in old.csv
+    fitted = TabularRegressor(effort="quick", random_state=0).fit(str(tmp_path / "old.csv"), "y")
+    want = fitted.predict({"x": [1234.0, 7500.0]})
+    assert np.array_equal(fitted.predict(str(tmp_path / "new.csv")), want)
+    assert np.array_equal(fitted.model_.predict(str(tmp_path / "new.csv")), want)

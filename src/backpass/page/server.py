@@ -28,7 +28,7 @@ from backpass.errors import BackpassError, InputError
 from backpass.page.access import Access
 from backpass.page.data import Rows
 from backpass.page.setup import Setup
-from backpass.page.tab import REFUSED, Tab
+from backpass.page.tab import Tab
 from backpass.page.training import FRAME_SECONDS
 from backpass.page.views import drawn
 from backpass.storage.strict_json import parse_json
@@ -121,8 +121,7 @@ class Page:
                     return JSONResponse(_told(tab, work()))
                 except BackpassError as error:
                     tab.message = str(error)
-                    refused = (*REFUSED, "judge") if tab.judging else REFUSED
-                    return JSONResponse(_told(tab, refused), 422)
+                    return JSONResponse(_told(tab, tab.refused), 422)
 
         return await run_in_threadpool(told)
 

@@ -45,7 +45,7 @@ class Tab:
     def __init__(self, setup: Setup, rows: Rows) -> None:
         self.lock, self.message = threading.RLock(), ""
         self.pace, self.epochs, self.answer = "full", "", ("", "", "")
-        self.judging = False  # an answer: what is refused then takes the old verdict away
+        self.refused: tuple[str, ...] = REFUSED  # fragments that a refusal sets back
         self.table: RawTable | None = None  # that was dropped, and whose target is asked for
         self.target = ""
         self.before: tuple[Setup, Rows, Course] | None = None  # a training that began again
@@ -116,7 +116,7 @@ class Tab:
                 inspect.signature(COMMANDS[name]).bind(self, **arguments)
             except TypeError as error:
                 raise InputError(f"{name}: {error}") from None
-            moved, self.judging = self.settle(), False
+            moved, self.refused = self.settle(), REFUSED
             if name not in ("refresh", "undo"):
                 self.message, self.before = "", None
             fragments = COMMANDS[name](self, **arguments)
@@ -335,7 +335,7 @@ class Tab:
     ) -> tuple[str, ...]:
         """Judge a gradient in the bytes of a file."""
         suffix, notation = Path(name).suffix.lower(), self.setup.notation
-        self.judging, self.verdict = True, None
+        self.refused, self.verdict = (*REFUSED, "judge"), None  # an old one would seem of this
         if suffix not in READERS:
             raise InputError(f"an answer is a {', '.join(READERS)} file")
         batch, where = self.walk.batch, _whole("layer", layer, 1, 99) if layer else None

@@ -176,15 +176,16 @@ def _listen(
             return
         if kind == "outcome":
             outcome[:] = [value]
-        elif kind == "warning":
-            said, category = value
-            warnings.warn(said, category, stacklevel=1)
-        else:
-            try:
+            continue
+        try:
+            if kind == "warning":
+                said, category = value
+                warnings.warn(said, category, stacklevel=1)
+            else:
                 on_message(value)
-            except Exception as error:  # raised where the training was called for
-                outcome[:] = [error]
-                return
+        except Exception as error:  # raised where the training was called for
+            outcome[:] = [error]
+            return
 
 
 def _worker(config: dict[str, Any]) -> None:
@@ -241,7 +242,8 @@ def opened(group: Group, work: Any) -> Callable[..., Any]:
     failed = group.objects(found[0] if isinstance(found[0], Exception) else None)
     for error in filter(None, failed):
         raise error
-    return found[0]  # type: ignore[no-any-return]
+    handed: Callable[..., Any] = found[0]
+    return handed
 
 
 def check_folder(group: Group, folder: str) -> None:

@@ -17,7 +17,6 @@ from backpass.errors import TableError, TableWarning, warn_caller
 from backpass.estimators.data import in_one_line
 from backpass.network.batch import refuse_overflow
 from backpass.tabular.baselines import compared_with, predict_baseline
-from backpass.tabular.files import read_table
 from backpass.tabular.frames import as_frame, has_names
 from backpass.tabular.large.source import too_large
 from backpass.tabular.model import TabularModel
@@ -31,22 +30,22 @@ from backpass.tabular.series import as_series
 
 def separated(X: Any, y: str) -> tuple[pl.DataFrame, pl.Series]:
     """Return the columns of a table to learn from, and the one that is its target, without gaps."""
-    table = read_table(X) if isinstance(X, str | Path) else as_frame(X)
+    table = as_frame(X)
     table = table.filter(with_target(table, y))
     return table.drop(y), table[y]
 
 
-def pieces_of(X: Any) -> Iterator[tuple[pl.DataFrame, bool]]:
-    """Yield the rows of a table, and whether its columns have names; piece by piece of files."""
-    if (source := too_large(X)) is not None:
-        yield from ((piece.frame, True) for piece in source.pieces())
-    elif isinstance(X, str | Path):
-        yield read_table(X), True
+def frames_of(X: Any, fitted: Any) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a table with the columns of an estimator's fit, of files as written."""
+    if isinstance(X, str | Path):
+        source = too_large(X)
+        for table in [X] if source is None else source.pieces():
+            yield fitted.model_.read(table).frame
     else:
-        yield as_frame(X), has_names(X)
+        yield _matched(as_frame(X), has_names(X), fitted)
 
 
-def matched_columns(frame: pl.DataFrame, named: bool, fitted: Any) -> pl.DataFrame:
+def _matched(frame: pl.DataFrame, named: bool, fitted: Any) -> pl.DataFrame:
     """Return a table with the columns of an estimator's fit, by name where both have names."""
     was_named = "feature_names_in_" in vars(fitted)
     if named and was_named:

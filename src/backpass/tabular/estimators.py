@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -23,9 +24,8 @@ from backpass.tabular.estimator_rows import (
     EstimatorRows,
     asked_table,
     compared_out_of_fold,
-    matched_columns,
+    frames_of,
     out_of_fold,
-    pieces_of,
     prepared_rows,
     separated,
 )
@@ -77,8 +77,8 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             :class:`~backpass.tabular.encoder.TableEncoder`.
         y : array-like of shape (N,), or str
             Labels of a classifier, numbers of a regressor, without gaps. A name: the column of `X`
-            that holds them; `X` may then also be the name of a file, of many, or a lazy frame. What
-            memory has no room for is read in pieces, and there are no `oof_predictions_`.
+            that holds them; `X` may then also be the name of a file, of many, or a lazy frame, of
+            which there are no `oof_predictions_`. What memory has no room for is read in pieces.
         sample_weight : array-like of shape (N,), optional
             At least 0; rows of weight 0 are left out.
         groups : array-like of shape (N,), optional
@@ -101,7 +101,8 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if isinstance(y, str):
             if sample_weight is not None or groups is not None:
                 raise InputError("weights and groups go with an array of targets, not with a name")
-            return self._fit_in_pieces(X, y) if too_large(X) else self.fit(*separated(X, y))
+            of_files = isinstance(X, str | Path) or too_large(X)
+            return self._fit_files(X, y) if of_files else self.fit(*separated(X, y))
         frame, values = as_frame(X), self._target_of(y)
         asked = asked_table(frame, values, getattr(y, "name", ""), sample_weight, groups)
         question = Question(
@@ -123,8 +124,8 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.oof_predictions_ = self._decoded(out_of_fold(model, rows))
         return self
 
-    def _fit_in_pieces(self, X: Any, y: str) -> Self:
-        """Train on a table that is read in pieces, of which one column is the target."""
+    def _fit_files(self, X: Any, y: str) -> Self:
+        """Train on files, or a lazy frame; new ones are then held to how they are written."""
         if self.compare != "none" or vars(self).get("class_weight") is not None:
             raise InputError("compare and class_weight are of tables in memory; leave them out")
         model = TabularModel.fit(X, y, task=self._task, **self._asked())
@@ -192,8 +193,8 @@ class _TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         do in one thread only, and here no row has another number.
         """
         check_is_fitted(self)
-        for frame, named in pieces_of(X):
-            yield from self.model_.encoder.encode_in_parts(matched_columns(frame, named, self))
+        for frame in frames_of(X, self):
+            yield from self.model_.encoder.encode_in_parts(frame)
 
     def _output(self, X: Any) -> NDArray[Any]:
         """Return what the pack makes of the rows of a table, (N, k)."""

@@ -172,10 +172,10 @@ def _weights(drawing: _Drawing) -> Iterator[str]:
         t = 1 / (few + 1) if len(above) <= len(below) else few / (few + 1)
         for i, x, y in below:
             for j, u, v in above:
-                name = f"{drawing.named('W', layer, i, j)} = {_told(W[i, j], 4)}"
+                value = _told(W[i, j], 4)
+                name = f"<title>{drawing.named('W', layer, i, j)} = {value}</title>"
                 ends = f'x1="{x + RADIUS:.0f}" y1="{y:.1f}" x2="{u - RADIUS:.0f}" y2="{v:.1f}"'
                 look = _look(W[i, j], largest, 2.2, "5 4")
-                name = f"<title>{name}</title>"
                 wide = f'<line {ends} class="bp-wide">{name}</line>' * drawing.held  # easier to hit
                 line = f"{wide}<line {ends} {look}>{name}</line>"
                 lines.append(drawing.holding(line, "W", layer, i, j))

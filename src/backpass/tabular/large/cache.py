@@ -92,7 +92,9 @@ class Cache:
 
         An `InputError` where the files of the table are not seen or are others, and as of `of`.
         """
-        if _read(self.folder).get("sums") == self.sums:  # the same one, or complete since long
+        if _read(self.folder).get("sums") == self.sums:
+            if self._checksums() != self.sums:
+                raise _damaged(self.folder)
             return
         self.source.check_seen()
         check_place(self.folder)
